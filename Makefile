@@ -1,0 +1,60 @@
+# Everything runs in .venv and needs only Python 3.11 or newer; no root, no running service.
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo serve install install-dev test lint format lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: install  ## Serve the demo shop on http://127.0.0.1:8000 (PORT= to change)
+	@$(BIN)/fluent-cart serve --demo --port $(PORT)
+
+serve: install  ## Serve a database of your own (./fluent-cart.db unless configured)
+	@$(BIN)/fluent-cart migrate
+	@echo 'The first user and its password:'
+	@echo '  $(BIN)/fluent-cart users create LOGIN --email you@example.com --role administrator'
+	@echo '  $(BIN)/fluent-cart app-passwords create LOGIN'
+	@$(BIN)/fluent-cart serve --port $(PORT)
+
+install: .venv/.installed  ## Install the server into .venv from the hashed lock file
+
+install-dev: .venv/.installed-dev  ## Also install what the tests and linters need
+
+test: install-dev  ## Run every test with branch coverage
+	@$(BIN)/python tests/run.py
+
+lint: install-dev  ## Check format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: install-dev  ## Format the code and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock:  ## Write the lock files anew (needs uv)
+	uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
+
+clean:  ## Remove what the targets above made
+	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-demo.db*
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python requirements.lock pyproject.toml
+	@echo 'Installing into .venv ...'
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.lock
+	@echo 'Installing the test tools into .venv ...'
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
