@@ -1,0 +1,21 @@
+"""Runs migrations over the connection it is given; for the alembic command, over one of its own."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from fluent_cart.database import connect
+from fluent_cart.models import Base
+from fluent_cart.settings import Settings
+
+
+def run(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+    context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    with connect(Settings().database_url) as own:
+        run(own)

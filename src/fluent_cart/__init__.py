@@ -1,0 +1,3 @@
+"""The FluentCart Customers API as a FastAPI server."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,3 @@
+from fluent_cart.cli import main
+
+main()

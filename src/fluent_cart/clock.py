@@ -1,0 +1,16 @@
+"""The one clock: UTC in the documented form, whole seconds (decision 7)."""
+
+from datetime import UTC, datetime
+
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def now() -> str:
+    """Return the present time, for example ``2024-01-01T10:00:00Z``."""
+    return datetime.now(UTC).strftime(FORMAT)
+
+
+def to_text(moment: datetime) -> str:
+    """Return an aware ``moment`` in UTC as text, its fraction of a second cut off."""
+    # Not strftime: it does not pad years before 1000 on every platform.
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"

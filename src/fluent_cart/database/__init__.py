@@ -1,0 +1,82 @@
+"""The database: the only place that opens, commits, retries and rolls back.
+
+A *unit of work* is a plain function whose first argument is a connection. ``Database`` runs it:
+
+- ``read``: a look-up of a few rows by index
+- ``scan``: a read that may look at many rows, kept off the event loop
+- ``write``: a transaction, durable before the call returns
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import ArgumentError
+
+from fluent_cart.database import postgresql, sqlite
+from fluent_cart.database.base import Database
+from fluent_cart.settings import Settings
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+class UnsupportedDatabase(Exception):
+    """The configured address does not name a database this server knows."""
+
+
+def create_database(settings: Settings) -> Database:
+    """Return the database that the settings name, not yet open."""
+    url = settings.database_url
+    if _kind(url) == SQLITE:
+        return sqlite.SQLiteDatabase(
+            url, write_timeout=settings.write_timeout, scan_threads=settings.scan_threads
+        )
+    return postgresql.PostgreSQLDatabase(
+        url, write_timeout=settings.write_timeout, connections=settings.connections
+    )
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Connection]:
+    """Give a connection in one transaction of its own, for migrations and for moving whole shops."""
+    if _kind(url) == SQLITE:
+        engine = sqlite.engine(url, begin="BEGIN IMMEDIATE", connections=1)
+    else:
+        engine = postgresql.engine(url, connections=1, migrating=True)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def describe(url: str) -> str:
+    """Return the database's address as it may be shown: without its password."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _kind(url: str) -> str:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed and parsed.drivername == SQLITE and parsed.database:
+        return SQLITE
+    if parsed and parsed.drivername == POSTGRESQL:
+        return POSTGRESQL
+    raise UnsupportedDatabase(
+        "FLUENT_CART_DATABASE_URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+    )
+
+
+async def get_database(request: Request) -> Database:
+    """Return the application's database, as a dependency."""
+    database: Database = request.app.state.database
+    return database
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
+
+__all__ = ["Database", "DatabaseDep", "UnsupportedDatabase", "connect", "create_database", "describe"]

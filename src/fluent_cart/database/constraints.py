@@ -1,0 +1,34 @@
+"""What the schema refused -> the documented error (``errors.CONSTRAINT_ERRORS``)."""
+
+import re
+
+from sqlalchemy.exc import IntegrityError
+
+from fluent_cart.errors import CONSTRAINT_ERRORS
+from fluent_cart.models import Base
+
+# SQLite names the index only if it is on an expression; otherwise it lists the columns.
+_BY_COLUMNS = {
+    ", ".join(f"{table.name}.{column.name}" for column in index.columns): str(index.name)
+    for table in Base.metadata.tables.values()
+    for index in table.indexes
+    if index.unique
+}
+
+
+def constraint_name(error: IntegrityError) -> str | None:
+    """Return the name of the constraint that was violated, as the migrations gave it."""
+    if name := getattr(getattr(error.orig, "diag", None), "constraint_name", None):
+        return str(name)
+    message = str(error.orig)
+    if match := re.search(r"UNIQUE constraint failed: (?:index '(?P<index>\w+)'|(?P<columns>.+))", message):
+        return match["index"] or _BY_COLUMNS.get(match["columns"])
+    if match := re.search(r"CHECK constraint failed: (\w+)", message):
+        return match[1]
+    return None
+
+
+def translate(error: IntegrityError) -> Exception:
+    """Return the documented error for a lost race, or the error itself: a surprise is never a guess."""
+    documented = CONSTRAINT_ERRORS.get(constraint_name(error) or "")
+    return documented() if documented else error

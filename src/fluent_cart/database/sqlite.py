@@ -1,0 +1,173 @@
+"""An embedded SQLite file as the shop's database.
+
+Reads run where they are asked for: a look-up takes tens of microseconds, a hop to a thread several times
+that. Writes go to the process's one writer thread, which takes whatever is queued, runs each unit in a
+savepoint, commits once, and only then answers each: one sync to disk serves them all. Between processes a
+lock on a side file stands in front of BEGIN IMMEDIATE, because SQLite's own waiting is not fair.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.pool import QueuePool
+
+from fluent_cart.database.base import Database, Work
+from fluent_cart.database.constraints import translate
+from fluent_cart.database.file_lock import FileLock
+from fluent_cart.errors import ServiceUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# How many queued units share one commit: enough to amortise the sync, few enough to stay quick.
+BATCH = 64
+
+
+class SQLiteDatabase(Database):
+    """Runs units of work on one SQLite file."""
+
+    def __init__(self, url: str, *, write_timeout: float = 4.0, scan_threads: int = 2) -> None:
+        super().__init__(write_timeout=write_timeout)
+        self.path = Path(make_url(url).database or "")
+        self._scan_threads = scan_threads
+        self._readers = engine(url, begin="BEGIN", connections=scan_threads + 1, read_only=True)
+        self._writers = engine(url, begin="BEGIN IMMEDIATE", connections=1)
+        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._scanners: ThreadPoolExecutor | None = None
+        self._writer: threading.Thread | None = None
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def start(self) -> None:
+        self._scanners = ThreadPoolExecutor(self._scan_threads, thread_name_prefix="scan")
+        self._writer = threading.Thread(target=self._write_until_stopped, name="writer", daemon=True)
+        self._writer.start()
+
+    def stop(self) -> None:
+        if self._writer and self._scanners:
+            self._queue.put(None)
+            self._writer.join()
+            self._scanners.shutdown()
+        self._readers.dispose()
+        self._writers.dispose()
+        self._lock.close()
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        # On the event loop: a thread would cost several times the look-up.
+        return self._read(lambda connection: work(connection, *args, **kwargs))
+
+    async def scan(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        call = partial(self._read, lambda connection: work(connection, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._scanners, call)
+
+    async def write(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        future: Future[T] = Future()
+        self._queue.put((lambda connection: work(connection, *args, **kwargs), future))
+        return await self._outcome(future)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        with self._readers.begin() as connection:
+            yield connection
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self.snapshot() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise ServiceUnavailable from error
+
+    def _write_until_stopped(self) -> None:
+        running = True
+        while running:
+            batch = [self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get())
+            running = None not in batch
+            units = [unit for unit in batch if unit]
+            if units:
+                self._write_batch(units)
+
+    def _write_batch(self, units: list[tuple[Work[Any], Future[Any]]]) -> None:
+        answers: list[Callable[[], None]] = []
+        try:
+            with self._lock, self._writers.begin() as connection:
+                # Only now: whoever gave up while this waited for its turn must not be served.
+                for work, future in units:
+                    if future.set_running_or_notify_cancel():
+                        answers.append(_run(work, future, connection))
+        except Exception as error:
+            # The batch as a whole did not reach the disk, so nothing of it happened.
+            failure = ServiceUnavailable()
+            failure.__cause__ = error
+            for _, future in units:
+                if not future.cancelled() and (future.running() or future.set_running_or_notify_cancel()):
+                    future.set_exception(failure)
+            return
+        for answer in answers:
+            answer()
+
+
+def _run(work: Work[Any], future: Future[Any], connection: Connection) -> Callable[[], None]:
+    """Run one unit in a savepoint and return what will answer it once the batch is on disk."""
+    try:
+        with connection.begin_nested():
+            result = work(connection)
+    except IntegrityError as error:
+        return partial(future.set_exception, translate(error))
+    except DBAPIError:
+        # Disk full, or the like: SQLite may have rolled back the whole transaction.
+        raise
+    except Exception as error:
+        return partial(future.set_exception, error)
+    return partial(future.set_result, result)
+
+
+def engine(url: str, *, begin: str, connections: int, read_only: bool = False) -> Engine:
+    made = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        # Personal data stays out of error texts, and so out of logs.
+        hide_parameters=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={"check_same_thread": False, "timeout": 5, "isolation_level": None},
+    )
+
+    @event.listens_for(made, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        (journal,) = cursor.execute("PRAGMA journal_mode=WAL").fetchone()
+        if journal != "wal":
+            raise RuntimeError("SQLite cannot use WAL here: is the file on a network share?")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(made, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return made

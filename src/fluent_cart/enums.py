@@ -1,0 +1,74 @@
+"""Every closed vocabulary of the API, once."""
+
+from enum import StrEnum
+
+
+class CustomerStatus(StrEnum):
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class AddressType(StrEnum):
+    BILLING = "billing"
+    SHIPPING = "shipping"
+
+
+class OrderStatus(StrEnum):
+    DRAFT = "draft"
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    ON_HOLD = "on-hold"
+    CANCELED = "canceled"
+    FAILED = "failed"
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "pending"
+    AUTHORIZED = "authorized"
+    PAID = "paid"
+    PARTIALLY_PAID = "partially_paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+
+    @classmethod
+    def counted(cls) -> "tuple[PaymentStatus, ...]":
+        """The states in which an order counts towards its customer's totals (decision 16)."""
+        return (cls.PAID, cls.PARTIALLY_PAID, cls.PARTIALLY_REFUNDED)
+
+
+class SortField(StrEnum):
+    ID = "id"
+    EMAIL = "email"
+    FIRST_NAME = "first_name"
+    LAST_NAME = "last_name"
+    STATUS = "status"
+    TOTAL_SPENT = "total_spent"
+    ORDER_COUNT = "order_count"
+    CREATED_AT = "created_at"
+    UPDATED_AT = "updated_at"
+
+
+class SortDirection(StrEnum):
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+class BulkActionName(StrEnum):
+    UPDATE_STATUS = "update_status"
+    DELETE = "delete"
+    EXPORT = "export"
+
+
+class ExportFormat(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+
+
+class Permission(StrEnum):
+    """Permissions carry FluentCart's own names (decision 21)."""
+
+    VIEW = "customers/view"
+    MANAGE = "customers/manage"
+    DELETE = "customers/delete"

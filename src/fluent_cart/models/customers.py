@@ -1,0 +1,39 @@
+"""Customers, with their totals and the text that searches look into."""
+
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, func, literal_column
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fluent_cart.models.base import Base, Folded, Id, Moment, Money, Name, PrimaryKey, Time, text
+
+
+class Customer(Base):
+    """A customer; the four totals are kept by ``services.orders`` (decision 16), in cents."""
+
+    __tablename__ = "customers"
+    __table_args__ = (
+        # The domain is stored in lower case and the mailbox is ASCII, so lower() is the same everywhere.
+        Index("uq_customers_email", func.lower(literal_column("email")), unique=True),
+        Index("uq_customers_user_id", "user_id", unique=True),
+        CheckConstraint("status IN ('active', 'inactive')", name="status"),
+        CheckConstraint("total_spent >= 0 AND order_count >= 0", name="totals"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[PrimaryKey]
+    email: Mapped[str] = mapped_column(text(255))
+    first_name: Mapped[Name]
+    last_name: Mapped[Name]
+    phone: Mapped[str | None] = mapped_column(text(50))
+    status: Mapped[str] = mapped_column(text(20), default="active")
+    user_id: Mapped[int | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
+    # JSON, not JSONB: the order of its keys is the shop's.
+    additional_info: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    total_spent: Mapped[Money]
+    order_count: Mapped[Money]
+    first_order_at: Mapped[str | None] = mapped_column(Moment)
+    last_order_at: Mapped[str | None] = mapped_column(Moment)
+    search_text: Mapped[Folded]
+    created_at: Mapped[Time]
+    updated_at: Mapped[Time]

@@ -1,0 +1,29 @@
+"""Orders: the books from which a customer's totals come (decisions 16, 17)."""
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fluent_cart.models.base import Base, Id, Money, PrimaryKey, Time, text
+
+
+class Order(Base):
+    """An order, in cents; ``total_paid`` is gross, ``total_refund`` what went back of it."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index("ix_orders_customer_id", "customer_id", "created_at", "id"),
+        CheckConstraint("total_paid >= 0 AND total_refund >= 0", name="money"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[PrimaryKey]
+    # An order outlives its customer (decision 25).
+    customer_id: Mapped[int | None] = mapped_column(Id, ForeignKey("customers.id", ondelete="SET NULL"))
+    status: Mapped[str] = mapped_column(text(20))
+    payment_status: Mapped[str] = mapped_column(text(20))
+    currency: Mapped[str] = mapped_column(text(10))
+    total_amount: Mapped[Money]
+    total_paid: Mapped[Money]
+    total_refund: Mapped[Money]
+    created_at: Mapped[Time]
+    updated_at: Mapped[Time]

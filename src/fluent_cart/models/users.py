@@ -1,0 +1,46 @@
+"""The site's WordPress users and their application passwords (decisions 20, 22)."""
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fluent_cart.models.base import Base, Folded, Id, PrimaryKey, Time, text
+
+
+class User(Base):
+    """A person who may sign in; ``role`` is a WordPress or FluentCart role, known to the policy or not.
+
+    ``login_key`` and ``email_key`` are folded to lower case: WordPress compares both without regard to case.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("uq_users_login", "login_key", unique=True),
+        Index("uq_users_email", "email_key", unique=True),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[PrimaryKey]
+    login: Mapped[str] = mapped_column(text(60))
+    login_key: Mapped[str] = mapped_column(text(180))
+    email: Mapped[str] = mapped_column(text(255))
+    email_key: Mapped[str] = mapped_column(text(255))
+    display_name: Mapped[str] = mapped_column(text(255))
+    role: Mapped[str] = mapped_column(text(60))
+    search_text: Mapped[Folded]
+    created_at: Mapped[Time]
+
+
+class ApplicationPassword(Base):
+    __tablename__ = "application_passwords"
+    __table_args__ = (
+        # One look-up by hash finds the password and, joined, its user.
+        Index("uq_application_passwords_hash", "password_hash", unique=True),
+        Index("ix_application_passwords_user_id", "user_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(text(255))
+    password_hash: Mapped[str] = mapped_column(text(255))
+    created_at: Mapped[Time]

@@ -1,0 +1,32 @@
+"""Every setting of the server, read once from the environment and passed in from there."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings come from variables that begin with ``FLUENT_CART_``, or from a ``.env`` file."""
+
+    model_config = SettingsConfigDict(env_prefix="FLUENT_CART_", env_file=".env", extra="ignore")
+
+    database_url: str = Field(
+        "sqlite:///fluent-cart.db",
+        description="Where the shop is kept: `sqlite:///PATH` or `postgresql://...`.",
+    )
+    host: str = Field("127.0.0.1", description="The address `serve` listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="The port `serve` listens on.")
+    workers: int = Field(1, ge=1, le=64, description="How many processes `serve` starts.")
+    log_level: str = Field(
+        "info",
+        pattern="^(critical|error|warning|info|debug)$",
+        description="How much the server logs: `critical`, `error`, `warning`, `info` or `debug`.",
+    )
+    write_timeout: float = Field(
+        4.0, gt=0, le=60, description="Seconds a write may wait for its turn before it is answered 503."
+    )
+    connections: int = Field(
+        8, ge=1, le=100, description="Connections to PostgreSQL per process, and threads that use them."
+    )
+    scan_threads: int = Field(
+        2, ge=1, le=32, description="Threads per process for reads that may take longer than a look-up."
+    )
