@@ -1,0 +1,149 @@
+"""Every error a caller can meet.
+
+    ApiError
+    ├── AuthenticationRequired    401  authentication_required
+    ├── AuthenticationFailed      401  authentication_failed
+    ├── InsufficientPermissions   403  insufficient_permissions
+    ├── CustomerNotFound          404  customer_not_found
+    ├── AddressNotFound           404  address_not_found
+    ├── RouteNotFound             404  rest_no_route
+    ├── MethodNotAllowed          405  rest_no_route
+    ├── UnreadableBody            400  validation_error
+    ├── PayloadTooLarge           413  payload_too_large
+    ├── UnsupportedMediaType      415  unsupported_media_type
+    ├── InvalidEmail              422  invalid_email
+    ├── InvalidUser               422  invalid_user
+    ├── ValidationFailed          422  validation_error
+    ├── TooManyRequests           429  rate_limited
+    ├── InternalError             500  internal_error
+    └── ServiceUnavailable        503  service_unavailable
+
+Services raise them, ``handlers`` turns them into the envelope (decision 4). Texts are complete sentences'
+worth of help, and never repeat what the caller sent, save the id of something that was not found.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+Details = Mapping[str, list[str]]
+
+
+class ApiError(Exception):
+    """An answer other than success: an HTTP status, a documented code and a text for people."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    text: ClassVar[str]
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        details: Details | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message or self.text)
+        self.message = message or self.text
+        self.details = details
+        self.headers = dict(headers or {})
+
+
+class AuthenticationRequired(ApiError):
+    status, code = 401, "authentication_required"
+    text = "Authentication is required: send an application password with HTTP Basic"
+
+
+class AuthenticationFailed(ApiError):
+    # One text for every cause, so that nobody learns which accounts exist.
+    status, code = 401, "authentication_failed"
+    text = "The user name or the application password is not correct"
+
+
+class InsufficientPermissions(ApiError):
+    status, code = 403, "insufficient_permissions"
+    text = "You do not have permission to do this"
+
+
+class CustomerNotFound(ApiError):
+    status, code = 404, "customer_not_found"
+    text = "Customer not found"
+
+    def __init__(self, customer_id: int) -> None:
+        super().__init__(f"Customer with ID {customer_id} not found")
+
+
+class AddressNotFound(ApiError):
+    status, code = 404, "address_not_found"
+    text = "Address not found"
+
+    def __init__(self, address_id: int) -> None:
+        super().__init__(f"Address with ID {address_id} not found")
+
+
+class RouteNotFound(ApiError):
+    status, code = 404, "rest_no_route"
+    text = "No route was found matching the URL and request method"
+
+
+class MethodNotAllowed(ApiError):
+    status, code = 405, "rest_no_route"
+    text = "This route does not support the request method"
+
+
+class UnreadableBody(ApiError):
+    status, code = 400, "validation_error"
+    text = "The request body is not readable JSON or form data"
+
+
+class PayloadTooLarge(ApiError):
+    status, code = 413, "payload_too_large"
+    text = "The request body is larger than 1 MiB"
+
+
+class UnsupportedMediaType(ApiError):
+    status, code = 415, "unsupported_media_type"
+    text = "Send the request body as JSON or as application/x-www-form-urlencoded, in UTF-8"
+
+
+class InvalidEmail(ApiError):
+    status, code = 422, "invalid_email"
+    text = "The email address is invalid or already exists"
+
+
+class InvalidUser(ApiError):
+    status, code = 422, "invalid_user"
+    text = "The WordPress user does not exist or cannot be attached to this customer"
+
+
+class ValidationFailed(ApiError):
+    status, code = 422, "validation_error"
+    text = "Request data validation failed"
+
+
+class TooManyRequests(ApiError):
+    status, code = 429, "rate_limited"
+    text = "Too many requests"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after)})
+
+
+class InternalError(ApiError):
+    status, code = 500, "internal_error"
+    text = "Something went wrong on our side"
+
+
+class ServiceUnavailable(ApiError):
+    status, code = 503, "service_unavailable"
+    text = "The database is busy or not available, try again"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after)})
+
+
+# A race between two requests is decided by the schema; these are the answers for the loser.
+CONSTRAINT_ERRORS: Mapping[str, type[ApiError]] = {
+    "uq_customers_email": InvalidEmail,
+    "uq_customers_user_id": InvalidUser,
+    "fk_customers_user_id_users": InvalidUser,
+}

@@ -1,0 +1,49 @@
+"""Every request has an id, every answer the headers that all answers have, and no error goes unanswered."""
+
+import re
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fluent_cart.handlers import unexpected
+
+HEADER = "X-Request-Id"
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestIdMiddleware:
+    """Takes the caller's request id if it is a harmless one, else makes one, and sends it back.
+
+    It is also the last resort for errors that nothing else knows: it logs them once, under the request's id.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        request_id = given if _ACCEPTABLE.fullmatch(given) else uuid4().hex
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                # Personal data belongs into no cache.
+                headers.setdefault("Cache-Control", "no-store, private")
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            response = unexpected(error, request_id)
+            if started:
+                raise
+            await response(scope, receive, send_with_headers)
