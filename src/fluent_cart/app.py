@@ -1,0 +1,66 @@
+"""The application, put together: database, routers, error handlers, middleware."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from fluent_cart import __version__, docs, health, openapi
+from fluent_cart.database import create_database
+from fluent_cart.handlers import add_handlers
+from fluent_cart.policies import CustomerPolicy
+from fluent_cart.request_id import RequestIdMiddleware
+from fluent_cart.routers import ROUTERS
+from fluent_cart.settings import Settings
+from fluent_cart.wordpress import ROOT, WordPressMiddleware
+
+PREFIX = f"{ROOT}/fluent-cart/v2/customers"
+# The contract's examples say v1, so the same routes answer there (decision 1).
+EXAMPLES_PREFIX = f"{ROOT}/fluent-cart/v1/customers"
+
+
+class MissingPolicy(Exception):
+    """A route of the API names no permission; the server does not start with one."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application; its database opens with the first request and closes on shutdown."""
+    database = create_database(settings or Settings())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with database:
+            yield
+
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=__version__,
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.database = database
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+        app.include_router(router, prefix=EXAMPLES_PREFIX, include_in_schema=False)
+    app.include_router(health.router)
+    docs.add_docs(app)
+    add_handlers(app)
+    app.add_middleware(WordPressMiddleware)
+    app.add_middleware(RequestIdMiddleware)
+    require_policies(app)
+    openapi.install(app)
+    return app
+
+
+def require_policies(app: FastAPI) -> None:
+    """Raise ``MissingPolicy`` if a route below /wp-json can be called without a permission."""
+    for route in iter_route_contexts(app.routes):
+        if route.path and route.path.startswith(ROOT):
+            calls = [dependency.call for dependency in route.dependant.dependencies]
+            if not any(isinstance(call, CustomerPolicy) for call in calls):
+                raise MissingPolicy(f"{route.path} names no permission: give its route a CustomerPolicy")

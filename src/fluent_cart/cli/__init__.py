@@ -1,0 +1,40 @@
+"""The command line, ``fluent-cart``: an error is one clear line and a non-zero exit, never a traceback."""
+
+import sys
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from fluent_cart.cli import app_passwords, copy, database, serve, users
+from fluent_cart.cli.output import CommandError, complain
+from fluent_cart.database import UnsupportedDatabase
+from fluent_cart.database.copying import CopyError
+from fluent_cart.errors import ApiError
+from fluent_cart.services.users import UserError
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The FluentCart Customers API: serve it, and look after its database.",
+)
+cli.command()(serve.serve)
+cli.command()(database.migrate)
+cli.command()(database.recalculate)
+cli.command()(database.check)
+cli.command()(copy.copy)
+cli.add_typer(users.cli, name="users")
+cli.add_typer(app_passwords.cli, name="app-passwords")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli()
+    except (CommandError, UserError, UnsupportedDatabase, CopyError, ApiError) as error:
+        complain(str(error))
+        sys.exit(1)
+    except (SQLAlchemyError, OSError) as error:
+        # The first line says what is wrong; the rest is for those who wrote the statement.
+        complain(str(getattr(error, "orig", None) or error).splitlines()[0])
+        sys.exit(1)

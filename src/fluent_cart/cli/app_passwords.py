@@ -1,0 +1,38 @@
+"""fluent-cart app-passwords create, list, revoke."""
+
+from typing import Annotated
+
+import typer
+
+from fluent_cart import passwords
+from fluent_cart.cli import session
+from fluent_cart.cli.output import say, table
+from fluent_cart.services import users
+
+cli = typer.Typer(no_args_is_help=True, help="The application passwords with which users sign in.")
+
+Login = Annotated[str, typer.Argument(help="The login name.")]
+
+
+@cli.command()
+def create(
+    login: Login,
+    name: Annotated[str, typer.Option(help="What the password is for.")] = "API",
+) -> None:
+    """Make an application password. It is shown this once: only its hash is kept."""
+    say(passwords.in_groups(session.write(users.create_application_password, login, name)))
+
+
+@cli.command("list")
+def list_(login: Login) -> None:
+    """List a user's application passwords, not their secrets."""
+    table(session.read(users.list_application_passwords, login), empty="There are no application passwords.")
+
+
+@cli.command()
+def revoke(
+    password_id: Annotated[int, typer.Argument(help="The ID from `app-passwords list`.")],
+) -> None:
+    """Revoke an application password, at once."""
+    session.write(users.revoke_application_password, password_id)
+    say(f"Application password {password_id} is revoked.")

@@ -1,0 +1,68 @@
+"""Runs a unit of work from a command, on the configured database."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from fluent_cart.cli.output import CommandError
+from fluent_cart.database import Database, create_database, describe, migrations
+from fluent_cart.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def read_settings() -> Settings:
+    """Return the settings; a wrong one is named."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = "_".join(str(part) for part in fault["loc"]).upper()
+        raise CommandError(f"FLUENT_CART_{name}: {fault['msg']}") from None
+
+
+def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``work`` as a transaction; the database must be at the newest migration."""
+
+    async def run() -> T:
+        async with _database() as database:
+            return await database.write(work, *args, **kwargs)
+
+    return asyncio.run(run())
+
+
+def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``work`` as a read; the database must be at the newest migration."""
+
+    async def run() -> T:
+        async with _database() as database:
+            return await database.scan(work, *args, **kwargs)
+
+    return asyncio.run(run())
+
+
+def require_newest(settings: Settings) -> None:
+    """Raise ``CommandError`` unless the database is at the newest migration."""
+    database = create_database(settings)
+    if not database.exists():
+        address = describe(settings.database_url)
+        raise CommandError(f"There is no database at {address}. Make it with: fluent-cart migrate")
+    try:
+        with database.snapshot() as connection:
+            newest = migrations.is_newest(connection)
+    finally:
+        database.stop()
+    if not newest:
+        raise CommandError(
+            "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
+        )
+
+
+def _database() -> Database:
+    settings = read_settings()
+    require_newest(settings)
+    return create_database(settings)

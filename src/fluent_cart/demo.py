@@ -1,0 +1,194 @@
+"""The demo shop: the contract's sample world, and enough customers around it to search and page through.
+
+Its user and password are public. They exist in the demo's own file and nowhere else.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from fluent_cart import passwords
+from fluent_cart.clock import to_text
+from fluent_cart.database import create_database, migrations
+from fluent_cart.enums import AddressType, CustomerStatus, OrderStatus, PaymentStatus
+from fluent_cart.models import Address, ApplicationPassword, Customer
+from fluent_cart.services import orders, users
+from fluent_cart.services.customers import customer_search_text
+from fluent_cart.settings import Settings
+
+FILE = "fluent-cart-demo.db"
+DATABASE_URL = f"sqlite:///{FILE}"
+LOGIN, SECRET = "username", "application_password"  # the contract's own example
+
+OPENED = datetime(2024, 1, 1, 10, tzinfo=UTC)
+
+NAMES = (
+    "Zoë Müller", "José García", "Søren Kjær", "Anna Kowalska", "Łukasz Nowak", "Chloé Dubois", "Nguyễn An",
+    "Mary O'Brien", "Ming Li", "Fatima Zahra", "Ivan Petrov", "Aiko Tanaka", "Carlos Núñez", "Emma Johnson",
+    "Liam Smith", "Olivia Brown", "Noah Jones", "Ava Miller", "Elijah Davis", "Mia Wilson", "Lucas Moore",
+    "Amelia Taylor", "Mason Anderson", "Harper Thomas", "Ethan Jackson", "Ella White", "Logan Harris",
+    "Sofia Martin", "Jack Thompson", "Grace Robinson", "Henry Clark", "Chloe Lewis", "Leo Walker",
+    "Nora Hall", "Owen Young", "Lily King", "Johnny Wright", "Isla Scott",
+)  # fmt: skip
+CITIES = (
+    ("Berlin", "DE"),
+    ("Madrid", "ES"),
+    ("London", "GB"),
+    ("Paris", "FR"),
+    ("Austin", "US"),
+    ("Osaka", "JP"),
+)
+
+
+def create(settings: Settings) -> None:
+    """Make the demo's database anew, as it is documented."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(FILE + suffix).unlink(missing_ok=True)
+    migrations.upgrade(settings.database_url)
+
+    async def fill() -> None:
+        async with create_database(settings) as database:
+            await database.write(load)
+
+    asyncio.run(fill())
+
+
+def load(connection: Connection) -> None:
+    """Put the demo shop into an empty database."""
+    _load_users(connection)
+    _load_john(connection)
+    for number, name in enumerate(NAMES, start=2):
+        _load_customer(connection, number, name)
+    # Left for attaching are the contract's two users alone.
+    connection.execute(update(Customer).where(Customer.id == 3).values(user_id=3))
+
+
+def _load_users(connection: Connection) -> None:
+    users.create_user(connection, "johndoe", "john@example.com", "John Doe", "subscriber")
+    users.create_user(connection, "janesmith", "jane@example.com", "Jane Smith", "subscriber")
+    user_id = users.create_user(connection, LOGIN, "owner@example.com", "Shop Owner", "administrator")
+    connection.execute(
+        insert(ApplicationPassword),
+        {
+            "user_id": user_id,
+            "name": "Demo",
+            "password_hash": passwords.digest(SECRET),
+            "created_at": to_text(OPENED),
+        },
+    )
+
+
+def _load_john(connection: Connection) -> None:
+    last = datetime(2024, 1, 15, 14, 30, tzinfo=UTC)
+    john = {
+        "id": 1,
+        "email": "customer@example.com",
+        "first_name": "John",
+        "last_name": "Doe",
+        "phone": "+1234567890",
+        "additional_info": {"company": "Example Corp", "notes": "VIP customer"},
+    }
+    _store_customer(connection, john, OPENED, last)
+    place = {"customer_id": 1, "first_name": "John", "last_name": "Doe", "state": "NY", "country": "US"}
+    _store_address(
+        connection,
+        place
+        | {"id": 1, "address_1": "123 Main St", "city": "New York", "postcode": "10001", "is_primary": True},
+        OPENED,
+    )
+    _store_address(
+        connection,
+        place
+        | {"id": 2, "type": "shipping", "address_1": "456 Oak Ave", "city": "Brooklyn", "postcode": "11201"},
+        OPENED,
+    )
+    _record_order(connection, 1, 1, 2500, OPENED, OrderStatus.COMPLETED)
+    _record_order(connection, 2, 1, 2500, last, OrderStatus.PROCESSING)
+    # The contract's example lists two orders and counts three: the third cost nothing.
+    _record_order(connection, 3, 1, 0, datetime(2024, 1, 8, 9, tzinfo=UTC), OrderStatus.COMPLETED)
+
+
+def _load_customer(connection: Connection, number: int, name: str) -> None:
+    first_name, last_name = name.split()
+    joined = OPENED + timedelta(days=3 * number, hours=number)
+    login = customer_search_text({"first_name": first_name, "last_name": last_name, "email": "", "phone": ""})
+    status = CustomerStatus.INACTIVE if number % 7 == 0 else CustomerStatus.ACTIVE
+    _store_customer(
+        connection,
+        {
+            "id": number,
+            "email": f"{login.split(chr(10))[0].replace(' ', '.').replace(chr(39), '')}@example.com",
+            "first_name": first_name,
+            "last_name": last_name,
+            "phone": f"+49 30 555-{1000 + 37 * number}" if number % 3 else None,
+            "status": status.value,
+        },
+        joined,
+        joined,
+    )
+    city, country = CITIES[number % len(CITIES)]
+    _store_address(
+        connection,
+        {
+            "customer_id": number,
+            "first_name": first_name,
+            "last_name": last_name,
+            "address_1": f"{number} High Street",
+            "city": city,
+            "postcode": str(10000 + number),
+            "country": country,
+            "is_primary": True,
+        },
+        joined,
+    )
+    states = cycle(OrderStatus)
+    for order in range(number % 4):
+        created = joined + timedelta(days=10 * (order + 1))
+        _record_order(connection, None, number, 1500 * number + 250 * order, created, next(states))
+
+
+def _store_customer(
+    connection: Connection, customer: dict[str, Any], created: datetime, updated: datetime
+) -> None:
+    connection.execute(
+        insert(Customer),
+        {
+            "status": CustomerStatus.ACTIVE.value,
+            "additional_info": {},
+            **customer,
+            "search_text": customer_search_text(customer),
+            "created_at": to_text(created),
+            "updated_at": to_text(updated),
+        },
+    )
+
+
+def _store_address(connection: Connection, address: dict[str, Any], created: datetime) -> None:
+    moment = to_text(created)
+    values = {"type": AddressType.BILLING.value, **address, "created_at": moment, "updated_at": moment}
+    connection.execute(insert(Address), values)
+
+
+def _record_order(
+    connection: Connection,
+    order_id: int | None,
+    customer_id: int,
+    amount: int,
+    created: datetime,
+    status: OrderStatus,
+) -> None:
+    order = {
+        "customer_id": customer_id,
+        "status": status.value,
+        "payment_status": PaymentStatus.PAID.value,
+        "currency": "USD",
+        "total_amount": amount,
+        "total_paid": amount,
+        "total_refund": 0,
+        "created_at": to_text(created),
+    }
+    orders.record_order(connection, order | ({"id": order_id} if order_id else {}))

@@ -1,0 +1,24 @@
+"""/healthz: the process runs. /readyz: it can serve."""
+
+from fastapi import APIRouter, Response
+
+from fluent_cart.database import DatabaseDep
+from fluent_cart.database.migrations import is_newest
+from fluent_cart.errors import ServiceUnavailable
+from fluent_cart.schemas.envelope import envelope
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    """Tell that the process runs; the database is not asked."""
+    return envelope(status="ok")
+
+
+@router.get("/readyz")
+async def readyz(database: DatabaseDep) -> Response:
+    """Tell that the database answers and is at the newest migration; 503 otherwise."""
+    if not await database.scan(is_newest):
+        raise ServiceUnavailable
+    return envelope(status="ready")

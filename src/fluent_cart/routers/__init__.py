@@ -1,0 +1,13 @@
+"""The routes: each names its permission, hands one unit of work to the database, and wraps the result."""
+
+from fluent_cart.routers import addresses, bulk_actions, customers, orders, stats, user_attachment
+
+# Fixed paths come before the ones with a customer's id, which would swallow them.
+ROUTERS = (
+    stats.router,
+    bulk_actions.router,
+    user_attachment.router,
+    customers.router,
+    orders.router,
+    addresses.router,
+)

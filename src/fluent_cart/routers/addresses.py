@@ -1,0 +1,82 @@
+"""/customers/{customerId}/address and make-primary."""
+
+from fastapi import Response
+
+from fluent_cart.database import DatabaseDep
+from fluent_cart.errors import AddressNotFound, CustomerNotFound
+from fluent_cart.openapi import documented
+from fluent_cart.policies import can_delete, can_manage, can_view
+from fluent_cart.routers.parameters import CustomerId
+from fluent_cart.routing import ApiRouter
+from fluent_cart.schemas.addresses import (
+    AddressCreate,
+    AddressListData,
+    AddressRef,
+    AddressUpdate,
+    NewAddressData,
+    PrimaryAddressData,
+    UpdatedAddressData,
+)
+from fluent_cart.schemas.envelope import Envelope, Message, envelope, message
+from fluent_cart.services import addresses
+
+router = ApiRouter(tags=["Addresses"])
+
+
+@router.get(
+    "/{customerId}/address",
+    dependencies=[can_view],
+    response_model=Envelope[AddressListData],
+    responses=documented(CustomerNotFound),
+)
+async def list_addresses(customer_id: CustomerId, database: DatabaseDep) -> Response:
+    """Get all addresses of a specific customer."""
+    return envelope(addresses=await database.read(addresses.list_addresses, customer_id))
+
+
+@router.put(
+    "/{customerId}/address",
+    dependencies=[can_manage],
+    response_model=Envelope[UpdatedAddressData],
+    responses=documented(CustomerNotFound, AddressNotFound),
+)
+async def update_address(customer_id: CustomerId, body: AddressUpdate, database: DatabaseDep) -> Response:
+    """Update the fields of a customer's address that are sent."""
+    changes = body.model_dump(exclude_unset=True, exclude={"address_id"})
+    return envelope(
+        address=await database.write(addresses.update_address, customer_id, body.address_id, changes)
+    )
+
+
+@router.post(
+    "/{customerId}/address",
+    dependencies=[can_manage],
+    response_model=Envelope[NewAddressData],
+    responses=documented(CustomerNotFound),
+)
+async def create_address(customer_id: CustomerId, body: AddressCreate, database: DatabaseDep) -> Response:
+    """Create a new address for a customer."""
+    return envelope(address=await database.write(addresses.create_address, customer_id, body))
+
+
+@router.delete(
+    "/{customerId}/address",
+    dependencies=[can_delete],
+    response_model=Message,
+    responses=documented(CustomerNotFound, AddressNotFound),
+)
+async def delete_address(customer_id: CustomerId, body: AddressRef, database: DatabaseDep) -> Response:
+    """Delete a customer's address; the id may also come in the query."""
+    await database.write(addresses.delete_address, customer_id, body.address_id)
+    return message("Address deleted successfully")
+
+
+@router.post(
+    "/{customerId}/address/make-primary",
+    dependencies=[can_manage],
+    response_model=Envelope[PrimaryAddressData],
+    responses=documented(CustomerNotFound, AddressNotFound),
+)
+async def make_address_primary(customer_id: CustomerId, body: AddressRef, database: DatabaseDep) -> Response:
+    """Set an address as the primary address of a customer."""
+    return envelope(address=await database.write(addresses.make_primary, customer_id, body.address_id))

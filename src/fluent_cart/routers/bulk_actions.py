@@ -1,0 +1,26 @@
+"""/customers/do-bulk-action."""
+
+from fastapi import Response
+
+from fluent_cart.auth import CurrentUserDep
+from fluent_cart.database import DatabaseDep
+from fluent_cart.openapi import documented
+from fluent_cart.policies import BULK_PERMISSIONS, CustomerPolicy, can_manage
+from fluent_cart.routing import ApiRouter
+from fluent_cart.schemas.bulk_actions import BulkAction, BulkActionResult
+from fluent_cart.schemas.envelope import Envelope, envelope
+from fluent_cart.services import bulk_actions
+
+router = ApiRouter(tags=["Bulk actions"])
+
+
+@router.post(
+    "/do-bulk-action",
+    dependencies=[can_manage],
+    response_model=Envelope[BulkActionResult],
+    responses=documented(),
+)
+async def do_bulk_action(body: BulkAction, user: CurrentUserDep, database: DatabaseDep) -> Response:
+    """Perform an action on up to 1,000 customers; deleting needs a permission of its own."""
+    CustomerPolicy(BULK_PERMISSIONS[body.action]).check(user)
+    return envelope(**await database.write(bulk_actions.perform, body))

@@ -1,0 +1,54 @@
+"""Path parameters, and the headers of a page."""
+
+import re
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Path, Request
+from pydantic import BeforeValidator
+
+from fluent_cart.errors import CustomerNotFound
+from fluent_cart.schemas.base import MAX_ID, whole_number
+
+
+def _customer_id(value: Any) -> int:
+    """Read an id; a whole number outside the range of ids is a customer that does not exist (decision 6)."""
+    if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]{0,99}|0", value):
+        number = int(value)
+        if not 1 <= number <= MAX_ID:
+            raise CustomerNotFound(number)
+        return number
+    return int(whole_number(value))
+
+
+_in_path = {"description": "Customer ID", "json_schema_extra": {"minimum": 1, "maximum": MAX_ID}}
+
+# The contract names the same parameter in two ways.
+CustomerId = Annotated[int, BeforeValidator(_customer_id), Path(alias="customerId", **_in_path)]
+Customer = Annotated[int, BeforeValidator(_customer_id), Path(**_in_path)]
+
+
+def total_pages(total: int, per_page: int) -> int:
+    """Return how many pages ``total`` items fill; none fill none."""
+    return -(-total // per_page) if total else 0
+
+
+def page_headers(request: Request, page: int, per_page: int, total: int) -> dict[str, str]:
+    """Return WordPress's headers for a page: totals, and links to its neighbours (decision 11)."""
+    pages = total_pages(total, per_page)
+    headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
+    neighbours = [("prev", min(page - 1, pages))] if page > 1 and pages else []
+    if page < pages:
+        neighbours.append(("next", page + 1))
+    if neighbours:
+        headers["Link"] = ", ".join(f'<{_page_url(request, n)}>; rel="{rel}"' for rel, n in neighbours)
+    return headers
+
+
+def _page_url(request: Request, page: int) -> str:
+    query = [
+        (name, value)
+        for name, value in parse_qsl(request.url.query, keep_blank_values=True, errors="replace")
+        if name != "page"
+    ]
+    return str(request.url.replace(query=urlencode([*query, ("page", str(page))])))

@@ -1,0 +1,26 @@
+"""/customers/get-stats/{customer}."""
+
+from fastapi import Response
+
+from fluent_cart.database import DatabaseDep
+from fluent_cart.errors import CustomerNotFound
+from fluent_cart.openapi import documented
+from fluent_cart.policies import can_view
+from fluent_cart.routers.parameters import Customer
+from fluent_cart.routing import ApiRouter
+from fluent_cart.schemas.envelope import Envelope, envelope
+from fluent_cart.schemas.stats import StatsData
+from fluent_cart.services import stats
+
+router = ApiRouter(tags=["Stats"])
+
+
+@router.get(
+    "/get-stats/{customer}",
+    dependencies=[can_view],
+    response_model=Envelope[StatsData],
+    responses=documented(CustomerNotFound),
+)
+async def get_customer_stats(customer: Customer, database: DatabaseDep) -> Response:
+    """Get statistics for a specific customer."""
+    return envelope(stats=await database.read(stats.get_stats, customer))

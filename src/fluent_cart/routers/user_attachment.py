@@ -1,0 +1,55 @@
+"""/customers/attachable-user, and attaching and detaching a customer's user."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from fluent_cart.database import DatabaseDep
+from fluent_cart.errors import CustomerNotFound, InvalidUser
+from fluent_cart.openapi import documented
+from fluent_cart.policies import can_manage
+from fluent_cart.routers.parameters import CustomerId, page_headers
+from fluent_cart.routing import ApiRouter
+from fluent_cart.schemas.envelope import Envelope, envelope
+from fluent_cart.schemas.user_attachment import CustomerUserData, UserListData, UserListQuery, UserRef
+from fluent_cart.services import user_attachment
+
+router = ApiRouter(tags=["User attachment"])
+
+
+@router.get(
+    "/attachable-user",
+    dependencies=[can_manage],
+    response_model=Envelope[UserListData],
+    responses=documented(),
+)
+async def list_attachable_users(
+    request: Request, query: Annotated[UserListQuery, Query()], database: DatabaseDep
+) -> Response:
+    """Get the WordPress users that can be attached to customers."""
+    items, total = await database.scan(
+        user_attachment.list_attachable_users, query.search, query.page, query.per_page
+    )
+    return envelope(page_headers(request, query.page, query.per_page, total), users=items)
+
+
+@router.post(
+    "/{customerId}/attachable-user",
+    dependencies=[can_manage],
+    response_model=Envelope[CustomerUserData],
+    responses=documented(CustomerNotFound, InvalidUser),
+)
+async def attach_user(customer_id: CustomerId, body: UserRef, database: DatabaseDep) -> Response:
+    """Attach a WordPress user to a customer."""
+    return envelope(customer=await database.write(user_attachment.attach_user, customer_id, body.user_id))
+
+
+@router.post(
+    "/{customerId}/detach-user",
+    dependencies=[can_manage],
+    response_model=Envelope[CustomerUserData],
+    responses=documented(CustomerNotFound),
+)
+async def detach_user(customer_id: CustomerId, database: DatabaseDep) -> Response:
+    """Detach a WordPress user from a customer."""
+    return envelope(customer=await database.write(user_attachment.detach_user, customer_id))

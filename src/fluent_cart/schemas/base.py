@@ -1,0 +1,95 @@
+"""The types of which all input is made: what a text, a number, an id and an e-mail address may be."""
+
+import re
+import unicodedata
+from typing import Annotated, Any, TypeVar
+
+import email_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+MAX_ID = 2**63 - 1
+# Integers beyond this are not exact in a JavaScript client.
+MAX_EXACT = 2**53
+
+# A reserved domain is bad luck for delivery, not for syntax, and imported shops have some (decision 13).
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+class Input(BaseModel):
+    """A request body; members it does not know are ignored (decision 9)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def _drop_defaults(schema: dict[str, Any]) -> None:
+    for member in schema["properties"].values():
+        member.pop("default", None)
+
+
+class PartialInput(Input):
+    """A request body of which only the sent members count: their defaults are never used, nor documented."""
+
+    model_config = ConfigDict(json_schema_extra=_drop_defaults)
+
+
+class Output(BaseModel):
+    """An answer; it describes what the services return, for the docs page and the tests."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def whole_number(value: Any) -> Any:
+    """Accept an integer or its plain decimal digits; not ``true``, ``1.0``, ``1_0``, ``+1`` or `` 1``."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", value):
+        return int(value)
+    raise PydanticCustomError("whole_number", "Must be a whole number in the allowed range")
+
+
+def clean_text(value: str) -> str:
+    """Refuse NUL, which no database takes, and bring the text to its composed form."""
+    if "\0" in value:
+        raise PydanticCustomError("text_nul", "Must not contain the character NUL")
+    return unicodedata.normalize("NFC", value)
+
+
+def blank_as_none(value: Any) -> Any:
+    """Take a text of white space alone for no value."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def checked_email(value: Any) -> str:
+    """Return an e-mail address as typed, its domain in lower case (decision 13)."""
+    try:
+        return email_validator.validate_email(
+            value.strip(), check_deliverability=False, allow_smtputf8=False
+        ).normalized
+    except (AttributeError, email_validator.EmailNotValidError):
+        # The library's own text would repeat parts of what was sent.
+        raise PydanticCustomError("invalid_email", "Must be a valid email address") from None
+
+
+T = TypeVar("T")
+
+Text255 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), AfterValidator(clean_text)]
+Text100 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(clean_text)]
+Text50 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50), AfterValidator(clean_text)]
+Text32 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32), AfterValidator(clean_text)]
+RequiredText255 = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(clean_text)
+]
+RequiredText100 = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(clean_text)
+]
+Optional = Annotated[T | None, BeforeValidator(blank_as_none)]
+Email = Annotated[
+    str, BeforeValidator(checked_email), Field(max_length=255, json_schema_extra={"format": "email"})
+]
+WholeNumber = BeforeValidator(whole_number)
+# The bounds come first, or the OpenAPI document would not know them by their names.
+Id = Annotated[int, Field(ge=1, le=MAX_ID), WholeNumber]
+Money = Annotated[int, Field(ge=-MAX_EXACT, le=MAX_EXACT), WholeNumber]
+PageNumber = Annotated[int, Field(ge=1, le=MAX_EXACT), WholeNumber]
+PerPage = Annotated[int, Field(ge=1, le=100), WholeNumber]

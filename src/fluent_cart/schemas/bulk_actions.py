@@ -1,0 +1,56 @@
+"""Bulk actions in, results out."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
+
+from fluent_cart.enums import BulkActionName, CustomerStatus, ExportFormat
+from fluent_cart.schemas.base import Id, Input, Output
+from fluent_cart.schemas.customers import CustomerDetail
+
+MAX_CUSTOMERS = 1000
+
+
+class BulkActionData(Input):
+    status: CustomerStatus | None = Field(None, description="Needed by `update_status`")
+    format: ExportFormat = Field(ExportFormat.JSON, description="Used by `export`")
+
+
+class _StatusData(BulkActionData):
+    status: CustomerStatus
+
+
+class BulkAction(Input):
+    action: BulkActionName
+    customer_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+    data: BulkActionData = Field(default_factory=BulkActionData, validate_default=True)
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def check_data(cls, value: Any, info: ValidationInfo) -> Any:
+        """Check ``data`` for what the action needs, so that a fault is named ``data.status``."""
+        needs_status = info.data.get("action") is BulkActionName.UPDATE_STATUS
+        model: type[BaseModel] = _StatusData if needs_status else BulkActionData
+        # PHP writes an empty object as an empty list.
+        given = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value or {}
+        return model.model_validate(given)
+
+
+class BulkError(Output):
+    code: str
+    message: str
+
+
+class BulkResult(Output):
+    customer_id: int
+    success: bool
+    error: BulkError | None = Field(None, description="Only with a failed customer")
+
+
+class BulkActionResult(Output):
+    processed: int
+    failed: int
+    results: list[BulkResult]
+    export: list[CustomerDetail] | str | None = Field(
+        None, description="Only with `export`: full records, or CSV text"
+    )

@@ -1,0 +1,214 @@
+"""Customers in and out."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from fluent_cart.clock import to_text
+from fluent_cart.enums import CustomerStatus, SortDirection, SortField
+from fluent_cart.schemas.additional_info import AdditionalInfo
+from fluent_cart.schemas.addresses import Address
+from fluent_cart.schemas.base import (
+    Email,
+    Input,
+    Money,
+    Optional,
+    Output,
+    PageNumber,
+    PartialInput,
+    PerPage,
+    Text50,
+    Text255,
+    clean_text,
+)
+
+Phone = Optional[Text50]
+
+
+class CustomerCreate(Input):
+    email: Email
+    first_name: Text255 = ""
+    last_name: Text255 = ""
+    phone: Phone = None
+    status: CustomerStatus = CustomerStatus.ACTIVE
+    additional_info: AdditionalInfo = Field(default_factory=dict)
+
+
+class CustomerUpdate(PartialInput):
+    """Only the members that are sent are changed."""
+
+    email: Email = ""
+    first_name: Text255 = ""
+    last_name: Text255 = ""
+    phone: Phone = None
+    status: CustomerStatus = CustomerStatus.ACTIVE
+
+
+def _moment(value: Any, end_of_day: bool) -> str | None:
+    """Return a date or an RFC 3339 time as stored text; a date means its first or its last second."""
+    if value is None or value == "":
+        return None
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            return f"{date.fromisoformat(value)}T{'23:59:59' if end_of_day else '00:00:00'}Z"
+        if re.fullmatch(
+            r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", value, re.ASCII
+        ):
+            # Python reads six digits of a fraction at most, and more cannot matter for whole seconds.
+            moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value.upper())).astimezone(UTC)
+            # Stored times are whole seconds: the first one that is not before a bound is the next.
+            if moment.microsecond and not end_of_day:
+                moment += timedelta(seconds=1)
+            return to_text(moment)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise PydanticCustomError("moment", "Must be a date such as 2024-01-31 or an RFC 3339 time")
+
+
+def _blank_as_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+_DATE_SCHEMA = {"type": "string", "examples": ["2024-01-01", "2024-01-01T10:00:00Z"]}
+
+
+class CustomerFilters(BaseModel):
+    """Conditions that must all hold; an empty value is no condition, an unknown name is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Annotated[CustomerStatus | None, BeforeValidator(_blank_as_none)] = None
+    date_from: Annotated[
+        str | None,
+        BeforeValidator(lambda value: _moment(value, end_of_day=False)),
+        Field(description="Created on or after this date or time (UTC)"),
+    ] = None
+    date_to: Annotated[
+        str | None,
+        BeforeValidator(lambda value: _moment(value, end_of_day=True)),
+        Field(description="Created on or before this date (its whole day) or time (UTC)"),
+    ] = None
+    total_spent_min: Annotated[
+        Money | None, BeforeValidator(_blank_as_none), Field(description="Spent at least this, in cents")
+    ] = None
+    total_spent_max: Annotated[
+        Money | None, BeforeValidator(_blank_as_none), Field(description="Spent at most this, in cents")
+    ] = None
+
+
+def _decoded(value: Any) -> Any:
+    """Read filters that came as a JSON text; nothing, and PHP's empty list, are no filters."""
+    if isinstance(value, str) and value.strip():
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise PydanticCustomError("filters", "Must be a JSON object") from None
+    if value is None or value == [] or (isinstance(value, str) and not value.strip()):
+        return {}
+    if not isinstance(value, dict):
+        raise PydanticCustomError("filters", "Must be an object such as filters[status]=active")
+    return value
+
+
+class CustomerListQuery(BaseModel):
+    page: PageNumber = Field(1, description="Page number")
+    per_page: PerPage = Field(10, description="Items per page (max 100)")
+    search: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=255), BeforeValidator(clean_text)
+    ] = Field(
+        "",
+        description="Text that must occur in the name, the e-mail address or the phone number, or the exact"
+        " id; case and accents do not matter, and of several words all must occur",
+    )
+    filters: Annotated[CustomerFilters, BeforeValidator(_decoded)] = Field(
+        CustomerFilters(), description="Filter options, as `filters[status]=active` or as JSON"
+    )
+    order_by: SortField = Field(SortField.ID, description="Sort field")
+    order_type: Annotated[
+        SortDirection, BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+    ] = Field(SortDirection.DESC, description="Sort direction, in upper or lower case")
+
+
+class CustomerListed(Output):
+    id: int
+    email: str
+    first_name: str
+    last_name: str
+    status: CustomerStatus
+    total_spent: Annotated[int, Field(description="In cents")]
+    order_count: int
+    created_at: str
+    updated_at: str
+
+
+class Pagination(Output):
+    current_page: int
+    per_page: int
+    total: int
+    total_pages: int
+
+
+class CustomerList(Output):
+    customers: list[CustomerListed]
+    pagination: Pagination
+
+
+class CustomerCreated(Output):
+    id: int
+    email: str
+    first_name: str
+    last_name: str
+    phone: str | None
+    status: CustomerStatus
+    created_at: str
+
+
+class CustomerDetail(Output):
+    id: int
+    email: str
+    first_name: str
+    last_name: str
+    phone: str | None
+    status: CustomerStatus
+    total_spent: Annotated[int, Field(description="In cents")]
+    order_count: int
+    created_at: str
+    updated_at: str
+    addresses: list[Address]
+    user_id: int | None
+    additional_info: dict[str, Any]
+
+
+class CustomerUpdated(Output):
+    id: int
+    first_name: str
+    last_name: str
+    phone: str | None
+    status: CustomerStatus
+    updated_at: str
+
+
+class CustomerAdditionalInfo(Output):
+    id: int
+    additional_info: dict[str, Any]
+    updated_at: str
+
+
+class NewCustomerData(Output):
+    customer: CustomerCreated
+
+
+class CustomerDetailData(Output):
+    customer: CustomerDetail
+
+
+class UpdatedCustomerData(Output):
+    customer: CustomerUpdated
+
+
+class AdditionalInfoData(Output):
+    customer: CustomerAdditionalInfo

@@ -1,0 +1,35 @@
+"""The envelope around every successful answer (decision 2)."""
+
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, TypeVar
+
+import orjson
+from fastapi import Response
+
+from fluent_cart.schemas.base import Output
+
+DataT = TypeVar("DataT")
+
+
+class Envelope(Output, Generic[DataT]):
+    success: Literal[True]
+    data: DataT
+
+
+class Message(Output):
+    success: Literal[True]
+    message: str
+
+
+def envelope(headers: Mapping[str, str] | None = None, /, **data: Any) -> Response:
+    """Return the answer ``{"success": true, "data": {...}}``, serialised once."""
+    return _json({"success": True, "data": data}, headers)
+
+
+def message(text: str) -> Response:
+    """Return the answer ``{"success": true, "message": "..."}``."""
+    return _json({"success": True, "message": text})
+
+
+def _json(content: Any, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), headers=headers, media_type="application/json")

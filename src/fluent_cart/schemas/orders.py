@@ -1,0 +1,35 @@
+"""Orders out; the API takes none in (decision 17)."""
+
+from typing import Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from fluent_cart.enums import OrderStatus, PaymentStatus
+from fluent_cart.schemas.base import Output, PageNumber, PerPage
+
+
+class OrderListQuery(BaseModel):
+    """All orders are answered unless a page is asked for."""
+
+    page: PageNumber = Field(1, description="Page number, 10 orders each unless `per_page` is sent")
+    per_page: PerPage | None = Field(None, description="Items per page (max 100); without it and `page`: all")
+
+    @model_validator(mode="after")
+    def default_per_page(self) -> Self:
+        """Give a page its usual length when only its number was sent."""
+        if self.per_page is None and "page" in self.model_fields_set:
+            self.per_page = 10
+        return self
+
+
+class OrderListed(Output):
+    id: int
+    status: OrderStatus
+    payment_status: PaymentStatus
+    total_amount: int = Field(description="In cents")
+    currency: str
+    created_at: str
+
+
+class OrderListData(Output):
+    orders: list[OrderListed]

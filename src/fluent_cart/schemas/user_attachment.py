@@ -1,0 +1,40 @@
+"""WordPress users in and out."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+
+from fluent_cart.schemas.base import Id, Input, Output, PageNumber, PerPage, clean_text
+
+
+class UserListQuery(BaseModel):
+    page: PageNumber = Field(1, description="Page number")
+    per_page: PerPage = Field(100, description="Items per page (max 100)")
+    search: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=255), BeforeValidator(clean_text)
+    ] = Field("", description="Text that must occur in the login, e-mail address or display name")
+
+
+class UserRef(Input):
+    user_id: Id
+
+
+class AttachableUser(Output):
+    id: int
+    display_name: str
+    user_email: str
+    user_login: str
+
+
+class UserListData(Output):
+    users: list[AttachableUser]
+
+
+class CustomerUser(Output):
+    id: int
+    user_id: int | None
+    updated_at: str
+
+
+class CustomerUserData(Output):
+    customer: CustomerUser

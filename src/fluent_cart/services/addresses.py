@@ -1,0 +1,130 @@
+"""Addresses of a customer. Each function finds an address *of that customer*, never by its id alone.
+
+A customer who has addresses has exactly one that is primary (decision 19). Writers lock the customer's row
+first, so that two of them cannot each see the other's old primary.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+
+from fluent_cart.clock import now
+from fluent_cart.errors import AddressNotFound, ValidationFailed
+from fluent_cart.models import Address
+from fluent_cart.schemas.addresses import AddressCreate
+from fluent_cart.services.customers import (
+    ADDRESS_COLUMNS,
+    Record,
+    differences,
+    lock_customer,
+    pick,
+    require_customer,
+)
+
+EXTENSION_KEYS = ("address_2", "company_name", "phone")
+PLACE_KEYS = ("first_name", "last_name", "address_1", "city", "state", "postcode", "country")
+
+_of_customer = (
+    select(*ADDRESS_COLUMNS).where(Address.customer_id == bindparam("customer_id")).order_by(Address.id)
+)
+_one_of_customer = select(Address).where(
+    Address.id == bindparam("address_id"), Address.customer_id == bindparam("customer_id")
+)
+
+
+def list_addresses(connection: Connection, customer_id: int) -> list[Record]:
+    """Return a customer's addresses, oldest first."""
+    addresses = [
+        dict(row) for row in connection.execute(_of_customer, {"customer_id": customer_id}).mappings()
+    ]
+    if not addresses:
+        require_customer(connection, customer_id)
+    return addresses
+
+
+def create_address(connection: Connection, customer_id: int, address: AddressCreate) -> Record:
+    """Store a new address; the first of a customer is primary by itself."""
+    lock_customer(connection, customer_id)
+    is_primary = address.is_primary or _primary_id(connection, customer_id) is None
+    if is_primary:
+        _clear_primary(connection, customer_id)
+    created_at = now()
+    row = (
+        connection.execute(
+            insert(Address).returning(Address),
+            {
+                **address.model_dump(),
+                "customer_id": customer_id,
+                "is_primary": is_primary,
+                "created_at": created_at,
+                "updated_at": created_at,
+            },
+        )
+        .mappings()
+        .one()
+    )
+    return pick(row, "id", "type", *PLACE_KEYS, "created_at", *EXTENSION_KEYS)
+
+
+def update_address(connection: Connection, customer_id: int, address_id: int, changes: Record) -> Record:
+    """Change the fields that were sent; ``is_primary: true`` makes the address the primary one."""
+    lock_customer(connection, customer_id)
+    row = _get_address(connection, customer_id, address_id)
+    changed = differences(row, changes)
+    if changed:
+        if changed.get("is_primary") is False:
+            raise ValidationFailed(details={"is_primary": ["Make another address the primary one instead"]})
+        if changed.get("is_primary"):
+            _clear_primary(connection, customer_id)
+        changed["updated_at"] = now()
+        _store(connection, address_id, changed)
+    return pick({**row, **changed}, "id", *PLACE_KEYS, "updated_at", *EXTENSION_KEYS)
+
+
+def delete_address(connection: Connection, customer_id: int, address_id: int) -> None:
+    """Delete an address; if it was the primary one, the oldest that is left takes its place."""
+    lock_customer(connection, customer_id)
+    row = _get_address(connection, customer_id, address_id)
+    connection.execute(delete(Address).where(Address.id == address_id))
+    if row["is_primary"]:
+        oldest = connection.scalar(
+            select(Address.id).where(Address.customer_id == customer_id).order_by(Address.id).limit(1)
+        )
+        if oldest is not None:
+            _store(connection, oldest, {"is_primary": True, "updated_at": now()})
+
+
+def make_primary(connection: Connection, customer_id: int, address_id: int) -> Record:
+    """Make an address its customer's primary one; nothing happens if it is that already."""
+    lock_customer(connection, customer_id)
+    row = _get_address(connection, customer_id, address_id)
+    changed: Record = {}
+    if not row["is_primary"]:
+        _clear_primary(connection, customer_id)
+        changed = {"is_primary": True, "updated_at": now()}
+        _store(connection, address_id, changed)
+    return pick({**row, **changed}, "id", "is_primary", "updated_at", *EXTENSION_KEYS)
+
+
+def _get_address(connection: Connection, customer_id: int, address_id: int) -> RowMapping:
+    ids = {"customer_id": customer_id, "address_id": address_id}
+    row = connection.execute(_one_of_customer, ids).mappings().one_or_none()
+    if row is None:
+        raise AddressNotFound(address_id)
+    return row
+
+
+def _primary_id(connection: Connection, customer_id: int) -> int | None:
+    return connection.scalar(select(Address.id).where(Address.customer_id == customer_id, Address.is_primary))
+
+
+def _clear_primary(connection: Connection, customer_id: int) -> None:
+    connection.execute(
+        update(Address)
+        .where(Address.customer_id == customer_id, Address.is_primary)
+        .values(is_primary=False, updated_at=now())
+    )
+
+
+def _store(connection: Connection, address_id: int, values: dict[str, Any]) -> None:
+    connection.execute(update(Address).where(Address.id == address_id).values(values))

@@ -1,0 +1,72 @@
+"""One action on many customers, in one transaction, with a result for each (decisions 24-26)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from fluent_cart.clock import now
+from fluent_cart.enums import BulkActionName, ExportFormat
+from fluent_cart.errors import CustomerNotFound
+from fluent_cart.models import Customer
+from fluent_cart.schemas.bulk_actions import BulkAction
+from fluent_cart.services.customer_export import to_csv
+from fluent_cart.services.customers import Record, get_customers
+
+Extras = dict[str, Any]
+
+
+def perform(connection: Connection, action: BulkAction) -> Record:
+    """Do ``action`` and tell for each customer, in the order given, whether it was done."""
+    customer_ids = list(dict.fromkeys(action.customer_ids))
+    # Rows are locked in the order of their ids, so that two bulk actions cannot wait for each other.
+    found = set(
+        connection.scalars(
+            select(Customer.id).where(Customer.id.in_(customer_ids)).order_by(Customer.id).with_for_update()
+        )
+    )
+    existing = [customer_id for customer_id in customer_ids if customer_id in found]
+    extras = _ACTIONS[action.action](connection, existing, action)
+    return {
+        "processed": len(existing),
+        "failed": len(customer_ids) - len(existing),
+        "results": list(_results(customer_ids, found)),
+        **extras,
+    }
+
+
+def _update_status(connection: Connection, customer_ids: list[int], action: BulkAction) -> Extras:
+    connection.execute(
+        update(Customer)
+        .where(Customer.id.in_(customer_ids), Customer.status != action.data.status)
+        .values(status=action.data.status, updated_at=now())
+    )
+    return {}
+
+
+def _delete(connection: Connection, customer_ids: list[int], _action: BulkAction) -> Extras:
+    # The schema takes addresses along and leaves orders in the books without a customer.
+    connection.execute(delete(Customer).where(Customer.id.in_(customer_ids)))
+    return {}
+
+
+def _export(connection: Connection, customer_ids: list[int], action: BulkAction) -> Extras:
+    records = get_customers(connection, customer_ids)
+    in_order = [records[customer_id] for customer_id in customer_ids]
+    return {"export": to_csv(in_order) if action.data.format is ExportFormat.CSV else in_order}
+
+
+_ACTIONS: Mapping[BulkActionName, Callable[[Connection, list[int], BulkAction], Extras]] = {
+    BulkActionName.UPDATE_STATUS: _update_status,
+    BulkActionName.DELETE: _delete,
+    BulkActionName.EXPORT: _export,
+}
+
+
+def _results(customer_ids: Iterable[int], found: set[int]) -> Iterable[Record]:
+    for customer_id in customer_ids:
+        result: Record = {"customer_id": customer_id, "success": customer_id in found}
+        if customer_id not in found:
+            error = CustomerNotFound(customer_id)
+            result["error"] = {"code": error.code, "message": error.message}
+        yield result

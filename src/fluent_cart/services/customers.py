@@ -1,0 +1,185 @@
+"""Customers: look up, create, change."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from fluent_cart.clock import now
+from fluent_cart.errors import CustomerNotFound, InvalidEmail
+from fluent_cart.models import Address, Customer
+from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.services.search import search_text
+
+Record = dict[str, Any]
+
+# Columns in the order in which the contract documents the keys.
+LIST_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
+    Customer.id,
+    Customer.email,
+    Customer.first_name,
+    Customer.last_name,
+    Customer.status,
+    Customer.total_spent,
+    Customer.order_count,
+    Customer.created_at,
+    Customer.updated_at,
+)
+DETAIL_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
+    *LIST_COLUMNS[:4],
+    Customer.phone,
+    *LIST_COLUMNS[4:],
+)
+EXTENSION_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (Customer.user_id, Customer.additional_info)
+ADDRESS_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
+    Address.id,
+    Address.type,
+    Address.first_name,
+    Address.last_name,
+    Address.address_1,
+    Address.city,
+    Address.state,
+    Address.postcode,
+    Address.country,
+    Address.is_primary,
+    Address.address_2,
+    Address.company_name,
+    Address.phone,
+)
+
+
+def keys(columns: Iterable[InstrumentedAttribute[Any]]) -> tuple[str, ...]:
+    """Return the names under which ``columns`` are answered."""
+    return tuple(column.key for column in columns)
+
+
+_DETAIL_KEYS, _EXTENSION_KEYS, _ADDRESS_KEYS = map(keys, (DETAIL_COLUMNS, EXTENSION_COLUMNS, ADDRESS_COLUMNS))
+_ADDRESSES_START = len(DETAIL_COLUMNS) + len(EXTENSION_COLUMNS)
+
+# One statement, so that a customer and its addresses cost one round trip.
+_details = (
+    select(*DETAIL_COLUMNS, *EXTENSION_COLUMNS, *ADDRESS_COLUMNS)
+    .outerjoin(Address, Address.customer_id == Customer.id)
+    .order_by(Customer.id, Address.id)
+)
+_details_of_one = _details.where(Customer.id == bindparam("customer_id"))
+_details_of_some = _details.where(Customer.id.in_(bindparam("customer_ids", expanding=True)))
+_exists = select(Customer.id).where(Customer.id == bindparam("customer_id"))
+_locked = select(Customer).where(Customer.id == bindparam("customer_id")).with_for_update()
+_email_owner = select(Customer.id).where(func.lower(Customer.email) == bindparam("email"))
+
+
+def get_customer(connection: Connection, customer_id: int) -> Record:
+    """Return a customer with addresses, in the documented order of keys."""
+    rows = connection.execute(_details_of_one, {"customer_id": customer_id}).all()
+    if not rows:
+        raise CustomerNotFound(customer_id)
+    return _with_addresses(rows)
+
+
+def get_customers(connection: Connection, customer_ids: Sequence[int]) -> dict[int, Record]:
+    """Return full records by id; ids that do not exist are left out."""
+    found: dict[int, list[Row[Any]]] = {}
+    for row in connection.execute(_details_of_some, {"customer_ids": customer_ids}):
+        found.setdefault(row[0], []).append(row)
+    return {customer_id: _with_addresses(rows) for customer_id, rows in found.items()}
+
+
+def _with_addresses(rows: Sequence[Row[Any]]) -> Record:
+    first = rows[0]
+    record: Record = dict(zip(_DETAIL_KEYS, first, strict=False))
+    # A customer without addresses has one row, whose address columns are all null.
+    record["addresses"] = [
+        dict(zip(_ADDRESS_KEYS, row[_ADDRESSES_START:], strict=True))
+        for row in rows
+        if row[_ADDRESSES_START] is not None
+    ]
+    record.update(zip(_EXTENSION_KEYS, first[len(_DETAIL_KEYS) : _ADDRESSES_START], strict=True))
+    return record
+
+
+def require_customer(connection: Connection, customer_id: int) -> None:
+    """Raise ``CustomerNotFound`` if there is no such customer."""
+    if connection.scalar(_exists, {"customer_id": customer_id}) is None:
+        raise CustomerNotFound(customer_id)
+
+
+def lock_customer(connection: Connection, customer_id: int) -> RowMapping:
+    """Return a customer's row, locked until the transaction ends; what belongs to it is changed under it."""
+    row = connection.execute(_locked, {"customer_id": customer_id}).mappings().one_or_none()
+    if row is None:
+        raise CustomerNotFound(customer_id)
+    return row
+
+
+def create_customer(connection: Connection, customer: CustomerCreate) -> Record:
+    """Store a new customer; ``InvalidEmail`` if the e-mail address belongs to another."""
+    _require_free_email(connection, customer.email)
+    created_at = now()
+    row = (
+        connection.execute(
+            insert(Customer).returning(*DETAIL_COLUMNS),
+            {
+                **customer.model_dump(),
+                "search_text": customer_search_text(customer.model_dump()),
+                "created_at": created_at,
+                "updated_at": created_at,
+            },
+        )
+        .mappings()
+        .one()
+    )
+    return pick(row, "id", "email", "first_name", "last_name", "phone", "status", "created_at")
+
+
+def update_customer(connection: Connection, customer_id: int, changes: Record) -> Record:
+    """Change the fields that were sent; ``InvalidEmail`` if a new address belongs to another customer."""
+    row = lock_customer(connection, customer_id)
+    changed = differences(row, changes)
+    if changed:
+        if "email" in changed:
+            _require_free_email(connection, changed["email"], but_of=customer_id)
+        changed["search_text"] = customer_search_text({**row, **changed})
+        changed["updated_at"] = now()
+        _store(connection, customer_id, changed)
+    return pick({**row, **changed}, "id", "first_name", "last_name", "phone", "status", "updated_at")
+
+
+def update_additional_info(connection: Connection, customer_id: int, info: Record) -> Record:
+    """Merge ``info`` into what is stored; null removes a key (decision 15)."""
+    row = lock_customer(connection, customer_id)
+    removed = {key for key, value in info.items() if value is None}
+    merged = {key: value for key, value in {**row["additional_info"], **info}.items() if key not in removed}
+    changed = differences(row, {"additional_info": merged})
+    if changed:
+        changed["updated_at"] = now()
+        _store(connection, customer_id, changed)
+    return pick({**row, **changed}, "id", "additional_info", "updated_at")
+
+
+def differences(row: RowMapping, changes: Record) -> Record:
+    """Return those of ``changes`` that are not what ``row`` holds already."""
+    return {key: value for key, value in changes.items() if row[key] != value}
+
+
+def pick(record: Any, *names: str) -> Record:
+    """Return the named members of ``record``, in that order."""
+    return {name: record[name] for name in names}
+
+
+def customer_search_text(customer: Record) -> str:
+    """Return what searches look into: "first last", e-mail, digits of the phone (decision 11)."""
+    return search_text(
+        f"{customer['first_name']} {customer['last_name']}", customer["email"], phone=customer["phone"]
+    )
+
+
+def _require_free_email(connection: Connection, email: str, but_of: int | None = None) -> None:
+    owner = connection.scalar(_email_owner, {"email": email.lower()})
+    if owner is not None and owner != but_of:
+        raise InvalidEmail("The email address belongs to another customer")
+
+
+def _store(connection: Connection, customer_id: int, values: Record) -> None:
+    connection.execute(update(Customer).where(Customer.id == customer_id).values(values))

@@ -1,0 +1,82 @@
+"""What must hold in every shop at all times, each rule as one query that returns the ids that break it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
+from sqlalchemy.orm import aliased
+
+from fluent_cart.enums import PaymentStatus
+from fluent_cart.models import Address, ApplicationPassword, Customer, Order, User
+
+_other = aliased(Customer)
+_counted = Order.payment_status.in_([status.value for status in PaymentStatus.counted()])
+_net = Order.total_paid - Order.total_refund
+_totals = (
+    select(
+        Order.customer_id,
+        func.count().label("order_count"),
+        func.sum(case((_net > 0, _net), else_=0)).label("total_spent"),
+        func.min(Order.created_at).label("first_order_at"),
+        func.max(Order.created_at).label("last_order_at"),
+    )
+    .where(_counted)
+    .group_by(Order.customer_id)
+    .subquery()
+)
+
+INVARIANTS: Mapping[str, Select[Any]] = {
+    "a customer who has addresses has exactly one that is primary": (
+        select(Address.customer_id)
+        .group_by(Address.customer_id)
+        .having(func.sum(case((Address.is_primary, 1), else_=0)) != 1)
+    ),
+    "an e-mail address belongs to one customer, whatever its case": (
+        select(Customer.id).join(
+            _other, and_(func.lower(_other.email) == func.lower(Customer.email), _other.id < Customer.id)
+        )
+    ),
+    "a user is attached to one customer": (
+        select(Customer.id).join(_other, and_(_other.user_id == Customer.user_id, _other.id < Customer.id))
+    ),
+    "a customer's user exists": (
+        select(Customer.id)
+        .outerjoin(User, User.id == Customer.user_id)
+        .where(Customer.user_id.is_not(None), User.id.is_(None))
+    ),
+    "an address belongs to a customer": (
+        select(Address.id)
+        .outerjoin(Customer, Customer.id == Address.customer_id)
+        .where(Customer.id.is_(None))
+    ),
+    "an order's customer exists": (
+        select(Order.id)
+        .outerjoin(Customer, Customer.id == Order.customer_id)
+        .where(Order.customer_id.is_not(None), Customer.id.is_(None))
+    ),
+    "an application password belongs to a user": (
+        select(ApplicationPassword.id)
+        .outerjoin(User, User.id == ApplicationPassword.user_id)
+        .where(User.id.is_(None))
+    ),
+    "a customer's stored totals are those of the orders": (
+        select(Customer.id)
+        .outerjoin(_totals, _totals.c.customer_id == Customer.id)
+        .where(
+            or_(
+                Customer.order_count != func.coalesce(_totals.c.order_count, 0),
+                Customer.total_spent != func.coalesce(_totals.c.total_spent, 0),
+                Customer.first_order_at.is_distinct_from(_totals.c.first_order_at),
+                Customer.last_order_at.is_distinct_from(_totals.c.last_order_at),
+            )
+        )
+    ),
+}
+
+
+def find_violations(connection: Connection, examples: int = 5) -> dict[str, list[int]]:
+    """Return the broken rules, each with the ids of a few rows that break it."""
+    found = {
+        rule: list(connection.scalars(statement.limit(examples))) for rule, statement in INVARIANTS.items()
+    }
+    return {rule: ids for rule, ids in found.items() if ids}

@@ -1,0 +1,86 @@
+"""Orders and the totals that come from them (decisions 16, 17).
+
+``record_order`` is the one way in: it writes the order and its customer's totals in one transaction.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, ScalarSelect, bindparam, case, func, insert, select, update
+
+from fluent_cart.clock import now
+from fluent_cart.enums import PaymentStatus
+from fluent_cart.models import Customer, Order
+from fluent_cart.services.customers import Record, lock_customer, require_customer
+
+_of_customer = (
+    select(Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at)
+    .where(Order.customer_id == bindparam("customer_id"))
+    .order_by(Order.created_at, Order.id)
+)
+_count_of_customer = (
+    select(func.count()).select_from(Order).where(Order.customer_id == bindparam("customer_id"))
+)
+
+_COUNTED = Order.payment_status.in_([status.value for status in PaymentStatus.counted()])
+_NET = Order.total_paid - Order.total_refund
+
+
+class OrderPage(NamedTuple):
+    items: list[Record]
+    total: int
+
+
+def list_orders(
+    connection: Connection, customer_id: int, page: int = 1, per_page: int | None = None
+) -> OrderPage:
+    """Return a customer's orders, oldest first: all of them unless ``per_page`` is given."""
+    require_customer(connection, customer_id)
+    statement = _of_customer
+    if per_page is not None:
+        statement = statement.limit(per_page).offset((page - 1) * per_page)
+    rows = connection.execute(statement, {"customer_id": customer_id}).mappings()
+    orders = [dict(row) for row in rows]
+    if per_page is None:
+        return OrderPage(orders, len(orders))
+    return OrderPage(orders, connection.scalar(_count_of_customer, {"customer_id": customer_id}) or 0)
+
+
+def record_order(connection: Connection, order: Record) -> None:
+    """Store an order, or the new state of one, and bring the totals of its customer up to date.
+
+    ``order`` holds the columns of ``models.Order``, money in cents. When an order moves to another customer,
+    the totals of both change.
+    """
+    values = {"updated_at": now(), **order}
+    stored = connection.execute(
+        select(Order.id, Order.customer_id).where(Order.id == order.get("id"))
+    ).one_or_none()
+    customer_ids = sorted({order["customer_id"], stored and stored.customer_id} - {None})
+    for customer_id in customer_ids:
+        lock_customer(connection, customer_id)
+    if stored:
+        connection.execute(update(Order).where(Order.id == stored.id).values(values))
+    else:
+        connection.execute(insert(Order), values)
+    recalculate(connection, customer_ids)
+
+
+def recalculate(connection: Connection, customer_ids: Sequence[int] | None = None) -> int:
+    """Compute totals from the orders, of all customers unless ids are given; return how many changed."""
+    totals = {
+        Customer.order_count: _total(func.count(), 0),
+        Customer.total_spent: _total(func.sum(case((_NET > 0, _NET), else_=0)), 0),
+        Customer.first_order_at: _total(func.min(Order.created_at)),
+        Customer.last_order_at: _total(func.max(Order.created_at)),
+    }
+    differs = [column.is_distinct_from(total) for column, total in totals.items()]
+    statement = update(Customer).where(differs[0] | differs[1] | differs[2] | differs[3])
+    if customer_ids is not None:
+        statement = statement.where(Customer.id.in_(customer_ids))
+    return connection.execute(statement.values(totals)).rowcount
+
+
+def _total(aggregate: Any, without_orders: int | None = None) -> ScalarSelect[Any]:
+    value = aggregate if without_orders is None else func.coalesce(aggregate, without_orders)
+    return select(value).where(Order.customer_id == Customer.id, _COUNTED).scalar_subquery()

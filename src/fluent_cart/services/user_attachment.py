@@ -1,0 +1,70 @@
+"""Which WordPress user a customer is attached to (decision 20)."""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from fluent_cart.clock import now
+from fluent_cart.errors import InvalidUser
+from fluent_cart.models import Customer, User
+from fluent_cart.services.customers import Record, lock_customer, pick
+from fluent_cart.services.search import matches
+
+_owner = select(Customer.id).where(Customer.user_id == bindparam("user_id"))
+_exists = select(User.id).where(User.id == bindparam("user_id"))
+
+
+class UserPage(NamedTuple):
+    items: list[Record]
+    total: int
+
+
+def list_attachable_users(connection: Connection, search: str, page: int, per_page: int) -> UserPage:
+    """Return a page of the users that are attached to no customer, and how many there are."""
+    conditions: list[Any] = [~select(Customer.id).where(Customer.user_id == User.id).exists()]
+    if search:
+        conditions.append(matches(search, User.search_text, User.id))
+    rows = connection.execute(
+        select(
+            User.id,
+            User.display_name,
+            User.email.label("user_email"),
+            User.login.label("user_login"),
+        )
+        .where(*conditions)
+        .order_by(User.id)
+        .limit(per_page)
+        .offset((page - 1) * per_page)
+    )
+    total = connection.scalar(select(func.count()).select_from(User).where(*conditions)) or 0
+    return UserPage([dict(row) for row in rows.mappings()], total)
+
+
+def attach_user(connection: Connection, customer_id: int, user_id: int) -> Record:
+    """Attach a user to a customer; ``InvalidUser`` if either has another partner, or no such user exists."""
+    row = lock_customer(connection, customer_id)
+    if row["user_id"] == user_id:
+        return pick(row, "id", "user_id", "updated_at")
+    if connection.scalar(_exists, {"user_id": user_id}) is None:
+        raise InvalidUser(f"WordPress user with ID {user_id} not found")
+    if row["user_id"] is not None:
+        raise InvalidUser("The customer is attached to another user")
+    if connection.scalar(_owner, {"user_id": user_id}) is not None:
+        raise InvalidUser("The user is attached to another customer")
+    return _set_user(connection, customer_id, user_id)
+
+
+def detach_user(connection: Connection, customer_id: int) -> Record:
+    """Detach a customer from its user; nothing happens if it has none."""
+    row = lock_customer(connection, customer_id)
+    if row["user_id"] is None:
+        return pick(row, "id", "user_id", "updated_at")
+    return _set_user(connection, customer_id, None)
+
+
+def _set_user(connection: Connection, customer_id: int, user_id: int | None) -> Record:
+    updated_at = now()
+    connection.execute(
+        update(Customer).where(Customer.id == customer_id).values(user_id=user_id, updated_at=updated_at)
+    )
+    return {"id": customer_id, "user_id": user_id, "updated_at": updated_at}

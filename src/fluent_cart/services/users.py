@@ -1,0 +1,157 @@
+"""The site's users: their accounts, roles and application passwords."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, insert, literal, or_, select, update
+
+from fluent_cart import passwords
+from fluent_cart.clock import now
+from fluent_cart.models import ApplicationPassword, User
+from fluent_cart.services.customers import Record
+from fluent_cart.services.search import search_text
+
+
+class CurrentUser(NamedTuple):
+    """Who a request comes from."""
+
+    id: int
+    login: str
+    role: str
+
+
+class UserError(Exception):
+    """An account cannot be made or found; the text is for the person at the command line."""
+
+
+_is_named = or_(User.login_key == bindparam("name"), User.email_key == bindparam("name"))
+_by_password = (
+    select(User.id, User.login, User.role)
+    .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
+    .where(ApplicationPassword.password_hash == bindparam("digest"), _is_named)
+)
+_legacy = (
+    select(ApplicationPassword.id, ApplicationPassword.password_hash)
+    .join(User)
+    .where(_is_named, ApplicationPassword.password_hash.startswith(passwords.LEGACY_PREFIX))
+    .limit(5)
+)
+_any_legacy = (
+    select(literal(1)).where(ApplicationPassword.password_hash.startswith(passwords.LEGACY_PREFIX)).limit(1)
+)
+
+
+def find_by_application_password(connection: Connection, name: str, digest: str) -> CurrentUser | None:
+    """Return the user called ``name`` (login or e-mail) who owns the password; one look-up by its hash."""
+    row = connection.execute(_by_password, {"name": key(name), "digest": digest}).one_or_none()
+    return CurrentUser(*row) if row else None
+
+
+def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
+    """Return the slow hashes to try for ``name``, at most five.
+
+    On a site that has any, an account without one gets a dummy (with the id 0), so that a wrong password
+    costs the same for every name.
+    """
+    rows = connection.execute(_legacy, {"name": key(name)}).all()
+    if rows:
+        return [(row.id, row.password_hash) for row in rows]
+    return [(0, passwords.DUMMY_LEGACY_HASH)] if connection.scalar(_any_legacy) else []
+
+
+def upgrade_application_password(connection: Connection, password_id: int, digest: str) -> CurrentUser | None:
+    """Store a verified password's fast hash in place of its slow one; None if it was revoked meanwhile."""
+    user_id = connection.scalar(
+        update(ApplicationPassword)
+        .where(ApplicationPassword.id == password_id)
+        .values(password_hash=digest)
+        .returning(ApplicationPassword.user_id)
+    )
+    row = connection.execute(select(User.id, User.login, User.role).where(User.id == user_id)).one_or_none()
+    return CurrentUser(*row) if row else None
+
+
+def key(name: str) -> str:
+    """Return the form in which logins and e-mail addresses are compared."""
+    return name.strip().casefold()
+
+
+def create_user(connection: Connection, login: str, email: str, display_name: str, role: str) -> int:
+    """Store a new user and return its id; ``UserError`` if login or e-mail are taken."""
+    taken = connection.scalar(
+        select(User.id).where(
+            or_(User.login_key.in_([key(login), key(email)]), User.email_key.in_([key(login), key(email)]))
+        )
+    )
+    if taken is not None:
+        raise UserError("A user with this login or e-mail address exists already")
+    inserted = connection.execute(
+        insert(User).returning(User.id),
+        {
+            "login": login,
+            "login_key": key(login),
+            "email": email,
+            "email_key": key(email),
+            "display_name": display_name,
+            "role": role,
+            "search_text": search_text(login, email, display_name),
+            "created_at": now(),
+        },
+    )
+    return int(inserted.scalar_one())
+
+
+def list_users(connection: Connection) -> list[Record]:
+    """Return every user, oldest first."""
+    statement = select(User.id, User.login, User.email, User.display_name, User.role).order_by(User.id)
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def set_role(connection: Connection, login: str, role: str) -> None:
+    """Give a user another role; it holds from the next request on."""
+    connection.execute(update(User).where(User.id == _user_id(connection, login)).values(role=role))
+
+
+def delete_user(connection: Connection, login: str) -> None:
+    """Delete a user and its application passwords; its customer stays, detached."""
+    connection.execute(delete(User).where(User.id == _user_id(connection, login)))
+
+
+def create_application_password(connection: Connection, login: str, name: str) -> str:
+    """Store a new application password and return it; only its hash is kept."""
+    secret = passwords.generate()
+    connection.execute(
+        insert(ApplicationPassword),
+        {
+            "user_id": _user_id(connection, login),
+            "name": name,
+            "password_hash": passwords.digest(secret),
+            "created_at": now(),
+        },
+    )
+    return secret
+
+
+def list_application_passwords(connection: Connection, login: str) -> list[Record]:
+    """Return id, name and age of a user's application passwords; never a hash."""
+    statement = (
+        select(ApplicationPassword.id, ApplicationPassword.name, ApplicationPassword.created_at)
+        .where(ApplicationPassword.user_id == _user_id(connection, login))
+        .order_by(ApplicationPassword.id)
+    )
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def revoke_application_password(connection: Connection, password_id: int) -> None:
+    """Delete an application password; it is refused from the next request on, in every process."""
+    revoked = connection.execute(
+        delete(ApplicationPassword).where(ApplicationPassword.id == password_id)
+    ).rowcount
+    if not revoked:
+        raise UserError(f"There is no application password with ID {password_id}")
+
+
+def _user_id(connection: Connection, login: str) -> int:
+    user_id = connection.scalar(select(User.id).where(User.login_key == key(login)))
+    if user_id is None:
+        raise UserError(f"There is no user {login!r}")
+    return user_id
