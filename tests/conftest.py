@@ -1,0 +1,209 @@
+"""A fresh shop for each test, and callers of every kind.
+
+``anonymous``, ``nobody`` (signed in, no permission), ``viewer`` and ``manager`` are HTTP clients of the same
+application. ``database`` runs units of work on the same shop, to prepare it or to look at what is left of it.
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Connection, insert
+
+from fluent_cart import passwords
+from fluent_cart.app import PREFIX, create_app
+from fluent_cart.clock import now
+from fluent_cart.database import Database, connect, create_database, migrations
+from fluent_cart.models import ApplicationPassword
+from fluent_cart.schemas.addresses import AddressCreate
+from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.services import addresses, customers, invariants, users
+from fluent_cart.settings import Settings
+from tests import postgres
+
+# A user for every role of the policy, and one whose role it does not know; each has its login as e-mail name.
+ROLES = ("administrator", "super_admin", "manager", "worker", "accountant", "subscriber")
+
+Record = dict[str, Any]
+MakeCustomer = Callable[..., Awaitable[Record]]
+MakeAddress = Callable[..., Awaitable[Record]]
+MakeClient = Callable[..., httpx.AsyncClient]
+
+
+def secret_of(role: str) -> str:
+    """Return the application password of the test user with this role."""
+    return f"secret {role}".ljust(24, "x")
+
+
+def credentials(role: str) -> httpx.BasicAuth:
+    """Return what the test user with this role signs in with."""
+    return httpx.BasicAuth(role, secret_of(role))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database file with the test users, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "shop.db"
+    _make_template(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> Iterator[str]:
+    """A server with a database named ``fluent_cart_template``, to be cloned."""
+    with postgres.server() as server, _administration(server) as execute:
+        execute(f"DROP DATABASE IF EXISTS {TEMPLATE}")
+        execute(f"CREATE DATABASE {TEMPLATE}")
+        _make_template(f"{server}/{TEMPLATE}")
+        yield server
+        execute(f"DROP DATABASE {TEMPLATE}")
+
+
+TEMPLATE = "fluent_cart_template"
+
+
+@contextmanager
+def _administration(server: str) -> Iterator[Callable[[str], object]]:
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        yield lambda statement: connection.execute(statement.encode())
+
+
+def _make_template(url: str) -> None:
+    migrations.upgrade(url)
+    with connect(url) as connection:
+        for role in ROLES:
+            user_id = users.create_user(connection, role, f"{role}@shop.example", role.title(), role)
+            connection.execute(
+                insert(ApplicationPassword),
+                {
+                    "user_id": user_id,
+                    "name": "test",
+                    "password_hash": passwords.digest(secret_of(role)),
+                    "created_at": now(),
+                },
+            )
+
+
+@pytest.fixture
+def sqlite_settings(sqlite_template: Path, tmp_path: Path) -> Settings:
+    """A shop on SQLite, for tests of what only SQLite does."""
+    path = tmp_path / "shop.db"
+    shutil.copy(sqlite_template, path)
+    return Settings(database_url=f"sqlite:///{path}", _env_file=None)
+
+
+@pytest.fixture
+def postgres_settings(postgres_template: str) -> Iterator[Settings]:
+    """A shop on PostgreSQL, for tests of what only PostgreSQL does."""
+    name = f"fluent_cart_{uuid4().hex}"
+    with _administration(postgres_template) as execute:
+        execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+        yield Settings(database_url=f"{postgres_template}/{name}", _env_file=None)
+        execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", *(["postgres"] if postgres.AVAILABLE else [])])
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """A fresh shop; every test that has one runs once for each database."""
+    shop: Settings = request.getfixturevalue(f"{request.param}_settings")
+    return shop
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not postgres.AVAILABLE:
+        terminalreporter.write_line(
+            "POSTGRESQL WAS NOT TESTED: no FLUENT_CART_TEST_POSTGRES_URL, and no initdb on this machine",
+            red=True,
+        )
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The shop's database, whose every rule must still hold when the test is over."""
+    async with create_database(settings) as database:
+        yield database
+        assert await database.scan(invariants.find_violations) == {}
+
+
+@pytest.fixture(scope="session")
+def shared_app() -> FastAPI:
+    return create_app(Settings(database_url="sqlite:///unused.db", _env_file=None))
+
+
+@pytest.fixture
+def app(shared_app: FastAPI, database: Database) -> FastAPI:
+    shared_app.state.database = database
+    return shared_app
+
+
+@pytest.fixture
+def client_of(app: FastAPI) -> MakeClient:
+    """Make a client of the customers of v2 with any credentials: ``client_of(credentials("worker"))``."""
+
+    def make(auth: httpx.Auth | None = None, prefix: str = PREFIX) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=f"http://shop.example{prefix}", auth=auth)
+
+    return make
+
+
+@pytest.fixture
+async def anonymous(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of() as client:
+        yield client
+
+
+@pytest.fixture
+async def nobody(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(credentials("subscriber")) as client:
+        yield client
+
+
+@pytest.fixture
+async def viewer(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(credentials("worker")) as client:
+        yield client
+
+
+@pytest.fixture
+async def manager(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(credentials("manager")) as client:
+        yield client
+
+
+@pytest.fixture
+def make_customer(database: Database) -> MakeCustomer:
+    """Store a customer: ``await make_customer(email="a@example.com", first_name="A")``."""
+
+    async def make(**fields: Any) -> Record:
+        return await database.write(customers.create_customer, CustomerCreate(**fields))
+
+    return make
+
+
+@pytest.fixture
+def make_address(database: Database) -> MakeAddress:
+    """Store an address: ``await make_address(customer_id, city="Berlin")``."""
+
+    async def make(customer_id: int, **fields: Any) -> Record:
+        place = {"address_1": "1 Main St", "city": "New York", "country": "US"} | fields
+        return await database.write(addresses.create_address, customer_id, AddressCreate(**place))
+
+    return make
+
+
+def rows(connection: Connection, table: Any) -> list[Record]:
+    """Return every row of a table, to compare before with after: ``await database.scan(rows, Customer)``."""
+    return [dict(row) for row in connection.execute(table.__table__.select()).mappings()]

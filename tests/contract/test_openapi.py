@@ -1,0 +1,189 @@
+"""The OpenAPI document: complete for every operation, and at one with the contract."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from fastapi import FastAPI
+
+from fluent_cart.app import PREFIX
+from tests.conftest import MakeClient
+from tests.contract.test_examples import (
+    DOCUMENTED,
+    EXAMPLES,
+    assert_documented,
+    assert_modelled,
+    by_operation,
+    without_extensions,
+)
+
+# What every operation can answer besides success; 429 comes with a limit that is not built yet.
+ALWAYS = {
+    "401": ["authentication_required", "authentication_failed"],
+    "403": ["insufficient_permissions"],
+    "500": ["internal_error"],
+    "503": ["service_unavailable"],
+}
+JSON = "application/json"
+SHOWN: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "src/fluent_cart/openapi/examples.json").read_text()
+)
+
+Operation = dict[str, Any]
+
+
+@pytest.fixture
+def document(shared_app: FastAPI) -> dict[str, Any]:
+    """The document as clients get it."""
+    served: dict[str, Any] = json.loads(json.dumps(shared_app.openapi()))
+    return served
+
+
+@pytest.fixture
+def operations(document: dict[str, Any]) -> list[Operation]:
+    return [operation for methods in document["paths"].values() for operation in methods.values()]
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Give every object within a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(member)
+
+
+class TestDocument:
+    def test_it_is_openapi_3_1(self, document: dict[str, Any]) -> None:
+        assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+        assert document["info"]["title"] == "FluentCart Customers API"
+        assert document["info"]["version"]
+
+    def test_its_operations_are_the_contracts(self, document: dict[str, Any]) -> None:
+        """By method and path of the documented commands, under the canonical prefix."""
+        documented = {}
+        for example in EXAMPLES:
+            [(method, path)] = re.findall(r'-X (\w+) "[^"?]*/v1/customers([^"?]*)', example["curl"])
+            path = re.sub(r"/1\b", "/{customerId}", path)
+            path = path.replace("get-stats/{customerId}", "get-stats/{customer}")
+            documented[example["operation"]] = (method.lower(), PREFIX + path)
+        assert {
+            operation["operationId"]: (method, path)
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+        } == documented
+
+    def test_operation_ids_are_clean_and_unique(self, operations: list[Operation]) -> None:
+        ids = [operation["operationId"] for operation in operations]
+        assert [each for each in ids if not re.fullmatch(r"[a-z]+(_[a-z]+)+", each)] == []
+        assert sorted(ids) == sorted(set(ids)) == sorted(DOCUMENTED)
+
+    def test_every_reference_resolves(self, document: dict[str, Any]) -> None:
+        references = {node["$ref"] for node in nodes(document) if isinstance(node.get("$ref"), str)}
+        assert references
+        for reference in references:
+            target: Any = document
+            assert reference.startswith("#/")
+            for part in reference[2:].split("/"):
+                assert part in target, reference
+                target = target[part]
+
+    def test_every_schema_is_used(self, document: dict[str, Any]) -> None:
+        """Nothing is left of what FastAPI describes and this API does not answer."""
+        used = {node["$ref"].rpartition("/")[2] for node in nodes(document) if "$ref" in node}
+        assert set(document["components"]["schemas"]) == used
+
+    def test_tags_are_described(self, document: dict[str, Any], operations: list[Operation]) -> None:
+        declared = [tag["name"] for tag in document["tags"] if tag["description"]]
+        assert {tag for operation in operations for tag in operation["tags"]} == set(declared)
+        assert len(declared) == len(document["tags"]) == len(set(declared))
+
+    async def test_anyone_may_read_it(self, document: dict[str, Any], client_of: MakeClient) -> None:
+        async with client_of(prefix="") as client:
+            response = await client.get("/openapi.json")
+        assert (response.status_code, response.json()) == (200, document)
+
+
+class TestOperations:
+    @pytest.fixture(params=DOCUMENTED)
+    def operation(self, request: pytest.FixtureRequest, operations: list[Operation]) -> Operation:
+        return next(each for each in operations if each["operationId"] == request.param)
+
+    def test_it_says_what_it_does(self, operation: Operation) -> None:
+        assert operation["summary"]
+        assert re.fullmatch(r"[A-Z][^\n]+\.", operation["description"])
+        assert len(operation["tags"]) == 1
+
+    def test_it_needs_the_credentials_that_are_described(
+        self, document: dict[str, Any], operation: Operation
+    ) -> None:
+        assert operation["security"] == [{"ApplicationPassword": []}]
+        assert document["components"]["securitySchemes"]["ApplicationPassword"]["scheme"] == "basic"
+
+    def test_its_parameters_are_the_paths(self, document: dict[str, Any], operation: Operation) -> None:
+        [path] = [path for path, methods in document["paths"].items() if operation in methods.values()]
+        named = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
+        assert named == re.findall(r"{(\w+)}", path)
+
+    def test_it_shows_the_contracts_answer(self, operation: Operation) -> None:
+        name = operation["operationId"]
+        answer = operation["responses"]["200"]
+        assert answer["description"] == "Success"
+        assert set(answer["content"]) == {JSON}
+        assert answer["content"][JSON]["schema"]["$ref"]
+        assert answer["content"][JSON]["example"] == SHOWN[name]["response"]
+
+    def test_it_shows_the_contracts_body(self, operation: Operation) -> None:
+        name = operation["operationId"]
+        [example] = [each for each in EXAMPLES if each["operation"] == name]
+        assert ("requestBody" in operation) == ("request_body" in example)
+        if "requestBody" in operation:
+            content = operation["requestBody"]["content"]
+            assert list(content) == [JSON, "application/x-www-form-urlencoded"]
+            assert content[JSON]["example"] == example["request_body"]
+
+    def test_it_names_the_errors_of_every_operation(self, operation: Operation) -> None:
+        for status, codes in ALWAYS.items():
+            examples = operation["responses"][status]["content"][JSON]["examples"].values()
+            assert [example["value"]["code"] for example in examples] == codes
+
+    def test_every_error_is_described_and_shown_whole(self, operation: Operation) -> None:
+        for status, response in operation["responses"].items():
+            if status == "200":
+                continue
+            content = response["content"][JSON]
+            assert content["schema"] == {"$ref": "#/components/schemas/Error"}
+            assert content["examples"]
+            for example in content["examples"].values():
+                shown = example["value"]
+                code, text = shown["code"], shown["message"]
+                inner = {"code": code, "message": text}
+                if (status, code) == ("422", "validation_error"):
+                    inner["details"] = shown["error"]["details"]
+                assert shown == {
+                    "success": False,
+                    "error": inner,
+                    "code": code,
+                    "message": text,
+                    "data": {"status": int(status)},
+                }
+                assert f"`{code}`" in response["description"]
+
+
+class TestExamples:
+    """The examples of the docs page are the contract's, and those fit the models."""
+
+    def test_there_is_one_for_each_operation(self) -> None:
+        assert list(SHOWN) == list(DOCUMENTED)
+
+    @by_operation
+    def test_it_is_the_contracts(self, example: dict[str, Any], shared_app: FastAPI) -> None:
+        operation, shown = example["operation"], SHOWN[example["operation"]]
+        assert list(shown) == ["request", "response"]
+        assert shown["request"] == example.get("request_body")
+        assert_documented(shown["response"], example["response"], operation)
+        assert without_extensions(shown["response"], operation) == example["response"]
+        assert_modelled(shared_app, operation, orjson.dumps(shown["response"]))

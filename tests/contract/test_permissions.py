@@ -1,0 +1,254 @@
+"""Who may do what, over every operation of the OpenAPI document: a new route is tested by existing."""
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute, Mount, Route
+
+from fluent_cart.app import EXAMPLES_PREFIX, PREFIX, MissingPolicy, create_app, require_policies
+from fluent_cart.auth import current_user
+from fluent_cart.database import Database
+from fluent_cart.enums import BulkActionName
+from fluent_cart.models import Address, Customer, Order, User
+from fluent_cart.settings import Settings
+from tests.conftest import ROLES, MakeAddress, MakeClient, MakeCustomer, credentials, rows
+from tests.errors import assert_error
+
+# Who may do what, written down here a second time: the code's own tables are what is tested.
+TABLE = """
+                        administrator  super_admin  manager  worker  accountant  subscriber
+list_customers          yes            yes          yes      yes     yes         no
+get_customer            yes            yes          yes      yes     yes         no
+get_customer_stats      yes            yes          yes      yes     yes         no
+list_customer_orders    yes            yes          yes      yes     yes         no
+list_addresses          yes            yes          yes      yes     yes         no
+create_customer         yes            yes          yes      no      no          no
+update_customer         yes            yes          yes      no      no          no
+update_additional_info  yes            yes          yes      no      no          no
+create_address          yes            yes          yes      no      no          no
+update_address          yes            yes          yes      no      no          no
+make_address_primary    yes            yes          yes      no      no          no
+delete_address          yes            yes          yes      no      no          no
+list_attachable_users   yes            yes          yes      no      no          no
+attach_user             yes            yes          yes      no      no          no
+detach_user             yes            yes          yes      no      no          no
+bulk_update_status      yes            yes          yes      no      no          no
+bulk_delete             yes            yes          yes      no      no          no
+bulk_export             yes            yes          yes      no      no          no
+"""
+HEADER, *LINES = [line.split() for line in TABLE.strip().splitlines()]
+MAY = {row: dict(zip(HEADER, cells, strict=True)) for row, *cells in LINES}
+
+
+def bulk(action: str) -> dict[str, Any]:
+    return {"action": action, "customer_ids": [1], "data": {"status": "inactive"}}
+
+
+BODIES: dict[str, Any] = {
+    "create_customer": {"email": "new@example.com"},
+    "update_customer": {"first_name": "Changed"},
+    "update_additional_info": {"changed": True},
+    "create_address": {"address_1": "2 Side St", "city": "Rome", "country": "IT"},
+    "update_address": {"address_id": 1, "city": "Changed"},
+    "make_address_primary": {"address_id": 2},
+    "delete_address": {"address_id": 2},
+    "attach_user": {"user_id": 1},
+    "do_bulk_action": bulk("update_status"),
+}
+JSON, FORM, XML = (
+    {"Content-Type": kind}
+    for kind in ("application/json", "application/x-www-form-urlencoded", "text/xml; charset=utf-16")
+)
+# What nobody may learn the worth of: ids, of which 1 exists, and bodies with their headers.
+IDS = ("1", "999", "abc", "0", "-1", "1_0", "9" * 30)
+UNWANTED: tuple[tuple[bytes, dict[str, str]], ...] = (
+    (b"", {}),
+    (b"", JSON),
+    (b"null", JSON),
+    (b'{"address_id": 999, "user_id": 999}', JSON),
+    (b'{"broken', JSON),
+    (b'{"broken', {}),
+    (b"\xff\xfe", JSON),
+    (b"[" * 100_000, JSON),
+    (b"x" * 2**21, JSON),
+    (b"x=" + b"x" * 2**21, FORM),
+    (b"email=new%40example.com&address_id=1&user_id=1&first_name=Changed", FORM),
+    (b"action=delete&customer_ids[]=1", FORM),
+    (b"%ff&x[=1", FORM),
+    (b"<a/>", XML),
+    (b"{}", {**JSON, "Content-Encoding": "gzip"}),
+)
+
+
+STRANGERS = (
+    (None, 401, "authentication_required"),
+    (httpx.BasicAuth("manager", "wrong"), 401, "authentication_failed"),
+    (httpx.BasicAuth("unknown", "wrong"), 401, "authentication_failed"),
+    (credentials("subscriber"), 403, "insufficient_permissions"),
+)
+
+
+def operations() -> list[tuple[str, str, str]]:
+    """Return method, path below the prefix, and id of every documented operation."""
+    document = create_app(Settings(database_url="sqlite:///unused.db", _env_file=None)).openapi()
+    return [
+        (method.upper(), path.removeprefix(PREFIX), operation["operationId"])
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+OPERATIONS = operations()
+every_operation = pytest.mark.parametrize(
+    ("method", "path", "operation"), OPERATIONS, ids=[operation for _, _, operation in OPERATIONS]
+)
+both_versions = pytest.mark.parametrize("prefix", [PREFIX, EXAMPLES_PREFIX], ids=["v2", "v1"])
+
+
+def url(path: str, customer_id: object = 1) -> str:
+    return path.replace("{customerId}", str(customer_id)).replace("{customer}", str(customer_id))
+
+
+async def send(
+    client: httpx.AsyncClient, method: str, path: str, operation: str, customer_id: object = 1
+) -> httpx.Response:
+    return await client.request(method, url(path, customer_id), json=BODIES.get(operation))
+
+
+def whole(response: httpx.Response) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
+    """Return all of an answer but the id of its request, which is always new."""
+    headers = [(name, value) for name, value in response.headers.multi_items() if name != "x-request-id"]
+    return response.status_code, response.content, tuple(headers)
+
+
+@pytest.fixture
+async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
+    """Customer 1 with the addresses 1 and 2."""
+    customer = await make_customer(email="customer@example.com")
+    await make_address(customer["id"])
+    await make_address(customer["id"], type="shipping")
+
+
+async def everything(database: Database) -> list[Any]:
+    return [await database.scan(rows, table) for table in (Customer, Address, Order, User)]
+
+
+def test_the_table_names_every_operation_action_and_role() -> None:
+    actions = [f"bulk_{action}" for action in BulkActionName]
+    operations = [operation for *_, operation in OPERATIONS if operation != "do_bulk_action"]
+    assert sorted(MAY) == sorted(operations + actions)
+    assert list(ROLES) == HEADER
+    assert {cell for cells in MAY.values() for cell in cells.values()} == {"yes", "no"}
+
+
+def test_every_mounted_route_is_documented_and_answers_on_both_versions(shared_app: FastAPI) -> None:
+    mounted = {
+        (method, route.path or "")
+        for route in iter_route_contexts(shared_app.routes)
+        if (route.path or "").startswith("/wp-json")
+        for method in route.methods or ()
+    }
+    documented = {(method, path) for method, path, _ in OPERATIONS}
+    for prefix in (PREFIX, EXAMPLES_PREFIX):
+        below = {(method, path.removeprefix(prefix)) for method, path in mounted if path.startswith(prefix)}
+        assert below == documented
+    assert len(mounted) == 2 * len(documented) == 32
+
+
+class TestStrangers:
+    """Whoever may not do something learns nothing by asking: not what exists, nor what input is right."""
+
+    @every_operation
+    @both_versions
+    async def test_get_the_same_bytes_whatever_they_ask(
+        self, shop: None, database: Database, client_of: MakeClient,
+        prefix: str, method: str, path: str, operation: str,
+    ) -> None:  # fmt: skip
+        before = await everything(database)
+        for auth, status, code in STRANGERS:
+            async with client_of(auth, prefix) as client:
+                answers = [await send(client, method, path, operation, customer_id) for customer_id in IDS]
+                for body, headers in UNWANTED:
+                    answers.append(await client.request(method, url(path), content=body, headers=headers))
+                for query in ("page=0&filters[x]=1", "address_id=1&user_id=1", "email=a%00"):
+                    answers.append(await client.request(method, f"{url(path)}?{query}"))
+            assert_error(answers[0], status, code)
+            challenge = 'Basic realm="FluentCart", charset="UTF-8"' if status == 401 else None
+            assert answers[0].headers.get("www-authenticate") == challenge
+            assert {whole(answer) for answer in answers} == {whole(answers[0])}
+        assert await everything(database) == before
+
+
+class TestRoles:
+    @both_versions
+    @pytest.mark.parametrize("role", ROLES)
+    @pytest.mark.parametrize("row", MAY)
+    async def test_may_do_what_the_table_says(
+        self, shop: None, database: Database, client_of: MakeClient, row: str, role: str, prefix: str
+    ) -> None:
+        before = await everything(database)
+        operation = "do_bulk_action" if row.startswith("bulk_") else row
+        body = bulk(row.removeprefix("bulk_")) if row.startswith("bulk_") else BODIES.get(row)
+        [(method, path)] = [(method, path) for method, path, name in OPERATIONS if name == operation]
+        async with client_of(credentials(role), prefix) as client:
+            response = await client.request(method, url(path), json=body)
+        if MAY[row][role] == "yes":
+            assert (response.status_code, response.json()["success"]) == (200, True)
+        else:
+            assert_error(response, 403, "insufficient_permissions", "You do not have permission to do this")
+            assert await everything(database) == before
+
+    async def test_bulk_delete_needs_delete_on_top_of_manage(
+        self, shop: None, database: Database, client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No role of the shop has one without the other, so this one is made up."""
+        from fluent_cart import policies
+        from fluent_cart.enums import Permission
+
+        only_manage = {**policies.ROLE_PERMISSIONS, "worker": frozenset({Permission.MANAGE})}
+        monkeypatch.setattr(policies, "ROLE_PERMISSIONS", only_manage)
+        before = await everything(database)
+        async with client_of(credentials("worker")) as client:
+            refused = await client.post("/do-bulk-action", json={"action": "delete", "customer_ids": [1]})
+        assert_error(refused, 403, "insufficient_permissions")
+        assert await everything(database) == before
+
+
+class TestUndeclaredRoutes:
+    """The server does not start with a route that names no permission (decision 21)."""
+
+    async def forgotten(self) -> None:
+        """Nobody gave this route a policy."""
+
+    def test_a_router_with_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        router = APIRouter()
+        router.get("/forgotten")(self.forgotten)
+        monkeypatch.setattr("fluent_cart.app.ROUTERS", (router,))
+        with pytest.raises(MissingPolicy, match=f"{PREFIX}/forgotten"):
+            create_app(Settings(database_url="sqlite:///unused.db", _env_file=None))
+
+    def test_other_dependencies_do_not_count(self) -> None:
+        app = FastAPI()
+        app.get("/wp-json/forgotten", dependencies=[Depends(current_user)])(self.forgotten)
+        with pytest.raises(MissingPolicy, match="/wp-json/forgotten"):
+            require_policies(app)
+
+    @pytest.mark.xfail(raises=AttributeError, reason="require_policies looks at FastAPI's own routes only")
+    @pytest.mark.parametrize(
+        "route", [Route("/wp-json/forgotten", FastAPI()), Mount("/wp-json/forgotten", FastAPI())],
+        ids=["Route", "Mount"],
+    )  # fmt: skip
+    def test_routes_that_cannot_have_one(self, route: BaseRoute) -> None:
+        app = FastAPI()
+        app.router.routes.append(route)
+        with pytest.raises(MissingPolicy, match="/wp-json/forgotten"):
+            require_policies(app)
+
+    def test_outside_the_api_none_is_needed(self, shared_app: FastAPI) -> None:
+        require_policies(shared_app)
+        app = FastAPI()
+        app.get("/elsewhere")(self.forgotten)
+        require_policies(app)

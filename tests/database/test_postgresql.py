@@ -1,0 +1,130 @@
+"""What only PostgreSQL does: limits, retries, lost connections."""
+
+import asyncio
+import threading
+
+import pytest
+from sqlalchemy import Connection, insert, text, update
+
+from fluent_cart.clock import now
+from fluent_cart.database import connect, create_database
+from fluent_cart.database.postgresql import ATTEMPTS, LIMITS
+from fluent_cart.errors import InvalidEmail, ServiceUnavailable
+from fluent_cart.models import Customer
+from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.services import customers
+from fluent_cart.settings import Settings
+from tests import postgres
+
+pytestmark = pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+
+
+def show(connection: Connection, setting: str) -> str:
+    return str(connection.scalar(text(f"SHOW {setting}")))
+
+
+def create(connection: Connection, email: str) -> int:
+    customer_id: int = customers.create_customer(connection, CustomerCreate(email=email))["id"]
+    return customer_id
+
+
+def rename(connection: Connection, customer_id: int, name: str) -> None:
+    connection.execute(update(Customer).where(Customer.id == customer_id).values(first_name=name))
+
+
+async def test_sessions_obey_the_limits(postgres_settings: Settings) -> None:
+    async with create_database(postgres_settings) as database:
+        for name, milliseconds in LIMITS.items():
+            assert await database.read(show, name) in (f"{milliseconds // 1000}s", f"{milliseconds}ms")
+        assert await database.read(show, "TimeZone") == "UTC"
+        assert await database.read(show, "synchronous_commit") == "on"
+
+
+async def test_a_scan_cannot_change_anything(postgres_settings: Settings) -> None:
+    async with create_database(postgres_settings) as database:
+        with pytest.raises(ServiceUnavailable):
+            await database.scan(create, "a@example.com")
+        assert (
+            await database.read(lambda connection: connection.scalar(text("SELECT count(*) FROM customers")))
+            == 0
+        )
+
+
+async def test_the_loser_of_a_race_gets_the_documented_error(postgres_settings: Settings) -> None:
+    """The row is inserted past the service's own check, as a faster request would have."""
+
+    def insert_row(connection: Connection) -> None:
+        values = {"email": "A@example.com", "additional_info": {}, "search_text": "", "created_at": now()}
+        connection.execute(insert(Customer), values | {"updated_at": now()})
+
+    async with create_database(postgres_settings) as database:
+        await database.write(create, "a@example.com")
+        with pytest.raises(InvalidEmail):
+            await database.write(insert_row)
+
+
+async def test_a_deadlock_runs_the_unit_again(postgres_settings: Settings) -> None:
+    """Two units lock two rows in opposite order; both succeed, one at its second attempt."""
+    first_locks, attempts = threading.Barrier(2), []
+
+    async with create_database(postgres_settings) as database:
+        one, two = [await database.write(create, f"{n}@example.com") for n in (1, 2)]
+
+        def cross(connection: Connection, mine: int, other: int) -> None:
+            attempts.append(mine)
+            rename(connection, mine, "crossed")
+            if attempts.count(mine) == 1:
+                first_locks.wait(timeout=5)
+            rename(connection, other, "crossed")
+
+        await asyncio.gather(database.write(cross, one, two), database.write(cross, two, one))
+    assert len(attempts) == 3
+
+
+async def test_attempts_end(postgres_settings: Settings) -> None:
+    attempts = []
+
+    def always_deadlocked(connection: Connection) -> None:
+        attempts.append(1)
+        connection.execute(text("DO $$ BEGIN RAISE deadlock_detected; END $$"))
+
+    async with create_database(postgres_settings) as database:
+        with pytest.raises(ServiceUnavailable):
+            await database.write(always_deadlocked)
+    assert len(attempts) == ATTEMPTS
+
+
+async def test_lost_connections_are_503_once_and_then_replaced(postgres_settings: Settings) -> None:
+    def lose(connection: Connection) -> None:
+        with connect(postgres_settings.database_url) as other:
+            others = text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database()"
+            )
+            other.execute(others)
+        create(connection, "lost@example.com")
+
+    async with create_database(postgres_settings) as database:
+        with pytest.raises(ServiceUnavailable):
+            await database.write(lose)
+        assert await database.write(create, "kept@example.com")
+
+
+async def test_no_server_is_503(postgres_settings: Settings) -> None:
+    nowhere = postgres_settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/shop"})
+    async with create_database(nowhere) as database:
+        with pytest.raises(ServiceUnavailable):
+            await database.read(show, "TimeZone")
+
+
+async def test_a_full_pool_is_503_and_the_waiting_unit_never_runs(postgres_settings: Settings) -> None:
+    release, ran = threading.Event(), []
+    small = postgres_settings.model_copy(update={"connections": 1, "write_timeout": 0.2})
+    async with create_database(small) as database:
+        holder = asyncio.create_task(database.write(lambda _connection: release.wait(5)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(ServiceUnavailable):
+            await database.write(lambda _connection: ran.append(1))
+        release.set()
+        assert await holder
+    assert ran == []

@@ -1,0 +1,60 @@
+"""A PostgreSQL server for the tests: the one that is named, else a scratch cluster, else none."""
+
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.server import free_port
+
+NAMED = os.environ.get("FLUENT_CART_TEST_POSTGRES_URL")
+
+
+def _binaries() -> Path | None:
+    """Return the folder that has initdb: Debian keeps it out of the path."""
+    found = shutil.which("initdb")
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return Path(found).resolve().parent if found else installed[-1].parent if installed else None
+
+
+def _owner() -> str | None:
+    """Return who may run the server: not root; None if there is nobody."""
+    if os.geteuid() != 0:
+        return getpass.getuser()
+    return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else None
+
+
+AVAILABLE = bool(NAMED or (_binaries() and _owner()))
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Give the address of a server on which databases may be made: ``postgresql://...@host:port``."""
+    if NAMED:
+        yield NAMED.rpartition("/")[0]
+        return
+    binaries, owner = _binaries(), _owner()
+    assert binaries
+    assert owner
+    folder = Path(tempfile.mkdtemp(prefix="fluent-cart-postgres-"))
+    shutil.chown(folder, owner)
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, user=owner, cwd=folder, stdout=subprocess.DEVNULL)
+
+    port, data = free_port(), str(folder / "data")
+    # Nothing outlives the tests, so nothing needs to reach the disk.
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
+    control = str(binaries / "pg_ctl")
+    run(str(binaries / "initdb"), "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+    run(control, "-D", data, "-w", "-o", options, "-l", str(folder / "server.log"), "start")
+    try:
+        yield f"postgresql://shop@127.0.0.1:{port}"
+    finally:
+        run(control, "-D", data, "-w", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
