@@ -61,6 +61,8 @@ def require_policies(app: FastAPI) -> None:
     """Raise ``MissingPolicy`` if a route below /wp-json can be called without a permission."""
     for route in iter_route_contexts(app.routes):
         if route.path and route.path.startswith(ROOT):
-            calls = [dependency.call for dependency in route.dependant.dependencies]
+            # Only FastAPI's own routes have dependencies; a mounted application names no permission either.
+            dependant = getattr(route, "dependant", None)
+            calls = [dependency.call for dependency in dependant.dependencies] if dependant else []
             if not any(isinstance(call, CustomerPolicy) for call in calls):
                 raise MissingPolicy(f"{route.path} names no permission: give its route a CustomerPolicy")

@@ -68,8 +68,9 @@ class CustomerNotFound(ApiError):
     status, code = 404, "customer_not_found"
     text = "Customer not found"
 
-    def __init__(self, customer_id: int) -> None:
-        super().__init__(f"Customer with ID {customer_id} not found")
+    def __init__(self, customer_id: int | None = None) -> None:
+        """Name the customer's id, unless it is too long to be repeated."""
+        super().__init__(None if customer_id is None else f"Customer with ID {customer_id} not found")
 
 
 class AddressNotFound(ApiError):

@@ -8,7 +8,21 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_NUMBER = re.compile("[0-9]{1,18}")
 MAX_LEVELS = 8
+
+
+class _Fields(dict[str, Any]):
+    """One level of fields, which knows the next free number, as PHP's arrays do."""
+
+    next_number = 0
+
+    def name(self, written: str) -> str:
+        """Return the name that was written; ``[]`` stands for the next number."""
+        name = written or str(self.next_number)
+        if _NUMBER.fullmatch(name):
+            self.next_number = max(self.next_number, int(name) + 1)
+        return name
 
 
 def parse_query(text: str, errors: str = "replace", max_fields: int | None = None) -> dict[str, Any]:
@@ -17,9 +31,11 @@ def parse_query(text: str, errors: str = "replace", max_fields: int | None = Non
     ``errors`` says what becomes of bytes that are not UTF-8, as for ``bytes.decode``. ``ValueError`` if that
     is "strict" and there are some, or if there are more than ``max_fields``.
     """
-    fields: dict[str, Any] = {}
+    fields = _Fields()
     pairs = parse_qsl(text, keep_blank_values=True, errors=errors, max_num_fields=max_fields)
     for name, value in pairs:
+        if not name:
+            continue
         match = _NAME.fullmatch(name)
         # As in PHP, a name with loose brackets is an ordinary name.
         path = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])] if match else [name]
@@ -27,15 +43,16 @@ def parse_query(text: str, errors: str = "replace", max_fields: int | None = Non
     return {name: _lists(value) for name, value in fields.items()}
 
 
-def _put(fields: dict[str, Any], path: list[str], value: str) -> None:
+def _put(fields: _Fields, path: list[str], value: str) -> None:
     *parents, last = path
-    for name in parents:
-        child = fields.get(name or str(len(fields)))
-        if not isinstance(child, dict):
-            child = {}
-            fields[name or str(len(fields))] = child
+    for written in parents:
+        name = fields.name(written)
+        child = fields.get(name)
+        if not isinstance(child, _Fields):
+            child = _Fields()
+            fields[name] = child
         fields = child
-    fields[last or str(len(fields))] = value
+    fields[fields.name(last)] = value
 
 
 def _lists(value: Any) -> Any:
@@ -43,6 +60,6 @@ def _lists(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     members = {name: _lists(member) for name, member in value.items()}
-    if all(re.fullmatch("[0-9]+", name) for name in members):
+    if all(_NUMBER.fullmatch(name) for name in members):
         return list(members.values())
     return members

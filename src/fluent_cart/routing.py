@@ -6,13 +6,12 @@ back until the caller is authenticated and permitted: a stranger learns nothing 
 
 from collections.abc import Callable, Coroutine
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.datastructures import QueryParams
+from starlette.datastructures import ImmutableMultiDict, QueryParams
 from starlette.types import Receive, Scope
 
 from fluent_cart.errors import ApiError
@@ -43,13 +42,8 @@ class ApiRequest(Request):
 
     @cached_property
     def query_params(self) -> QueryParams:  # asked for once per dependency
-        """The query, in which objects and lists appear as the JSON text that fields accept too."""
-        return QueryParams(
-            {
-                name: value if isinstance(value, str) else orjson.dumps(value).decode()
-                for name, value in self._query_fields.items()
-            }
-        )
+        """The query, its objects and lists put together: a field that is a text refuses them."""
+        return cast(QueryParams, ImmutableMultiDict(self._query_fields))
 
     async def body(self) -> bytes:
         """Tell FastAPI that there is a body, so that it asks for ``json``."""

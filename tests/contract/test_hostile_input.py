@@ -213,6 +213,11 @@ class TestHundredMegabytes:
 
 @every_operation
 class TestAddresses:
+    @pytest.fixture
+    def settings(self, sqlite_settings: Settings) -> Settings:
+        """One database will do: what gets as far as one is sent to both in ``TestValues``."""
+        return sqlite_settings
+
     async def test_queries(
         self, survive: Survive, manager: httpx.AsyncClient, method: str, path: str, operation: str
     ) -> None:

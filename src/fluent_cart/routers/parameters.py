@@ -13,9 +13,10 @@ from fluent_cart.schemas.base import MAX_ID, whole_number
 
 def _customer_id(value: Any) -> int:
     """Read an id; a whole number outside the range of ids is a customer that does not exist (decision 6)."""
-    if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]{0,99}|0", value):
-        number = int(value)
-        if not 1 <= number <= MAX_ID:
+    if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]*|0", value):
+        # Nobody reads a number of more digits than this, and Python refuses to at some length.
+        number = int(value) if len(value) <= 100 else None
+        if number is None or not 1 <= number <= MAX_ID:
             raise CustomerNotFound(number)
         return number
     return int(whole_number(value))

@@ -26,7 +26,8 @@ COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 
 def _country(value: Any) -> str:
     """Return a country code in upper case (decision 18)."""
-    code = value.strip().upper() if isinstance(value, str) else ""
+    # ASCII alone: the upper case of a sharp s is "SS".
+    code = value.strip().upper() if isinstance(value, str) and value.isascii() else ""
     if code not in COUNTRIES:
         raise PydanticCustomError("country", "Must be a country code of two letters (ISO 3166-1)")
     return code

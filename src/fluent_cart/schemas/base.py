@@ -5,7 +5,7 @@ import unicodedata
 from typing import Annotated, Any, TypeVar
 
 import email_validator
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 MAX_ID = 2**63 - 1
@@ -48,8 +48,13 @@ def whole_number(value: Any) -> Any:
     raise PydanticCustomError("whole_number", "Must be a whole number in the allowed range")
 
 
-def clean_text(value: str) -> str:
-    """Refuse NUL, which no database takes, and bring the text to its composed form."""
+def clean_text(value: Any) -> Any:
+    """Refuse NUL, which no database takes, and bring a text to its composed form.
+
+    Before its length is checked: some characters are composed of three in that form.
+    """
+    if not isinstance(value, str):
+        return value
     if "\0" in value:
         raise PydanticCustomError("text_nul", "Must not contain the character NUL")
     return unicodedata.normalize("NFC", value)
@@ -73,15 +78,16 @@ def checked_email(value: Any) -> str:
 
 T = TypeVar("T")
 
-Text255 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), AfterValidator(clean_text)]
-Text100 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(clean_text)]
-Text50 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50), AfterValidator(clean_text)]
-Text32 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32), AfterValidator(clean_text)]
+Clean = BeforeValidator(clean_text)
+Text255 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), Clean]
+Text100 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Clean]
+Text50 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50), Clean]
+Text32 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32), Clean]
 RequiredText255 = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(clean_text)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), Clean
 ]
 RequiredText100 = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(clean_text)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Clean
 ]
 Optional = Annotated[T | None, BeforeValidator(blank_as_none)]
 Email = Annotated[

@@ -31,8 +31,10 @@ class BulkAction(Input):
         """Check ``data`` for what the action needs, so that a fault is named ``data.status``."""
         needs_status = info.data.get("action") is BulkActionName.UPDATE_STATUS
         model: type[BaseModel] = _StatusData if needs_status else BulkActionData
-        # PHP writes an empty object as an empty list.
-        given = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value or {}
+        given = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+        # PHP writes an empty object as an empty list, or as an empty text in a form.
+        if given in (None, "", []):
+            given = {}
         return model.model_validate(given)
 
 

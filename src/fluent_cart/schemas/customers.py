@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from fluent_cart.clock import to_text
@@ -23,7 +23,6 @@ from fluent_cart.schemas.base import (
     PerPage,
     Text50,
     Text255,
-    clean_text,
 )
 
 Phone = Optional[Text50]
@@ -114,12 +113,15 @@ def _decoded(value: Any) -> Any:
     return value
 
 
+def _upper(value: Any) -> Any:
+    # ASCII alone: "deſc" is DESC in upper case, too.
+    return value.upper() if isinstance(value, str) and value.isascii() else value
+
+
 class CustomerListQuery(BaseModel):
     page: PageNumber = Field(1, description="Page number")
     per_page: PerPage = Field(10, description="Items per page (max 100)")
-    search: Annotated[
-        str, StringConstraints(strip_whitespace=True, max_length=255), BeforeValidator(clean_text)
-    ] = Field(
+    search: Text255 = Field(
         "",
         description="Text that must occur in the name, the e-mail address or the phone number, or the exact"
         " id; case and accents do not matter, and of several words all must occur",
@@ -128,9 +130,9 @@ class CustomerListQuery(BaseModel):
         CustomerFilters(), description="Filter options, as `filters[status]=active` or as JSON"
     )
     order_by: SortField = Field(SortField.ID, description="Sort field")
-    order_type: Annotated[
-        SortDirection, BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
-    ] = Field(SortDirection.DESC, description="Sort direction, in upper or lower case")
+    order_type: Annotated[SortDirection, BeforeValidator(_upper)] = Field(
+        SortDirection.DESC, description="Sort direction, in upper or lower case"
+    )
 
 
 class CustomerListed(Output):

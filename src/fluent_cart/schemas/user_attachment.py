@@ -1,18 +1,16 @@
 """WordPress users in and out."""
 
-from typing import Annotated
+from pydantic import BaseModel, Field
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
-
-from fluent_cart.schemas.base import Id, Input, Output, PageNumber, PerPage, clean_text
+from fluent_cart.schemas.base import Id, Input, Output, PageNumber, PerPage, Text255
 
 
 class UserListQuery(BaseModel):
     page: PageNumber = Field(1, description="Page number")
     per_page: PerPage = Field(100, description="Items per page (max 100)")
-    search: Annotated[
-        str, StringConstraints(strip_whitespace=True, max_length=255), BeforeValidator(clean_text)
-    ] = Field("", description="Text that must occur in the login, e-mail address or display name")
+    search: Text255 = Field(
+        "", description="Text that must occur in the login, e-mail address or display name"
+    )
 
 
 class UserRef(Input):
