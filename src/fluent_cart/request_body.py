@@ -26,6 +26,16 @@ FORM = "application/x-www-form-urlencoded"
 UNTYPED = ("", "text/plain", "application/octet-stream")
 
 
+async def read_fields(request: Request) -> Any:
+    """Return the fields in the body of ``request``: an object, unless the client sent something else."""
+    headers = request.headers
+    return parse(
+        await read_bytes(request),
+        headers.get("content-type", ""),
+        headers.get("content-encoding", "").lower(),
+    )
+
+
 async def read_bytes(request: Request) -> bytes:
     """Return the body, reading no more of it than is allowed."""
     body = bytearray()

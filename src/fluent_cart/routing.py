@@ -1,95 +1,133 @@
-"""The route class of the API: FastAPI's own, but for how input is read (decisions 5, 8).
+"""How a request of the API runs: dependencies, then input, then the handler (decisions 5, 8).
 
-FastAPI reads and parses a body before it runs the dependencies. Here whatever is wrong with a body is kept
-back until the caller is authenticated and permitted: a stranger learns nothing from input errors.
+Routes are declared as in any FastAPI application, and described by it, but run by the few steps below.
+FastAPI reads a body before it asks who sent it, while here a stranger learns nothing from input errors; and
+its general ways to solve dependencies and to match included routers cost more than a whole short read.
 """
 
-from collections.abc import Callable, Coroutine
-from functools import cached_property
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.datastructures import ImmutableMultiDict, QueryParams
-from starlette.types import Receive, Scope
+from starlette.types import Receive, Scope, Send
 
 from fluent_cart.errors import ApiError
 from fluent_cart.php_query import parse_query
-from fluent_cart.request_body import parse, read_bytes
+from fluent_cart.request_body import read_fields
+from fluent_cart.wordpress import PREFIX
 
-
-class ApiRequest(Request):
-    """A request whose query and body are what the client meant, however it wrote them.
-
-    ``unreadable`` is why the body could not be read, until the caller is known to be allowed to hear of it.
-    """
-
-    unreadable: ApiError | None = None
-
-    def __init__(self, scope: Scope, receive: Receive, fields: frozenset[str]) -> None:
-        original = Request(scope)
-        self._content_type = original.headers.get("content-type", "")
-        self._content_encoding = original.headers.get("content-encoding", "").lower()
-        # Without a content type FastAPI leaves the reading to ``json`` below.
-        headers = [header for header in scope["headers"] if header[0] != b"content-type"]
-        super().__init__({**scope, "headers": headers}, receive)
-        self._fields = fields
-
-    @cached_property
-    def _query_fields(self) -> dict[str, Any]:
-        return parse_query(self.scope["query_string"].decode("latin-1"))
-
-    @cached_property
-    def query_params(self) -> QueryParams:  # asked for once per dependency
-        """The query, its objects and lists put together: a field that is a text refuses them."""
-        return cast(QueryParams, ImmutableMultiDict(self._query_fields))
-
-    async def body(self) -> bytes:
-        """Tell FastAPI that there is a body, so that it asks for ``json``."""
-        return b"{}"
-
-    async def json(self) -> Any:
-        """Return the body's fields, completed by those of the query that the route knows."""
-        try:
-            body = parse(await read_bytes(self), self._content_type, self._content_encoding)
-        except ApiError as error:
-            # None is a missing body: FastAPI refuses it once the dependencies have let the caller through.
-            self.unreadable = error
-            return None
-        if not isinstance(body, dict):
-            return body
-        return {name: value for name, value in self._query_fields.items() if name in self._fields} | body
+Arguments = dict[str, Any]
+# A function's arguments by name, each the result of an earlier call, by its place.
+Results = tuple[tuple[str, int], ...]
 
 
 class ApiRoute(APIRoute):
-    """A route that reads its input as ``ApiRequest``."""
+    """A route whose handler and dependencies are async functions; the handler returns a ``Response``."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        # additional-info has no fields of its own: nothing of the query may end up in it.
-        body_type = self.body_field.field_info.annotation if self.body_field else None
-        fields = frozenset(getattr(body_type, "model_fields", ()))
+    def __init__(self, path: str, endpoint: Callable[..., Awaitable[Response]], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self._calls: list[_Call] = []
+        self._results = _place_dependencies(self.dependant, self._calls)
+        # Fields of the query may stand in for those of the body; additional info has none of its own.
+        body = self.body_field.field_info.annotation if self.body_field else None
+        self._body_names = frozenset(getattr(body, "model_fields", ()))
+        self.app = self._answer
 
-        async def handle_request(request: Request) -> Response:
-            api_request = ApiRequest(request.scope, request.receive, fields)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        results: list[Any] = []
+        for call in self._calls:
+            results.append(
+                await call.function(**_arguments(call.request_name, request, call.results, results))
+            )
+        arguments = _arguments(self.dependant.request_param_name, request, self._results, results)
+        response = await self.endpoint(**arguments, **await self._read_input(request))
+        await response(scope, receive, send)
+
+    async def _read_input(self, request: Request) -> Arguments:
+        """Return what path, query and body say, checked; raise all their faults at once."""
+        values: Arguments = {}
+        faults: list[Any] = []
+        # Whether something exists is asked last, even where the id alone tells (decision 5).
+        not_found: ApiError | None = None
+        for field in self.dependant.path_params:
             try:
-                return await handle(api_request)
-            except RequestValidationError:
-                if api_request.unreadable:
-                    raise api_request.unreadable from None
-                raise
+                values[field.name], errors = field.validate(
+                    request.path_params[field.alias], loc=("path", field.alias)
+                )
+                faults += errors
+            except ApiError as error:
+                not_found = error
+        sent = {}
+        if self.dependant.query_params or self._body_names:
+            sent = parse_query(request.scope["query_string"].decode("latin-1"))
+        for field in self.dependant.query_params:
+            values[field.name], errors = field.validate(sent, loc=("query",))
+            faults += errors
+        for field in self.dependant.body_params:
+            body = await read_fields(request)
+            if isinstance(body, dict):
+                body = {name: value for name, value in sent.items() if name in self._body_names} | body
+            values[field.name], errors = field.validate(body, loc=("body",))
+            faults += errors
+        if faults:
+            raise RequestValidationError(faults)
+        if not_found:
+            raise not_found
+        return values
 
-        return handle_request
+
+class _Call(NamedTuple):
+    """A dependency to be called."""
+
+    function: Callable[..., Awaitable[Any]]
+    request_name: str | None
+    results: Results
+
+
+def _place_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
+    """Add what ``dependant`` needs to ``calls``, each once and after its own needs; tell where it is."""
+    results = []
+    for needed in dependant.dependencies:
+        function = _checked(needed)
+        own = _place_dependencies(needed, calls)
+        functions = [call.function for call in calls]
+        if function not in functions:
+            functions.append(function)
+            calls.append(_Call(function, needed.request_param_name, own))
+        if needed.name:
+            results.append((needed.name, functions.index(function)))
+    return tuple(results)
+
+
+def _checked(dependency: Dependant) -> Callable[..., Awaitable[Any]]:
+    """Return the function of a dependency of the kind that is known here; refuse another at the start."""
+    function = dependency.call
+    is_async = iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+    has_input = dependency.path_params or dependency.query_params or dependency.body_params
+    if function is None or not is_async or isasyncgenfunction(function) or has_input:
+        raise TypeError(f"{function} must be an async function of the request and of other dependencies")
+    return function
+
+
+def _arguments(request_name: str | None, request: Request, results: Results, values: list[Any]) -> Arguments:
+    arguments = {name: values[place] for name, place in results}
+    if request_name:
+        arguments[request_name] = request
+    return arguments
 
 
 class ApiRouter(APIRouter):
-    """A router of ``ApiRoute``; its operation ids are the names of the handlers."""
+    """Routes below /customers; their operation ids are the names of the handlers."""
 
     def __init__(self, *, tags: list[str]) -> None:
         super().__init__(
+            prefix=PREFIX,
             tags=list(tags),
             route_class=ApiRoute,
-            strict_content_type=False,
             generate_unique_id_function=lambda route: route.name,
         )

@@ -6,6 +6,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ROOT = "/wp-json"
+PREFIX = f"{ROOT}/fluent-cart/v2/customers"
+# The contract's examples say v1, so the same routes answer there.
+EXAMPLES_PREFIX = f"{ROOT}/fluent-cart/v1/customers"
 OVERRIDES = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
 
 
@@ -13,6 +16,7 @@ class WordPressMiddleware:
     """Rewrites a request before it is routed.
 
     - ``/?rest_route=/fluent-cart/v2/customers`` is the pretty path
+    - v1 in the path is v2
     - a trailing slash does not matter, and costs no redirect
     - a POST may stand for another method: ``?_method=PUT``, or ``X-HTTP-Method-Override: PUT``
     - HEAD is GET without a body
@@ -29,15 +33,18 @@ class WordPressMiddleware:
 
 def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
     path, method = scope["path"], scope["method"]
-    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace")
-    if path == "/" and (route := dict(query).get("rest_route")):
+    if path == "/" and (route := dict(_query(scope)).get("rest_route")):
         path = f"{ROOT}/{route.lstrip('/')}"
-        query = [(name, value) for name, value in query if name != "rest_route"]
+        query = [(name, value) for name, value in _query(scope) if name != "rest_route"]
         scope = {**scope, "query_string": urlencode(query).encode()}
     if path.startswith(f"{ROOT}/"):
         path = path.rstrip("/")
+    if path.startswith(EXAMPLES_PREFIX):
+        path = PREFIX + path.removeprefix(EXAMPLES_PREFIX)
     if method == "POST":
-        override = dict(query).get("_method") or Headers(scope=scope).get("x-http-method-override", "")
+        override = dict(_query(scope)).get("_method") or Headers(scope=scope).get(
+            "x-http-method-override", ""
+        )
         if override.upper() in OVERRIDES:
             method = override.upper()
     if method == "HEAD":
@@ -45,6 +52,10 @@ def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
     if (path, method) != (scope["path"], scope["method"]):
         scope = {**scope, "path": path, "raw_path": path.encode(), "method": method}
     return scope, send
+
+
+def _query(scope: Scope) -> list[tuple[str, str]]:
+    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace")
 
 
 def _without_body(send: Send) -> Send:
