@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel
 
 from fluent_cart.handlers import add_handlers
+from fluent_cart.request_id import RequestIdMiddleware
 from fluent_cart.routing import ApiRouter
 from fluent_cart.schemas.envelope import envelope
 from fluent_cart.wordpress import PREFIX
@@ -24,6 +25,7 @@ async def answer(router: ApiRouter, method: str, path: str, **request: Any) -> h
     app = FastAPI()
     app.router.routes += router.routes
     add_handlers(app)
+    app.add_middleware(RequestIdMiddleware)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=f"http://shop.example{PREFIX}") as client:
         return await client.request(method, path, **request)
