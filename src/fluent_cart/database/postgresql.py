@@ -88,24 +88,31 @@ class PostgreSQLDatabase(Database):
 def _attempt(source: Engine, work: Work[T]) -> T:
     """Run ``work`` in a transaction, again from its start when another one got in its way."""
     for attempt in range(1, ATTEMPTS + 1):
+        working = False
         try:
             with source.begin() as connection:
-                return work(connection)
+                working = True
+                result = work(connection)
+                working = False
+            return result
         except IntegrityError as error:
             raise translate(error) from error
         except DataError:
             # A value that no column takes should have been refused as input: a bug, not an outage.
             raise
         except (DBAPIError, PoolTimeout) as error:
-            # Only these two are known not to have happened; a connection lost in COMMIT may have succeeded.
-            again = getattr(getattr(error, "orig", None), "sqlstate", None) in (
-                SERIALIZATION_FAILURE,
-                DEADLOCK_DETECTED,
-            )
-            if not again or attempt == ATTEMPTS:
+            if not _did_not_happen(error, working) or attempt == ATTEMPTS:
                 raise ServiceUnavailable from error
             time.sleep(random.uniform(0.002, 0.02) * attempt)  # noqa: S311  # jitter, not a secret
     raise AssertionError("unreachable")
+
+
+def _did_not_happen(error: Exception, working: bool) -> bool:
+    """Tell whether a failed transaction can be run again: it was rolled back, and another may succeed."""
+    if getattr(getattr(error, "orig", None), "sqlstate", None) in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED):
+        return True
+    # The connection was lost, perhaps with an old server; had it been lost in COMMIT, nobody could tell.
+    return working and getattr(error, "connection_invalidated", False)
 
 
 def engine(url: str, *, connections: int, migrating: bool = False) -> Engine:
@@ -116,7 +123,6 @@ def engine(url: str, *, connections: int, migrating: bool = False) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=3,
-        pool_pre_ping=True,
         # Personal data stays out of error texts, and so out of logs.
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),

@@ -41,6 +41,10 @@ class SQLiteDatabase(Database):
         self.path = Path(make_url(url).database or "")
         self._scan_threads = scan_threads
         self._readers = engine(url, begin="BEGIN", connections=scan_threads + 1, read_only=True)
+        # A look-up is one statement, which sees one state of the database without BEGIN; its connection
+        # belongs to the event loop, and opens with the first look-up.
+        self._lookups = engine(url, begin=None, connections=1, read_only=True)
+        self._lookup_connection: Connection | None = None
         self._writers = engine(url, begin="BEGIN IMMEDIATE", connections=1)
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
@@ -60,6 +64,7 @@ class SQLiteDatabase(Database):
             self._queue.put(None)
             self._writer.join()
             self._scanners.shutdown()
+        self._close_lookups()
         self._readers.dispose()
         self._writers.dispose()
         self._lock.close()
@@ -68,7 +73,13 @@ class SQLiteDatabase(Database):
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         # On the event loop: a thread would cost several times the look-up.
-        return self._read(lambda connection: work(connection, *args, **kwargs))
+        try:
+            if self._lookup_connection is None:
+                self._lookup_connection = self._lookups.connect()
+            return work(self._lookup_connection, *args, **kwargs)
+        except DBAPIError as error:
+            self._close_lookups()
+            raise ServiceUnavailable from error
 
     async def scan(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -94,6 +105,12 @@ class SQLiteDatabase(Database):
                 return work(connection)
         except DBAPIError as error:
             raise ServiceUnavailable from error
+
+    def _close_lookups(self) -> None:
+        if self._lookup_connection:
+            self._lookup_connection.close()
+            self._lookup_connection = None
+        self._lookups.dispose()
 
     def _write_until_stopped(self) -> None:
         running = True
@@ -141,7 +158,8 @@ def _run(work: Work[Any], future: Future[Any], connection: Connection) -> Callab
     return partial(future.set_result, result)
 
 
-def engine(url: str, *, begin: str, connections: int, read_only: bool = False) -> Engine:
+def engine(url: str, *, begin: str | None, connections: int, read_only: bool = False) -> Engine:
+    """Return an engine whose transactions begin with ``begin``; without it, each statement is one."""
     made = create_engine(
         url,
         poolclass=QueuePool,
@@ -166,8 +184,10 @@ def engine(url: str, *, begin: str, connections: int, read_only: bool = False) -
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
 
-    @event.listens_for(made, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin:
+
+        @event.listens_for(made, "begin")
+        def begin_transaction(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
 
     return made

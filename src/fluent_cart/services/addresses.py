@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Prepared
 from fluent_cart.errors import AddressNotFound, ValidationFailed
 from fluent_cart.models import Address
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.services.customers import (
     ADDRESS_COLUMNS,
+    ADDRESS_KEYS,
     Record,
     differences,
     lock_customer,
@@ -24,7 +26,7 @@ from fluent_cart.services.customers import (
 EXTENSION_KEYS = ("address_2", "company_name", "phone")
 PLACE_KEYS = ("first_name", "last_name", "address_1", "city", "state", "postcode", "country")
 
-_of_customer = (
+_of_customer = Prepared(
     select(*ADDRESS_COLUMNS).where(Address.customer_id == bindparam("customer_id")).order_by(Address.id)
 )
 _one_of_customer = select(Address).where(
@@ -35,7 +37,8 @@ _one_of_customer = select(Address).where(
 def list_addresses(connection: Connection, customer_id: int) -> list[Record]:
     """Return a customer's addresses, oldest first."""
     addresses = [
-        dict(row) for row in connection.execute(_of_customer, {"customer_id": customer_id}).mappings()
+        dict(zip(ADDRESS_KEYS, row, strict=True))
+        for row in _of_customer.rows(connection, customer_id=customer_id)
     ]
     if not addresses:
         require_customer(connection, customer_id)

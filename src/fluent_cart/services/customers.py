@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, RowMapping, bindparam, func, insert, sel
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Prepared
 from fluent_cart.errors import CustomerNotFound, InvalidEmail
 from fluent_cart.models import Address, Customer
 from fluent_cart.schemas.customers import CustomerCreate
@@ -54,7 +55,7 @@ def keys(columns: Iterable[InstrumentedAttribute[Any]]) -> tuple[str, ...]:
     return tuple(column.key for column in columns)
 
 
-_DETAIL_KEYS, _EXTENSION_KEYS, _ADDRESS_KEYS = map(keys, (DETAIL_COLUMNS, EXTENSION_COLUMNS, ADDRESS_COLUMNS))
+_DETAIL_KEYS, _EXTENSION_KEYS, ADDRESS_KEYS = map(keys, (DETAIL_COLUMNS, EXTENSION_COLUMNS, ADDRESS_COLUMNS))
 _ADDRESSES_START = len(DETAIL_COLUMNS) + len(EXTENSION_COLUMNS)
 
 # One statement, so that a customer and its addresses cost one round trip.
@@ -63,16 +64,16 @@ _details = (
     .outerjoin(Address, Address.customer_id == Customer.id)
     .order_by(Customer.id, Address.id)
 )
-_details_of_one = _details.where(Customer.id == bindparam("customer_id"))
+_details_of_one = Prepared(_details.where(Customer.id == bindparam("customer_id")))
 _details_of_some = _details.where(Customer.id.in_(bindparam("customer_ids", expanding=True)))
-_exists = select(Customer.id).where(Customer.id == bindparam("customer_id"))
+_exists = Prepared(select(Customer.id).where(Customer.id == bindparam("customer_id")))
 _locked = select(Customer).where(Customer.id == bindparam("customer_id")).with_for_update()
 _email_owner = select(Customer.id).where(func.lower(Customer.email) == bindparam("email"))
 
 
 def get_customer(connection: Connection, customer_id: int) -> Record:
     """Return a customer with addresses, in the documented order of keys."""
-    rows = connection.execute(_details_of_one, {"customer_id": customer_id}).all()
+    rows = _details_of_one.rows(connection, customer_id=customer_id)
     if not rows:
         raise CustomerNotFound(customer_id)
     return _with_addresses(rows)
@@ -86,12 +87,12 @@ def get_customers(connection: Connection, customer_ids: Sequence[int]) -> dict[i
     return {customer_id: _with_addresses(rows) for customer_id, rows in found.items()}
 
 
-def _with_addresses(rows: Sequence[Row[Any]]) -> Record:
+def _with_addresses(rows: Sequence[Sequence[Any]]) -> Record:
     first = rows[0]
     record: Record = dict(zip(_DETAIL_KEYS, first, strict=False))
     # A customer without addresses has one row, whose address columns are all null.
     record["addresses"] = [
-        dict(zip(_ADDRESS_KEYS, row[_ADDRESSES_START:], strict=True))
+        dict(zip(ADDRESS_KEYS, row[_ADDRESSES_START:], strict=True))
         for row in rows
         if row[_ADDRESSES_START] is not None
     ]
@@ -101,7 +102,7 @@ def _with_addresses(rows: Sequence[Row[Any]]) -> Record:
 
 def require_customer(connection: Connection, customer_id: int) -> None:
     """Raise ``CustomerNotFound`` if there is no such customer."""
-    if connection.scalar(_exists, {"customer_id": customer_id}) is None:
+    if not _exists.rows(connection, customer_id=customer_id):
         raise CustomerNotFound(customer_id)
 
 

@@ -2,26 +2,30 @@
 
 from sqlalchemy import Connection, bindparam, select
 
+from fluent_cart.database.prepared import Prepared
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
 from fluent_cart.services.customers import Record
 
-_totals = select(
-    Customer.total_spent, Customer.order_count, Customer.last_order_at, Customer.first_order_at
-).where(Customer.id == bindparam("customer_id"))
+_totals = Prepared(
+    select(Customer.total_spent, Customer.order_count, Customer.last_order_at, Customer.first_order_at).where(
+        Customer.id == bindparam("customer_id")
+    )
+)
 
 
 def get_stats(connection: Connection, customer_id: int) -> Record:
     """Return what a customer spent, in cents, on how many orders, and when."""
-    row = connection.execute(_totals, {"customer_id": customer_id}).one_or_none()
-    if row is None:
+    rows = _totals.rows(connection, customer_id=customer_id)
+    if not rows:
         raise CustomerNotFound(customer_id)
+    total_spent, order_count, last_order_at, first_order_at = rows[0]
     return {
-        "total_spent": row.total_spent,
-        "order_count": row.order_count,
-        "average_order_value": average(row.total_spent, row.order_count),
-        "last_order_date": row.last_order_at,
-        "first_order_date": row.first_order_at,
+        "total_spent": total_spent,
+        "order_count": order_count,
+        "average_order_value": average(total_spent, order_count),
+        "last_order_date": last_order_at,
+        "first_order_date": first_order_at,
     }
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, literal, or_, sele
 
 from fluent_cart import passwords
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Prepared
 from fluent_cart.models import ApplicationPassword, User
 from fluent_cart.services.customers import Record
 from fluent_cart.services.search import search_text
@@ -24,7 +25,7 @@ class UserError(Exception):
 
 
 _is_named = or_(User.login_key == bindparam("name"), User.email_key == bindparam("name"))
-_by_password = (
+_by_password = Prepared(
     select(User.id, User.login, User.role)
     .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
     .where(ApplicationPassword.password_hash == bindparam("digest"), _is_named)
@@ -42,8 +43,8 @@ _any_legacy = (
 
 def find_by_application_password(connection: Connection, name: str, digest: str) -> CurrentUser | None:
     """Return the user called ``name`` (login or e-mail) who owns the password; one look-up by its hash."""
-    row = connection.execute(_by_password, {"name": key(name), "digest": digest}).one_or_none()
-    return CurrentUser(*row) if row else None
+    rows = _by_password.rows(connection, name=key(name), digest=digest)
+    return CurrentUser(*rows[0]) if rows else None
 
 
 def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
