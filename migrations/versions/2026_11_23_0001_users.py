@@ -46,7 +46,9 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
-    op.create_index("uq_application_passwords_hash", "application_passwords", ["password_hash"], unique=True)
+    op.create_index(
+        "uq_application_passwords_hash", "application_passwords", ["password_hash", "user_id"], unique=True
+    )
     op.create_index("ix_application_passwords_user_id", "application_passwords", ["user_id"])
 
 

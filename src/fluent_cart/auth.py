@@ -1,7 +1,6 @@
 """Credentials of a request -> its user (decision 22): HTTP Basic with an application password."""
 
 from base64 import b64decode
-from binascii import Error as Base64Error
 from typing import Annotated, NamedTuple
 
 from anyio import CapacityLimiter, to_thread
@@ -35,7 +34,7 @@ class BasicCredentials(HTTPBasic):
             return None
         try:
             decoded = b64decode(encoded.strip(), validate=True).decode()
-        except (Base64Error, UnicodeDecodeError, ValueError):
+        except ValueError:  # neither base64 nor UTF-8
             return None
         name, colon, secret = decoded.partition(":")
         if not colon or "\0" in name:

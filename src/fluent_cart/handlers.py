@@ -110,11 +110,13 @@ def _allowed_methods(request: Request) -> str:
     for route in iter_route_contexts(request.app.routes):
         if route.path and compile_path(route.path)[0].match(request.scope["path"]):
             methods |= route.methods or set()
+    # A mounted folder of files names none.
+    methods = methods or {"GET"}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def unexpected(error: Exception, request_id: str) -> Response:
     """Log what nobody foresaw, and return an answer that says nothing of it but the request's id."""
-    # The traceback names what failed; statements hide their values, so no personal data gets into the log.
+    # The traceback names what failed; what databases say of it is taken out where it happens (constraints).
     logger.error("Unexpected error in request %s", request_id, exc_info=error)
     return error_response(InternalError(f"{InternalError.text}. Request ID: {request_id}"))

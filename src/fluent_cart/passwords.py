@@ -74,5 +74,5 @@ def verify(secret: str, password_hash: str) -> bool:
         return False
     try:
         return bool(application_passwords.verify(normalized, password_hash))
-    except ValueError:  # it began like a hash and is none
+    except (ValueError, IndexError):  # it began like a hash and is none
         return False

@@ -42,7 +42,7 @@ def create_database(settings: Settings) -> Database:
 def connect(url: str) -> Iterator[Connection]:
     """Give a connection in one transaction of its own, for migrations and for moving whole shops."""
     if _kind(url) == SQLITE:
-        engine = sqlite.engine(url, begin="BEGIN IMMEDIATE", connections=1)
+        engine = sqlite.engine(url, begin="BEGIN IMMEDIATE", connections=1, create=True)
     else:
         engine = postgresql.engine(url, connections=1, migrating=True)
     try:

@@ -2,7 +2,7 @@
 
 import re
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from fluent_cart.errors import CONSTRAINT_ERRORS
 from fluent_cart.models import Base
@@ -16,7 +16,7 @@ _BY_COLUMNS = {
 }
 
 
-def constraint_name(error: IntegrityError) -> str | None:
+def constraint_name(error: IntegrityError | DataError) -> str | None:
     """Return the name of the constraint that was violated, as the migrations gave it."""
     if name := getattr(getattr(error.orig, "diag", None), "constraint_name", None):
         return str(name)
@@ -28,7 +28,19 @@ def constraint_name(error: IntegrityError) -> str | None:
     return None
 
 
-def translate(error: IntegrityError) -> Exception:
-    """Return the documented error for a lost race, or the error itself: a surprise is never a guess."""
-    documented = CONSTRAINT_ERRORS.get(constraint_name(error) or "")
-    return documented() if documented else error
+class Refused(Exception):
+    """The database refused a row, which no input should be able to make it do."""
+
+
+def translate(error: IntegrityError | DataError) -> Exception:
+    """Return the documented error for a lost race; else what was refused, without the values of the row.
+
+    PostgreSQL's own text has them, and this one ends up in the log.
+    """
+    name = constraint_name(error)
+    documented = CONSTRAINT_ERRORS.get(name or "")
+    if documented:
+        return documented()
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+    refused = Refused(f"{type(error.orig).__name__} {state}, constraint {name}")
+    return refused.with_traceback(error.__traceback__)

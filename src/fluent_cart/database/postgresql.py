@@ -95,11 +95,8 @@ def _attempt(source: Engine, work: Work[T]) -> T:
                 result = work(connection)
                 working = False
             return result
-        except IntegrityError as error:
-            raise translate(error) from error
-        except DataError:
-            # A value that no column takes should have been refused as input: a bug, not an outage.
-            raise
+        except (IntegrityError, DataError) as error:
+            raise translate(error) from None
         except (DBAPIError, PoolTimeout) as error:
             if not _did_not_happen(error, working) or attempt == ATTEMPTS:
                 raise ServiceUnavailable from error

@@ -8,6 +8,7 @@ lock on a side file stands in front of BEGIN IMMEDIATE, because SQLite's own wai
 
 import asyncio
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -158,10 +159,19 @@ def _run(work: Work[Any], future: Future[Any], connection: Connection) -> Callab
     return partial(future.set_result, result)
 
 
-def engine(url: str, *, begin: str | None, connections: int, read_only: bool = False) -> Engine:
-    """Return an engine whose transactions begin with ``begin``; without it, each statement is one."""
+def engine(
+    url: str, *, begin: str | None, connections: int, read_only: bool = False, create: bool = False
+) -> Engine:
+    """Return an engine whose transactions begin with ``begin``; without it, each statement is one.
+
+    Only migrations ``create`` a missing file: an empty one in its place would look like a lost shop.
+    """
+    address = f"{Path(make_url(url).database or '').absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
     made = create_engine(
         url,
+        creator=lambda: sqlite3.connect(
+            address, uri=True, check_same_thread=False, timeout=5, isolation_level=None
+        ),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
@@ -169,7 +179,6 @@ def engine(url: str, *, begin: str | None, connections: int, read_only: bool = F
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        connect_args={"check_same_thread": False, "timeout": 5, "isolation_level": None},
     )
 
     @event.listens_for(made, "connect")

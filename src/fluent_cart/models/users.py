@@ -33,8 +33,8 @@ class User(Base):
 class ApplicationPassword(Base):
     __tablename__ = "application_passwords"
     __table_args__ = (
-        # One look-up by hash finds the password and, joined, its user.
-        Index("uq_application_passwords_hash", "password_hash", unique=True),
+        # One look-up by hash finds the password. Imported users may have chosen the same one.
+        Index("uq_application_passwords_hash", "password_hash", "user_id", unique=True),
         Index("ix_application_passwords_user_id", "user_id"),
         {"sqlite_autoincrement": True},
     )

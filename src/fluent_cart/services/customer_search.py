@@ -1,24 +1,44 @@
-"""The customer list: filters, search, order and page as SQL, from an allow-list."""
+"""The customer list: filters, search, order and page as SQL, from an allow-list.
 
-from collections.abc import Mapping
+A page is looked up late: its ids first, which an index alone can tell however deep the page is, and then the
+rows of these few ids.
+"""
+
+import operator
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    SelectBase,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    table,
+)
+from sqlalchemy.sql.expression import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
+from fluent_cart.prepared import Prepared, Rows
 from fluent_cart.schemas.customers import CustomerListQuery
-from fluent_cart.services.customers import LIST_COLUMNS, Record
-from fluent_cart.services.search import matches
+from fluent_cart.services import search
+from fluent_cart.services.customers import LIST_COLUMNS, Record, keys
 
 # The caller's words only ever pick rows of these two tables; the values are bound.
-FILTERS: Mapping[str, ColumnElement[bool]] = {
-    "status": Customer.status == bindparam("status"),
-    "date_from": Customer.created_at >= bindparam("date_from"),
-    "date_to": Customer.created_at <= bindparam("date_to"),
-    "total_spent_min": Customer.total_spent >= bindparam("total_spent_min"),
-    "total_spent_max": Customer.total_spent <= bindparam("total_spent_max"),
+FILTERS: Mapping[str, tuple[ColumnElement[Any], Callable[..., Any]]] = {
+    "status": (Customer.status.expression, operator.eq),
+    "date_from": (Customer.created_at.expression, operator.ge),
+    "date_to": (Customer.created_at.expression, operator.le),
+    "total_spent_min": (Customer.total_spent.expression, operator.ge),
+    "total_spent_max": (Customer.total_spent.expression, operator.le),
 }
 # Text sorts without regard to case.
 SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
@@ -32,6 +52,16 @@ SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.CREATED_AT: Customer.created_at.expression,
     SortField.UPDATED_AT: Customer.updated_at.expression,
 }
+_SEARCHED = search.Searched(
+    Customer.search_text.expression, Customer.id.expression, index=table("customers_search")
+)
+_KEYS = keys(LIST_COLUMNS)
+
+# Triggers keep the number of customers, so that no list counts them.
+number_of_customers = select(
+    cast(func.sum(column("count", BigInteger)), BigInteger).label("number")
+).select_from(table("customer_counts"))
+_number_of_customers = Prepared(number_of_customers)
 
 
 class Page(NamedTuple):
@@ -42,36 +72,84 @@ class Page(NamedTuple):
 def list_customers(connection: Connection, query: CustomerListQuery) -> Page:
     """Return one page of the customers that match, and how many match in all."""
     values = query.filters.model_dump(exclude_none=True)
-    filters = frozenset(values)
-    count, page = _count(filters), _page(filters, query.order_by, query.order_type)
-    if query.search:
-        found = matches(query.search, Customer.search_text, Customer.id)
-        count, page = count.where(found), page.where(found)
-    total = connection.scalar(count, values) or 0
     window = {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
-    return Page([dict(row) for row in connection.execute(page, values | window).mappings()], total)
+    order = _Order(query.order_by, query.order_type)
+    if query.search:
+        return _found(connection, query.search, order, values, window)
+    ((number,),) = _number_of_customers.rows(connection)
+    if not values:
+        return _page(_ordered(order).rows(connection, **window), number)
+    ((total,),) = _count(frozenset(values)).rows(connection, **values)
+    # With many matches the page is near when they are read in order; with few, it is quicker to sort them.
+    # PostgreSQL guesses how many there are; SQLite does not, and is told.
+    in_order = connection.dialect.name == "sqlite" and (sum(window.values()) * number < total * total)
+    return _page(_ordered(order, frozenset(values), in_order).rows(connection, **values, **window), total)
+
+
+class _Order(NamedTuple):
+    field: SortField
+    direction: SortDirection
+
+    def by(self, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        return [each.asc() if self.direction is SortDirection.ASC else each.desc() for each in columns]
+
+    @property
+    def columns(self) -> list[ColumnElement[Any]]:
+        """The columns to order by; the id breaks ties in the same direction, so that pages do not overlap."""
+        own = SORT_COLUMNS[self.field]
+        return self.by(own) if self.field is SortField.ID else self.by(own, Customer.id.expression)
+
+
+def _page(rows: Rows, total: int) -> Page:
+    return Page([dict(zip(_KEYS, row, strict=True)) for row in rows], total)
 
 
 # Building a statement costs several times what running it does on a small shop, and there are few of them.
 @lru_cache
-def _count(filters: frozenset[str]) -> Select[int]:
-    return select(func.count()).select_from(Customer).where(*_conditions(filters))
+def _count(filters: frozenset[str]) -> Prepared:
+    return Prepared(select(func.count()).select_from(Customer).where(*_conditions(filters)))
 
 
-@lru_cache(maxsize=512)
-def _page(filters: frozenset[str], field: SortField, direction: SortDirection) -> Select[Any]:
-    columns = [SORT_COLUMNS[field]]
-    if field is not SortField.ID:
-        # The id breaks ties in the same direction, so that pages do not overlap.
-        columns.append(Customer.id.expression)
-    return (
-        select(*LIST_COLUMNS)
-        .where(*_conditions(filters))
-        .order_by(*(column.asc() if direction is SortDirection.ASC else column.desc() for column in columns))
-        .limit(bindparam("limit"))
-        .offset(bindparam("offset"))
-    )
+@lru_cache(maxsize=1024)
+def _ordered(order: _Order, filters: frozenset[str] = frozenset(), in_order: bool = False) -> Prepared:
+    ids = select(Customer.id).where(*_conditions(filters, no_index=in_order)).order_by(*order.columns)
+    return Prepared(_rows_of(_windowed(ids), order))
 
 
-def _conditions(filters: frozenset[str]) -> list[ColumnElement[bool]]:
-    return [FILTERS[name] for name in sorted(filters)]
+def _windowed(ids: Select[int]) -> Select[int]:
+    return ids.limit(bindparam("limit")).offset(bindparam("offset"))
+
+
+def _rows_of(ids: Select[int], order: _Order) -> Select[*tuple[Any, ...]]:
+    return select(*LIST_COLUMNS).where(Customer.id.in_(ids)).order_by(*order.columns)
+
+
+def _conditions(filters: frozenset[str], no_index: bool = False) -> list[ColumnElement[bool]]:
+    return [
+        # A plus keeps SQLite from using an index for a condition; the order then gets its own.
+        compare(UnaryExpression(filtered, operator=custom_op("+")) if no_index else filtered, bindparam(name))
+        for name, (filtered, compare) in FILTERS.items()
+        if name in filters
+    ]
+
+
+def _found(
+    connection: Connection, term: str, order: _Order, values: dict[str, Any], window: dict[str, int]
+) -> Page:
+    """Return a page of what a search finds: first all their ids, once, for the page and for the total."""
+    dialect = connection.dialect.name
+    matching: SelectBase | None = search.ids_from_index(term, _SEARCHED, dialect)
+    if matching is None or values or order.field is not SortField.ID:
+        matching = select(Customer.id, SORT_COLUMNS[order.field].label("sort_key")).where(
+            search.matches(term, _SEARCHED, dialect), *_conditions(frozenset(values))
+        )
+    # Left to itself, PostgreSQL looks for rare terms by walking through all customers in order.
+    found = matching.cte("found").prefix_with("MATERIALIZED")
+    sort_keys = order.by(found.c.sort_key, found.c.id) if "sort_key" in found.c else order.by(found.c.id)
+    total = select(func.count()).select_from(found).scalar_subquery()
+    page = _rows_of(_windowed(select(found.c.id).order_by(*sort_keys)), order).add_columns(total)
+    rows = connection.execute(page, values | window).all()
+    if rows:
+        return _page([row[:-1] for row in rows], rows[0][-1])
+    # Past the end, or nothing at all.
+    return Page([], connection.scalar(select(total), values) or 0 if window["offset"] else 0)

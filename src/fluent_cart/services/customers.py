@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Row, RowMapping, bindparam, func, insert, sel
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fluent_cart.clock import now
-from fluent_cart.database.prepared import Prepared
 from fluent_cart.errors import CustomerNotFound, InvalidEmail
 from fluent_cart.models import Address, Customer
+from fluent_cart.prepared import Prepared
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services.search import search_text
 

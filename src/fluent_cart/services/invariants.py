@@ -8,8 +8,10 @@ from sqlalchemy.orm import aliased
 
 from fluent_cart.enums import PaymentStatus
 from fluent_cart.models import Address, ApplicationPassword, Customer, Order, User
+from fluent_cart.services.customer_search import number_of_customers
 
 _other = aliased(Customer)
+_counted_customers = number_of_customers.scalar_subquery()
 _counted = Order.payment_status.in_([status.value for status in PaymentStatus.counted()])
 _net = Order.total_paid - Order.total_refund
 _totals = (
@@ -58,6 +60,11 @@ INVARIANTS: Mapping[str, Select[Any]] = {
         select(ApplicationPassword.id)
         .outerjoin(User, User.id == ApplicationPassword.user_id)
         .where(User.id.is_(None))
+    ),
+    "the number of customers that is kept is how many there are": (
+        select(_counted_customers).where(
+            _counted_customers != select(func.count()).select_from(Customer).scalar_subquery()
+        )
     ),
     "a customer's stored totals are those of the orders": (
         select(Customer.id)

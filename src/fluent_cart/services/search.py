@@ -2,14 +2,34 @@
 
 A row keeps the text that a search looks into, folded here when the row is written: a line each for name,
 e-mail and the digits of the phone. A search term is folded the same way, so the database only compares.
+
+PostgreSQL finds parts of a text with an index on its trigrams, which it uses by itself. SQLite has such an
+index as a table of its own, which has to be asked. Neither helps with fewer than three characters: such a
+term looks at every row, in the threads for scans.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, false, or_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    SelectBase,
+    String,
+    TableClause,
+    and_,
+    column,
+    false,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union,
+)
 
 MAX_ID = 2**63 - 1
 
@@ -37,25 +57,86 @@ def search_text(*lines: str, phone: str | None = None) -> str:
     return "\n".join([*(fold(line) for line in lines), digits(phone or "")])
 
 
-def words(term: str) -> list[str]:
+class Word(NamedTuple):
+    """A word of a search term: the texts of which one must occur, or the id that it may be instead."""
+
+    forms: tuple[str, ...]
+    identifier: int | None
+
+    @property
+    def is_indexed(self) -> bool:
+        """Tell whether an index of trigrams can tell where the word occurs."""
+        return bool(self.forms) and all(len(form) >= 3 for form in self.forms)
+
+
+def words(term: str) -> list[Word]:
     """Return the words of a search term, all of which must occur; a phone number is one word."""
-    return [term.strip()] if _PHONE.fullmatch(term) else term.split()
+    return [_word(word) for word in ([term.strip()] if _PHONE.fullmatch(term) else term.split())]
 
 
-def matches(
-    term: str, text: InstrumentedAttribute[str], identifier: InstrumentedAttribute[int]
-) -> ColumnElement[bool]:
-    """Return the condition that a row is found by ``term``."""
-    return and_(*(or_(false(), *_word_matches(word, text, identifier)) for word in words(term)))
-
-
-def _word_matches(
-    word: str, text: InstrumentedAttribute[str], identifier: InstrumentedAttribute[int]
-) -> Iterable[ColumnElement[bool]]:
+def _word(word: str) -> Word:
     forms = {fold(word)}
     if _PHONE.fullmatch(word):
         forms.add(digits(word))
-    for form in sorted(forms - {""}):
-        yield text.contains(form, autoescape=True)
-    if re.fullmatch(r"[1-9][0-9]{0,18}", word) and int(word) <= MAX_ID:
-        yield identifier == int(word)
+    is_id = re.fullmatch(r"[1-9][0-9]{0,18}", word) and int(word) <= MAX_ID
+    return Word(tuple(sorted(forms - {""})), int(word) if is_id else None)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What is searched: a folded text and an id, and SQLite's index on the text, if it has one."""
+
+    text: ColumnElement[str]
+    identifier: ColumnElement[int]
+    index: TableClause | None = None
+
+
+def matches(term: str, searched: Searched, dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a row is found by ``term``."""
+    index = searched.index if dialect == "sqlite" else None
+    conditions: list[ColumnElement[bool]] = []
+    # Words that are texts and nothing else are one question to the index.
+    texts = [
+        word for word in words(term) if index is not None and word.is_indexed and word.identifier is None
+    ]
+    if index is not None and texts:
+        conditions.append(searched.identifier.in_(_from_index(index, texts)))
+    for word in words(term):
+        if word not in texts:
+            conditions.append(or_(false(), *_one_of(word, searched, index)))
+    return and_(*conditions)
+
+
+def ids_from_index(term: str, searched: Searched, dialect: str) -> SelectBase | None:
+    """Return the ids of the rows that are found by ``term``, if an index of its own tells all of them."""
+    wanted, index = words(term), searched.index
+    if dialect != "sqlite" or index is None or not all(word.is_indexed for word in wanted):
+        return None
+    ids = _from_index(index, wanted)
+    numbers = [word.identifier for word in wanted if word.identifier is not None]
+    if not numbers:
+        return ids
+    # An id is an alternative to the whole term only if that is all of the term.
+    return (
+        union(ids, select(searched.identifier).where(searched.identifier == numbers[0]))
+        if len(wanted) == 1
+        else None
+    )
+
+
+def _one_of(word: Word, searched: Searched, index: TableClause | None) -> Iterator[ColumnElement[bool]]:
+    if index is not None and word.is_indexed:
+        yield searched.identifier.in_(_from_index(index, [word]))
+    else:
+        for form in word.forms:
+            yield searched.text.contains(form, autoescape=True)
+    if word.identifier is not None:
+        yield searched.identifier == word.identifier
+
+
+def _from_index(index: TableClause, words: list[Word]) -> Select[int]:
+    # Each form is quoted: nothing in it is an operator of the index's own language.
+    quoted = ([f'"{form.replace(chr(34), chr(34) * 2)}"' for form in word.forms] for word in words)
+    expression = " AND ".join(f"({' OR '.join(forms)})" for forms in quoted)
+    found = literal_column(index.name, String).op("MATCH")(literal(expression))
+    return select(column("rowid", Integer).label("id")).select_from(index).where(found)

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, bindparam, select
 
-from fluent_cart.database.prepared import Prepared
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
+from fluent_cart.prepared import Prepared
 from fluent_cart.services.customers import Record
 
 _totals = Prepared(

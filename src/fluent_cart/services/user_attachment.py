@@ -8,8 +8,9 @@ from fluent_cart.clock import now
 from fluent_cart.errors import InvalidUser
 from fluent_cart.models import Customer, User
 from fluent_cart.services.customers import Record, lock_customer, pick
-from fluent_cart.services.search import matches
+from fluent_cart.services.search import Searched, matches
 
+_SEARCHED = Searched(User.search_text.expression, User.id.expression)
 _owner = select(Customer.id).where(Customer.user_id == bindparam("user_id"))
 _exists = select(User.id).where(User.id == bindparam("user_id"))
 
@@ -23,7 +24,7 @@ def list_attachable_users(connection: Connection, search: str, page: int, per_pa
     """Return a page of the users that are attached to no customer, and how many there are."""
     conditions: list[Any] = [~select(Customer.id).where(Customer.user_id == User.id).exists()]
     if search:
-        conditions.append(matches(search, User.search_text, User.id))
+        conditions.append(matches(search, _SEARCHED, connection.dialect.name))
     rows = connection.execute(
         select(
             User.id,

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from fluent_cart import passwords
 from fluent_cart.clock import now
-from fluent_cart.database.prepared import Prepared
 from fluent_cart.models import ApplicationPassword, User
+from fluent_cart.prepared import Prepared
 from fluent_cart.services.customers import Record
 from fluent_cart.services.search import search_text
 
@@ -24,21 +24,31 @@ class UserError(Exception):
     """An account cannot be made or found; the text is for the person at the command line."""
 
 
+# No account has more of WordPress's old passwords tried: each costs milliseconds.
+MAX_LEGACY = 5
+
 _is_named = or_(User.login_key == bindparam("name"), User.email_key == bindparam("name"))
 _by_password = Prepared(
     select(User.id, User.login, User.role)
     .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
     .where(ApplicationPassword.password_hash == bindparam("digest"), _is_named)
 )
-_legacy = (
+# A range, not LIKE, which SQLite answers by looking at all of them.
+_is_legacy = and_(
+    ApplicationPassword.password_hash >= passwords.LEGACY_PREFIX,
+    ApplicationPassword.password_hash < passwords.LEGACY_PREFIX[:-1] + chr(ord("$") + 1),
+)
+_legacy = Prepared(
     select(ApplicationPassword.id, ApplicationPassword.password_hash)
     .join(User)
-    .where(_is_named, ApplicationPassword.password_hash.startswith(passwords.LEGACY_PREFIX))
-    .limit(5)
+    .where(_is_named, _is_legacy)
+    .order_by(ApplicationPassword.id)
+    .limit(MAX_LEGACY)
 )
-_any_legacy = (
-    select(literal(1)).where(ApplicationPassword.password_hash.startswith(passwords.LEGACY_PREFIX)).limit(1)
+_of_one_user = (
+    select(func.count().label("number")).where(_is_legacy).group_by(ApplicationPassword.user_id).subquery()
 )
+_most_legacy = Prepared(select(func.coalesce(func.max(_of_one_user.c.number), 0)))
 
 
 def find_by_application_password(connection: Connection, name: str, digest: str) -> CurrentUser | None:
@@ -50,13 +60,16 @@ def find_by_application_password(connection: Connection, name: str, digest: str)
 def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
     """Return the slow hashes to try for ``name``, at most five.
 
-    On a site that has any, an account without one gets a dummy (with the id 0), so that a wrong password
-    costs the same for every name.
+    Dummies (with the id 0) make them as many as any account of the site has, so that a wrong password costs
+    the same for every name.
     """
-    rows = connection.execute(_legacy, {"name": key(name)}).all()
-    if rows:
-        return [(row.id, row.password_hash) for row in rows]
-    return [(0, passwords.DUMMY_LEGACY_HASH)] if connection.scalar(_any_legacy) else []
+    own = [
+        (password_id, password_hash)
+        for password_id, password_hash in _legacy.rows(connection, name=key(name))
+    ]
+    ((most,),) = _most_legacy.rows(connection)
+    dummies = [(0, passwords.DUMMY_LEGACY_HASH)] * (min(most, MAX_LEGACY) - len(own))
+    return own + dummies
 
 
 def upgrade_application_password(connection: Connection, password_id: int, digest: str) -> CurrentUser | None:

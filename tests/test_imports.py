@@ -1,0 +1,226 @@
+"""Who may import whom, and what may be done in one place only: the rules of the house, held over the code.
+
+Everything here is read from the source with ``ast``, so that an import inside a function counts, too.
+"""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import fluent_cart
+
+PACKAGE = Path(fluent_cart.__file__).parent
+MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
+
+# Bottom to top: a layer may import those that are named behind it, which all stand above it here. What is
+# written ``a.b`` is a single module, for the rest of that layer is out of reach.
+LAYERS = {
+    "__init__": "",
+    "enums": "",
+    "clock": "",
+    "settings": "",
+    "passwords": "",
+    "php_query": "",
+    "wordpress": "",
+    "docs": "",
+    "prepared": "",
+    "errors": "",
+    "models": "clock enums",
+    "schemas": "clock enums",
+    "database": "__init__ errors models settings",
+    "services": "clock enums errors models passwords prepared schemas",
+    "handlers": "errors",
+    "request_id": "handlers",
+    "request_body": "errors php_query",
+    "routing": "errors php_query request_body wordpress",
+    "openapi": "errors handlers",
+    "auth": "database errors passwords services",
+    "policies": "auth enums errors services",
+    "health": "database errors schemas",
+    "routers": "auth database enums errors openapi policies routing schemas services",
+    "app": "__init__ database docs handlers health openapi policies request_id routers settings wordpress",
+    "demo": "clock database enums errors models passwords schemas services settings",
+    "cli": "database demo errors passwords policies schemas services settings",
+    "__main__": "cli",
+}
+# Which layers may use a package of others; what is not named here is free to all.
+THIRD_PARTIES = {
+    "fastapi": "app auth database docs handlers health openapi policies routers routing schemas",
+    "starlette": "app handlers request_body request_id routing wordpress",
+    "sqlalchemy": "cli database demo models prepared services",
+    "alembic": "database",
+    "psycopg": "database",
+    "pydantic_settings": "settings",
+    "passlib": "passwords",
+    "typer": "cli",
+    "uvicorn": "cli",
+}
+
+
+class Module:
+    """A source file of the package, and what it imports."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tree = ast.parse(path.read_text("utf-8"))
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        self.layer = parts[0]
+        self.name = ".".join(parts).removesuffix(".__init__")
+
+    def imports(self) -> Iterator[str]:
+        """Give dotted names as deep as they are written: ``from a import b`` is ``a.b``."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{self.name} has a relative import"
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+    def own_imports(self) -> Iterator[str]:
+        """Give the imported names of this package, without its own."""
+        for name in self.imports():
+            package, _, rest = name.partition(".")
+            if package == "fluent_cart":
+                yield "__init__" if rest in ("", "__version__") else rest
+
+    def forbidden(self) -> list[str]:
+        """Return the imports that ``LAYERS`` does not allow, a layer's own modules aside."""
+        allowed = {self.layer, *LAYERS[self.layer].split()}
+        return [
+            name for name in self.own_imports() if not any(f"{name}.".startswith(f"{a}.") for a in allowed)
+        ]
+
+    def packages(self) -> set[str]:
+        return {name.partition(".")[0] for name in self.imports()}
+
+
+MODULES = [Module(path) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def modules_in(*layers: str) -> list[Module]:
+    found = [module for module in MODULES if module.layer in layers]
+    assert found
+    return found
+
+
+def packages_in(layer: str) -> set[str]:
+    return set[str]().union(*(module.packages() for module in modules_in(layer)))
+
+
+def calls(module: Module) -> Iterator[str]:
+    """Give the name of every function or method that is called."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            yield node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+
+
+class TestLayers:
+    def test_are_all_in_the_table(self) -> None:
+        assert {module.layer for module in MODULES} == set(LAYERS)
+
+    def test_import_nothing_upward(self) -> None:
+        below: set[str] = set()
+        for layer, allowed in LAYERS.items():
+            assert {name.partition(".")[0] for name in allowed.split()} <= below, layer
+            below.add(layer)
+
+    def test_import_what_the_table_allows(self) -> None:
+        assert {module.name: found for module in MODULES if (found := module.forbidden())} == {}
+
+    def test_have_no_circles_inside(self) -> None:
+        """Not even those that Python would put up with."""
+        names = {module.name for module in MODULES}
+        graph = {
+            module.name: {
+                name if name in names else name.rpartition(".")[0] or "__init__"
+                for name in module.own_imports()
+            }
+            for module in MODULES
+        }
+        assert set(TopologicalSorter(graph).static_order()) == names
+
+    def test_use_third_parties_where_the_table_allows(self) -> None:
+        forbidden = [
+            (module.name, package)
+            for module in MODULES
+            for package in module.packages() & set(THIRD_PARTIES)
+            if module.layer not in THIRD_PARTIES[package].split()
+        ]
+        assert forbidden == []
+
+    @pytest.mark.parametrize(
+        ("layer", "others"),
+        [
+            ("services", {"fastapi", "starlette", "asyncio", "anyio", "threading", "concurrent"}),
+            ("models", {"fastapi", "starlette", "pydantic"}),
+            ("schemas", {"starlette", "sqlalchemy"}),
+            ("routers", {"sqlalchemy", "asyncio", "anyio", "threading"}),
+            ("errors", {"fastapi", "starlette", "pydantic", "sqlalchemy"}),
+        ],
+    )
+    def test_keep_away_from_the_tools_of_others(self, layer: str, others: set[str]) -> None:
+        assert packages_in(layer) & others == set()
+
+    def test_of_migrations_stand_alone(self) -> None:
+        """A migration that imported a model would change with it."""
+        scripts = {path.name: path.read_text("utf-8") for path in MIGRATIONS.glob("*.py")}
+        assert scripts
+        assert [name for name, source in scripts.items() if "fluent_cart" in source] == []
+
+
+class TestOnePlaceOnly:
+    def test_reads_the_environment(self) -> None:
+        """It is ``settings``, with pydantic's help; others may set a variable for a child, not read one."""
+        names = ("environ", "environb", "getenv")
+        found = []
+        for module in MODULES:
+            written = {
+                id(node.value)
+                for node in ast.walk(module.tree)
+                if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+            }
+            found += [
+                (module.name, ast.unparse(node))
+                for node in ast.walk(module.tree)
+                if isinstance(node, ast.Attribute) and node.attr in names and id(node) not in written
+            ]
+            found += [(module.name, name) for name in module.imports() if name.rpartition(".")[2] in names]
+        assert found == []
+
+    def test_begins_and_ends_transactions(self) -> None:
+        own = {
+            "begin",
+            "begin_nested",
+            "begin_twophase",
+            "commit",
+            "rollback",
+            "create_engine",
+            "sessionmaker",
+        }
+        used = {module.name: names for module in MODULES if (names := own & set(calls(module)))}
+        assert [name for name in used if name.partition(".")[0] != "database"] == []
+        assert set[str]().union(*used.values()) >= {"begin", "begin_nested", "create_engine"}
+
+
+def test_units_of_work_are_plain_functions() -> None:
+    asynchronous = (ast.AsyncFunctionDef, ast.AsyncWith, ast.AsyncFor, ast.Await)
+    for module in modules_in("services", "models", "schemas"):
+        assert [node for node in ast.walk(module.tree) if isinstance(node, asynchronous)] == [], module.name
+
+
+def test_a_route_is_a_permission_one_unit_of_work_and_an_envelope() -> None:
+    decisions = (ast.If, ast.IfExp, ast.Try, ast.For, ast.While, ast.Match, ast.Raise)
+    handlers = [
+        node
+        for module in modules_in("routers")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.AsyncFunctionDef)
+    ]
+    assert len(handlers) == 16
+    for handler in handlers:
+        nodes = list(ast.walk(handler))
+        assert [node for node in nodes if isinstance(node, decisions)] == [], handler.name
+        assert len([node for node in nodes if isinstance(node, ast.Await)]) == 1, handler.name

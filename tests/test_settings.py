@@ -1,0 +1,106 @@
+"""Settings from the environment and from ``.env``; ``test_readme`` has their names and defaults."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from fluent_cart.settings import Settings
+
+DEFAULTS = {
+    "database_url": "sqlite:///fluent-cart.db",
+    "host": "127.0.0.1",
+    "port": 8000,
+    "workers": 1,
+    "log_level": "info",
+    "write_timeout": 4.0,
+    "connections": 8,
+    "scan_threads": 2,
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no settings in the environment."""
+    for name in os.environ:
+        if name.upper().startswith("FLUENT_CART_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class TestSources:
+    def test_without_any_the_defaults_hold(self) -> None:
+        assert Settings().model_dump() == DEFAULTS
+
+    def test_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        given = {
+            "database_url": "postgresql://shop:secret@db.example/shop",
+            "host": "0.0.0.0",
+            "port": 8080,
+            "workers": 3,
+            "log_level": "debug",
+            "write_timeout": 0.5,
+            "connections": 4,
+            "scan_threads": 1,
+        }
+        for name, value in given.items():
+            monkeypatch.setenv(f"FLUENT_CART_{name.upper()}", str(value))
+        assert Settings().model_dump() == given
+
+    def test_a_file_named_env(self, folder: Path) -> None:
+        (folder / ".env").write_text('# the shop\nFLUENT_CART_PORT=8080\nfluent_cart_host="0.0.0.0"\n')
+        assert Settings().model_dump() == DEFAULTS | {"port": 8080, "host": "0.0.0.0"}
+
+    def test_the_environment_wins_over_the_file(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / ".env").write_text("FLUENT_CART_PORT=8080\nFLUENT_CART_WORKERS=2\n")
+        monkeypatch.setenv("FLUENT_CART_PORT", "9090")
+        assert Settings().model_dump() == DEFAULTS | {"port": 9090, "workers": 2}
+
+    def test_what_is_passed_in_wins_over_both(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / ".env").write_text("FLUENT_CART_PORT=8080\n")
+        monkeypatch.setenv("FLUENT_CART_PORT", "9090")
+        assert Settings(port=7070).port == 7070
+
+    def test_names_that_nobody_knows_are_ignored(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / ".env").write_text("FLUENT_CART_COLOUR=red\nPORT=1\nDATABASE_URL=sqlite:///other.db\n")
+        monkeypatch.setenv("FLUENT_CART_TEST_POSTGRES_URL", "postgresql://127.0.0.1/postgres")
+        monkeypatch.setenv("HOST", "other.example")
+        assert Settings().model_dump() == DEFAULTS
+
+
+BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
+    "PORT": (["1", "65535"], ["0", "65536", "-1", "80.5", "http", ""]),
+    "WORKERS": (["1", "64"], ["0", "65", "two", ""]),
+    "WRITE_TIMEOUT": (["0.01", "60"], ["0", "-1", "60.1", "nan", "inf", "soon", ""]),
+    "CONNECTIONS": (["1", "100"], ["0", "101", ""]),
+    "SCAN_THREADS": (["1", "32"], ["0", "33", ""]),
+    "LOG_LEVEL": (
+        ["critical", "error", "warning", "info", "debug"],
+        ["", "verbose", "trace", "infos", " info", "info\n", "20"],
+    ),
+}
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("name", "value"), [(name, value) for name in BOUNDS for value in BOUNDS[name][0]]
+    )
+    def test_inside_is_taken(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+        monkeypatch.setenv(f"FLUENT_CART_{name}", value)
+        assert str(Settings().model_dump()[name.lower()]).removesuffix(".0") == value
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [(name, value) for name in BOUNDS for value in BOUNDS[name][1]]
+    )
+    def test_outside_is_refused_by_name(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+        monkeypatch.setenv(f"FLUENT_CART_{name}", value)
+        with pytest.raises(ValidationError) as caught:
+            Settings()
+        assert [fault["loc"] for fault in caught.value.errors()] == [(name.lower(),)]
+
+    def test_every_setting_with_bounds_is_tried(self) -> None:
+        bounded = {name.upper() for name, field in Settings.model_fields.items() if field.metadata}
+        assert bounded == set(BOUNDS)
