@@ -62,6 +62,13 @@ class Database(ABC):
     ) -> T:
         """Run a read that may look at many rows, off the event loop, in one snapshot."""
 
+    async def scan_unless(
+        self, short: bool, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a read as a look-up where it is known to be ``short``, else as a scan."""
+        run = self.read if short else self.scan
+        return await run(work, *args, **kwargs)
+
     @abstractmethod
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -32,7 +32,7 @@ async def list_customers(
     request: Request, query: Annotated[CustomerListQuery, Query()], database: DatabaseDep
 ) -> Response:
     """Retrieve a paginated list of customers with optional filtering and searching."""
-    items, total = await database.scan(customer_search.list_customers, query)
+    items, total = await database.scan_unless(query.is_short, customer_search.list_customers, query)
     return envelope(
         page_headers(request, query.page, query.per_page, total),
         customers=items,

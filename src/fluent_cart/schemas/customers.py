@@ -134,6 +134,11 @@ class CustomerListQuery(BaseModel):
         SortDirection.DESC, description="Sort direction, in upper or lower case"
     )
 
+    @property
+    def is_short(self) -> bool:
+        """Tell whether an index leads straight to the page: reading it takes less than a hop to a thread."""
+        return not self.search and not self.filters.model_fields_set and self.page * self.per_page <= 1000
+
 
 class CustomerListed(Output):
     id: int
