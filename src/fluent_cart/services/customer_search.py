@@ -69,24 +69,31 @@ class Page(NamedTuple):
     total: int
 
 
+class Found(NamedTuple):
+    """The statements of a search; each row of the page ends with the total."""
+
+    page: Select[*tuple[Any, ...]]
+    total: Select[int]
+
+
 def list_customers(connection: Connection, query: CustomerListQuery) -> Page:
     """Return one page of the customers that match, and how many match in all."""
     values = query.filters.model_dump(exclude_none=True)
     window = {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
-    order = _Order(query.order_by, query.order_type)
     if query.search:
-        return _found(connection, query.search, order, values, window)
+        return _page_found(connection, query, values, window)
+    order = Order(query.order_by, query.order_type)
     ((number,),) = _number_of_customers.rows(connection)
     if not values:
-        return _page(_ordered(order).rows(connection, **window), number)
+        return _page(ordered(order).rows(connection, **window), number)
     ((total,),) = _count(frozenset(values)).rows(connection, **values)
     # With many matches the page is near when they are read in order; with few, it is quicker to sort them.
     # PostgreSQL guesses how many there are; SQLite does not, and is told.
     in_order = connection.dialect.name == "sqlite" and (sum(window.values()) * number < total * total)
-    return _page(_ordered(order, frozenset(values), in_order).rows(connection, **values, **window), total)
+    return _page(ordered(order, frozenset(values), in_order).rows(connection, **values, **window), total)
 
 
-class _Order(NamedTuple):
+class Order(NamedTuple):
     field: SortField
     direction: SortDirection
 
@@ -111,45 +118,54 @@ def _count(filters: frozenset[str]) -> Prepared:
 
 
 @lru_cache(maxsize=1024)
-def _ordered(order: _Order, filters: frozenset[str] = frozenset(), in_order: bool = False) -> Prepared:
+def ordered(order: Order, filters: frozenset[str] = frozenset(), in_order: bool = False) -> Prepared:
+    """Return the page of a list; ``in_order`` reads matches in order rather than sorting them."""
     ids = select(Customer.id).where(*_conditions(filters, no_index=in_order)).order_by(*order.columns)
     return Prepared(_rows_of(_windowed(ids), order))
 
 
 def _windowed(ids: Select[int]) -> Select[int]:
-    return ids.limit(bindparam("limit")).offset(bindparam("offset"))
+    return ids.limit(bindparam("limit", type_=BigInteger)).offset(bindparam("offset", type_=BigInteger))
 
 
-def _rows_of(ids: Select[int], order: _Order) -> Select[*tuple[Any, ...]]:
+def _rows_of(ids: Select[int], order: Order) -> Select[*tuple[Any, ...]]:
     return select(*LIST_COLUMNS).where(Customer.id.in_(ids)).order_by(*order.columns)
 
 
 def _conditions(filters: frozenset[str], no_index: bool = False) -> list[ColumnElement[bool]]:
     return [
         # A plus keeps SQLite from using an index for a condition; the order then gets its own.
-        compare(UnaryExpression(filtered, operator=custom_op("+")) if no_index else filtered, bindparam(name))
+        compare(
+            UnaryExpression(filtered, operator=custom_op("+")) if no_index else filtered,
+            bindparam(name, type_=filtered.type),
+        )
         for name, (filtered, compare) in FILTERS.items()
         if name in filters
     ]
 
 
-def _found(
-    connection: Connection, term: str, order: _Order, values: dict[str, Any], window: dict[str, int]
-) -> Page:
-    """Return a page of what a search finds: first all their ids, once, for the page and for the total."""
-    dialect = connection.dialect.name
+def found(dialect: str, term: str, order: Order, filters: frozenset[str] = frozenset()) -> Found:
+    """Return the statements of a search: the matching ids are looked up once, for page and total."""
     matching: SelectBase | None = search.ids_from_index(term, _SEARCHED, dialect)
-    if matching is None or values or order.field is not SortField.ID:
+    if matching is None or filters or order.field is not SortField.ID:
         matching = select(Customer.id, SORT_COLUMNS[order.field].label("sort_key")).where(
-            search.matches(term, _SEARCHED, dialect), *_conditions(frozenset(values))
+            search.matches(term, _SEARCHED, dialect), *_conditions(filters)
         )
     # Left to itself, PostgreSQL looks for rare terms by walking through all customers in order.
-    found = matching.cte("found").prefix_with("MATERIALIZED")
-    sort_keys = order.by(found.c.sort_key, found.c.id) if "sort_key" in found.c else order.by(found.c.id)
-    total = select(func.count()).select_from(found).scalar_subquery()
-    page = _rows_of(_windowed(select(found.c.id).order_by(*sort_keys)), order).add_columns(total)
-    rows = connection.execute(page, values | window).all()
+    ids = matching.cte("found").prefix_with("MATERIALIZED")
+    sort_keys = order.by(ids.c.sort_key, ids.c.id) if "sort_key" in ids.c else order.by(ids.c.id)
+    total = select(func.count()).select_from(ids)
+    page = _rows_of(_windowed(select(ids.c.id).order_by(*sort_keys)), order)
+    return Found(page.add_columns(total.scalar_subquery()), total)
+
+
+def _page_found(
+    connection: Connection, query: CustomerListQuery, values: dict[str, Any], window: dict[str, int]
+) -> Page:
+    order = Order(query.order_by, query.order_type)
+    statements = found(connection.dialect.name, query.search, order, frozenset(values))
+    rows = connection.execute(statements.page, values | window).all()
     if rows:
         return _page([row[:-1] for row in rows], rows[0][-1])
     # Past the end, or nothing at all.
-    return Page([], connection.scalar(select(total), values) or 0 if window["offset"] else 0)
+    return Page([], connection.scalar(statements.total, values) or 0 if window["offset"] else 0)

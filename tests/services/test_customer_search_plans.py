@@ -1,0 +1,129 @@
+"""What an index is promised for is read from it: no list looks at every customer."""
+
+import re
+from itertools import product
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Select, delete, text, update
+
+from fluent_cart.database import Database, connect
+from fluent_cart.enums import SortDirection, SortField
+from fluent_cart.models import Customer
+from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.services import customer_search, customers
+from fluent_cart.services.customer_search import Order
+from fluent_cart.settings import Settings
+
+WINDOW = {"limit": 10, "offset": 500}
+FILTERS = {
+    "status": "active",
+    "date_from": "2024-01-01T00:00:00Z",
+    "date_to": "2024-12-31T23:59:59Z",
+    "total_spent_min": 1000,
+    "total_spent_max": 5000,
+}
+ORDERS = [Order(field, direction) for field in SortField for direction in SortDirection]
+TERMS = ("smith", "john smith", "+1 (234) 567", "5551", "o'brien")
+# The primary key itself is the order by id.
+INDEXES = {field: "pk_customers" if field is SortField.ID else f"ix_customers_{field}" for field in SortField}
+
+
+def explain(url: str, statement: Select[*tuple[Any, ...]], values: dict[str, Any]) -> str:
+    """Return the plan of ``statement`` in a shop so large that reading all of it is out of the question."""
+    with connect(url) as connection:
+        if connection.dialect.name == "sqlite":
+            prefix, detail = "EXPLAIN QUERY PLAN", 3
+        else:
+            prefix, detail = "EXPLAIN", 0
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+            connection.execute(text("SET LOCAL enable_sort = off"))
+        sql = statement.params(values).compile(connection, compile_kwargs={"literal_binds": True})
+        return "\n".join(row[detail] for row in connection.exec_driver_sql(f"{prefix} {sql}"))
+
+
+def assert_index(settings: Settings, plan: str, index: str) -> None:
+    """Assert that the ids of a page come out of an index in order, and that of nothing else is all read."""
+    if settings.database_url.startswith("sqlite"):
+        scans = re.findall(r"^SCAN .*", plan, re.M)
+        named = (
+            "SCAN customers" if index == "pk_customers" else f"SCAN customers USING COVERING INDEX {index}"
+        )
+        assert scans == [named], plan
+    else:
+        assert re.search(rf"Index Only Scan (Backward )?using {index} on customers", plan), plan
+        assert "Seq Scan" not in plan
+
+
+def test_a_page_is_read_from_the_index_of_its_order(settings: Settings) -> None:
+    for order in ORDERS:
+        statement = customer_search.ordered(order).statement
+        assert_index(settings, explain(settings.database_url, statement, WINDOW), INDEXES[order.field])
+
+
+def test_the_usual_filter_is_counted_from_its_index(settings: Settings) -> None:
+    count = customer_search._count(frozenset(FILTERS)).statement
+    plan = explain(settings.database_url, count, FILTERS)
+    assert re.search(r"(COVERING INDEX|Index Only Scan using) ix_customers_filter", plan), plan
+
+
+def test_many_matches_are_read_in_order(sqlite_settings: Settings) -> None:
+    """PostgreSQL decides by its statistics."""
+    for order in ORDERS:
+        statement = customer_search.ordered(order, frozenset(FILTERS), in_order=True).statement
+        plan = explain(sqlite_settings.database_url, statement, WINDOW | FILTERS)
+        by_index = "" if order.field is SortField.ID else f" USING INDEX (ix|uq)_customers_{order.field}"
+        [scan] = re.findall("^SCAN.*", plan, re.M)
+        assert re.fullmatch(f"SCAN customers{by_index}", scan), plan
+
+
+def test_a_term_is_looked_up_in_the_index(settings: Settings) -> None:
+    for order, term in product(ORDERS, TERMS):
+        statement = customer_search.found(settings.database_url.partition(":")[0], term, order).page
+        plan = explain(settings.database_url, statement, WINDOW)
+        if settings.database_url.startswith("sqlite"):
+            scans = set(re.findall("^SCAN (?!found).*", plan, re.M))
+            assert scans == {"SCAN customers_search VIRTUAL TABLE INDEX 0:M1"}, plan
+        else:
+            assert "Bitmap Index Scan on ix_customers_search_text" in plan, plan
+
+
+class TestSQLiteIndex:
+    @pytest.fixture
+    def settings(self, sqlite_settings: Settings) -> Settings:
+        return sqlite_settings
+
+    async def test_follows_every_change(self, database: Database) -> None:
+        """It is a table beside the customers, kept by triggers; SQLite itself compares the two."""
+
+        def change(connection: Connection) -> None:
+            for number in range(20):
+                customers.create_customer(connection, CustomerCreate(email=f"customer{number}@example.com"))
+            connection.execute(update(Customer).where(Customer.id < 10).values(search_text="renamed"))
+            connection.execute(update(Customer).where(Customer.id == 10).values(status="inactive"))
+            connection.execute(delete(Customer).where(Customer.id.in_([1, 15, 20])))
+
+        def check(connection: Connection) -> int:
+            connection.execute(
+                text("INSERT INTO customers_search (customers_search, rank) VALUES ('integrity-check', 1)")
+            )
+            found = text("SELECT count(*) FROM customers_search WHERE customers_search MATCH 'renamed'")
+            return int(connection.scalar(found) or 0)
+
+        await database.write(change)
+        assert await database.write(check) == 8
+
+
+async def test_the_number_of_customers_is_kept(database: Database) -> None:
+    def number(connection: Connection) -> int:
+        return int(connection.scalar(customer_search.number_of_customers) or 0)
+
+    def create(connection: Connection) -> None:
+        for each in range(5):
+            customers.create_customer(connection, CustomerCreate(email=f"{each}@example.com"))
+
+    assert await database.read(number) == 0
+    await database.write(create)
+    assert await database.read(number) == 5
+    await database.write(lambda connection: connection.execute(delete(Customer).where(Customer.id > 2)))
+    assert await database.read(number) == 2
