@@ -1,59 +1,74 @@
-"""Selects that are compiled once and then run on the driver's own connection: the hottest reads.
+"""Statements that are compiled once and then run on the driver's own connection: those of most requests.
 
-SQLAlchemy takes more time to look up a statement and to wrap its result than a database takes to answer a
-look-up. What is left of it here is the text of the statement and the conversion of values.
+SQLAlchemy takes more time to look up a statement and to wrap its result than a database takes to answer it.
+What is left of it here is the text of the statement and the conversion of values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 
+Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Rows = list[tuple[Any, ...]]
 
 
 class Prepared:
-    """A select with bound parameters; ``rows`` runs it.
+    """A statement with bound parameters.
 
-    It answers the same rows as ``connection.execute(select, values)`` does, as plain tuples.
+    It does what ``connection.execute(statement, values)`` does. An insert or an update names the ``columns``
+    that it sets; their values are parameters of the same names.
     """
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+    def __init__(self, statement: Statement, columns: Iterable[str] = ()) -> None:
         self.statement = statement
+        self._columns = list(columns) or None
         self._plans: dict[str, _Plan] = {}
 
-    def rows(self, connection: Connection, **values: Any) -> Rows:
-        """Run the select with ``values`` for its parameters."""
+    def rows(self, connection: Connection, values: Mapping[str, Any] | None = None, /, **more: Any) -> Rows:
+        """Run the statement; return the rows that it answers, if any."""
         dialect = connection.dialect
         plan = self._plans.get(dialect.name)
         if plan is None:
-            plan = self._plans[dialect.name] = _Plan(self.statement, dialect)
+            plan = self._plans[dialect.name] = _Plan(self.statement, self._columns, dialect)
         driver: Any = connection.connection.driver_connection
         try:
-            found = driver.execute(plan.text, plan.parameters(values)).fetchall()
+            cursor = driver.execute(plan.text, plan.parameters({**values, **more} if values else more))
+            found = cursor.fetchall() if cursor.description else []
         except dialect.loaded_dbapi.Error as error:
             # What SQLAlchemy itself does: wrap it, and drop the connection if it is lost.
             connection._handle_dbapi_exception(error, plan.text, None, None, None)
         return plan.converted(found) if plan.converters else found
 
+    def records(
+        self, connection: Connection, values: Mapping[str, Any] | None = None, /, **more: Any
+    ) -> list[dict[str, Any]]:
+        """Run the statement; return each row by the names of its columns."""
+        names = [str(column.key) for column in self.statement.exported_columns]
+        return [dict(zip(names, row, strict=True)) for row in self.rows(connection, values, **more)]
+
 
 class _Plan:
-    """A select as one dialect wants it."""
+    """A statement as one dialect wants it."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+    def __init__(self, statement: Statement, columns: list[str] | None, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect, column_keys=columns)
         self.text = str(compiled)
         self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
-        # Values that are part of the select itself.
-        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+        # Values that are part of the statement itself.
+        self._constants = {
+            name: value
+            for name, value in compiled.params.items()
+            if value is not None and name not in (columns or ())
+        }
         self._binders: dict[str, Any] = dict(compiled._bind_processors)
         self.converters: list[tuple[int, Callable[[Any], Any]]] = []
-        for place, column in enumerate(statement.selected_columns):
+        for place, column in enumerate(statement.exported_columns):
             if convert := column.type.dialect_impl(dialect).result_processor(dialect, None):
                 self.converters.append((place, convert))
 
-    def parameters(self, values: dict[str, Any]) -> Any:
-        given = self._constants | values
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        given = {**self._constants, **values}
         for name, bind in self._binders.items():
             given[name] = bind(given[name])
         return given if self._names is None else [given[name] for name in self._names]

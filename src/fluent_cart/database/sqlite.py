@@ -63,7 +63,8 @@ class SQLiteDatabase(Database):
     def stop(self) -> None:
         if self._writer and self._scanners:
             self._queue.put(None)
-            self._writer.join()
+            # Whoever still waits for another process was given up by then.
+            self._writer.join(self._write_timeout)
             self._scanners.shutdown()
         self._close_lookups()
         self._readers.dispose()
@@ -146,17 +147,24 @@ class SQLiteDatabase(Database):
 
 def _run(work: Work[Any], future: Future[Any], connection: Connection) -> Callable[[], None]:
     """Run one unit in a savepoint and return what will answer it once the batch is on disk."""
+    # On the driver itself: SQLAlchemy's savepoints cost more than most units.
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT unit")
     try:
-        with connection.begin_nested():
-            result = work(connection)
-    except IntegrityError as error:
-        return partial(future.set_exception, translate(error))
-    except DBAPIError:
-        # Disk full, or the like: SQLite may have rolled back the whole transaction.
-        raise
+        result = work(connection)
+    except DBAPIError as error:
+        if not isinstance(error, IntegrityError):
+            # Disk full, or the like: SQLite may have rolled back the whole transaction.
+            raise
+        failure: Exception = translate(error)
     except Exception as error:
-        return partial(future.set_exception, error)
-    return partial(future.set_result, result)
+        failure = error
+    else:
+        driver.execute("RELEASE unit")
+        return partial(future.set_result, result)
+    driver.execute("ROLLBACK TO unit")
+    driver.execute("RELEASE unit")
+    return partial(future.set_exception, failure)
 
 
 def engine(
@@ -186,7 +194,7 @@ def engine(
         cursor = connection.cursor()
         (journal,) = cursor.execute("PRAGMA journal_mode=WAL").fetchone()
         if journal != "wal":
-            raise RuntimeError("SQLite cannot use WAL here: is the file on a network share?")
+            raise sqlite3.OperationalError("SQLite cannot use WAL here: is the file on a network share?")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         if read_only:

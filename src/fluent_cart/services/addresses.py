@@ -4,9 +4,9 @@ A customer who has addresses has exactly one that is primary (decision 19). Writ
 first, so that two of them cannot each see the other's old primary.
 """
 
-from typing import Any
+from functools import lru_cache
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from fluent_cart.clock import now
 from fluent_cart.errors import AddressNotFound, ValidationFailed
@@ -15,7 +15,6 @@ from fluent_cart.prepared import Prepared
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.services.customers import (
     ADDRESS_COLUMNS,
-    ADDRESS_KEYS,
     Record,
     differences,
     lock_customer,
@@ -29,17 +28,27 @@ PLACE_KEYS = ("first_name", "last_name", "address_1", "city", "state", "postcode
 _of_customer = Prepared(
     select(*ADDRESS_COLUMNS).where(Address.customer_id == bindparam("customer_id")).order_by(Address.id)
 )
-_one_of_customer = select(Address).where(
-    Address.id == bindparam("address_id"), Address.customer_id == bindparam("customer_id")
+_one_of_customer = Prepared(
+    select(Address.__table__).where(
+        Address.id == bindparam("address_id"), Address.customer_id == bindparam("customer_id")
+    )
 )
+_primary = Prepared(
+    select(Address.id).where(Address.customer_id == bindparam("customer_id"), Address.is_primary)
+)
+_oldest = Prepared(
+    select(Address.id).where(Address.customer_id == bindparam("customer_id")).order_by(Address.id).limit(1)
+)
+_inserted = Prepared(
+    insert(Address).returning(Address.__table__),
+    ("customer_id", *AddressCreate.model_fields, "created_at", "updated_at"),
+)
+_deleted = Prepared(delete(Address).where(Address.id == bindparam("address_id")))
 
 
 def list_addresses(connection: Connection, customer_id: int) -> list[Record]:
     """Return a customer's addresses, oldest first."""
-    addresses = [
-        dict(zip(ADDRESS_KEYS, row, strict=True))
-        for row in _of_customer.rows(connection, customer_id=customer_id)
-    ]
+    addresses = _of_customer.records(connection, customer_id=customer_id)
     if not addresses:
         require_customer(connection, customer_id)
     return addresses
@@ -48,23 +57,16 @@ def list_addresses(connection: Connection, customer_id: int) -> list[Record]:
 def create_address(connection: Connection, customer_id: int, address: AddressCreate) -> Record:
     """Store a new address; the first of a customer is primary by itself."""
     lock_customer(connection, customer_id)
-    is_primary = address.is_primary or _primary_id(connection, customer_id) is None
-    if is_primary:
+    primary, created_at = _primary.rows(connection, customer_id=customer_id), now()
+    if address.is_primary:
         _clear_primary(connection, customer_id)
-    created_at = now()
-    row = (
-        connection.execute(
-            insert(Address).returning(Address),
-            {
-                **address.model_dump(),
-                "customer_id": customer_id,
-                "is_primary": is_primary,
-                "created_at": created_at,
-                "updated_at": created_at,
-            },
-        )
-        .mappings()
-        .one()
+    [row] = _inserted.records(
+        connection,
+        address.model_dump(),
+        customer_id=customer_id,
+        is_primary=address.is_primary or not primary,
+        created_at=created_at,
+        updated_at=created_at,
     )
     return pick(row, "id", "type", *PLACE_KEYS, "created_at", *EXTENSION_KEYS)
 
@@ -88,12 +90,9 @@ def delete_address(connection: Connection, customer_id: int, address_id: int) ->
     """Delete an address; if it was the primary one, the oldest that is left takes its place."""
     lock_customer(connection, customer_id)
     row = _get_address(connection, customer_id, address_id)
-    connection.execute(delete(Address).where(Address.id == address_id))
+    _deleted.rows(connection, address_id=address_id)
     if row["is_primary"]:
-        oldest = connection.scalar(
-            select(Address.id).where(Address.customer_id == customer_id).order_by(Address.id).limit(1)
-        )
-        if oldest is not None:
+        for (oldest,) in _oldest.rows(connection, customer_id=customer_id):
             _store(connection, oldest, {"is_primary": True, "updated_at": now()})
 
 
@@ -109,25 +108,22 @@ def make_primary(connection: Connection, customer_id: int, address_id: int) -> R
     return pick({**row, **changed}, "id", "is_primary", "updated_at", *EXTENSION_KEYS)
 
 
-def _get_address(connection: Connection, customer_id: int, address_id: int) -> RowMapping:
-    ids = {"customer_id": customer_id, "address_id": address_id}
-    row = connection.execute(_one_of_customer, ids).mappings().one_or_none()
-    if row is None:
+def _get_address(connection: Connection, customer_id: int, address_id: int) -> Record:
+    rows = _one_of_customer.records(connection, customer_id=customer_id, address_id=address_id)
+    if not rows:
         raise AddressNotFound(address_id)
-    return row
-
-
-def _primary_id(connection: Connection, customer_id: int) -> int | None:
-    return connection.scalar(select(Address.id).where(Address.customer_id == customer_id, Address.is_primary))
+    return rows[0]
 
 
 def _clear_primary(connection: Connection, customer_id: int) -> None:
-    connection.execute(
-        update(Address)
-        .where(Address.customer_id == customer_id, Address.is_primary)
-        .values(is_primary=False, updated_at=now())
-    )
+    for (address_id,) in _primary.rows(connection, customer_id=customer_id):
+        _store(connection, address_id, {"is_primary": False, "updated_at": now()})
 
 
-def _store(connection: Connection, address_id: int, values: dict[str, Any]) -> None:
-    connection.execute(update(Address).where(Address.id == address_id).values(values))
+def _store(connection: Connection, address_id: int, values: Record) -> None:
+    _update_of(tuple(values)).rows(connection, values, address_id=address_id)
+
+
+@lru_cache
+def _update_of(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(update(Address).where(Address.id == bindparam("address_id")), columns)

@@ -1,9 +1,10 @@
 """Customers: look up, create, change."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fluent_cart.clock import now
@@ -67,8 +68,21 @@ _details = (
 _details_of_one = Prepared(_details.where(Customer.id == bindparam("customer_id")))
 _details_of_some = _details.where(Customer.id.in_(bindparam("customer_ids", expanding=True)))
 _exists = Prepared(select(Customer.id).where(Customer.id == bindparam("customer_id")))
-_locked = select(Customer).where(Customer.id == bindparam("customer_id")).with_for_update()
-_email_owner = select(Customer.id).where(func.lower(Customer.email) == bindparam("email"))
+_locked = Prepared(
+    select(Customer.__table__).where(Customer.id == bindparam("customer_id")).with_for_update()
+)
+_email_owner = Prepared(select(Customer.id).where(func.lower(Customer.email) == bindparam("email")))
+_inserted = Prepared(
+    insert(Customer).returning(*DETAIL_COLUMNS),
+    (
+        *CustomerCreate.model_fields,
+        "total_spent",
+        "order_count",
+        "search_text",
+        "created_at",
+        "updated_at",
+    ),
+)
 
 
 def get_customer(connection: Connection, customer_id: int) -> Record:
@@ -106,30 +120,26 @@ def require_customer(connection: Connection, customer_id: int) -> None:
         raise CustomerNotFound(customer_id)
 
 
-def lock_customer(connection: Connection, customer_id: int) -> RowMapping:
+def lock_customer(connection: Connection, customer_id: int) -> Record:
     """Return a customer's row, locked until the transaction ends; what belongs to it is changed under it."""
-    row = connection.execute(_locked, {"customer_id": customer_id}).mappings().one_or_none()
-    if row is None:
+    rows = _locked.records(connection, customer_id=customer_id)
+    if not rows:
         raise CustomerNotFound(customer_id)
-    return row
+    return rows[0]
 
 
 def create_customer(connection: Connection, customer: CustomerCreate) -> Record:
     """Store a new customer; ``InvalidEmail`` if the e-mail address belongs to another."""
     _require_free_email(connection, customer.email)
-    created_at = now()
-    row = (
-        connection.execute(
-            insert(Customer).returning(*DETAIL_COLUMNS),
-            {
-                **customer.model_dump(),
-                "search_text": customer_search_text(customer.model_dump()),
-                "created_at": created_at,
-                "updated_at": created_at,
-            },
-        )
-        .mappings()
-        .one()
+    created_at, fields = now(), customer.model_dump()
+    [row] = _inserted.records(
+        connection,
+        fields,
+        total_spent=0,
+        order_count=0,
+        search_text=customer_search_text(fields),
+        created_at=created_at,
+        updated_at=created_at,
     )
     return pick(row, "id", "email", "first_name", "last_name", "phone", "status", "created_at")
 
@@ -143,7 +153,7 @@ def update_customer(connection: Connection, customer_id: int, changes: Record) -
             _require_free_email(connection, changed["email"], but_of=customer_id)
         changed["search_text"] = customer_search_text({**row, **changed})
         changed["updated_at"] = now()
-        _store(connection, customer_id, changed)
+        store_customer(connection, customer_id, changed)
     return pick({**row, **changed}, "id", "first_name", "last_name", "phone", "status", "updated_at")
 
 
@@ -155,11 +165,11 @@ def update_additional_info(connection: Connection, customer_id: int, info: Recor
     changed = differences(row, {"additional_info": merged})
     if changed:
         changed["updated_at"] = now()
-        _store(connection, customer_id, changed)
+        store_customer(connection, customer_id, changed)
     return pick({**row, **changed}, "id", "additional_info", "updated_at")
 
 
-def differences(row: RowMapping, changes: Record) -> Record:
+def differences(row: Record, changes: Record) -> Record:
     """Return those of ``changes`` that are not what ``row`` holds already."""
     return {key: value for key, value in changes.items() if row[key] != value}
 
@@ -177,10 +187,15 @@ def customer_search_text(customer: Record) -> str:
 
 
 def _require_free_email(connection: Connection, email: str, but_of: int | None = None) -> None:
-    owner = connection.scalar(_email_owner, {"email": email.lower()})
-    if owner is not None and owner != but_of:
+    if any(owner != but_of for (owner,) in _email_owner.rows(connection, email=email.lower())):
         raise InvalidEmail("The email address belongs to another customer")
 
 
-def _store(connection: Connection, customer_id: int, values: Record) -> None:
-    connection.execute(update(Customer).where(Customer.id == customer_id).values(values))
+def store_customer(connection: Connection, customer_id: int, values: Record) -> None:
+    """Change columns of a customer's row."""
+    _update_of(tuple(values)).rows(connection, values, customer_id=customer_id)
+
+
+@lru_cache
+def _update_of(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(update(Customer).where(Customer.id == bindparam("customer_id")), columns)

@@ -84,6 +84,7 @@ INVARIANTS: Mapping[str, Select[Any]] = {
 def find_violations(connection: Connection, examples: int = 5) -> dict[str, list[int]]:
     """Return the broken rules, each with the ids of a few rows that break it."""
     found = {
-        rule: list(connection.scalars(statement.limit(examples))) for rule, statement in INVARIANTS.items()
+        rule: list(connection.scalars(statement.distinct().limit(examples)))
+        for rule, statement in INVARIANTS.items()
     }
     return {rule: ids for rule, ids in found.items() if ids}

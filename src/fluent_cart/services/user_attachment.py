@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select
 
 from fluent_cart.clock import now
 from fluent_cart.errors import InvalidUser
 from fluent_cart.models import Customer, User
-from fluent_cart.services.customers import Record, lock_customer, pick
+from fluent_cart.services.customers import Record, lock_customer, pick, store_customer
 from fluent_cart.services.search import Searched, matches
 
 _SEARCHED = Searched(User.search_text.expression, User.id.expression)
@@ -64,8 +64,6 @@ def detach_user(connection: Connection, customer_id: int) -> Record:
 
 
 def _set_user(connection: Connection, customer_id: int, user_id: int | None) -> Record:
-    updated_at = now()
-    connection.execute(
-        update(Customer).where(Customer.id == customer_id).values(user_id=user_id, updated_at=updated_at)
-    )
-    return {"id": customer_id, "user_id": user_id, "updated_at": updated_at}
+    changed: Record = {"user_id": user_id, "updated_at": now()}
+    store_customer(connection, customer_id, changed)
+    return {"id": customer_id, **changed}
