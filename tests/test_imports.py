@@ -202,7 +202,7 @@ class TestOnePlaceOnly:
         }
         used = {module.name: names for module in MODULES if (names := own & set(calls(module)))}
         assert [name for name in used if name.partition(".")[0] != "database"] == []
-        assert set[str]().union(*used.values()) >= {"begin", "begin_nested", "create_engine"}
+        assert set[str]().union(*used.values()) >= {"begin", "create_engine"}
 
 
 def test_units_of_work_are_plain_functions() -> None:

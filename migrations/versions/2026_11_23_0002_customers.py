@@ -38,8 +38,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], ondelete="SET NULL", name="fk_customers_user_id_users"
         ),
-        sa.CheckConstraint("status IN ('active', 'inactive')", name="ck_customers_status"),
-        sa.CheckConstraint("total_spent >= 0 AND order_count >= 0", name="ck_customers_totals"),
+        sa.CheckConstraint("status IN ('active', 'inactive')", name=op.f("ck_customers_status")),
+        sa.CheckConstraint("total_spent >= 0 AND order_count >= 0", name=op.f("ck_customers_totals")),
         sqlite_autoincrement=True,
     )
     op.create_index("uq_customers_email", "customers", [sa.text("lower(email)")], unique=True)

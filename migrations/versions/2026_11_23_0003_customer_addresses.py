@@ -40,7 +40,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
             name="fk_customer_addresses_customer_id_customers",
         ),
-        sa.CheckConstraint("type IN ('billing', 'shipping')", name="ck_customer_addresses_type"),
+        sa.CheckConstraint("type IN ('billing', 'shipping')", name=op.f("ck_customer_addresses_type")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_customer_addresses_customer_id", "customer_addresses", ["customer_id"])

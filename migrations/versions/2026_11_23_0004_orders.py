@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], ondelete="SET NULL", name="fk_orders_customer_id_customers"
         ),
-        sa.CheckConstraint("total_paid >= 0 AND total_refund >= 0", name="ck_orders_money"),
+        sa.CheckConstraint("total_paid >= 0 AND total_refund >= 0", name=op.f("ck_orders_money")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_orders_customer_id", "orders", ["customer_id", "created_at", "id"])

@@ -58,7 +58,7 @@ def create(settings: Settings) -> None:
 
 
 def load(connection: Connection) -> None:
-    """Put the demo shop into an empty database."""
+    """Put the demo shop into an empty SQLite database; PostgreSQL would not learn of the ids that it sets."""
     _load_users(connection)
     _load_john(connection)
     for number, name in enumerate(NAMES, start=2):

@@ -96,18 +96,50 @@ async def test_attempts_end(postgres_settings: Settings) -> None:
 
 async def test_lost_connections_are_503_once_and_then_replaced(postgres_settings: Settings) -> None:
     def lose(connection: Connection) -> None:
-        with connect(postgres_settings.database_url) as other:
-            others = text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-                " AND datname = current_database()"
-            )
-            other.execute(others)
+        kill_others(postgres_settings.database_url)
         create(connection, "lost@example.com")
 
     async with create_database(postgres_settings) as database:
         with pytest.raises(ServiceUnavailable):
             await database.write(lose)
         assert await database.write(create, "kept@example.com")
+
+
+def kill_others(url: str) -> None:
+    with connect(url) as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database()"
+            )
+        )
+
+
+async def test_connections_lost_while_idle_are_replaced_unseen(postgres_settings: Settings) -> None:
+    """As after a restart of the server: nothing of the unit has happened yet, so it runs again."""
+    async with create_database(postgres_settings) as database:
+        customer_id = await database.write(create, "before@example.com")
+        for _ in range(postgres_settings.connections):
+            await database.read(customers.get_customer, customer_id)
+        for read in (database.read, database.scan):
+            kill_others(postgres_settings.database_url)
+            assert (await read(customers.get_customer, customer_id))["id"] == customer_id
+        kill_others(postgres_settings.database_url)
+        assert await database.write(create, "after@example.com") > customer_id
+
+
+async def test_a_connection_lost_in_commit_is_503_and_never_run_again(postgres_settings: Settings) -> None:
+    """Nobody can tell whether it happened; here it did not, but the unit must not run twice."""
+    ran: list[int] = []
+
+    def lose_at_the_end(connection: Connection) -> None:
+        ran.append(create(connection, f"{len(ran)}@example.com"))
+        kill_others(postgres_settings.database_url)
+
+    async with create_database(postgres_settings) as database:
+        with pytest.raises(ServiceUnavailable):
+            await database.write(lose_at_the_end)
+        assert len(ran) == 1
 
 
 async def test_no_server_is_503(postgres_settings: Settings) -> None:

@@ -8,7 +8,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from fluent_cart.cli import app_passwords, copy, database, serve, users
 from fluent_cart.cli.output import CommandError, complain
 from fluent_cart.database import UnsupportedDatabase
+from fluent_cart.database.constraints import Refused
 from fluent_cart.database.copying import CopyError
+from fluent_cart.database.migrations import MigrationError
 from fluent_cart.errors import ApiError
 from fluent_cart.services.users import UserError
 
@@ -31,10 +33,21 @@ def main() -> None:
     """Run the command line."""
     try:
         cli()
-    except (CommandError, UserError, UnsupportedDatabase, CopyError, ApiError) as error:
+    except (
+        CommandError,
+        UserError,
+        UnsupportedDatabase,
+        MigrationError,
+        CopyError,
+        Refused,
+        ApiError,
+    ) as error:
         complain(str(error))
+        sys.exit(1)
+    except UnicodeError:
+        complain("An argument, or the .env file, is not valid UTF-8")
         sys.exit(1)
     except (SQLAlchemyError, OSError) as error:
         # The first line says what is wrong; the rest is for those who wrote the statement.
-        complain(str(getattr(error, "orig", None) or error).splitlines()[0])
+        complain((str(getattr(error, "orig", None) or error) or type(error).__name__).splitlines()[0])
         sys.exit(1)

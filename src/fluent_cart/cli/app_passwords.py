@@ -6,7 +6,8 @@ import typer
 
 from fluent_cart import passwords
 from fluent_cart.cli import session
-from fluent_cart.cli.output import say, table
+from fluent_cart.cli.output import CommandError, say, table
+from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.services import users
 
 cli = typer.Typer(no_args_is_help=True, help="The application passwords with which users sign in.")
@@ -20,6 +21,8 @@ def create(
     name: Annotated[str, typer.Option(help="What the password is for.")] = "API",
 ) -> None:
     """Make an application password. It is shown this once: only its hash is kept."""
+    if len(name) > 255:
+        raise CommandError("A name has at most 255 characters")
     say(passwords.in_groups(session.write(users.create_application_password, login, name)))
 
 
@@ -31,7 +34,7 @@ def list_(login: Login) -> None:
 
 @cli.command()
 def revoke(
-    password_id: Annotated[int, typer.Argument(help="The ID from `app-passwords list`.")],
+    password_id: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="The ID from `app-passwords list`.")],
 ) -> None:
     """Revoke an application password, at once."""
     session.write(users.revoke_application_password, password_id)

@@ -32,7 +32,7 @@ def serve(
         settings = settings.model_copy(update={"database_url": demo.DATABASE_URL})
         demo.create(settings)
     session.require_newest(settings)
-    _announce(f"http://{host}:{port}", demonstrate)
+    _announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", demonstrate)
     # Worker processes begin with nothing but the environment.
     os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
     uvicorn.run(
@@ -57,7 +57,7 @@ def _require_free_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise CommandError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Try another --port"
+                f"Cannot listen on {host}:{port}: {error.strerror}. Try another --host or --port"
             ) from None
 
 

@@ -25,18 +25,21 @@ def create(
     login: Login,
     email: Annotated[str, typer.Option(help="The e-mail address.")],
     role: RoleOption = "subscriber",
-    display_name: Annotated[str, typer.Option(help="The name shown; the login if not given.")] = "",
+    display_name: Annotated[
+        str, typer.Option(help="The name shown, at most 255 characters; the login if not given.")
+    ] = "",
 ) -> None:
     """Make a user. It can sign in once it has an application password."""
-    if not login.strip() or len(login) > 60 or ":" in login:
+    login, role, display_name = login.strip(), checked_role(role), display_name.strip()
+    if not login or len(login) > 60 or ":" in login:
         raise CommandError("A login has 1 to 60 characters, none of them a colon")
+    if len(display_name) > 255:
+        raise CommandError("A display name has at most 255 characters")
     try:
         address = TypeAdapter(Email).validate_python(email)
     except ValidationError:
         raise CommandError("--email must be a valid e-mail address") from None
-    user_id = session.write(
-        users.create_user, login.strip(), address, (display_name or login).strip(), checked_role(role)
-    )
+    user_id = session.write(users.create_user, login, address, display_name or login, role)
     say(f"User {login} has ID {user_id} and the role {role}.")
 
 

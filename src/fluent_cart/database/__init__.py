@@ -54,13 +54,14 @@ def connect(url: str) -> Iterator[Connection]:
 
 def describe(url: str) -> str:
     """Return the database's address as it may be shown: without its password."""
-    return make_url(url).render_as_string(hide_password=True)
+    # Without parameters: PostgreSQL takes passwords there as well.
+    return make_url(url).set(query={}).render_as_string(hide_password=True)
 
 
 def _kind(url: str) -> str:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: its port is no number
         parsed = None
     if parsed and parsed.drivername == SQLITE and parsed.database:
         return SQLITE

@@ -7,6 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 import fluent_cart
@@ -20,17 +21,20 @@ def _scripts() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def _config(url: str) -> Config:
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
-    config.attributes["url"] = url
     return config
+
+
+class MigrationError(Exception):
+    """A migration cannot be found; the text names it."""
 
 
 @cache
 def newest() -> str:
     """Return the revision this version of the server works with."""
-    head = ScriptDirectory.from_config(_config("")).get_current_head()
+    head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head, "the package has no migrations"  # noqa: S101  # an installation without them cannot work
     return head
 
@@ -48,14 +52,17 @@ def is_newest(connection: Connection) -> bool:
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the database to a revision, in one transaction."""
     with connect(url) as connection:
-        config = _config(url)
+        config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        try:
+            command.upgrade(config, revision)
+        except CommandError as error:
+            raise MigrationError(f"{error}: is it from a later version?") from error
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take the database back to an older revision, in one transaction."""
     with connect(url) as connection:
-        config = _config(url)
+        config = _config()
         config.attributes["connection"] = connection
         command.downgrade(config, revision)

@@ -63,7 +63,7 @@ class SQLiteDatabase(Database):
     def stop(self) -> None:
         if self._writer and self._scanners:
             self._queue.put(None)
-            # Whoever still waits for another process was given up by then.
+            # Not for ever: another process may hold the lock, and whoever waits for it here was answered 503.
             self._writer.join(self._write_timeout)
             self._scanners.shutdown()
         self._close_lookups()
@@ -156,8 +156,9 @@ def _run(work: Work[Any], future: Future[Any], connection: Connection) -> Callab
         if not isinstance(error, IntegrityError):
             # Disk full, or the like: SQLite may have rolled back the whole transaction.
             raise
-        failure: Exception = translate(error)
-    except Exception as error:
+        failure: BaseException = translate(error)
+    except BaseException as error:
+        # Whatever it is, it is the caller's: this thread serves all others.
         failure = error
     else:
         driver.execute("RELEASE unit")

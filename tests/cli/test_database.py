@@ -1,0 +1,303 @@
+"""fluent-cart migrate, recalculate and check; the rules on both databases, the rest where it matters."""
+
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from fluent_cart import demo
+from fluent_cart.database import connect, migrations
+from fluent_cart.database.copying import copy_shop
+from fluent_cart.models import Customer
+from fluent_cart.services.invariants import INVARIANTS, find_violations
+from fluent_cart.settings import Settings
+from tests import postgres
+from tests.cli.conftest import Run, complained, printed
+from tests.conftest import rows
+
+NEWEST = migrations.newest()
+
+# How each rule can be broken, with what of the schema in the way taken out first, and which ids tell.
+# "-fk table name" is a foreign key in the way: on SQLite, a plain connection checks none.
+TAMPERED: dict[str, tuple[list[str], list[int]]] = {
+    "a customer who has addresses has exactly one that is primary": (
+        ["UPDATE customer_addresses SET is_primary = false WHERE customer_id IN (1, 4)"],
+        [1, 4],
+    ),
+    "an e-mail address belongs to one customer, whatever its case": (
+        ["DROP INDEX uq_customers_email", "UPDATE customers SET email = 'CUSTOMER@Example.com' WHERE id = 5"],
+        [5],
+    ),
+    "a user is attached to one customer": (
+        ["DROP INDEX uq_customers_user_id", "UPDATE customers SET user_id = 3 WHERE id = 6"],
+        [6],
+    ),
+    "a customer's user exists": (
+        ["-fk customers fk_customers_user_id_users", "UPDATE customers SET user_id = 99 WHERE id = 7"],
+        [7],
+    ),
+    "an address belongs to a customer": (
+        [
+            "-fk customer_addresses fk_customer_addresses_customer_id_customers",
+            "UPDATE customer_addresses SET customer_id = 99 WHERE id = 1",
+            "UPDATE customer_addresses SET is_primary = true WHERE id = 2",
+        ],
+        [1],
+    ),
+    "an order's customer exists": (
+        ["-fk orders fk_orders_customer_id_customers", "UPDATE orders SET customer_id = 99 WHERE id = 3",
+         "UPDATE customers SET order_count = 2 WHERE id = 1"],
+        [3],
+    ),
+    "an application password belongs to a user": (
+        ["-fk application_passwords fk_application_passwords_user_id_users",
+         "UPDATE application_passwords SET user_id = 99 WHERE id = 1"],
+        [1],
+    ),
+    "the number of customers that is kept is how many there are": (
+        ["UPDATE customer_counts SET count = count + 1 WHERE id = 0"],
+        [40],
+    ),
+    "a customer's stored totals are those of the orders": (
+        ["UPDATE customers SET total_spent = 4999 WHERE id = 1"],
+        [1],
+    ),
+}  # fmt: skip
+
+# A stored total that is wrong in one way each.
+WRONG_TOTALS = (
+    "total_spent = total_spent + 1",
+    "order_count = order_count - 1",
+    "first_order_at = last_order_at",
+    "last_order_at = NULL",
+)
+
+
+def tamper(url: str, *statements: str) -> None:
+    """Change a SQLite file as no unit of work can."""
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+    for statement in statements:
+        if not statement.startswith("-fk"):
+            connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def on_postgresql(statement: str) -> str:
+    return re.sub(r"^-fk (\w+) (\w+)$", r"ALTER TABLE \1 DROP CONSTRAINT \2", statement)
+
+
+def customers(url: str) -> list[dict[str, Any]]:
+    with connect(url) as connection:
+        return sorted(rows(connection, Customer), key=lambda customer: int(customer["id"]))
+
+
+@pytest.fixture(scope="module")
+def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the demo shop, to be copied."""
+    path = tmp_path_factory.mktemp("demo") / "demo.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    with connect(f"sqlite:///{path}") as connection:
+        demo.load(connection)
+    return path
+
+
+@pytest.fixture
+def demo_shop(demo_file: Path, folder: Path) -> str:
+    """The demo shop as the shop that the commands are configured for."""
+    shutil.copy(demo_file, folder / "fluent-cart.db")
+    return "sqlite:///fluent-cart.db"
+
+
+class TestMigrate:
+    def test_makes_a_missing_database(self, run: Run, folder: Path) -> None:
+        assert run("migrate") == printed(f"sqlite:///fluent-cart.db is at the newest migration ({NEWEST}).\n")
+        assert (folder / "fluent-cart.db").is_file()
+        assert run("users", "list") == printed("There are no users.\n")
+
+    def test_reads_the_settings_file(self, run: Run, folder: Path) -> None:
+        (folder / ".env").write_text("FLUENT_CART_DATABASE_URL=sqlite:///other.db\n")
+        assert run("migrate") == printed(f"sqlite:///other.db is at the newest migration ({NEWEST}).\n")
+        assert sorted(path.name for path in folder.iterdir()) == [".env", "other.db"]
+
+    def test_brings_an_old_database_to_the_newest_migration(self, run: Run, shop: str) -> None:
+        migrations.downgrade(shop, "0001")
+        assert run("check").code == 1
+        assert run("migrate").out.endswith(f" is at the newest migration ({NEWEST}).\n")
+        assert run("check").code == 0
+
+    def test_can_be_repeated(self, run: Run, demo_shop: str) -> None:
+        before = customers(demo_shop)
+        assert run("migrate") == run("migrate")
+        assert customers(demo_shop) == before
+
+    @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+    def test_never_prints_a_password(
+        self, run: Run, postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = postgres_settings.database_url
+        for given in (url.replace("shop@", "shop:hunter2@"), f"{url}?password=hunter2"):
+            monkeypatch.setenv("FLUENT_CART_DATABASE_URL", given)
+            done = run("migrate")
+            assert (done.code, done.err) == (0, "")
+            assert "hunter2" not in done.out
+            assert done.out.endswith(f" is at the newest migration ({NEWEST}).\n")
+
+    @pytest.mark.parametrize("command", ["migrate", "check"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://shop:hunter2@127.0.0.1:1/shop",
+            "postgresql://127.0.0.1:1/shop?password=hunter2",
+            "mysql://shop:hunter2@127.0.0.1/shop",
+            "postgresql://127.0.0.1:hunter2/shop",
+        ],
+    )
+    def test_or_any_command_complains_without_a_password_and_in_one_line(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, command: str, url: str
+    ) -> None:
+        monkeypatch.setenv("FLUENT_CART_DATABASE_URL", url)
+        refused = run(command)
+        assert (refused.code, refused.out) == (1, "")
+        assert re.fullmatch(r"fluent-cart: [^\n]+\n", refused.err)
+        assert "hunter2" not in refused.err
+
+    def test_refuses_a_database_of_a_later_version(self, run: Run, demo_shop: str) -> None:
+        """A backup restored into an older installation, for example."""
+        tamper(demo_shop, "UPDATE alembic_version SET version_num = '9999'")
+        refused = run("migrate")
+        assert (refused.code, refused.out) == (1, "")
+        assert re.fullmatch(r"fluent-cart: [^\n]+9999[^\n]*\n", refused.err)
+        assert run("check") == complained(
+            "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
+        )
+
+    def test_leaves_everything_as_it_was_when_it_fails(self, run: Run, folder: Path) -> None:
+        tamper("sqlite:///fluent-cart.db", "CREATE TABLE orders (id INTEGER)")
+        assert run("migrate") == complained("table orders already exists")
+        connection = sqlite3.connect("fluent-cart.db")
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("orders",)]
+        connection.close()
+
+    @pytest.mark.parametrize(
+        ("url", "complaint"),
+        [
+            ("sqlite:///nowhere/shop.db", "unable to open database file"),
+            ("sqlite:///folder", "unable to open database file"),
+            ("sqlite:///rubbish.db", "file is not a database"),
+        ],
+    )
+    def test_refuses_where_no_database_can_be(
+        self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, url: str, complaint: str
+    ) -> None:
+        (folder / "folder").mkdir()
+        (folder / "rubbish.db").write_bytes(b"this is no database" * 100)
+        monkeypatch.setenv("FLUENT_CART_DATABASE_URL", url)
+        assert run("migrate") == complained(complaint)
+
+
+class TestRecalculate:
+    def test_mends_what_is_wrong_and_says_how_much(self, run: Run, demo_shop: str) -> None:
+        right = customers(demo_shop)
+        for number, wrong in enumerate(WRONG_TOTALS):
+            tamper(demo_shop, f"UPDATE customers SET {wrong} WHERE id = {(1, 3, 6, 7)[number]}")
+        assert sum(now != then for now, then in zip(customers(demo_shop), right, strict=True)) == 4
+        assert run("recalculate") == printed("4 customers had other totals.\n")
+        assert customers(demo_shop) == right
+        assert run("recalculate") == printed("All totals were right.\n")
+        assert run("check").code == 0
+
+    def test_takes_the_orders_for_the_truth(self, run: Run, demo_shop: str) -> None:
+        tamper(demo_shop, "UPDATE orders SET total_refund = 2000 WHERE id = 1")
+        assert run("recalculate").code == 0
+        assert customers(demo_shop)[0]["total_spent"] == 3000
+
+    def test_works_on_an_empty_shop_of_either_database(self, run: Run, shop: str) -> None:
+        assert run("recalculate") == printed("All totals were right.\n")
+
+
+class TestCheck:
+    def test_finds_nothing_in_a_shop_whose_rules_hold(self, run: Run, demo_shop: str) -> None:
+        assert run("check") == printed(f"All {len(INVARIANTS)} rules hold.\n")
+
+    def test_finds_nothing_in_an_empty_shop_of_either_database(self, run: Run, shop: str) -> None:
+        assert run("check") == printed(f"All {len(INVARIANTS)} rules hold.\n")
+
+    @pytest.mark.parametrize("rule", TAMPERED)
+    def test_names_a_broken_rule_and_who_breaks_it(self, run: Run, demo_shop: str, rule: str) -> None:
+        statements, ids = TAMPERED[rule]
+        tamper(demo_shop, *statements)
+        assert run("check") == complained(f"broken: {rule} (for example {', '.join(map(str, ids))})")
+
+    @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+    def test_finds_the_same_on_postgresql(self, demo_shop: str, postgres_settings: Settings) -> None:
+        found = {}
+        with connect(demo_shop) as original, connect(postgres_settings.database_url) as connection:
+            connection.execute(text("TRUNCATE users, customers, orders CASCADE"))
+            copy_shop(original, connection, lambda *_progress: None)
+            for rule, (statements, _) in TAMPERED.items():
+                with connection.begin_nested() as attempt:
+                    for statement in map(on_postgresql, statements):
+                        connection.execute(text(statement))
+                    found[rule] = find_violations(connection)
+                    attempt.rollback()
+            assert find_violations(connection) == {}
+        assert found == {rule: {rule: ids} for rule, (_, ids) in TAMPERED.items()}
+
+    def test_knows_no_rule_that_is_not_broken_here(self) -> None:
+        assert set(TAMPERED) == set(INVARIANTS)
+
+    @pytest.mark.parametrize("wrong", WRONG_TOTALS)
+    def test_compares_each_total(self, run: Run, demo_shop: str, wrong: str) -> None:
+        tamper(demo_shop, f"UPDATE customers SET {wrong} WHERE id = 1")
+        assert run("check") == complained(
+            "broken: a customer's stored totals are those of the orders (for example 1)"
+        )
+
+    def test_finds_two_primary_addresses_as_well_as_none(self, run: Run, demo_shop: str) -> None:
+        tamper(
+            demo_shop,
+            "DROP INDEX uq_customer_addresses_primary",
+            "UPDATE customer_addresses SET is_primary = true",
+        )
+        assert run("check") == complained(
+            "broken: a customer who has addresses has exactly one that is primary (for example 1)"
+        )
+
+    def test_tells_of_every_broken_rule(self, run: Run, demo_shop: str) -> None:
+        tamper(
+            demo_shop,
+            "UPDATE customers SET total_spent = 1 WHERE id = 1",
+            "UPDATE customer_addresses SET is_primary = false WHERE id = 1",
+        )
+        assert run("check") == complained(
+            "broken: a customer who has addresses has exactly one that is primary (for example 1)",
+            "broken: a customer's stored totals are those of the orders (for example 1)",
+        )
+
+    def test_gives_five_examples_and_none_of_them_twice(self, run: Run, demo_shop: str) -> None:
+        """Where three share an e-mail address, the third shares it with two others."""
+        tamper(
+            demo_shop,
+            "DROP INDEX uq_customers_email",
+            "UPDATE customers SET email = 'same@example.com' WHERE id < 10",
+        )
+        found = re.fullmatch(
+            r"fluent-cart: broken: an e-mail address belongs to one customer, whatever its case"
+            r" \(for example ([\d, ]+)\)\n",
+            run("check").err,
+        )
+        assert found
+        ids = {int(number) for number in found[1].split(", ")}
+        assert len(ids) == 5
+        assert ids < set(range(2, 10))
+
+    def test_changes_nothing(self, run: Run, demo_shop: str) -> None:
+        tamper(demo_shop, "UPDATE customers SET total_spent = 1")
+        before = customers(demo_shop)
+        assert run("check").code == 1
+        assert customers(demo_shop) == before

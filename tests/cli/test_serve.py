@@ -1,0 +1,302 @@
+"""fluent-cart serve: what it refuses, what it tells, and the real server as a child process."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from fluent_cart import demo
+from fluent_cart.database import migrations
+from tests.cli.conftest import Run, complained, printed
+from tests.server import COMMAND, START_SECONDS, free_port
+
+CUSTOMERS = "/wp-json/fluent-cart/v2/customers"
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What the command would serve, each as the application, the database's address and the options.
+
+    The server itself would never return; ``TestServer`` starts it.
+    """
+    calls: list[tuple[Any, ...]] = []
+
+    def run(application: str, **options: Any) -> None:
+        calls.append((application, os.environ["FLUENT_CART_DATABASE_URL"], options))
+
+    monkeypatch.setattr(uvicorn, "run", run)
+    # The command sets this one for its worker processes; here it ends with the test.
+    monkeypatch.setenv("FLUENT_CART_DATABASE_URL", "sqlite:///fluent-cart.db")
+    return calls
+
+
+@pytest.fixture
+def made(folder: Path) -> None:
+    """A database at the newest migration, where it is looked for without settings."""
+    migrations.upgrade("sqlite:///fluent-cart.db")
+
+
+def announced(port: int, host: str = "127.0.0.1") -> str:
+    return f"Docs: http://{host}:{port}/docs\n"
+
+
+def try_it(port: int, host: str = "127.0.0.1") -> str:
+    return f"Try:  curl -u username:application_password http://{host}:{port}{CUSTOMERS}\n"
+
+
+class TestRefusals:
+    def test_a_missing_database_is_told_how_to_make(
+        self, run: Run, folder: Path, served: list[Any], port: int
+    ) -> None:
+        assert run("serve", "--port", str(port)) == complained(
+            "There is no database at sqlite:///fluent-cart.db. Make it with: fluent-cart migrate"
+        )
+        assert (served, list(folder.iterdir())) == ([], [])
+
+    @pytest.mark.parametrize("revision", ["base", "-1"])
+    def test_an_old_database_is_told_how_to_bring_up(
+        self, run: Run, made: None, served: list[Any], port: int, revision: str
+    ) -> None:
+        migrations.downgrade("sqlite:///fluent-cart.db", revision)
+        assert run("serve", "--port", str(port)) == complained(
+            "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
+        )
+        assert served == []
+        run("migrate")
+        assert run("serve", "--port", str(port)) == printed(announced(port))
+
+    def test_a_taken_port_is_named_and_the_demo_behind_it_left_alone(
+        self, run: Run, folder: Path, served: list[Any]
+    ) -> None:
+        (folder / demo.FILE).write_bytes(b"of the demo that runs")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            refusal = f"Cannot listen on 127.0.0.1:{port}: Address already in use. Try another --host or --port"
+            assert run("serve", "--demo", "--port", str(port)) == complained(refusal)
+            assert run("serve", "--port", str(port)) == complained(refusal)
+        assert served == []
+        assert [path.name for path in folder.iterdir()] == [demo.FILE]
+        assert (folder / demo.FILE).read_bytes() == b"of the demo that runs"
+
+    def test_a_host_that_is_nobody_is_named(self, run: Run, made: None, served: list[Any], port: int) -> None:
+        refused = run("serve", "--host", "nowhere.invalid", "--port", str(port))
+        assert (refused.code, refused.out, served) == (1, "", [])
+        assert refused.err.startswith(f"fluent-cart: Cannot listen on nowhere.invalid:{port}: ")
+        assert refused.err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("setting", "value", "complaint"),
+        [
+            ("PORT", "65536", "Input should be less than or equal to 65535"),
+            ("PORT", "0", "Input should be greater than or equal to 1"),
+            ("PORT", "http", "Input should be a valid integer, unable to parse string as an integer"),
+            ("WORKERS", "0", "Input should be greater than or equal to 1"),
+            ("WRITE_TIMEOUT", "0", "Input should be greater than 0"),
+            (
+                "LOG_LEVEL",
+                "loud",
+                "String should match pattern '^(critical|error|warning|info|debug)$'",
+            ),
+        ],
+    )
+    def test_a_setting_out_of_range_is_named_in_one_line(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, served: list[Any],
+        setting: str, value: str, complaint: str,
+    ) -> None:  # fmt: skip
+        monkeypatch.setenv(f"FLUENT_CART_{setting}", value)
+        assert run("serve") == complained(f"FLUENT_CART_{setting}: {complaint}")
+        assert served == []
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ("--port", "0"),
+            ("--port", "65536"),
+            ("--port", "x"),
+            ("--workers", "0"),
+            ("--workers", "65"),
+            ("now",),
+        ],
+    )
+    def test_options_out_of_range_are_wrong_usage(
+        self, run: Run, made: None, served: list[Any], options: tuple[str, ...]
+    ) -> None:
+        refused = run("serve", *options)
+        assert (refused.code, refused.out, served) == (2, "", [])
+        assert refused.err.startswith("Usage: ")
+
+
+class TestAnnouncement:
+    def test_of_a_shop_is_the_address_of_its_docs(
+        self, run: Run, made: None, served: list[Any], port: int
+    ) -> None:
+        assert run("serve", "--port", str(port)) == printed(announced(port))
+
+    def test_of_the_demo_is_a_curl_too(self, run: Run, served: list[Any], port: int) -> None:
+        assert run("serve", "--demo", "--port", str(port)) == printed(announced(port) + try_it(port))
+
+    @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 on this machine")
+    def test_of_an_ipv6_address_can_be_opened(
+        self, run: Run, made: None, served: list[Any], port: int
+    ) -> None:
+        assert run("serve", "--host", "::1", "--port", str(port)) == printed(announced(port, "[::1]"))
+
+
+class TestOptions:
+    @staticmethod
+    def options(port: int, **others: Any) -> dict[str, Any]:
+        return {
+            "factory": True,
+            "host": "127.0.0.1",
+            "port": port,
+            "workers": 1,
+            "log_level": "info",
+            "server_header": False,
+            "access_log": False,
+        } | others
+
+    def test_come_from_the_settings(
+        self, run: Run, made: None, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given = {"HOST": "0.0.0.0", "PORT": str(port), "WORKERS": "3", "LOG_LEVEL": "warning"}
+        for name, value in given.items():
+            monkeypatch.setenv(f"FLUENT_CART_{name}", value)
+        assert run("serve") == printed(announced(port, "0.0.0.0"))
+        options = self.options(port, host="0.0.0.0", workers=3, log_level="warning")
+        assert served == [("fluent_cart.app:create_app", "sqlite:///fluent-cart.db", options)]
+
+    def test_on_the_command_line_win(
+        self, run: Run, made: None, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in {"HOST": "0.0.0.0", "PORT": "1", "WORKERS": "3"}.items():
+            monkeypatch.setenv(f"FLUENT_CART_{name}", value)
+        run("serve", "--host", "127.0.0.1", "--port", str(port), "--workers", "2")
+        assert [options for *_, options in served] == [self.options(port, workers=2)]
+
+    def test_of_the_settings_file_reach_the_worker_processes(
+        self, run: Run, folder: Path, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("FLUENT_CART_DATABASE_URL")
+        (folder / ".env").write_text("FLUENT_CART_DATABASE_URL=sqlite:///other.db\n")
+        run("migrate")
+        assert run("serve", "--port", str(port)).code == 0
+        assert [url for _, url, _ in served] == ["sqlite:///other.db"]
+
+    @pytest.mark.parametrize(("told", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])
+    def test_put_the_demo_on_the_network_on_the_command_line_only(
+        self, run: Run, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch,
+        told: tuple[str, ...], host: str,
+    ) -> None:  # fmt: skip
+        """Its password is in the documentation."""
+        monkeypatch.setenv("FLUENT_CART_HOST", "0.0.0.0")
+        assert run("serve", "--demo", "--port", str(port), *told).out.startswith(announced(port, host))
+        options = self.options(port, host=host)
+        assert served == [("fluent_cart.app:create_app", "sqlite:///fluent-cart-demo.db", options)]
+
+    def test_of_the_demo_leave_the_configured_shop_alone(
+        self, run: Run, made: None, folder: Path, served: list[Any], port: int
+    ) -> None:
+        before = (folder / "fluent-cart.db").read_bytes()
+        run("serve", "--demo", "--port", str(port))
+        assert (folder / "fluent-cart.db").read_bytes() == before
+
+
+@contextmanager
+def serving(folder: Path, port: int, *options: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the server in ``folder``, where it writes server.log, and wait until all of it is ready."""
+    command = [COMMAND, "serve", "--port", str(port), *options]
+    processes = 2 if "--workers" in options else 1
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **settings}
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not is_ready(port) or started(folder) < processes:
+            assert process.poll() is None, (folder / "server.log").read_text()
+            assert time.monotonic() < deadline, (folder / "server.log").read_text()
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def started(folder: Path) -> int:
+    """Return how many processes serve, as the log tells."""
+    return (folder / "server.log").read_text().count("Application startup complete")
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def listens(host: str, port: int) -> bool:
+    with socket.socket() as caller:
+        caller.settimeout(1)
+        return caller.connect_ex((host, port)) == 0
+
+
+@pytest.mark.server
+class TestServer:
+    def test_of_the_demo_works_as_announced_and_ends_cleanly(self, folder: Path, port: int) -> None:
+        with serving(folder, port, "--demo", FLUENT_CART_HOST="0.0.0.0") as process:
+            log = (folder / "server.log").read_text()
+            assert log.startswith(announced(port) + try_it(port))
+            *_, user, address = log.splitlines()[1].split()
+            login, _, secret = user.partition(":")
+            answer = httpx.get(address, auth=(login, secret))
+            assert (answer.status_code, answer.headers["x-wp-total"]) == (200, "39")
+            assert "server" not in answer.headers
+            # On every other address of this machine nobody listens: 127.0.0.2 is one, on Linux.
+            assert not listens("127.0.0.2", port)
+            process.send_signal(signal.SIGTERM)
+            # Uvicorn shuts down and then dies of the signal, as a shell expects: 143 there.
+            assert process.wait(timeout=10) in (0, -signal.SIGTERM)
+        log = (folder / "server.log").read_text()
+        assert "Application shutdown complete" in log
+        assert "Traceback" not in log
+        # No write-ahead log is left: every connection was closed in good order.
+        assert sorted(path.name for path in folder.iterdir()) == [
+            demo.FILE,
+            f"{demo.FILE}.lock",
+            "server.log",
+        ]
+
+    def test_of_two_processes_serves_one_shop_and_ends_both(self, folder: Path, port: int, run: Run) -> None:
+        (folder / ".env").write_text("FLUENT_CART_DATABASE_URL=sqlite:///shop.db\n")
+        run("migrate")
+        run("users", "create", "ada", "--email", "ada@example.com", "--role", "manager")
+        auth = ("ada", run("app-passwords", "create", "ada").out.strip())
+        with serving(folder, port, "--workers", "2") as process:
+            address = f"http://127.0.0.1:{port}{CUSTOMERS}"
+            # A connection each, so that either process gets some.
+            answers = [
+                httpx.post(address, auth=auth, json={"email": f"{number}@example.com"})
+                for number in range(20)
+            ]
+            assert [answer.status_code for answer in answers] == [200] * 20
+            assert httpx.get(address, auth=auth).headers["x-wp-total"] == "20"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=10) in (0, -signal.SIGTERM)
+        log = (folder / "server.log").read_text()
+        assert log.count("Application shutdown complete") == 2
+        assert "Traceback" not in log
+        assert not listens("127.0.0.1", port)

@@ -1,0 +1,98 @@
+"""What all commands do before their work: read the settings, and look whether the database fits."""
+
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fluent_cart.database import migrations
+from fluent_cart.database.file_lock import FileLock
+from tests.cli.conftest import Run, complained
+
+COMMANDS = [
+    ("check",),
+    ("recalculate",),
+    ("users", "list"),
+    ("users", "create", "ada", "--email", "ada@example.com"),
+    ("users", "set-role", "ada", "manager"),
+    ("users", "delete", "ada"),
+    ("app-passwords", "list", "ada"),
+    ("app-passwords", "create", "ada"),
+    ("app-passwords", "revoke", "1"),
+]
+OLD = "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
+
+
+class TestEveryCommand:
+    def test_refuses_a_missing_database_and_makes_none(self, run: Run, folder: Path) -> None:
+        for command in COMMANDS:
+            assert run(*command) == complained(
+                "There is no database at sqlite:///fluent-cart.db. Make it with: fluent-cart migrate"
+            )
+        assert list(folder.iterdir()) == []
+
+    def test_refuses_an_old_database(self, run: Run, folder: Path) -> None:
+        migrations.upgrade("sqlite:///fluent-cart.db", "0001")
+        for command in COMMANDS:
+            assert run(*command) == complained(OLD)
+
+    def test_refuses_a_file_that_is_no_database(self, run: Run, folder: Path) -> None:
+        (folder / "fluent-cart.db").write_bytes(b"this is no database" * 100)
+        for command in COMMANDS:
+            assert run(*command) == complained("file is not a database")
+
+    def test_names_a_wrong_setting(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FLUENT_CART_SCAN_THREADS", "many")
+        for command in COMMANDS:
+            assert run(*command) == complained(
+                "FLUENT_CART_SCAN_THREADS:"
+                " Input should be a valid integer, unable to parse string as an integer"
+            )
+        assert list(folder.iterdir()) == []
+
+
+class TestSettings:
+    def test_that_are_wrong_in_the_file_are_named_alike(self, run: Run, folder: Path) -> None:
+        (folder / ".env").write_text("FLUENT_CART_WORKERS=100\n")
+        assert run("migrate") == complained("FLUENT_CART_WORKERS: Input should be less than or equal to 64")
+
+    def test_of_a_database_that_nobody_knows_are_named(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FLUENT_CART_DATABASE_URL", "mysql://shop:hunter2@127.0.0.1/shop")
+        for command in (("migrate",), ("check",), ("serve",)):
+            assert run(*command) == complained(
+                "FLUENT_CART_DATABASE_URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+            )
+
+    def test_in_a_file_that_is_no_text_are_refused_in_one_line(self, run: Run, folder: Path) -> None:
+        (folder / ".env").write_bytes("FLUENT_CART_HOST=Büro\n".encode("latin-1"))
+        refused = run("check")
+        assert (refused.code, refused.out) == (1, "")
+        assert re.fullmatch(r"fluent-cart: [^\n]+\n", refused.err)
+
+
+class TestWrites:
+    def test_give_up_in_time_when_another_process_holds_the_lock(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The command ends then; it does not wait for the other to let go."""
+        run("migrate")
+        monkeypatch.setenv("FLUENT_CART_WRITE_TIMEOUT", "0.1")
+        other = FileLock(Path("fluent-cart.db.lock"))
+        create = ("users", "create", "ada", "--email", "ada@example.com")
+        other.__enter__()
+        letting_go = threading.Timer(3, other.close)
+        letting_go.start()
+        started = time.monotonic()
+        try:
+            assert run(*create) == complained("The database is busy or not available, try again")
+            assert time.monotonic() - started < 2
+        finally:
+            letting_go.cancel()
+            letting_go.join()
+            other.close()
+        assert run("users", "list").out == "There are no users.\n"
+        assert run(*create).code == 0

@@ -1,0 +1,183 @@
+"""fluent-cart users: each command's whole output, and what is left in the shop."""
+
+from typing import Any
+
+import pytest
+
+from fluent_cart.clock import now
+from fluent_cart.database import connect
+from fluent_cart.models import ApplicationPassword, Customer, User
+from fluent_cart.settings import Settings
+from tests.cli.conftest import Run, complained, printed
+from tests.conftest import rows
+
+TAKEN = "A user with this login or e-mail address exists already"
+
+
+def stored(url: str, model: Any = User) -> list[dict[str, Any]]:
+    with connect(url) as connection:
+        return rows(connection, model)
+
+
+@pytest.fixture
+def settings(sqlite_settings: Settings) -> Settings:
+    return sqlite_settings
+
+
+class TestCreate:
+    def test_makes_a_user(self, run: Run, shop: str) -> None:
+        made = run("users", "create", "Ada", "--email", "Ada@Example.COM", "--role", "manager",
+                   "--display-name", "Ada Lovelace")  # fmt: skip
+        assert made == printed("User Ada has ID 7 and the role manager.\n")
+        user = stored(shop)[-1]
+        assert user.pop("created_at") <= now()
+        assert user == {
+            "id": 7,
+            "login": "Ada",
+            "login_key": "ada",
+            "email": "Ada@example.com",
+            "email_key": "ada@example.com",
+            "display_name": "Ada Lovelace",
+            "role": "manager",
+            "search_text": user["search_text"],
+        }
+        for part in ("ada", "ada@example.com", "ada lovelace"):
+            assert part in user["search_text"]
+
+    def test_gives_no_permission_unless_told(self, run: Run, shop: str) -> None:
+        made = run("users", "create", "ada", "--email", "ada@example.com")
+        assert made == printed("User ada has ID 7 and the role subscriber.\n")
+        assert (stored(shop)[-1]["display_name"], stored(shop)[-1]["role"]) == ("ada", "subscriber")
+
+    def test_takes_a_role_that_no_policy_knows(self, run: Run, shop: str) -> None:
+        made = run("users", "create", "ada", "--email", "ada@example.com", "--role", "shop editor")
+        assert made == printed("User ada has ID 7 and the role shop editor.\n")
+
+    def test_makes_one_that_can_be_attached(self, run: Run, shop: str) -> None:
+        run("users", "create", "ada", "--email", "ada@example.com")
+        assert stored(shop)[-1]["id"] == 7
+        assert len(stored(shop, ApplicationPassword)) == 6, "it has no password yet"
+
+    @pytest.mark.parametrize(
+        ("login", "email"),
+        [
+            ("manager", "ada@example.com"),
+            ("MANAGER", "ada@example.com"),
+            ("ada", "manager@shop.example"),
+            ("ada", "Manager@SHOP.example"),
+            ("manager@shop.example", "ada@example.com"),
+        ],
+    )
+    def test_refuses_a_name_that_means_another(self, run: Run, shop: str, login: str, email: str) -> None:
+        """Login and e-mail address both sign in, so neither may be the other one of somebody else."""
+        before = stored(shop)
+        assert run("users", "create", login, "--email", email) == complained(TAKEN)
+        assert stored(shop) == before
+
+    @pytest.mark.parametrize("login", ["", " ", "a:b", ":", "x" * 61])
+    def test_refuses_what_cannot_be_a_login(self, run: Run, shop: str, login: str) -> None:
+        """HTTP Basic ends the login at its first colon."""
+        assert run("users", "create", login, "--email", "ada@example.com") == complained(
+            "A login has 1 to 60 characters, none of them a colon"
+        )
+        assert len(stored(shop)) == 6
+
+    @pytest.mark.parametrize("email", ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example"])
+    def test_refuses_what_cannot_be_an_address(self, run: Run, shop: str, email: str) -> None:
+        assert run("users", "create", "ada", "--email", email) == complained(
+            "--email must be a valid e-mail address"
+        )
+        assert len(stored(shop)) == 6
+
+    @pytest.mark.parametrize("role", ["", " ", "x" * 61])
+    def test_refuses_what_cannot_be_a_role(self, run: Run, shop: str, role: str) -> None:
+        assert run("users", "create", "ada", "--email", "ada@example.com", "--role", role) == complained(
+            "A role has 1 to 60 characters"
+        )
+        assert len(stored(shop)) == 6
+
+    def test_takes_the_longest_names(self, run: Run, shop: str) -> None:
+        assert run("users", "create", "x" * 60, "--email", "ada@example.com", "--role", "y" * 60).code == 0
+        assert (stored(shop)[-1]["login"], stored(shop)[-1]["role"]) == ("x" * 60, "y" * 60)
+
+    def test_needs_an_address(self, run: Run, shop: str) -> None:
+        refused = run("users", "create", "ada")
+        assert (refused.code, refused.out) == (2, "")
+        assert "Missing option '--email'" in refused.err
+        assert len(stored(shop)) == 6
+
+
+class TestList:
+    def test_shows_every_user(self, run: Run, shop: str) -> None:
+        run("users", "create", "zoë", "--email", "zoe@example.com", "--display-name", "Zoë Müller")
+        assert run("users", "list") == printed(
+            "id  login          email                       display_name   role\n"
+            "1   administrator  administrator@shop.example  Administrator  administrator\n"
+            "2   super_admin    super_admin@shop.example    Super_Admin    super_admin\n"
+            "3   manager        manager@shop.example        Manager        manager\n"
+            "4   worker         worker@shop.example         Worker         worker\n"
+            "5   accountant     accountant@shop.example     Accountant     accountant\n"
+            "6   subscriber     subscriber@shop.example     Subscriber     subscriber\n"
+            "7   zoë            zoe@example.com             Zoë Müller     subscriber\n"
+        )
+
+    def test_says_when_there_are_none(self, run: Run, shop: str) -> None:
+        for user in stored(shop):
+            run("users", "delete", user["login"])
+        assert run("users", "list") == printed("There are no users.\n")
+
+
+class TestSetRole:
+    def test_changes_the_role_of_one(self, run: Run, shop: str) -> None:
+        before = stored(shop)
+        assert run("users", "set-role", "WORKER", "manager") == printed("User WORKER has the role manager.\n")
+        before[3]["role"] = "manager"
+        assert stored(shop) == before
+
+    @pytest.mark.parametrize(
+        ("login", "role", "complaint"),
+        [
+            ("nobody", "manager", "There is no user 'nobody'"),
+            ("worker", "", "A role has 1 to 60 characters"),
+            ("worker", "x" * 61, "A role has 1 to 60 characters"),
+        ],
+    )
+    def test_refuses_what_is_not_there(
+        self, run: Run, shop: str, login: str, role: str, complaint: str
+    ) -> None:
+        before = stored(shop)
+        assert run("users", "set-role", login, role) == complained(complaint)
+        assert stored(shop) == before
+
+
+class TestDelete:
+    def test_takes_the_passwords_along_and_leaves_the_customer(self, run: Run, shop: str) -> None:
+        with connect(shop) as connection:
+            moment = {"created_at": now(), "updated_at": now()}
+            customer = {"email": "a@example.com", "additional_info": {}, "search_text": "", "user_id": 4}
+            connection.execute(Customer.__table__.insert(), customer | moment)  # type: ignore[attr-defined]
+        assert run("users", "delete", "worker") == printed("User worker is deleted.\n")
+        assert [user["id"] for user in stored(shop)] == [1, 2, 3, 5, 6]
+        assert [password["user_id"] for password in stored(shop, ApplicationPassword)] == [1, 2, 3, 5, 6]
+        assert [(c["email"], c["user_id"]) for c in stored(shop, Customer)] == [("a@example.com", None)]
+
+    def test_refuses_a_user_that_is_not_there(self, run: Run, shop: str) -> None:
+        before = stored(shop)
+        assert run("users", "delete", "nobody") == complained("There is no user 'nobody'")
+        assert stored(shop) == before
+
+
+class TestNames:
+    def test_that_are_no_text_are_refused_in_one_line(self, run: Run, shop: str) -> None:
+        """What a terminal sends that does not speak UTF-8 comes in as half a character."""
+        refused = run("users", "create", "ad\udce4", "--email", "ada@example.com")
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err.startswith("fluent-cart: ")
+        assert refused.err.count("\n") == 1
+
+
+def test_without_a_command_the_help_is_shown(run: Run) -> None:
+    shown = run("users")
+    assert shown.code == 2
+    for command in ("create", "list", "set-role", "delete"):
+        assert command in shown.out + shown.err

@@ -1,0 +1,150 @@
+"""What the schema refuses: each constraint violated for real, told by its name, answered as documented."""
+
+import re
+
+import pytest
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.exc import IntegrityError
+
+from fluent_cart.clock import now
+from fluent_cart.database import Database, connect
+from fluent_cart.database.constraints import Refused, constraint_name, translate
+from fluent_cart.errors import CONSTRAINT_ERRORS, InvalidEmail, InvalidUser
+from fluent_cart.models import Address, ApplicationPassword, Base, Customer, Order, User
+from fluent_cart.settings import Settings
+
+# The shop's test users have the ids 1 to 6, and an application password each; ``fill`` adds the rest.
+VIOLATIONS = {
+    "pk_users": "UPDATE users SET id = 1 WHERE id = 2",
+    "uq_users_login": "UPDATE users SET login_key = 'manager' WHERE id = 1",
+    "uq_users_email": "UPDATE users SET email_key = 'manager@shop.example' WHERE id = 1",
+    "pk_application_passwords": "UPDATE application_passwords SET id = 1 WHERE id = 2",
+    "uq_application_passwords_hash": (
+        "UPDATE application_passwords SET user_id = 1, password_hash ="
+        " (SELECT password_hash FROM application_passwords WHERE id = 1) WHERE id = 2"
+    ),
+    "fk_application_passwords_user_id_users": "UPDATE application_passwords SET user_id = 99 WHERE id = 1",
+    "pk_customers": "UPDATE customers SET id = 1 WHERE id = 2",
+    "uq_customers_email": "UPDATE customers SET email = 'A@EXAMPLE.com' WHERE id = 2",
+    "uq_customers_user_id": "UPDATE customers SET user_id = 1 WHERE id = 2",
+    "fk_customers_user_id_users": "UPDATE customers SET user_id = 99 WHERE id = 2",
+    "ck_customers_status": "UPDATE customers SET status = 'Active' WHERE id = 1",
+    "ck_customers_totals": "UPDATE customers SET total_spent = -1 WHERE id = 1",
+    "pk_customer_addresses": "UPDATE customer_addresses SET id = 1 WHERE id = 2",
+    "uq_customer_addresses_primary": "UPDATE customer_addresses SET is_primary = true WHERE id = 2",
+    "fk_customer_addresses_customer_id_customers": (
+        "UPDATE customer_addresses SET customer_id = 99 WHERE id = 1"
+    ),
+    "ck_customer_addresses_type": "UPDATE customer_addresses SET type = 'home' WHERE id = 1",
+    "pk_orders": "UPDATE orders SET id = 1 WHERE id = 2",
+    "fk_orders_customer_id_customers": "UPDATE orders SET customer_id = 99 WHERE id = 1",
+    "ck_orders_money": "UPDATE orders SET total_refund = -1 WHERE id = 1",
+}
+# More ways to break some of them, and what has no name at all.
+OTHERS = {
+    "UPDATE customers SET order_count = -1 WHERE id = 1": "ck_customers_totals",
+    "UPDATE orders SET total_paid = -1 WHERE id = 1": "ck_orders_money",
+    "UPDATE customers SET email = NULL WHERE id = 1": None,
+}
+DOCUMENTED = {"uq_customers_email", "uq_customers_user_id", "fk_customers_user_id_users"}
+
+
+def fill(connection: Connection) -> None:
+    """Store two customers, the first with a user, and two addresses and orders of the first."""
+    moment = {"created_at": now(), "updated_at": now()}
+    customer = {"additional_info": {}, "search_text": "", **moment}
+    connection.execute(insert(Customer), {"email": "a@example.com", "user_id": 1, **customer})
+    connection.execute(insert(Customer), {"email": "b@example.com", **customer})
+    for primary in (True, False):
+        place = {"customer_id": 1, "address_1": "1 Main St", "city": "Berlin", "country": "DE", **moment}
+        connection.execute(insert(Address), place | {"is_primary": primary})
+        order = {"customer_id": 1, "status": "pending", "payment_status": "pending", "currency": "EUR"}
+        connection.execute(insert(Order), order | moment)
+
+
+def execute(connection: Connection, statement: str) -> None:
+    connection.execute(text(statement))
+
+
+def violate(connection: Connection, statement: str) -> IntegrityError:
+    with pytest.raises(IntegrityError) as refused, connection.begin_nested():
+        execute(connection, statement)
+    return refused.value
+
+
+def told_apart(dialect: str, name: str) -> bool:
+    """SQLite names neither foreign keys nor primary keys: their columns may have a unique index, too."""
+    return dialect == "postgresql" or not name.startswith(("fk_", "pk_"))
+
+
+def test_every_constraint_and_unique_index_is_tried() -> None:
+    tables = Base.metadata.tables.values()
+    schema = {str(constraint.name) for table in tables for constraint in table.constraints}
+    schema |= {str(index.name) for table in tables for index in table.indexes if index.unique}
+    assert set(VIOLATIONS) == schema
+
+
+def test_a_violated_constraint_is_told_by_its_name(settings: Settings) -> None:
+    with connect(settings.database_url) as connection:
+        fill(connection)
+        told = {
+            name: constraint_name(violate(connection, statement)) for name, statement in VIOLATIONS.items()
+        }
+        others = {statement: constraint_name(violate(connection, statement)) for statement in OTHERS}
+        dialect = connection.dialect.name
+    assert told == {name: name if told_apart(dialect, name) else None for name in VIOLATIONS}
+    assert others == OTHERS
+
+
+def test_a_documented_error_is_answered_only_where_there_is_one(settings: Settings) -> None:
+    """Everything else is a surprise, which is logged and answered 500: it tells no value of the row."""
+    with connect(settings.database_url) as connection:
+        fill(connection)
+        refusals = {name: violate(connection, statement) for name, statement in VIOLATIONS.items()}
+        dialect = connection.dialect.name
+    for name, refusal in refusals.items():
+        answer, told = translate(refusal), name if told_apart(dialect, name) else None
+        if told in DOCUMENTED:
+            assert type(answer) is CONSTRAINT_ERRORS[name]
+        else:
+            assert type(answer) is Refused
+            assert re.fullmatch(rf"\w+ (SQLITE_CONSTRAINT_[A-Z]+|23\w+), constraint {told}", str(answer))
+
+
+def test_the_documented_errors_are_the_contracts() -> None:
+    assert {
+        "uq_customers_email": InvalidEmail,
+        "uq_customers_user_id": InvalidUser,
+        "fk_customers_user_id_users": InvalidUser,
+    } == CONSTRAINT_ERRORS
+
+
+async def test_a_unit_of_work_that_loses_a_race_raises_it(database: Database) -> None:
+    await database.write(fill)
+    races = {
+        "uq_customers_email": InvalidEmail,
+        "uq_customers_user_id": InvalidUser,
+        "ck_customers_status": Refused,
+    }
+    for name, error in races.items():
+        with pytest.raises(error):
+            await database.write(execute, VIOLATIONS[name])
+
+
+def test_an_error_that_is_none_of_the_schemas_has_no_name() -> None:
+    for message in (
+        "",
+        "database is locked",
+        "UNIQUE constraint failed: nothing.known",
+        "CHECK constraint failed: ",
+    ):
+        error = IntegrityError("UPDATE", {}, Exception(message))
+        assert constraint_name(error) is None
+        assert str(translate(error)) == "Exception None, constraint None"
+
+
+def test_the_models_hold_no_other_tables() -> None:
+    """A new table needs violations above."""
+    assert {model.__tablename__ for model in (User, ApplicationPassword, Customer, Address, Order)} == set(
+        Base.metadata.tables
+    )

@@ -1,0 +1,289 @@
+"""Migrations: the way to the models' schema and back, on both databases, wholly or not at all."""
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import config as alembic
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from fluent_cart.database import connect, create_database, migrations
+from fluent_cart.models import Base
+from fluent_cart.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+INI = str(ROOT / "alembic.ini")
+SCRIPTS = ScriptDirectory.from_config(alembic.Config(INI))
+TABLES = sorted(Base.metadata.tables)
+
+# What models cannot say: how customers are found and counted, not what they are.
+BY_HAND = re.compile(r"customers_search|customer_counts")
+
+# Everything that makes up a schema, as the server itself tells it.
+_POSTGRESQL = """
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
+       l.collname, pg_get_expr(d.adbin, d.adrelid)
+FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+LEFT JOIN pg_collation l ON l.oid = a.attcollation
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relkind IN ('r', 'S') AND c.relnamespace = 'public'::regnamespace
+UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '', ''
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT tablename, indexname, indexdef, '', '', '' FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), '', '', ''
+FROM pg_trigger WHERE NOT tgisinternal
+"""
+
+
+def schema(url: str) -> set[Any]:
+    """Return all that the database's own catalogue tells of its schema, the order of clauses aside."""
+    with connect(url) as connection:
+        if connection.dialect.name == "postgresql":
+            rows = {tuple(row) for row in connection.execute(text(_POSTGRESQL))}
+        else:
+            found = connection.execute(text("SELECT type, name, sql FROM sqlite_master"))
+            rows = {(row.type, row.name, frozenset(re.split(r",? *\n\t?", row.sql or ""))) for row in found}
+    return {row for row in rows if "alembic_version" not in str(row)}
+
+
+def at(url: str) -> str | None:
+    with connect(url) as connection:
+        return migrations.current(connection)
+
+
+def revisions() -> list[Script]:
+    """Return the migrations, oldest first."""
+    return list(SCRIPTS.walk_revisions())[::-1]
+
+
+@pytest.fixture
+def url(settings: Settings) -> str:
+    """A database that has been at the newest migration and is empty again."""
+    migrations.downgrade(settings.database_url, "base")
+    return settings.database_url
+
+
+class TestSchema:
+    def test_is_that_of_the_models(self, url: str) -> None:
+        """To the last check, collation and partial index; ``compare_metadata`` sees none of these three."""
+        empty = schema(url)
+        migrations.upgrade(url)
+        migrated = {row for row in schema(url) if not BY_HAND.search(str(row))}
+        migrations.downgrade(url, "base")
+        assert schema(url) == empty
+        with connect(url) as connection:
+            Base.metadata.create_all(connection)
+        assert schema(url) == migrated
+
+    def test_leaves_nothing_to_autogenerate(self, settings: Settings) -> None:
+        with connect(settings.database_url) as connection, warnings.catch_warnings():
+            # SQLAlchemy cannot read SQLite's indexes on expressions; the test above can.
+            warnings.filterwarnings("ignore", ".*expression-based index", Warning)
+            options = {
+                "compare_server_default": True,
+                "include_name": lambda name, *_: not BY_HAND.search(name or ""),
+            }
+            context = MigrationContext.configure(connection, opts=options)
+            assert compare_metadata(context, Base.metadata) == []
+
+    def test_has_names_of_the_convention_only(self, settings: Settings) -> None:
+        found = dict(names(settings.database_url))
+        for name, table in found.items():
+            assert re.fullmatch(rf"pk_{table}|(fk|uq|ck|ix)_{table}_(?!(fk|uq|ck|ix)_)\w+", name)
+        tables = Base.metadata.tables.values()
+        assert set(found) >= {str(constraint.name) for table in tables for constraint in table.constraints}
+        assert set(found) >= {str(index.name) for table in tables for index in table.indexes}
+
+    def test_gives_no_id_twice(self, settings: Settings) -> None:
+        """Not even that of the newest row, when it is deleted."""
+        user = "'ada', 'ada@example.com', 'ada@example.com', 'Ada', 'editor', '', '2024-01-01T10:00:00Z'"
+        columns = "login, login_key, email, email_key, display_name, role, search_text, created_at"
+        statement = f"INSERT INTO users ({columns}) VALUES ('ada', {user}) RETURNING id"
+        with connect(settings.database_url) as connection:
+            first = connection.scalar(text(statement))
+            connection.execute(text("DELETE FROM users"))
+            assert connection.scalar(text(statement)) == first + 1
+            if connection.dialect.name == "sqlite":
+                query = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
+                assert list(connection.scalars(text(query))) == TABLES
+
+
+def names(url: str) -> Iterator[tuple[str, str]]:
+    """Give the name of every constraint and index of the models' tables, and its table."""
+    with connect(url) as connection:
+        if connection.dialect.name == "postgresql":
+            query = (
+                "SELECT conname, conrelid::regclass::text FROM pg_constraint"
+                " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0"
+                " UNION SELECT indexname, tablename FROM pg_indexes WHERE schemaname = 'public'"
+            )
+            found = [(name, table) for name, table in connection.execute(text(query))]
+        else:
+            query = "SELECT name, tbl_name, type, sql FROM sqlite_master"
+            found = []
+            for name, table, kind, sql in connection.execute(text(query)):
+                if kind == "index":
+                    found.append((name, table))
+                elif kind == "table":
+                    found += [(constraint, table) for constraint in re.findall(r"CONSTRAINT (\w+)", sql)]
+                    # AUTOINCREMENT wants the key in the column's own line, where it has no name.
+                    found += [(f"pk_{table}", table) for _ in re.findall("PRIMARY KEY AUTOINCREMENT", sql)]
+    return ((name, table) for name, table in found if table in TABLES)
+
+
+class TestUpgrade:
+    def test_goes_step_by_step_and_back_again(self, url: str) -> None:
+        """After each step back the schema is what it was before that step."""
+        seen = {}
+        before: str | None = None
+        for script in revisions():
+            seen[before] = schema(url)
+            migrations.upgrade(url, script.revision)
+            assert at(url) == script.revision
+            assert schema(url) != seen[before]
+            before = script.revision
+        newest = schema(url)
+        for script in reversed(revisions()):
+            migrations.downgrade(url, "-1")
+            assert at(url) == script.down_revision
+            assert schema(url) == seen[at(url)]
+        migrations.upgrade(url)
+        assert (at(url), schema(url)) == (migrations.newest(), newest)
+
+    def test_of_the_newest_changes_nothing(self, sqlite_settings: Settings) -> None:
+        before = schema(sqlite_settings.database_url)
+        migrations.upgrade(sqlite_settings.database_url)
+        assert schema(sqlite_settings.database_url) == before
+
+    def test_keeps_the_rows_of_older_tables(self, url: str) -> None:
+        migrations.upgrade(url, "0001")
+        row = (
+            "'ada', 'ada', 'ada@example.com', 'ada@example.com', 'Ada', 'manager', '', '2024-01-01T10:00:00Z'"
+        )
+        with connect(url) as connection:
+            connection.execute(text(f"INSERT INTO users VALUES (7, {row})"))
+        migrations.upgrade(url)
+        with connect(url) as connection:
+            assert connection.scalar(text("SELECT login FROM users WHERE id = 7")) == "ada"
+
+    def test_that_fails_half_way_leaves_nothing_changed(self, url: str) -> None:
+        """A migration finds its table there already, when those before it are through."""
+        with connect(url) as connection:
+            connection.execute(text("CREATE TABLE orders (id INTEGER)"))
+        before = schema(url)
+        with pytest.raises(DBAPIError, match="already exists"):
+            migrations.upgrade(url)
+        assert (at(url), schema(url)) == (None, before)
+        with connect(url) as connection:
+            connection.execute(text("DROP TABLE orders"))
+        migrations.upgrade(url)
+        assert at(url) == migrations.newest()
+
+    def test_makes_a_missing_sqlite_file(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/new.db"
+        migrations.upgrade(url)
+        assert at(url) == migrations.newest()
+
+    def test_that_fails_leaves_a_missing_file_empty(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/new.db"
+        with pytest.raises(Exception, match="Can't locate revision identified by 'nothing'"):
+            migrations.upgrade(url, "nothing")
+        assert schema(url) == set()
+
+
+class TestIsNewest:
+    @pytest.fixture
+    def settings(self, sqlite_settings: Settings) -> Settings:
+        """One database will do: what differs between them is tested above."""
+        return sqlite_settings
+
+    def is_newest(self, settings: Settings) -> bool:
+        database = create_database(settings)
+        try:
+            with database.snapshot() as connection:
+                return migrations.is_newest(connection)
+        finally:
+            database.stop()
+
+    def test_is_true_of_the_newest(self, settings: Settings) -> None:
+        assert self.is_newest(settings)
+
+    def test_is_false_of_older_ones(self, settings: Settings) -> None:
+        for _ in revisions():
+            migrations.downgrade(settings.database_url, "-1")
+            assert not self.is_newest(settings)
+        assert at(settings.database_url) is None
+
+    def test_is_false_of_an_empty_one(self, tmp_path: Path) -> None:
+        (path := tmp_path / "new.db").touch()
+        assert not self.is_newest(Settings(database_url=f"sqlite:///{path}", _env_file=None))
+
+    def test_is_false_of_one_from_a_later_version(self, settings: Settings) -> None:
+        with connect(settings.database_url) as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        assert not self.is_newest(settings)
+
+
+class TestScripts:
+    def test_form_one_line(self) -> None:
+        assert SCRIPTS.get_heads() == [migrations.newest()]
+        assert SCRIPTS.get_bases() == [revisions()[0].revision]
+        assert [script.down_revision for script in revisions()] == [
+            None,
+            *(script.revision for script in revisions()[:-1]),
+        ]
+
+    def test_are_named_by_date_number_and_noun(self) -> None:
+        for script in revisions():
+            assert re.fullmatch(rf"20\d\d_\d\d_\d\d_{script.revision}_[a-z_]+\.py", Path(script.path).name)
+
+    def test_say_what_was_decided(self) -> None:
+        assert all(script.doc for script in revisions())
+
+    def test_import_alembic_and_sqlalchemy_only(self) -> None:
+        """A migration that imported a model would change with it."""
+        imported: set[str] = set()
+        for script in revisions():
+            for node in ast.walk(ast.parse(Path(script.path).read_text("utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    imported.add(node.module or "")
+        assert imported == {"alembic", "sqlalchemy"}
+
+
+class TestAlembicsOwnCommand:
+    """For whoever writes migrations; ``alembic.ini`` at the top of a checkout makes it work."""
+
+    @pytest.fixture
+    def settings(self, sqlite_settings: Settings) -> Settings:
+        """One database will do: what differs between them is tested above."""
+        return sqlite_settings
+
+    @pytest.fixture(autouse=True)
+    def here(self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FLUENT_CART_DATABASE_URL", url)
+        monkeypatch.chdir(tmp_path)
+
+    def test_upgrades_and_downgrades(self, url: str) -> None:
+        alembic.main(["-c", INI, "upgrade", "head"])
+        assert at(url) == migrations.newest()
+        alembic.main(["-c", INI, "downgrade", "base"])
+        assert at(url) is None
+
+    def test_rolls_back_what_fails(self, url: str) -> None:
+        with connect(url) as connection:
+            connection.execute(text("CREATE TABLE orders (id INTEGER)"))
+        before = schema(url)
+        with pytest.raises(DBAPIError, match="already exists"):
+            alembic.main(["-c", INI, "upgrade", "head"])
+        assert (at(url), schema(url)) == (None, before)

@@ -1,0 +1,253 @@
+"""The demo shop is the contract's sample world, seen as its user sees it: over HTTP."""
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fluent_cart import demo
+from fluent_cart.database import connect
+from fluent_cart.models import Base, User
+from fluent_cart.policies import ROLE_PERMISSIONS
+from fluent_cart.services import invariants
+from fluent_cart.settings import Settings
+from tests.conftest import MakeClient, rows
+from tests.errors import assert_error
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory: the demo makes its file there."""
+    (folder := tmp_path / "here").mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+SETTINGS = Settings(database_url=demo.DATABASE_URL, _env_file=None)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the demo's file, to be copied from."""
+    with chdir(made := tmp_path_factory.mktemp("demo")):
+        demo.create(SETTINGS)
+    return made
+
+
+@pytest.fixture
+def settings(made: Path, folder: Path) -> Settings:
+    """The demo shop."""
+    shutil.copy(made / demo.FILE, folder)
+    return SETTINGS
+
+
+@pytest.fixture
+async def visitor(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who follows the documentation."""
+    async with client_of(httpx.BasicAuth("username", "application_password")) as client:
+        yield client
+
+
+async def data(answer: httpx.Response) -> Any:
+    assert (answer.status_code, answer.json()["success"]) == (200, True)
+    return answer.json()["data"]
+
+
+class TestJohnDoe:
+    async def test_is_customer_1_with_two_addresses(self, visitor: httpx.AsyncClient) -> None:
+        moments = {"created_at": "2024-01-01T10:00:00Z", "updated_at": "2024-01-15T14:30:00Z"}
+        name = {"first_name": "John", "last_name": "Doe"}
+        more = {"address_2": None, "company_name": None, "phone": None}
+        assert await data(await visitor.get("/1")) == {
+            "customer": {
+                "id": 1,
+                "email": "customer@example.com",
+                **name,
+                "phone": "+1234567890",
+                "status": "active",
+                "total_spent": 5000,
+                "order_count": 3,
+                **moments,
+                "addresses": [
+                    {
+                        "id": 1, "type": "billing", **name, "address_1": "123 Main St", "city": "New York",
+                        "state": "NY", "postcode": "10001", "country": "US", "is_primary": True, **more,
+                    },
+                    {
+                        "id": 2, "type": "shipping", **name, "address_1": "456 Oak Ave", "city": "Brooklyn",
+                        "state": "NY", "postcode": "11201", "country": "US", "is_primary": False, **more,
+                    },
+                ],
+                "user_id": None,
+                "additional_info": {"company": "Example Corp", "notes": "VIP customer"},
+            }
+        }  # fmt: skip
+
+    async def test_spent_5000_cents_in_3_orders_1667_on_average(self, visitor: httpx.AsyncClient) -> None:
+        assert await data(await visitor.get("/get-stats/1")) == {
+            "stats": {
+                "total_spent": 5000,
+                "order_count": 3,
+                "average_order_value": 1667,
+                "last_order_date": "2024-01-15T14:30:00Z",
+                "first_order_date": "2024-01-01T10:00:00Z",
+            }
+        }
+
+    async def test_has_the_orders_of_the_example(self, visitor: httpx.AsyncClient) -> None:
+        paid = {"payment_status": "paid", "currency": "USD"}
+        first, between, last = (await data(await visitor.get("/1/orders")))["orders"]
+        assert first == {
+            "id": 1, "status": "completed", **paid, "total_amount": 2500,
+            "created_at": "2024-01-01T10:00:00Z",
+        }  # fmt: skip
+        assert last == {
+            "id": 2, "status": "processing", **paid, "total_amount": 2500,
+            "created_at": "2024-01-15T14:30:00Z",
+        }  # fmt: skip
+        # The example lists two orders and counts three.
+        assert (between["id"], between["total_amount"]) == (3, 0)
+
+
+class TestUsers:
+    async def test_johndoe_and_janesmith_can_be_attached_and_nobody_else(
+        self, visitor: httpx.AsyncClient
+    ) -> None:
+        assert await data(await visitor.get("/attachable-user")) == {
+            "users": [
+                {
+                    "id": 1, "display_name": "John Doe",
+                    "user_email": "john@example.com", "user_login": "johndoe",
+                },
+                {
+                    "id": 2, "display_name": "Jane Smith",
+                    "user_email": "jane@example.com", "user_login": "janesmith",
+                },
+            ]
+        }  # fmt: skip
+
+    async def test_johndoe_attaches_to_john_doe(self, visitor: httpx.AsyncClient) -> None:
+        attached = await data(await visitor.post("/1/attachable-user", json={"user_id": 1}))
+        assert attached["customer"]["user_id"] == 1
+
+    async def test_username_may_do_everything(self, visitor: httpx.AsyncClient) -> None:
+        await data(await visitor.get(""))
+        deleted = await visitor.request("DELETE", "/1/address", json={"address_id": 2})
+        assert deleted.status_code == 200
+        with connect(demo.DATABASE_URL) as connection:
+            roles = {user["login"]: user["role"] for user in rows(connection, User)}
+        assert roles == {"johndoe": "subscriber", "janesmith": "subscriber", "username": "administrator"}
+        assert roles["username"] in ROLE_PERMISSIONS
+
+    @pytest.mark.parametrize(
+        ("login", "secret"),
+        [
+            ("username", "application password"),
+            ("owner@example.com", "application_password"),
+            ("username", "appl icat ionp assw ord"),
+        ],
+    )
+    async def test_username_signs_in_however_the_password_is_grouped(
+        self, client_of: MakeClient, login: str, secret: str
+    ) -> None:
+        async with client_of(httpx.BasicAuth(login, secret)) as client:
+            assert (await client.get("")).status_code == 200
+
+    @pytest.mark.parametrize("login", ["johndoe", "janesmith", "admin"])
+    async def test_no_other_has_a_password(self, client_of: MakeClient, login: str) -> None:
+        async with client_of(httpx.BasicAuth(login, "application_password")) as client:
+            assert_error(await client.get(""), 401, "authentication_failed")
+
+
+class TestOthers:
+    async def test_are_a_few_dozen_to_search_and_page_through(self, visitor: httpx.AsyncClient) -> None:
+        answer = await visitor.get("", params={"per_page": 100})
+        customers = (await data(answer))["customers"]
+        assert len(customers) == int(answer.headers["x-wp-total"]) == 39
+        assert {customer["status"] for customer in customers} == {"active", "inactive"}
+        assert {customer["order_count"] for customer in customers} == {0, 1, 2, 3}
+        assert len({customer["created_at"] for customer in customers}) == 39
+        assert len((await data(await visitor.get("", params={"page": 4})))["customers"]) == 9
+
+    @pytest.mark.parametrize(
+        ("search", "found"),
+        [
+            ("john doe", ["customer@example.com"]),
+            ("zoe muller", ["zoe.muller@example.com"]),
+            ("o'brien", ["mary.obrien@example.com"]),
+            ("johnson", ["emma.johnson@example.com"]),
+        ],
+    )
+    async def test_are_found_by_name(self, visitor: httpx.AsyncClient, search: str, found: list[str]) -> None:
+        customers = (await data(await visitor.get("", params={"search": search})))["customers"]
+        assert [customer["email"] for customer in customers] == found
+
+    async def test_have_addresses_that_a_form_would_take(self, visitor: httpx.AsyncClient) -> None:
+        """Sent back as they are, they pass every check and change nothing."""
+        for customer_id in range(2, 40):
+            (address,) = (await data(await visitor.get(f"/{customer_id}/address")))["addresses"]
+            sent = {key: value for key, value in address.items() if key != "id"}
+            await data(
+                await visitor.put(f"/{customer_id}/address", json={"address_id": address["id"], **sent})
+            )
+            customer = (await data(await visitor.get(f"/{customer_id}")))["customer"]
+            assert customer["addresses"] == [address]
+            await data(await visitor.put(f"/{customer_id}", json={"email": customer["email"]}))
+
+    def test_and_john_break_no_rule(self, settings: Settings) -> None:
+        with connect(settings.database_url) as connection:
+            assert invariants.find_violations(connection) == {}
+
+
+class TestCreate:
+    @staticmethod
+    def content() -> dict[str, list[tuple[Any, ...]]]:
+        """Return every row, but for what the present time or a random number is part of."""
+        connection = sqlite3.connect(demo.FILE)
+        tables = {
+            table: connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+            for table in Base.metadata.tables
+        }
+        connection.close()
+        tables["orders"] = [row[:-1] for row in tables["orders"]]
+        tables["users"] = [row[:-1] for row in tables["users"]]
+        return tables
+
+    def test_makes_the_shop_anew_at_each_start(self, settings: Settings) -> None:
+        before = self.content()
+        with connect(demo.DATABASE_URL) as connection:
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(table.delete())
+        assert self.content() != before
+        demo.create(settings)
+        assert self.content() == before
+
+    def test_gives_the_same_ids_each_time(self, settings: Settings) -> None:
+        demo.create(SETTINGS)
+        connection = sqlite3.connect(demo.FILE)
+        assert connection.execute("SELECT max(id), count(*) FROM customers").fetchone() == (39, 39)
+        assert connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'customers'").fetchone() == (
+            39,
+        )
+        connection.close()
+
+    def test_is_not_disturbed_by_what_a_crash_left(self, folder: Path) -> None:
+        for suffix in ("", "-wal", "-shm", ".lock"):
+            (folder / (demo.FILE + suffix)).write_bytes(b"rubbish" * 1000)
+        demo.create(SETTINGS)
+        assert len(self.content()["customers"]) == 39
+
+    def test_touches_no_other_file(self, settings: Settings, folder: Path) -> None:
+        (folder / "fluent-cart.db").write_bytes(b"the shop of somebody")
+        demo.create(SETTINGS)
+        assert (folder / "fluent-cart.db").read_bytes() == b"the shop of somebody"
+        assert sorted(path.name for path in folder.iterdir()) == [
+            demo.FILE,
+            f"{demo.FILE}.lock",
+            "fluent-cart.db",
+        ]
