@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo serve install install-dev test lint format lock clean
+.PHONY: help demo serve install install-dev test lint format bench bench-million bench-layers lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,14 +35,25 @@ format: install-dev  ## Format the code and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+bench: .venv-bench/.installed  ## Measure this server beside others; write benchmarks/RESULTS.md (half an hour)
+	@.venv-bench/bin/python -m benchmarks run $(BENCH)
+
+bench-million: .venv-bench/.installed  ## Measure latencies in a shop of a million customers (BENCH= for flags)
+	@.venv-bench/bin/python -m benchmarks million $(BENCH)
+
+bench-layers: .venv-bench/.installed  ## Measure what each layer of a request costs, in process (seconds)
+	@.venv-bench/bin/python -m benchmarks layers $(BENCH)
+
 lock:  ## Write the lock files anew (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
 	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
+	uv pip compile pyproject.toml --group build --group bench --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-bench.lock
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-demo.db*
+	rm -rf .venv .venv-bench .bench .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-demo.db*
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -57,4 +68,12 @@ clean:  ## Remove what the targets above made
 .venv/.installed-dev: .venv/.installed requirements-dev.lock
 	@echo 'Installing the test tools into .venv ...'
 	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The frameworks that the benchmark compares with stay out of the server's own environment.
+.venv-bench/.installed: .venv/bin/python requirements-bench.lock pyproject.toml
+	@echo 'Installing into .venv-bench ...'
+	@.venv/bin/python -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
