@@ -52,7 +52,9 @@ class _Plan:
     """A statement as one dialect wants it."""
 
     def __init__(self, statement: Statement, columns: list[str] | None, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect, column_keys=columns)
+        compiled = statement.compile(
+            dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
+        )
         self.text = str(compiled)
         self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
         # Values that are part of the statement itself.

@@ -181,13 +181,21 @@ def test_the_documented_curl_answers_as_documented(example: dict[str, Any], fres
     check(example["operation"], arguments[2], json.loads(body))
 
 
-@pytest.fixture
-async def owner(shared_app: FastAPI, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a fresh demo shop, signed in with the documented credentials."""
-    settings = Settings(database_url=f"sqlite:///{tmp_path / 'demo.db'}", _env_file=None)
-    migrations.upgrade(settings.database_url)
-    with connect(settings.database_url) as connection:
+@pytest.fixture(scope="module")
+def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo shop, to be copied."""
+    path = tmp_path_factory.mktemp("demo") / "demo.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    with connect(f"sqlite:///{path}") as connection:
         demo.load(connection)
+    return path
+
+
+@pytest.fixture
+async def owner(shared_app: FastAPI, demo_file: Path, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a fresh demo shop, signed in with the documented credentials."""
+    shutil.copy(demo_file, tmp_path / "demo.db")
+    settings = Settings(database_url=f"sqlite:///{tmp_path / 'demo.db'}", _env_file=None)
     async with create_database(settings) as database:
         shared_app.state.database = database
         transport = httpx.ASGITransport(shared_app)

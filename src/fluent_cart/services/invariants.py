@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 
 from fluent_cart.enums import PaymentStatus
 from fluent_cart.models import Address, ApplicationPassword, Customer, Order, User
+from fluent_cart.prepared import Prepared
 from fluent_cart.services.customer_search import number_of_customers
 
 _other = aliased(Customer)
@@ -81,10 +82,11 @@ INVARIANTS: Mapping[str, Select[Any]] = {
 }
 
 
-def find_violations(connection: Connection, examples: int = 5) -> dict[str, list[int]]:
+EXAMPLES = 5
+_violations = {rule: Prepared(statement.distinct().limit(EXAMPLES)) for rule, statement in INVARIANTS.items()}
+
+
+def find_violations(connection: Connection) -> dict[str, list[int]]:
     """Return the broken rules, each with the ids of a few rows that break it."""
-    found = {
-        rule: list(connection.scalars(statement.distinct().limit(examples)))
-        for rule, statement in INVARIANTS.items()
-    }
-    return {rule: ids for rule, ids in found.items() if ids}
+    found = {rule: statement.rows(connection) for rule, statement in _violations.items()}
+    return {rule: [identifier for (identifier,) in rows] for rule, rows in found.items() if rows}
