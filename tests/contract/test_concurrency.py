@@ -1,0 +1,221 @@
+"""Requests at the same time, to one process and to two on the same shop: nothing lost, no rule broken."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Connection
+
+from fluent_cart.app import PREFIX, create_app
+from fluent_cart.database import Database
+from fluent_cart.models import Address, Customer, Order, User
+from fluent_cart.services import orders, users
+from fluent_cart.settings import Settings
+from tests.conftest import MakeAddress, MakeCustomer, credentials, rows
+
+AT_ONCE = 50
+
+Caller = httpx.AsyncClient
+
+
+@pytest.fixture
+async def callers(settings: Settings, manager: httpx.AsyncClient) -> AsyncIterator[list[Caller]]:
+    """Managers at two processes of the same shop, in turns; the second has an application of its own."""
+    other = create_app(settings)
+    async with (
+        other.router.lifespan_context(other),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(other),
+            base_url=f"http://shop.example{PREFIX}",
+            auth=credentials("manager"),
+        ) as elsewhere,
+    ):
+        yield [manager, elsewhere] * (AT_ONCE // 2)
+
+
+async def all_at_once(requests: list[Any]) -> Counter[tuple[int, str]]:
+    """Send the requests together; count the answers by status and error code."""
+    answers = await asyncio.gather(*requests)
+    return Counter((answer.status_code, answer.json().get("code", "")) for answer in answers)
+
+
+async def test_creates_of_one_address_in_mixed_case_leave_one_customer(
+    callers: list[Caller], database: Database
+) -> None:
+    email = "john.doe@example.com"
+    spelled = [
+        "".join(letter.upper() if number >> place & 1 else letter for place, letter in enumerate(email))
+        for number in range(AT_ONCE)
+    ]
+    answers = await all_at_once(
+        [caller.post("", json={"email": each}) for caller, each in zip(callers, spelled, strict=True)]
+    )
+    assert answers == {(200, ""): 1, (422, "invalid_email"): AT_ONCE - 1}
+    assert len(await database.scan(rows, Customer)) == 1
+
+
+async def test_updates_to_one_address_leave_it_with_one_customer(
+    callers: list[Caller], database: Database, make_customer: MakeCustomer
+) -> None:
+    for number in range(AT_ONCE):
+        await make_customer(email=f"{number}@example.com")
+    answers = await all_at_once(
+        [
+            caller.put(f"/{customer_id}", json={"email": "Wanted@example.com"})
+            for customer_id, caller in enumerate(callers, start=1)
+        ]
+    )
+    assert answers == {(200, ""): 1, (422, "invalid_email"): AT_ONCE - 1}
+    emails = [customer["email"] for customer in await database.scan(rows, Customer)]
+    assert emails.count("Wanted@example.com") == 1
+    assert len(set(emails)) == AT_ONCE
+
+
+class TestAddresses:
+    @pytest.fixture
+    async def address_ids(self, make_customer: MakeCustomer, make_address: MakeAddress) -> list[int]:
+        """Ten addresses of customer 1."""
+        await make_customer(email="customer@example.com")
+        return [(await make_address(1))["id"] for _ in range(10)]
+
+    @staticmethod
+    async def primary(database: Database) -> list[int]:
+        return [each["id"] for each in await database.scan(rows, Address) if each["is_primary"]]
+
+    async def test_made_primary_leave_exactly_one(
+        self, callers: list[Caller], database: Database, address_ids: list[int]
+    ) -> None:
+        answers = await all_at_once(
+            [
+                caller.post("/1/address/make-primary", json={"address_id": address_ids[number % 10]})
+                for number, caller in enumerate(callers)
+            ]
+        )
+        assert answers == {(200, ""): AT_ONCE}
+        assert len(await self.primary(database)) == 1
+
+    async def test_created_as_primary_leave_exactly_one(
+        self, callers: list[Caller], database: Database, make_customer: MakeCustomer
+    ) -> None:
+        await make_customer(email="customer@example.com")
+        place = {"address_1": "1 Main St", "city": "Rome", "country": "IT"}
+        answers = await all_at_once(
+            [
+                caller.post("/1/address", json=place | {"is_primary": number % 2 == 0})
+                for number, caller in enumerate(callers)
+            ]
+        )
+        assert answers == {(200, ""): AT_ONCE}
+        assert len(await database.scan(rows, Address)) == AT_ONCE
+        assert len(await self.primary(database)) == 1
+
+    async def test_deleted_and_made_primary_leave_one_or_none(
+        self, callers: list[Caller], database: Database, address_ids: list[int]
+    ) -> None:
+        """Each is deleted once, however often it is asked for; the last takes the primary one along."""
+        deletions = [
+            caller.request("DELETE", "/1/address", json={"address_id": address_id})
+            for caller, address_id in zip(callers, address_ids * 3, strict=False)
+        ]
+        moves = [
+            caller.post("/1/address/make-primary", json={"address_id": address_id})
+            for caller, address_id in zip(callers, address_ids, strict=False)
+        ]
+        answers = await asyncio.gather(*deletions, *moves)
+        codes = Counter(answer.json().get("code", "ok") for answer in answers[: len(deletions)])
+        assert codes == {"ok": 10, "address_not_found": 20}
+        assert {answer.status_code for answer in answers[len(deletions) :]} <= {200, 404}
+        assert await database.scan(rows, Address) == []
+
+
+async def test_keys_of_additional_info_are_merged_without_loss(
+    callers: list[Caller], database: Database, make_customer: MakeCustomer
+) -> None:
+    await make_customer(email="customer@example.com")
+    answers = await all_at_once(
+        [caller.put("/1/additional-info", json={f"key{n}": n}) for n, caller in enumerate(callers)]
+    )
+    assert answers == {(200, ""): AT_ONCE}
+    [customer] = await database.scan(rows, Customer)
+    assert customer["additional_info"] == {f"key{n}": n for n in range(AT_ONCE)}
+
+
+async def test_one_user_wanted_by_many_customers_gets_one(
+    callers: list[Caller], database: Database, make_customer: MakeCustomer
+) -> None:
+    for number in range(AT_ONCE):
+        await make_customer(email=f"{number}@example.com")
+    answers = await all_at_once(
+        [
+            caller.post(f"/{customer_id}/attachable-user", json={"user_id": 1})
+            for customer_id, caller in enumerate(callers, start=1)
+        ]
+    )
+    assert answers == {(200, ""): 1, (422, "invalid_user"): AT_ONCE - 1}
+    assert [each["user_id"] for each in await database.scan(rows, Customer)].count(1) == 1
+
+
+async def test_one_customer_wanted_by_many_users_gets_one(
+    callers: list[Caller], database: Database, make_customer: MakeCustomer
+) -> None:
+    await make_customer(email="customer@example.com")
+
+    def create_users(connection: Connection) -> list[int]:
+        return [
+            users.create_user(connection, f"user{n}", f"user{n}@example.com", "", "subscriber")
+            for n in range(AT_ONCE)
+        ]
+
+    user_ids = await database.write(create_users)
+    answers = await all_at_once(
+        [
+            caller.post("/1/attachable-user", json={"user_id": user_id})
+            for caller, user_id in zip(callers, user_ids, strict=True)
+        ]
+    )
+    assert answers == {(200, ""): 1, (422, "invalid_user"): AT_ONCE - 1}
+    assert len(await database.scan(rows, User)) == len(user_ids) + 6
+
+
+async def test_bulk_actions_over_the_same_customers_in_any_order(
+    callers: list[Caller], database: Database, make_customer: MakeCustomer
+) -> None:
+    """Rows are locked in the order of their ids: nobody waits in a circle."""
+    customer_ids = [(await make_customer(email=f"{n}@example.com"))["id"] for n in range(20)]
+    answers = await all_at_once(
+        [
+            caller.post(
+                "/do-bulk-action",
+                json={
+                    "action": "update_status",
+                    "customer_ids": customer_ids[:: 1 if n % 2 else -1],
+                    "data": {"status": "active" if n % 3 else "inactive"},
+                },
+            )
+            for n, caller in enumerate(callers)
+        ]
+    )
+    assert answers == {(200, ""): AT_ONCE}
+    assert len({customer["status"] for customer in await database.scan(rows, Customer)}) == 1
+
+
+async def test_totals_count_every_order(database: Database, make_customer: MakeCustomer) -> None:
+    """The ``database`` fixture proves the totals once more, from the orders."""
+    await make_customer(email="customer@example.com")
+    order = {
+        "customer_id": 1,
+        "status": "completed",
+        "payment_status": "paid",
+        "currency": "USD",
+        "total_amount": 100,
+        "total_paid": 100,
+        "total_refund": 0,
+        "created_at": "2024-01-01T10:00:00Z",
+    }
+    await asyncio.gather(*(database.write(orders.record_order, order) for _ in range(AT_ONCE)))
+    [customer] = await database.scan(rows, Customer)
+    assert (customer["order_count"], customer["total_spent"]) == (AT_ONCE, 100 * AT_ONCE)
+    assert len(await database.scan(rows, Order)) == AT_ONCE
