@@ -85,7 +85,9 @@ class TestRefusals:
         (folder / demo.FILE).write_bytes(b"of the demo that runs")
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            refusal = f"Cannot listen on 127.0.0.1:{port}: Address already in use. Try another --host or --port"
+            refusal = (
+                f"Cannot listen on 127.0.0.1:{port}: Address already in use. Try another --host or --port"
+            )
             assert run("serve", "--demo", "--port", str(port)) == complained(refusal)
             assert run("serve", "--port", str(port)) == complained(refusal)
         assert served == []

@@ -1,0 +1,189 @@
+"""/customers/{customerId}/address and make-primary (decisions 18, 19)."""
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Connection, update
+
+from fluent_cart.database import Database
+from fluent_cart.models import Address
+from tests.conftest import MakeAddress, MakeCustomer, rows
+from tests.errors import assert_error
+
+LONG_AGO = "2020-01-01T00:00:00Z"
+PLACE = {"address_1": "1 Main St", "city": "Rome", "country": "IT"}
+
+
+@pytest.fixture
+async def shop(make_customer: MakeCustomer, make_address: MakeAddress, database: Database) -> None:
+    """Customer 1 with the addresses 1, 2 and 3; customer 2 with address 4; all of them old."""
+    for email in ("one@example.com", "two@example.com"):
+        await make_customer(email=email)
+    for customer_id in (1, 1, 1, 2):
+        await make_address(customer_id)
+
+    def age(connection: Connection) -> None:
+        connection.execute(update(Address).values(updated_at=LONG_AGO))
+
+    await database.write(age)
+
+
+async def stored(database: Database) -> dict[int, dict[str, Any]]:
+    return {address["id"]: address for address in await database.scan(rows, Address)}
+
+
+async def primary(database: Database, customer_id: int = 1) -> list[int]:
+    return [
+        address["id"]
+        for address in (await stored(database)).values()
+        if address["is_primary"] and address["customer_id"] == customer_id
+    ]
+
+
+async def touched(database: Database) -> set[int]:
+    """Return which addresses have changed since the shop was made."""
+    return {
+        number for number, address in (await stored(database)).items() if address["updated_at"] != LONG_AGO
+    }
+
+
+class TestList:
+    async def test_is_oldest_first_and_of_this_customer_alone(
+        self, shop: None, viewer: httpx.AsyncClient
+    ) -> None:
+        for customer_id, ids in ((1, [1, 2, 3]), (2, [4])):
+            addresses = (await viewer.get(f"/{customer_id}/address")).json()["data"]["addresses"]
+            assert [address["id"] for address in addresses] == ids
+
+
+class TestCreate:
+    async def test_stores_defaults_and_makes_the_first_primary(
+        self, manager: httpx.AsyncClient, make_customer: MakeCustomer, database: Database
+    ) -> None:
+        await make_customer(email="one@example.com")
+        answer = await manager.post("/1/address", json=PLACE | {"country": " it "})
+        address = answer.json()["data"]["address"]
+        assert address == {
+            "id": 1, "type": "billing", "first_name": "", "last_name": "", **PLACE, "state": "",
+            "postcode": "", "created_at": address["created_at"], "address_2": None, "company_name": None, "phone": None,
+        }  # fmt: skip
+        row = (await stored(database))[1]
+        assert row["is_primary"] is True
+        assert row["updated_at"] == row["created_at"] == address["created_at"]
+
+    async def test_another_is_primary_only_if_it_says_so(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        await manager.post("/1/address", json=PLACE)
+        assert (await primary(database), await touched(database)) == ([1], {5})
+        await manager.post("/1/address", json=PLACE | {"is_primary": True, "type": "shipping"})
+        assert (await primary(database), await touched(database)) == ([6], {1, 5, 6})
+        assert await primary(database, customer_id=2) == [4]
+
+    @pytest.mark.parametrize("field", PLACE)
+    async def test_needs_a_place(self, shop: None, manager: httpx.AsyncClient, field: str) -> None:
+        for body in ({**PLACE, field: " "}, {name: value for name, value in PLACE.items() if name != field}):
+            answer = await manager.post("/1/address", json=body)
+            assert_error(answer, 422, "validation_error")
+            assert list(answer.json()["error"]["details"]) == [field]
+
+
+class TestUpdate:
+    async def test_changes_what_is_sent_and_nothing_else(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        before = (await stored(database))[2]
+        sent = {"address_id": 2, "city": "Oslo", "country": "no", "phone": " 5 ", "type": "shipping"}
+        answer = await manager.put("/1/address", json=sent)
+        after = (await stored(database))[2]
+        changed = {name for name in before if before[name] != after[name]}
+        assert changed == {"city", "country", "phone", "type", "updated_at"}
+        assert answer.json()["data"]["address"] == {
+            "id": 2, "first_name": "", "last_name": "", "address_1": "1 Main St", "city": "Oslo", "state": "",
+            "postcode": "", "country": "NO", "updated_at": after["updated_at"], "address_2": None,
+            "company_name": None, "phone": "5",
+        }  # fmt: skip
+        assert await touched(database) == {2}
+
+    @pytest.mark.parametrize("body", [{}, {"city": "New York"}, {"is_primary": False}, {"phone": None}])
+    async def test_without_a_change_leaves_the_time(
+        self, shop: None, manager: httpx.AsyncClient, database: Database, body: dict[str, Any]
+    ) -> None:
+        answer = await manager.put("/1/address", json={"address_id": 2, **body})
+        assert answer.json()["data"]["address"]["updated_at"] == LONG_AGO
+        assert await touched(database) == set()
+
+    async def test_moves_the_primary(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        await manager.put("/1/address", json={"address_id": 3, "is_primary": True})
+        assert (await primary(database), await touched(database)) == ([3], {1, 3})
+
+    async def test_does_not_leave_a_customer_without_a_primary(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        refused = await manager.put("/1/address", json={"address_id": 1, "is_primary": False, "city": "Oslo"})
+        details = {"is_primary": ["Make another address the primary one instead"]}
+        assert_error(refused, 422, "validation_error", details=details)
+        assert await touched(database) == set()
+
+    @pytest.mark.parametrize("field", ["address_1", "city", "country", "first_name", "type"])
+    async def test_null_and_nothing_are_no_place(
+        self, shop: None, manager: httpx.AsyncClient, database: Database, field: str
+    ) -> None:
+        assert_error(
+            await manager.put("/1/address", json={"address_id": 1, field: None}), 422, "validation_error"
+        )
+        assert await touched(database) == set()
+
+
+class TestDelete:
+    async def test_of_the_primary_promotes_the_oldest_left(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        for address_id, left in ((1, [2]), (2, [3]), (3, [])):
+            answer = await manager.request("DELETE", "/1/address", json={"address_id": address_id})
+            assert answer.json() == {"success": True, "message": "Address deleted successfully"}
+            assert await primary(database) == left
+        assert set(await stored(database)) == {4}
+
+    async def test_of_another_leaves_the_primary(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        await manager.delete("/1/address?address_id=3")
+        assert (await primary(database), await touched(database)) == ([1], set())
+
+
+class TestMakePrimary:
+    async def test_moves_it(self, shop: None, manager: httpx.AsyncClient, database: Database) -> None:
+        answer = await manager.post("/1/address/make-primary", json={"address_id": 2})
+        address = answer.json()["data"]["address"]
+        assert address == {
+            "id": 2, "is_primary": True, "updated_at": address["updated_at"], "address_2": None,
+            "company_name": None, "phone": None,
+        }  # fmt: skip
+        assert (await primary(database), await touched(database)) == ([2], {1, 2})
+
+    async def test_of_the_primary_changes_nothing(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        answer = await manager.post("/1/address/make-primary", json={"address_id": 1})
+        assert answer.json()["data"]["address"]["updated_at"] == LONG_AGO
+        assert await touched(database) == set()
+
+
+async def test_an_address_is_out_of_reach_through_another_customer(
+    shop: None, manager: httpx.AsyncClient, database: Database
+) -> None:
+    """Address 4 is customer 2's. Whoever asks for it through customer 1 hears what is said of 999."""
+    before = await stored(database)
+    for method, path in (
+        ("PUT", "/1/address"),
+        ("DELETE", "/1/address"),
+        ("POST", "/1/address/make-primary"),
+    ):
+        for address_id in (4, 999):
+            answer = await manager.request(method, path, json={"address_id": address_id, "city": "Oslo"})
+            assert_error(answer, 404, "address_not_found", f"Address with ID {address_id} not found")
+    assert await stored(database) == before
