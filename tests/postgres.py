@@ -47,12 +47,21 @@ def server() -> Iterator[str]:
     def run(*command: str) -> None:
         subprocess.run(command, check=True, user=owner, cwd=folder, stdout=subprocess.DEVNULL)
 
-    port, data = free_port(), str(folder / "data")
-    # Nothing outlives the tests, so nothing needs to reach the disk.
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
-    control = str(binaries / "pg_ctl")
+    data, control = str(folder / "data"), str(binaries / "pg_ctl")
+
+    def start() -> int:
+        port = free_port()
+        # Nothing outlives the tests, so nothing needs to reach the disk.
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
+        run(control, "-D", data, "-w", "-o", options, "-l", str(folder / "server.log"), "start")
+        return port
+
     run(str(binaries / "initdb"), "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
-    run(control, "-D", data, "-w", "-o", options, "-l", str(folder / "server.log"), "start")
+    try:
+        port = start()
+    except subprocess.CalledProcessError:
+        # Somebody else may have taken the port since it was free.
+        port = start()
     try:
         yield f"postgresql://shop@127.0.0.1:{port}"
     finally:

@@ -66,7 +66,8 @@ class TestCreate:
         address = answer.json()["data"]["address"]
         assert address == {
             "id": 1, "type": "billing", "first_name": "", "last_name": "", **PLACE, "state": "",
-            "postcode": "", "created_at": address["created_at"], "address_2": None, "company_name": None, "phone": None,
+            "postcode": "", "created_at": address["created_at"], "address_2": None,
+            "company_name": None, "phone": None,
         }  # fmt: skip
         row = (await stored(database))[1]
         assert row["is_primary"] is True

@@ -67,7 +67,8 @@ class TestOrders:
         ("query", "count", "pages", "relations"),
         [
             ("?page=1", 10, "3", {"next"}), ("?page=2", 10, "3", {"prev", "next"}),
-            ("?page=4", 0, "3", {"prev"}), ("?per_page=20", 20, "2", {"next"}), ("?per_page=20&page=2", 10, "2", {"prev"}),
+            ("?page=4", 0, "3", {"prev"}), ("?per_page=20", 20, "2", {"next"}),
+            ("?per_page=20&page=2", 10, "2", {"prev"}),
         ],
     )  # fmt: skip
     async def test_come_in_pages_if_asked_for(
