@@ -106,7 +106,7 @@ def sqlite_settings(sqlite_template: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def postgres_settings(postgres_template: str) -> Iterator[Settings]:
-    """A shop on PostgreSQL, for tests of what only PostgreSQL does."""
+    """A shop on PostgreSQL, for tests of what only PostgreSQL does; its tables may be changed."""
     name = f"fluent_cart_{uuid4().hex}"
     with _administration(postgres_template) as execute:
         execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
@@ -114,9 +114,51 @@ def postgres_settings(postgres_template: str) -> Iterator[Settings]:
         execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(params=["sqlite", *(["postgres"] if postgres.AVAILABLE else [])])
+@pytest.fixture(scope="session")
+def postgres_shop(postgres_template: str) -> Iterator[str]:
+    """One database for all tests that leave its tables alone: making one takes longer than most tests."""
+    name = f"fluent_cart_{uuid4().hex}"
+    with _administration(postgres_template) as execute:
+        execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        with psycopg.connect(f"{postgres_template}/{name}", autocommit=True) as connection:
+            connection.execute(REMEMBER)
+        yield f"{postgres_template}/{name}"
+        execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+REMEMBER = """
+CREATE SCHEMA remembered;
+CREATE TABLE remembered.users AS TABLE users;
+CREATE TABLE remembered.application_passwords AS TABLE application_passwords;
+"""
+RESTORE = """
+TRUNCATE customers, customer_addresses, orders, users, application_passwords RESTART IDENTITY;
+UPDATE customer_counts SET count = 0 WHERE count <> 0;
+INSERT INTO users SELECT * FROM remembered.users;
+INSERT INTO application_passwords SELECT * FROM remembered.application_passwords;
+SELECT setval('users_id_seq', max(id)) FROM users;
+SELECT setval('application_passwords_id_seq', max(id)) FROM application_passwords;
+"""
+
+
+@pytest.fixture
+def shared_postgres_settings(postgres_shop: str) -> Settings:
+    """The shared database, as it was made."""
+    with psycopg.connect(postgres_shop, autocommit=True) as connection:
+        connection.execute(RESTORE)
+    return Settings(database_url=postgres_shop, _env_file=None)
+
+
+@pytest.fixture(params=["sqlite", *(["shared_postgres"] if postgres.AVAILABLE else [])])
 def settings(request: pytest.FixtureRequest) -> Settings:
     """A fresh shop; every test that has one runs once for each database."""
+    shop: Settings = request.getfixturevalue(f"{request.param}_settings")
+    return shop
+
+
+@pytest.fixture(params=["sqlite", *(["postgres"] if postgres.AVAILABLE else [])])
+def own_settings(request: pytest.FixtureRequest) -> Settings:
+    """A shop of the test's own on each database, whose very tables it may change."""
     shop: Settings = request.getfixturevalue(f"{request.param}_settings")
     return shop
 

@@ -66,6 +66,11 @@ def revisions() -> list[Script]:
 
 
 @pytest.fixture
+def settings(own_settings: Settings) -> Settings:
+    return own_settings
+
+
+@pytest.fixture
 def url(settings: Settings) -> str:
     """A database that has been at the newest migration and is empty again."""
     migrations.downgrade(settings.database_url, "base")

@@ -38,18 +38,15 @@ def page_headers(request: Request, page: int, per_page: int, total: int) -> dict
     """Return WordPress's headers for a page: totals, and links to its neighbours (decision 11)."""
     pages = total_pages(total, per_page)
     headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
-    neighbours = [("prev", min(page - 1, pages))] if page > 1 and pages else []
+    neighbours = {"prev": min(page - 1, pages)} if page > 1 and pages else {}
     if page < pages:
-        neighbours.append(("next", page + 1))
+        neighbours["next"] = page + 1
     if neighbours:
-        headers["Link"] = ", ".join(f'<{_page_url(request, n)}>; rel="{rel}"' for rel, n in neighbours)
+        sent = parse_qsl(request.url.query, keep_blank_values=True, errors="replace")
+        others = [(name, value) for name, value in sent if name != "page"]
+        base = request.url.replace(query="")
+        headers["Link"] = ", ".join(
+            f'<{base}?{urlencode([*others, ("page", number)])}>; rel="{relation}"'
+            for relation, number in neighbours.items()
+        )
     return headers
-
-
-def _page_url(request: Request, page: int) -> str:
-    query = [
-        (name, value)
-        for name, value in parse_qsl(request.url.query, keep_blank_values=True, errors="replace")
-        if name != "page"
-    ]
-    return str(request.url.replace(query=urlencode([*query, ("page", str(page))])))

@@ -127,7 +127,7 @@ class CustomerListQuery(BaseModel):
         " id; case and accents do not matter, and of several words all must occur",
     )
     filters: Annotated[CustomerFilters, BeforeValidator(_decoded)] = Field(
-        CustomerFilters(), description="Filter options, as `filters[status]=active` or as JSON"
+        default_factory=CustomerFilters, description="Filter options, as `filters[status]=active` or as JSON"
     )
     order_by: SortField = Field(SortField.ID, description="Sort field")
     order_type: Annotated[SortDirection, BeforeValidator(_upper)] = Field(
