@@ -1,0 +1,9 @@
+"""How fast the server is, beside what else could have been written: see README.md in this folder."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parent
+# Databases and logs of the benchmark; everything in it can be made again.
+WORK = ROOT / ".bench"
+HOST = "127.0.0.1"
