@@ -1,6 +1,7 @@
 """fluent-cart serve: what it refuses, what it tells, and the real server as a child process."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ import uvicorn
 
 from fluent_cart import demo
 from fluent_cart.database import migrations
+from fluent_cart.settings import Settings
+from tests import postgres
 from tests.cli.conftest import Run, complained, printed
 from tests.server import COMMAND, START_SECONDS, free_port
 
@@ -302,3 +305,30 @@ class TestServer:
         assert log.count("Application shutdown complete") == 2
         assert "Traceback" not in log
         assert not listens("127.0.0.1", port)
+
+
+@pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+class TestCapacity:
+    """Workers that together want more connections than there are would fail under load, not before."""
+
+    @pytest.fixture(autouse=True)
+    def shop(
+        self, served: list[tuple[Any, ...]], postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FLUENT_CART_DATABASE_URL", postgres_settings.database_url)
+
+    def test_too_few_connections_are_refused(
+        self, run: Run, port: int, served: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FLUENT_CART_CONNECTIONS", "100")
+        refused = run("serve", "--port", str(port), "--workers", "64")
+        assert (refused.code, refused.out, served) == (1, "", [])
+        assert re.fullmatch(
+            "fluent-cart: 64 workers with 100 connections each want 6400, but PostgreSQL has [0-9]+."
+            " Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS\n",
+            refused.err,
+        )
+
+    def test_enough_are_served(self, run: Run, port: int, served: list[tuple[Any, ...]]) -> None:
+        assert run("serve", "--port", str(port), "--workers", "4").code == 0
+        assert len(served) == 1

@@ -31,7 +31,9 @@ def serve(
     if demonstrate:
         settings = settings.model_copy(update={"database_url": demo.DATABASE_URL})
         demo.create(settings)
+    workers = workers or settings.workers
     session.require_newest(settings)
+    session.require_capacity(settings, workers)
     _announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", demonstrate)
     # Worker processes begin with nothing but the environment.
     os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
@@ -40,7 +42,7 @@ def serve(
         factory=True,
         host=host,
         port=port,
-        workers=workers or settings.workers,
+        workers=workers,
         log_level=settings.log_level,
         server_header=False,
         # Lines of the access log would hold search terms, and so names and addresses of customers.

@@ -62,6 +62,21 @@ def require_newest(settings: Settings) -> None:
         )
 
 
+def require_capacity(settings: Settings, workers: int) -> None:
+    """Raise ``CommandError`` if the database's server has too few connections for all workers."""
+    database = create_database(settings)
+    try:
+        capacity = database.capacity()
+    finally:
+        database.stop()
+    wanted = workers * settings.connections
+    if capacity is not None and wanted > capacity:
+        raise CommandError(
+            f"{workers} workers with {settings.connections} connections each want {wanted}, but PostgreSQL"
+            f" has {capacity}. Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS"
+        )
+
+
 def _database() -> Database:
     settings = read_settings()
     require_newest(settings)

@@ -50,6 +50,10 @@ class Database(ABC):
     def snapshot(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the database and cannot change it."""
 
+    def capacity(self) -> int | None:
+        """Return how many connections the server has for all processes together; None if any number."""
+        return None
+
     @abstractmethod
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

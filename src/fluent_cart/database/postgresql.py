@@ -13,7 +13,7 @@ from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -30,6 +30,11 @@ LIMITS = {
     "lock_timeout": 3000,
     "idle_in_transaction_session_timeout": 10000,
 }
+# Some connections are kept for administrators; reserved_connections is there from PostgreSQL 16 on.
+_CAPACITY = text(
+    "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+    " - coalesce(current_setting('reserved_connections', true), '0')::int"
+)
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED = "40001", "40P01"
 ATTEMPTS = 4
 
@@ -64,6 +69,10 @@ class PostgreSQLDatabase(Database):
     def snapshot(self) -> Iterator[Connection]:
         with self._snapshots.begin() as connection:
             yield connection
+
+    def capacity(self) -> int | None:
+        with self.snapshot() as connection:
+            return int(connection.scalar(_CAPACITY))
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
