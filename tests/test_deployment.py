@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -269,7 +270,9 @@ class TestCompose:
         self, compose: dict[str, Any], services: dict[str, Service]
     ) -> None:
         (range_of_addresses,) = compose["networks"]["inner"]["ipam"]["config"]
-        assert services["api"]["environment"]["FORWARDED_ALLOW_IPS"] == range_of_addresses["subnet"]
+        assert (
+            services["api"]["environment"]["FLUENT_CART_FORWARDED_ALLOW_IPS"] == range_of_addresses["subnet"]
+        )
         assert ip_network(by_default(range_of_addresses["subnet"])).is_private
         assert {name for name, service in services.items() if "inner" in service["networks"]} == {
             "api", "proxy",
@@ -277,8 +280,7 @@ class TestCompose:
 
     def test_sets_what_the_server_reads(self, services: dict[str, Service]) -> None:
         known = {f"FLUENT_CART_{name.upper()}" for name in Settings.model_fields}
-        libraries = {"PGPASSWORD", "FORWARDED_ALLOW_IPS"}
-        assert set(services["api"]["environment"]) - libraries <= known
+        assert set(services["api"]["environment"]) - {"PGPASSWORD"} <= known
 
 
 class TestProxyConfiguration:
@@ -345,10 +347,11 @@ def is_healthy(port: int) -> bool:
 def database_url(postgres_template: str) -> Iterator[str]:
     """A shop for the whole class, one migration behind."""
     with psycopg.connect(f"{postgres_template}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE deployed TEMPLATE {TEMPLATE} STRATEGY FILE_COPY".encode())
-        migrations.downgrade(url := f"{postgres_template}/deployed", "-1")
+        name = f"fluent_cart_{uuid4().hex}"
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY".encode())
+        migrations.downgrade(url := f"{postgres_template}/{name}", "-1")
         yield url
-        connection.execute("DROP DATABASE deployed WITH (FORCE)")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture(scope="class")

@@ -15,6 +15,10 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address `serve` listens on.")
     port: int = Field(8000, ge=1, le=65535, description="The port `serve` listens on.")
+    forwarded_allow_ips: str = Field(
+        "127.0.0.1,::1",
+        description="Proxies whose `X-Forwarded-Proto` and `-For` are believed: addresses and networks.",
+    )
     workers: int = Field(1, ge=1, le=64, description="How many processes `serve` starts.")
     log_level: str = Field(
         "info",

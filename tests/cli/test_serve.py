@@ -170,6 +170,7 @@ class TestOptions:
             "port": port,
             "workers": 1,
             "log_level": "info",
+            "forwarded_allow_ips": "127.0.0.1,::1",
             "server_header": False,
             "access_log": False,
         } | others
@@ -178,10 +179,12 @@ class TestOptions:
         self, run: Run, made: None, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         given = {"HOST": "0.0.0.0", "PORT": str(port), "WORKERS": "3", "LOG_LEVEL": "warning"}
+        given["FORWARDED_ALLOW_IPS"] = proxies = "10.0.0.0/8"
         for name, value in given.items():
             monkeypatch.setenv(f"FLUENT_CART_{name}", value)
         assert run("serve") == printed(announced(port, "0.0.0.0"))
-        options = self.options(port, host="0.0.0.0", workers=3, log_level="warning")
+        told = {"host": "0.0.0.0", "workers": 3, "log_level": "warning", "forwarded_allow_ips": proxies}
+        options = self.options(port, **told)
         assert served == [("fluent_cart.app:create_app", "sqlite:///fluent-cart.db", options)]
 
     def test_on_the_command_line_win(

@@ -44,6 +44,8 @@ def serve(
         port=port,
         workers=workers,
         log_level=settings.log_level,
+        # Links in answers begin as the caller's address did, which only the proxy knows.
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         server_header=False,
         # Lines of the access log would hold search terms, and so names and addresses of customers.
         access_log=False,
