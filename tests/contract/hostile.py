@@ -65,6 +65,16 @@ VALUES = UNSTORABLE | {
     "sharp s, upper case SS": '"\u00df"',
 }
 
+# Those that a database could take ill: what is refused before one is asked need not be sent to both.
+FOR_DATABASES = {
+    label: VALUES[label]
+    for label in (
+        "lone surrogate", "NUL", "2^63-1", "2^63", "-2^63-1", "2^64", "500 digits", "-0.0",
+        "1e308", "3 times as long composed", "300 letters", "SQL", "line breaks", "invisible", "astral",
+        "noncharacter",
+    )
+}  # fmt: skip
+
 # What each value is worth as an id. 404 stands for "well formed, but there is none".
 IDS = {
     "true": 422, "false": 422, "null": 422, "[]": 422, "[1]": 422, "{}": 422, "1.0": 422, "1e0": 422,

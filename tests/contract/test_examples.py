@@ -7,8 +7,10 @@ import json
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
-from sqlalchemy import delete, text
 
 from fluent_cart import demo
 from fluent_cart.app import EXAMPLES_PREFIX, PREFIX
 from fluent_cart.database import connect, create_database, migrations
-from fluent_cart.models import Base
 from fluent_cart.settings import Settings
 from tests.server import demo_server
 
@@ -153,22 +153,29 @@ def run(arguments: list[str]) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """A demo server: its address, and that of its database."""
+def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo shop, to be copied."""
+    path = tmp_path_factory.mktemp("demo") / "demo.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    with connect(f"sqlite:///{path}") as connection:
+        demo.load(connection)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A demo server: its address, and the file of its database."""
     folder = tmp_path_factory.mktemp("demo")
     with demo_server(folder) as address:
-        yield address, f"sqlite:///{folder / demo.FILE}"
+        yield address, folder / demo.FILE
 
 
 @pytest.fixture
-def fresh_demo(server: tuple[str, str]) -> str:
+def fresh_demo(server: tuple[str, Path], demo_file: Path) -> str:
     """The demo server's address, its shop as it is when the server has just started."""
-    address, database_url = server
-    with connect(database_url) as connection:
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(delete(table))
-        connection.execute(text("DELETE FROM sqlite_sequence"))
-        demo.load(connection)
+    address, path = server
+    with closing(sqlite3.connect(demo_file)) as made, closing(sqlite3.connect(path)) as served:
+        made.backup(served)
     return address
 
 
@@ -179,16 +186,6 @@ def test_the_documented_curl_answers_as_documented(example: dict[str, Any], fres
     status, body = run(arguments)
     assert status == 200, body
     check(example["operation"], arguments[2], json.loads(body))
-
-
-@pytest.fixture(scope="module")
-def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo shop, to be copied."""
-    path = tmp_path_factory.mktemp("demo") / "demo.db"
-    migrations.upgrade(f"sqlite:///{path}")
-    with connect(f"sqlite:///{path}") as connection:
-        demo.load(connection)
-    return path
 
 
 @pytest.fixture
