@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo serve install install-dev test lint format bench bench-million bench-layers lock clean
+.PHONY: help demo serve install install-dev test test-quick fire lint format bench bench-million bench-layers lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,12 @@ install-dev: .venv/.installed-dev  ## Also install what the tests and linters ne
 test: install-dev  ## Run every test with branch coverage
 	@$(BIN)/python tests/run.py
 
+test-quick: install-dev  ## Run the everyday tests: no coverage, no servers of their own
+	@$(BIN)/python -m pytest -n auto -q -m 'not server and not browser'
+
+fire: install-dev  ## Kill, cut, flood and soak the server; write tests/fire/RESULTS.md (45 minutes; FIRE= for flags)
+	@$(BIN)/python -m tests.fire $(FIRE)
+
 lint: install-dev  ## Check format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -46,11 +52,11 @@ bench-layers: .venv-bench/.installed  ## Measure what each layer of a request co
 
 lock:  ## Write the lock files anew (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
+	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
 	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
+	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
 	uv pip compile pyproject.toml --group build --group bench --universal --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-bench.lock
+	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-bench.lock
 
 clean:  ## Remove what the targets above made
 	rm -rf .venv .venv-bench .bench .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-demo.db*
