@@ -29,7 +29,10 @@ def _owner() -> str | None:
     return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else None
 
 
-AVAILABLE = bool(NAMED or (_binaries() and _owner()))
+BINARIES, OWNER = _binaries(), _owner()
+# Whether a server can be started; a named one is not ours to stop.
+INSTALLED = bool(BINARIES and OWNER)
+AVAILABLE = bool(NAMED) or INSTALLED
 
 
 @contextmanager
@@ -38,16 +41,15 @@ def server() -> Iterator[str]:
     if NAMED:
         yield NAMED.rpartition("/")[0]
         return
-    binaries, owner = _binaries(), _owner()
-    assert binaries
-    assert owner
+    assert BINARIES
+    assert OWNER
     folder = Path(tempfile.mkdtemp(prefix="fluent-cart-postgres-"))
-    shutil.chown(folder, owner)
+    shutil.chown(folder, OWNER)
 
     def run(*command: str) -> None:
-        subprocess.run(command, check=True, user=owner, cwd=folder, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, user=OWNER, cwd=folder, stdout=subprocess.DEVNULL)
 
-    data, control = str(folder / "data"), str(binaries / "pg_ctl")
+    data, control = str(folder / "data"), str(BINARIES / "pg_ctl")
 
     def start() -> int:
         port = free_port()
@@ -56,7 +58,7 @@ def server() -> Iterator[str]:
         run(control, "-D", data, "-w", "-o", options, "-l", str(folder / "server.log"), "start")
         return port
 
-    run(str(binaries / "initdb"), "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+    run(str(BINARIES / "initdb"), "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
     try:
         port = start()
     except subprocess.CalledProcessError:

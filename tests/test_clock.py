@@ -19,6 +19,13 @@ class TestNow:
         assert clock.to_text(datetime.fromisoformat(now := clock.now())) == now
 
 
+class TestAgo:
+    def test_is_that_long_before_now(self) -> None:
+        before = datetime.now(UTC).replace(microsecond=0)
+        moment = datetime.fromisoformat(clock.ago(timedelta(hours=24)))
+        assert before <= moment + timedelta(hours=24) <= datetime.now(UTC)
+
+
 class TestToText:
     @pytest.mark.parametrize(
         ("moment", "text"),

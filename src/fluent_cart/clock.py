@@ -1,13 +1,16 @@
 """The one clock: UTC in the documented form, whole seconds (decision 7)."""
 
-from datetime import UTC, datetime
-
-FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+from datetime import UTC, datetime, timedelta
 
 
 def now() -> str:
     """Return the present time, for example ``2024-01-01T10:00:00Z``."""
-    return datetime.now(UTC).strftime(FORMAT)
+    return to_text(datetime.now(UTC))
+
+
+def ago(duration: timedelta) -> str:
+    """Return the time that was ``duration`` ago."""
+    return to_text(datetime.now(UTC) - duration)
 
 
 def to_text(moment: datetime) -> str:

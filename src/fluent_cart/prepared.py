@@ -4,6 +4,7 @@ SQLAlchemy takes more time to look up a statement and to wrap its result than a 
 What is left of it here is the text of the statement and the conversion of values.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,18 @@ from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Rows = list[tuple[Any, ...]]
+Record = dict[str, Any]
+RecordMaker = Callable[[Iterable[Sequence[Any]]], list[Record]]
+
+
+class Asks(ABC):
+    """A connection that is not SQLAlchemy's own: what ``execute`` needs of one, and no more."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    def ask(self, text: str, parameters: Any) -> Rows:
+        """Run the text of a statement; return the rows that it answers, if any."""
 
 
 class Prepared:
@@ -24,28 +37,50 @@ class Prepared:
         self.statement = statement
         self._columns = list(columns) or None
         self._plans: dict[str, _Plan] = {}
+        self._make_records: RecordMaker | None = None
 
     def rows(self, connection: Connection, values: Mapping[str, Any] | None = None, /, **more: Any) -> Rows:
         """Run the statement; return the rows that it answers, if any."""
         dialect = connection.dialect
-        plan = self._plans.get(dialect.name)
+        # Each database, and each way to ask it, has a style of its own.
+        plan = self._plans.get(dialect.paramstyle)
         if plan is None:
-            plan = self._plans[dialect.name] = _Plan(self.statement, self._columns, dialect)
-        driver: Any = connection.connection.driver_connection
-        try:
-            cursor = driver.execute(plan.text, plan.parameters({**values, **more} if values else more))
-            found = cursor.fetchall() if cursor.description else []
-        except dialect.loaded_dbapi.Error as error:
-            # What SQLAlchemy itself does: wrap it, and drop the connection if it is lost.
-            connection._handle_dbapi_exception(error, plan.text, None, None, None)
+            plan = self._plans[dialect.paramstyle] = _Plan(self.statement, self._columns, dialect)
+        found = execute(connection, plan.text, plan.parameters({**values, **more} if values else more))
         return plan.converted(found) if plan.converters else found
 
     def records(
         self, connection: Connection, values: Mapping[str, Any] | None = None, /, **more: Any
-    ) -> list[dict[str, Any]]:
+    ) -> list[Record]:
         """Run the statement; return each row by the names of its columns."""
-        names = [str(column.key) for column in self.statement.exported_columns]
-        return [dict(zip(names, row, strict=True)) for row in self.rows(connection, values, **more)]
+        if self._make_records is None:
+            self._make_records = record_maker(str(column.key) for column in self.statement.exported_columns)
+        return self._make_records(self.rows(connection, values, **more))
+
+
+def record_maker(keys: Iterable[str]) -> RecordMaker:
+    """Return a function that turns rows into dicts with ``keys``.
+
+    Its text is made once, as that of a named tuple's functions is: a literal whose keys are fixed takes a
+    third of the time of ``dict(zip(...))``, which was a third of the time of a list.
+    """
+    values = {key: f"value_{number}" for number, key in enumerate(keys)}
+    pairs = ", ".join(f"{key!r}: {value}" for key, value in values.items())
+    made: RecordMaker = eval(f"lambda rows: [{{{pairs}}} for {', '.join(values.values())}, in rows]")  # noqa: S307  # names of columns
+    return made
+
+
+def execute(connection: Connection, text: str, parameters: Any = None) -> Rows:
+    """Run the text of a statement as the driver takes it; return the rows that it answers, if any."""
+    if isinstance(connection, Asks):
+        return connection.ask(text, parameters)
+    driver: Any = connection.connection.driver_connection
+    try:
+        cursor = driver.execute(text, parameters) if parameters else driver.execute(text)
+        return cursor.fetchall() if cursor.description else []
+    except connection.dialect.loaded_dbapi.Error as error:
+        # What SQLAlchemy itself does: wrap it, and drop the connection if it is lost.
+        connection._handle_dbapi_exception(error, text, None, None, None)
 
 
 class _Plan:

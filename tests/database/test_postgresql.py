@@ -35,9 +35,9 @@ def rename(connection: Connection, customer_id: int, name: str) -> None:
 async def test_sessions_obey_the_limits(postgres_settings: Settings) -> None:
     async with create_database(postgres_settings) as database:
         for name, milliseconds in LIMITS.items():
-            assert await database.read(show, name) in (f"{milliseconds // 1000}s", f"{milliseconds}ms")
-        assert await database.read(show, "TimeZone") == "UTC"
-        assert await database.read(show, "synchronous_commit") == "on"
+            assert await database.scan(show, name) in (f"{milliseconds // 1000}s", f"{milliseconds}ms")
+        assert await database.scan(show, "TimeZone") == "UTC"
+        assert await database.scan(show, "synchronous_commit") == "on"
 
 
 async def test_a_scan_cannot_change_anything(postgres_settings: Settings) -> None:
@@ -45,7 +45,7 @@ async def test_a_scan_cannot_change_anything(postgres_settings: Settings) -> Non
         with pytest.raises(ServiceUnavailable):
             await database.scan(create, "a@example.com")
         assert (
-            await database.read(lambda connection: connection.scalar(text("SELECT count(*) FROM customers")))
+            await database.scan(lambda connection: connection.scalar(text("SELECT count(*) FROM customers")))
             == 0
         )
 
@@ -146,12 +146,12 @@ async def test_no_server_is_503(postgres_settings: Settings) -> None:
     nowhere = postgres_settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/shop"})
     async with create_database(nowhere) as database:
         with pytest.raises(ServiceUnavailable):
-            await database.read(show, "TimeZone")
+            await database.scan(show, "TimeZone")
 
 
 async def test_a_full_pool_is_503_and_the_waiting_unit_never_runs(postgres_settings: Settings) -> None:
     release, ran = threading.Event(), []
-    small = postgres_settings.model_copy(update={"connections": 1, "write_timeout": 0.2})
+    small = postgres_settings.model_copy(update={"connections": 2, "write_timeout": 0.2})
     async with create_database(small) as database:
         holder = asyncio.create_task(database.write(lambda _connection: release.wait(5)))
         await asyncio.sleep(0.05)

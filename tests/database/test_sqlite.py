@@ -114,6 +114,8 @@ class TestConnections:
             ("foreign_keys", 1, 1, 1),
             ("query_only", 1, 1, 0),
             ("busy_timeout", 5000, 5000, 5000),
+            ("wal_autocheckpoint", 1000, 1000, 8000),
+            ("cache_size", -2000, -2000, -16384),
         ],
     )
     async def test_have_these_settings(

@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
-from fluent_cart.database import postgresql, sqlite
+from fluent_cart.database import sqlite
 from fluent_cart.database.base import Database
 from fluent_cart.settings import Settings
 
@@ -33,6 +33,9 @@ def create_database(settings: Settings) -> Database:
         return sqlite.SQLiteDatabase(
             url, write_timeout=settings.write_timeout, scan_threads=settings.scan_threads
         )
+    # Its driver is a tenth of what a start takes, and of no use to a shop in a file.
+    from fluent_cart.database import postgresql
+
     return postgresql.PostgreSQLDatabase(
         url, write_timeout=settings.write_timeout, connections=settings.connections
     )
@@ -44,7 +47,9 @@ def connect(url: str) -> Iterator[Connection]:
     if _kind(url) == SQLITE:
         engine = sqlite.engine(url, begin="BEGIN IMMEDIATE", connections=1, create=True)
     else:
-        engine = postgresql.engine(url, connections=1, migrating=True)
+        from fluent_cart.database import postgresql
+
+        engine = postgresql.engine(url, connections=1, limited=False)
     try:
         with engine.begin() as connection:
             yield connection
@@ -56,6 +61,11 @@ def describe(url: str) -> str:
     """Return the database's address as it may be shown: without its password."""
     # Without parameters: PostgreSQL takes passwords there as well.
     return make_url(url).set(query={}).render_as_string(hide_password=True)
+
+
+def is_on_server(url: str) -> bool:
+    """Tell whether the database is on a server, which may be away for a while, and not in a file."""
+    return _kind(url) == POSTGRESQL
 
 
 def _kind(url: str) -> str:
@@ -80,4 +90,13 @@ async def get_database(request: Request) -> Database:
 
 DatabaseDep = Annotated[Database, Depends(get_database)]
 
-__all__ = ["Database", "DatabaseDep", "UnsupportedDatabase", "connect", "create_database", "describe"]
+__all__ = [
+    "Database",
+    "DatabaseDep",
+    "UnsupportedDatabase",
+    "connect",
+    "create_database",
+    "describe",
+    "get_database",
+    "is_on_server",
+]

@@ -1,19 +1,14 @@
 """What every database offers: units of work, run as reads or as transactions."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
 
-from fluent_cart.errors import ServiceUnavailable
-
 P = ParamSpec("P")
 T = TypeVar("T")
-Work = Callable[[Connection], T]
 
 
 class Database(ABC):
@@ -58,7 +53,7 @@ class Database(ABC):
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a look-up of a few rows by index."""
+        """Run a look-up of a few rows by index; it asks prepared statements only."""
 
     @abstractmethod
     async def scan(
@@ -78,11 +73,3 @@ class Database(ABC):
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a transaction and return when it is on disk; 503 when its turn does not come in time."""
-
-    async def _outcome(self, future: "Future[T]") -> T:
-        """Wait for queued work; give it up, with 503, if it has not even begun in time."""
-        waiter = asyncio.wrap_future(future)
-        done, _ = await asyncio.wait([waiter], timeout=self._write_timeout)
-        if not done and future.cancel():
-            raise ServiceUnavailable
-        return await waiter

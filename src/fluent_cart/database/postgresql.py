@@ -1,25 +1,32 @@
 """PostgreSQL as the shop's database, when one machine is not enough.
 
-Units of work run in threads, each with a connection of a pool of fixed size. What a lost connection, a lock
-or a full server does to a request is 503; a deadlock or a serialization failure runs the whole unit again.
+Look-ups are asked from the event loop; other units of work run in threads, each with a connection of its
+own. What a lost connection, a lock or a full server does to a request is 503; a deadlock or a serialization
+failure runs the whole unit again.
 """
 
+import queue
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
-from typing import Concatenate, ParamSpec, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, text
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from fluent_cart.database.base import Database, Work
+from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
+from fluent_cart.database.lookups import Lookups
+from fluent_cart.database.unit import Unit, Work
 from fluent_cart.errors import ServiceUnavailable
+from fluent_cart.prepared import execute
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,8 +42,12 @@ _CAPACITY = text(
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
     " - coalesce(current_setting('reserved_connections', true), '0')::int"
 )
+# As the driver takes them: SQLAlchemy's own ways to begin and to end cost more than a short write.
+_BEGIN_WRITE, _BEGIN_SCAN = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED = "40001", "40P01"
 ATTEMPTS = 4
+# Every so-many-th connection is the event loop's: one answers thousands of look-ups a second.
+LOOKUPS = 2
 
 
 class PostgreSQLDatabase(Database):
@@ -45,30 +56,40 @@ class PostgreSQLDatabase(Database):
     def __init__(self, url: str, *, connections: int, write_timeout: float) -> None:
         super().__init__(write_timeout=write_timeout)
         self._connections = connections
-        self._engine = engine(url, connections=connections)
         # A look-up is one statement: without BEGIN and COMMIT it costs one round trip in place of three.
-        self._lookups = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._snapshots = self._engine.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
-        self._threads: ThreadPoolExecutor | None = None
+        self._engine = engine(url, connections=connections, isolation_level="AUTOCOMMIT")
+        of_the_loop = max(1, connections // LOOKUPS)
+        self._lookups = Lookups(self._engine, of_the_loop, patience=write_timeout)
+        self._thread_count = connections - of_the_loop
+        # For commands, which look at everything and take as long as they need.
+        self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limited=False)
+        self._queue: queue.SimpleQueue[tuple[Unit[Any], str] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
 
     def exists(self) -> bool:
         # The server tells, in its own words, when a connection is made.
         return True
 
     def start(self) -> None:
-        self._threads = ThreadPoolExecutor(self._connections, thread_name_prefix="database")
+        for number in range(self._thread_count):
+            thread = threading.Thread(target=self._serve, name=f"database-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
-        if self._threads:
-            self._threads.shutdown()
+        self._lookups.close()
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
         self._engine.dispose()
+        self._snapshots.dispose()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        with self._snapshots.begin() as connection:
-            yield connection
+        with self._snapshots.connect() as connection:
+            yield connection.execution_options(postgresql_readonly=True)
 
     def capacity(self) -> int | None:
         with self.snapshot() as connection:
@@ -77,58 +98,109 @@ class PostgreSQLDatabase(Database):
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._run(self._lookups, lambda connection: work(connection, *args, **kwargs))
+        return await self._lookups.run(lambda connection: work(connection, *args, **kwargs))
 
     async def scan(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._run(self._snapshots, lambda connection: work(connection, *args, **kwargs))
+        return await self._run(_BEGIN_SCAN, lambda connection: work(connection, *args, **kwargs))
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._run(self._engine, lambda connection: work(connection, *args, **kwargs))
+        return await self._run(_BEGIN_WRITE, lambda connection: work(connection, *args, **kwargs))
 
-    async def _run(self, source: Engine, work: Work[T]) -> T:
-        assert self._threads is not None, "the database is not started"  # noqa: S101  # a mistake of ours
-        return await self._outcome(self._threads.submit(partial(_attempt, source, work)))
+    async def _run(self, begin: str, work: Work[T]) -> T:
+        """Run a unit of work in a thread, in a transaction that starts with ``begin``."""
+        unit = Unit(work)
+        self._queue.put((unit, begin))
+        return await unit.outcome(self._write_timeout)
+
+    def _serve(self) -> None:
+        """Run units in a thread with a connection of its own until the database stops."""
+        session = _Session(self._engine)
+        while queued := self._queue.get():
+            unit, begin = queued
+            if unit.take():
+                try:
+                    result = session.attempt(unit.work, begin)
+                except BaseException as error:  # it is the caller's: this thread serves all others
+                    unit.fail(error)
+                else:
+                    unit.succeed(result)
+        session.close()
 
 
-def _attempt(source: Engine, work: Work[T]) -> T:
-    """Run ``work`` in a transaction, again from its start when another one got in its way."""
-    for attempt in range(1, ATTEMPTS + 1):
-        working = False
-        try:
-            with source.begin() as connection:
-                working = True
+class _Session:
+    """A thread's connection, which is kept: taking one from a pool costs more than a look-up."""
+
+    def __init__(self, source: Engine) -> None:
+        self._source = source
+        self._connection: Connection | None = None
+
+    def attempt(self, work: Work[T], begin: str) -> T:
+        """Run ``work`` in a transaction that starts with ``begin``, again if it was unlucky.
+
+        What was committed, or may have been, is never run twice.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            committing = False
+            try:
+                connection = self._connected()
+                execute(connection, begin)
                 result = work(connection)
-                working = False
-            return result
-        except (IntegrityError, DataError) as error:
-            raise translate(error) from None
-        except (DBAPIError, PoolTimeout) as error:
-            if not _did_not_happen(error, working) or attempt == ATTEMPTS:
-                raise ServiceUnavailable from error
-            time.sleep(random.uniform(0.002, 0.02) * attempt)  # noqa: S311  # jitter, not a secret
-    raise AssertionError("unreachable")
+                committing = True
+                execute(connection, "COMMIT")
+                return result
+            except BaseException as error:
+                self._clean_up()
+                if isinstance(error, (IntegrityError, DataError)):
+                    raise translate(error) from None
+                if not isinstance(error, DBAPIError):
+                    raise
+                if attempt == ATTEMPTS or not _did_not_happen(error, committing):
+                    raise ServiceUnavailable from error
+                time.sleep(random.uniform(0.002, 0.02) * attempt)  # noqa: S311  # jitter, not a secret
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._source.connect()
+        return self._connection
+
+    def _clean_up(self) -> None:
+        """Leave no transaction open, and keep no connection that is lost."""
+        if self._connection and not self._connection.invalidated:
+            # What fails here has lost its connection, too.
+            with suppress(DBAPIError):
+                execute(self._connection, "ROLLBACK")
+        if self._connection and self._connection.invalidated:
+            self.close()
 
 
-def _did_not_happen(error: Exception, working: bool) -> bool:
+def _did_not_happen(error: DBAPIError, committing: bool) -> bool:
     """Tell whether a failed transaction can be run again: it was rolled back, and another may succeed."""
-    if getattr(getattr(error, "orig", None), "sqlstate", None) in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED):
+    if getattr(error.orig, "sqlstate", None) in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED):
         return True
     # The connection was lost, perhaps with an old server; had it been lost in COMMIT, nobody could tell.
-    return working and getattr(error, "connection_invalidated", False)
+    return not committing and error.connection_invalidated
 
 
-def engine(url: str, *, connections: int, migrating: bool = False) -> Engine:
-    """Return an engine whose sessions obey the limits above; migrations may take as long as they need."""
-    limits = {} if migrating else LIMITS
-    return create_engine(
+def engine(
+    url: str, *, connections: int, isolation_level: IsolationLevel | None = None, limited: bool = True
+) -> Engine:
+    """Return an engine whose sessions obey the limits above, unless they may take as long as they need."""
+    limits = LIMITS if limited else {}
+    made = create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=3,
+        isolation_level=isolation_level,
         # Personal data stays out of error texts, and so out of logs.
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
@@ -141,3 +213,17 @@ def engine(url: str, *, connections: int, migrating: bool = False) -> Engine:
             ),
         },
     )
+
+    @event.listens_for(made, "connect")
+    def configure(connection: psycopg.Connection, _record: Any) -> None:
+        connection.adapters.register_loader("timestamptz", TimeAsText)
+
+    return made
+
+
+class TimeAsText(Loader):
+    """Reads ``2024-01-31 10:00:00+00``, as a session in UTC writes it, in the documented form."""
+
+    def load(self, data: Buffer) -> str:
+        text = bytes(data)
+        return f"{text[:10].decode()}T{text[11:19].decode()}Z"

@@ -11,7 +11,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from fluent_cart.database.base import Database, Work
+from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.file_lock import FileLock
+from fluent_cart.database.unit import Unit
 from fluent_cart.errors import ServiceUnavailable
 
 P = ParamSpec("P")
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 # How many queued units share one commit: enough to amortise the sync, few enough to stay quick.
 BATCH = 64
+# A write touches a dozen indexes at places of their own. SQLite's own 2 MiB and 1,000 pages make it read and
+# move the same pages again and again; the log is 32 MiB at most unless a reader holds it open.
+WRITE_CACHE_KIB, CHECKPOINT_PAGES = 16 * 1024, 8000
 
 
 class SQLiteDatabase(Database):
@@ -48,7 +52,7 @@ class SQLiteDatabase(Database):
         self._lookup_connection: Connection | None = None
         self._writers = engine(url, begin="BEGIN IMMEDIATE", connections=1)
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
-        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Unit[Any] | None] = queue.SimpleQueue()
         self._scanners: ThreadPoolExecutor | None = None
         self._writer: threading.Thread | None = None
 
@@ -92,9 +96,9 @@ class SQLiteDatabase(Database):
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        future: Future[T] = Future()
-        self._queue.put((lambda connection: work(connection, *args, **kwargs), future))
-        return await self._outcome(future)
+        unit = Unit(lambda connection: work(connection, *args, **kwargs))
+        self._queue.put(unit)
+        return await unit.outcome(self._write_timeout)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -125,33 +129,34 @@ class SQLiteDatabase(Database):
             if units:
                 self._write_batch(units)
 
-    def _write_batch(self, units: list[tuple[Work[Any], Future[Any]]]) -> None:
+    def _write_batch(self, units: list[Unit[Any]]) -> None:
+        taken: list[Unit[Any]] = []
         answers: list[Callable[[], None]] = []
         try:
             with self._lock, self._writers.begin() as connection:
                 # Only now: whoever gave up while this waited for its turn must not be served.
-                for work, future in units:
-                    if future.set_running_or_notify_cancel():
-                        answers.append(_run(work, future, connection))
+                for unit in units:
+                    if unit.take():
+                        taken.append(unit)
+                        answers.append(_run(unit, connection))
         except Exception as error:
             # The batch as a whole did not reach the disk, so nothing of it happened.
             failure = ServiceUnavailable()
             failure.__cause__ = error
-            for _, future in units:
-                if not future.cancelled() and (future.running() or future.set_running_or_notify_cancel()):
-                    future.set_exception(failure)
+            for unit in [*taken, *(unit for unit in units if unit.take())]:
+                unit.fail(failure)
             return
         for answer in answers:
             answer()
 
 
-def _run(work: Work[Any], future: Future[Any], connection: Connection) -> Callable[[], None]:
-    """Run one unit in a savepoint and return what will answer it once the batch is on disk."""
+def _run(unit: Unit[Any], connection: Connection) -> Callable[[], None]:
+    """Run a unit in a savepoint and return what will answer it once the batch is on disk."""
     # On the driver itself: SQLAlchemy's savepoints cost more than most units.
     driver: Any = connection.connection.driver_connection
     driver.execute("SAVEPOINT unit")
     try:
-        result = work(connection)
+        result = unit.work(connection)
     except DBAPIError as error:
         if not isinstance(error, IntegrityError):
             # Disk full, or the like: SQLite may have rolled back the whole transaction.
@@ -162,10 +167,10 @@ def _run(work: Work[Any], future: Future[Any], connection: Connection) -> Callab
         failure = error
     else:
         driver.execute("RELEASE unit")
-        return partial(future.set_result, result)
+        return partial(unit.succeed, result)
     driver.execute("ROLLBACK TO unit")
     driver.execute("RELEASE unit")
-    return partial(future.set_exception, failure)
+    return partial(unit.fail, failure)
 
 
 def engine(
@@ -200,6 +205,9 @@ def engine(
         cursor.execute("PRAGMA foreign_keys=ON")
         if read_only:
             cursor.execute("PRAGMA query_only=ON")
+        else:
+            cursor.execute(f"PRAGMA cache_size=-{WRITE_CACHE_KIB}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         cursor.close()
 
     if begin:

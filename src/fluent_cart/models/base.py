@@ -1,12 +1,9 @@
 """What all tables share: names of constraints, and column types that answer the same on every database."""
 
-from datetime import datetime
 from typing import Annotated
 
-from sqlalchemy import TIMESTAMP, BigInteger, Dialect, Integer, MetaData, String, Text, TypeDecorator
+from sqlalchemy import TIMESTAMP, BigInteger, Integer, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
-
-from fluent_cart.clock import to_text
 
 
 class Base(DeclarativeBase):
@@ -21,21 +18,9 @@ class Base(DeclarativeBase):
     )
 
 
-class _TimestampAsText(TypeDecorator[str]):
-    """A ``timestamptz`` that Python sees in the documented form, as it does on SQLite."""
-
-    impl = TIMESTAMP(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else datetime.fromisoformat(value)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else to_text(value)
-
-
-# SQLite keeps a time as the text that the API answers, so that reading it costs nothing.
-Moment = String(20).with_variant(_TimestampAsText(), "postgresql")
+# Python sees a time as the text that the API answers. SQLite keeps it so; PostgreSQL's driver is told to
+# read it so (``database.postgresql``).
+Moment = String(20).with_variant(TIMESTAMP(timezone=True), "postgresql")
 
 # AUTOINCREMENT, which SQLite has for INTEGER alone, keeps it from giving a deleted row's id to a new one.
 Id = BigInteger().with_variant(Integer, "sqlite")

@@ -5,9 +5,9 @@ rows of these few ids.
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVarTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -27,10 +27,10 @@ from sqlalchemy.sql.operators import custom_op
 
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
-from fluent_cart.prepared import Prepared, Rows
+from fluent_cart.prepared import Prepared, Record, record_maker
 from fluent_cart.schemas.customers import CustomerListQuery
 from fluent_cart.services import search
-from fluent_cart.services.customers import LIST_COLUMNS, Record, keys
+from fluent_cart.services.customers import LIST_COLUMNS, keys
 
 # The caller's words only ever pick rows of these two tables; the values are bound.
 FILTERS: Mapping[str, tuple[ColumnElement[Any], Callable[..., Any]]] = {
@@ -55,13 +55,18 @@ SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
 _SEARCHED = search.Searched(
     Customer.search_text.expression, Customer.id.expression, index=table("customers_search")
 )
-_KEYS = keys(LIST_COLUMNS)
+_records = record_maker(keys(LIST_COLUMNS))
+# To skip this many wide rows takes less time than to look up the page's rows by their ids.
+SHALLOW = 1000
 
 # Triggers keep the number of customers, so that no list counts them.
 number_of_customers = select(
     cast(func.sum(column("count", BigInteger)), BigInteger).label("number")
 ).select_from(table("customer_counts"))
 _number_of_customers = Prepared(number_of_customers)
+
+
+Values = TypeVarTuple("Values")
 
 
 class Page(NamedTuple):
@@ -83,14 +88,16 @@ def list_customers(connection: Connection, query: CustomerListQuery) -> Page:
     if query.search:
         return _page_found(connection, query, values, window)
     order = Order(query.order_by, query.order_type)
-    ((number,),) = _number_of_customers.rows(connection)
     if not values:
-        return _page(ordered(order).rows(connection, **window), number)
+        page = _page_of_all(order, late=sum(window.values()) > SHALLOW)
+        return _counted(page.rows(connection, **window), lambda: _number(connection))
+    number = _number(connection)
     ((total,),) = _count(frozenset(values)).rows(connection, **values)
     # With many matches the page is near when they are read in order; with few, it is quicker to sort them.
     # PostgreSQL guesses how many there are; SQLite does not, and is told.
     in_order = connection.dialect.name == "sqlite" and (sum(window.values()) * number < total * total)
-    return _page(ordered(order, frozenset(values), in_order).rows(connection, **values, **window), total)
+    page = _page_of_some(order, frozenset(values), in_order)
+    return _page(page.rows(connection, **values, **window), total)
 
 
 class Order(NamedTuple):
@@ -107,8 +114,18 @@ class Order(NamedTuple):
         return self.by(own) if self.field is SortField.ID else self.by(own, Customer.id.expression)
 
 
-def _page(rows: Rows, total: int) -> Page:
-    return Page([dict(zip(_KEYS, row, strict=True)) for row in rows], total)
+def _number(connection: Connection) -> int:
+    ((number,),) = _number_of_customers.rows(connection)
+    return int(number)
+
+
+def _counted(rows: Sequence[Sequence[Any]], count: Callable[[], int]) -> Page:
+    """Return a page whose rows end with the total; a page that is empty has to ``count``."""
+    return _page([row[:-1] for row in rows], rows[0][-1] if rows else count())
+
+
+def _page(rows: Sequence[Sequence[Any]], total: int) -> Page:
+    return Page(_records(rows), total)
 
 
 # Building a statement costs several times what running it does on a small shop, and there are few of them.
@@ -117,15 +134,36 @@ def _count(filters: frozenset[str]) -> Prepared:
     return Prepared(select(func.count()).select_from(Customer).where(*_conditions(filters)))
 
 
+@lru_cache
+def _page_of_all(order: Order, late: bool) -> Prepared:
+    # With the total, so that a list costs one round trip.
+    return Prepared(ordered(order, late=late).add_columns(number_of_customers.scalar_subquery()))
+
+
 @lru_cache(maxsize=1024)
-def ordered(order: Order, filters: frozenset[str] = frozenset(), in_order: bool = False) -> Prepared:
-    """Return the page of a list; ``in_order`` reads matches in order rather than sorting them."""
-    ids = select(Customer.id).where(*_conditions(filters, no_index=in_order)).order_by(*order.columns)
-    return Prepared(_rows_of(_windowed(ids), order))
+def _page_of_some(order: Order, filters: frozenset[str], in_order: bool) -> Prepared:
+    return Prepared(ordered(order, filters, in_order=in_order))
 
 
-def _windowed(ids: Select[int]) -> Select[int]:
-    return ids.limit(bindparam("limit", type_=BigInteger)).offset(bindparam("offset", type_=BigInteger))
+def ordered(
+    order: Order, filters: frozenset[str] = frozenset(), *, in_order: bool = False, late: bool = True
+) -> Select[*tuple[Any, ...]]:
+    """Return the page of a list.
+
+    ``in_order`` reads matches in order rather than sorting them; ``late`` looks their rows up at last.
+    """
+    conditions = _conditions(filters, no_index=in_order)
+    if not late:
+        return _windowed(select(*LIST_COLUMNS).where(*conditions).order_by(*order.columns))
+    ids = select(Customer.id).where(*conditions).order_by(*order.columns)
+    if order.field is SortField.ID and not filters:
+        # Left to itself, SQLite walks along the rows.
+        ids = ids.with_hint(Customer, "INDEXED BY ix_customers_id", "sqlite")
+    return _rows_of(_windowed(ids), order)
+
+
+def _windowed(rows: Select[*Values]) -> Select[*Values]:
+    return rows.limit(bindparam("limit", type_=BigInteger)).offset(bindparam("offset", type_=BigInteger))
 
 
 def _rows_of(ids: Select[int], order: Order) -> Select[*tuple[Any, ...]]:
@@ -147,7 +185,13 @@ def _conditions(filters: frozenset[str], no_index: bool = False) -> list[ColumnE
 def found(dialect: str, term: str, order: Order, filters: frozenset[str] = frozenset()) -> Found:
     """Return the statements of a search: the matching ids are looked up once, for page and total."""
     matching: SelectBase | None = search.ids_from_index(term, _SEARCHED, dialect)
-    if matching is None or filters or order.field is not SortField.ID:
+    by_id = order.field is SortField.ID and not filters
+    if by_id and isinstance(matching, Select):
+        # The index is in the order of ids itself: only the total reads all that is found.
+        total = select(func.count()).select_from(matching.subquery())
+        page = _rows_of(_windowed(matching.order_by(*order.by(matching.selected_columns.id))), order)
+        return Found(page.add_columns(total.scalar_subquery()), total)
+    if matching is None or not by_id:
         matching = select(Customer.id, SORT_COLUMNS[order.field].label("sort_key")).where(
             search.matches(term, _SEARCHED, dialect), *_conditions(filters)
         )
@@ -165,7 +209,5 @@ def _page_found(
     order = Order(query.order_by, query.order_type)
     statements = found(connection.dialect.name, query.search, order, frozenset(values))
     rows = connection.execute(statements.page, values | window).all()
-    if rows:
-        return _page([row[:-1] for row in rows], rows[0][-1])
-    # Past the end, or nothing at all.
-    return Page([], connection.scalar(statements.total, values) or 0 if window["offset"] else 0)
+    # An empty first page has found nothing at all; another may be past the end.
+    return _counted(rows, lambda: connection.scalar(statements.total, values) or 0 if window["offset"] else 0)

@@ -42,6 +42,8 @@ _PHONE = re.compile(r"[0-9+()./\s-]*[0-9][0-9+()./\s-]*", re.ASCII)
 
 def fold(text: str) -> str:
     """Return ``text`` without case, accents and surplus white space."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
     return " ".join(bare.casefold().translate(_STROKES).split())

@@ -1,0 +1,64 @@
+"""A unit of work on its way to a thread and back.
+
+Lighter than a ``concurrent.futures.Future``, whose locks and callbacks take as long as a look-up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from fluent_cart.errors import ServiceUnavailable
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+
+class Unit(Generic[T]):
+    """Work that a coroutine waits for; a thread runs it, unless it is given up before it has begun."""
+
+    def __init__(self, work: Work[T]) -> None:
+        self.work = work
+        self._loop = asyncio.get_running_loop()
+        self._outcome: asyncio.Future[T] = self._loop.create_future()
+        # Who takes it decides what becomes of the work: the thread, or the deadline. Taking is atomic.
+        self._ticket = [True]
+
+    async def outcome(self, seconds: float) -> T:
+        """Return the result; raise 503 if the work has not begun after ``seconds``."""
+        deadline = self._loop.call_later(seconds, self._give_up)
+        try:
+            return await self._outcome
+        finally:
+            deadline.cancel()
+
+    def take(self) -> bool:
+        """Tell whether the work is the caller's to run; it is not if nobody waits for it any more."""
+        try:
+            return self._ticket.pop() and not self._outcome.cancelled()
+        except IndexError:
+            return False
+
+    def succeed(self, result: T) -> None:
+        """Answer from a thread."""
+        self._from_thread(partial(self._outcome.set_result, result))
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error from a thread."""
+        self._from_thread(partial(self._outcome.set_exception, error))
+
+    def _from_thread(self, settle: Callable[[], None]) -> None:
+        # In a loop that is closed, nobody waits any more.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._settle, settle)
+
+    def _settle(self, settle: Callable[[], None]) -> None:
+        if not self._outcome.cancelled():
+            settle()
+
+    def _give_up(self) -> None:
+        if self.take():
+            self._outcome.set_exception(ServiceUnavailable())
