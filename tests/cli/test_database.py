@@ -58,6 +58,12 @@ TAMPERED: dict[str, tuple[list[str], list[int]]] = {
          "UPDATE application_passwords SET user_id = 99 WHERE id = 1"],
         [1],
     ),
+    "an idempotency key belongs to a user": (
+        ["-fk idempotency_keys fk_idempotency_keys_user_id_users",
+         "INSERT INTO idempotency_keys (user_id, route, key, fingerprint, status, body, created_at)"
+         " VALUES (99, 'POST /', 'key', '', 200, '{}', '2024-01-01T10:00:00Z')"],
+        [1],
+    ),
     "the number of customers that is kept is how many there are": (
         ["UPDATE customer_counts SET count = count + 1 WHERE id = 0"],
         [40],

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, text
 
 from fluent_cart import demo
 from fluent_cart.cli import main
@@ -63,6 +63,12 @@ def assert_same(source: str, target: str) -> None:
         assert len(content(copied)["customers"]) == 38
 
 
+def indexes(connection: Connection) -> list[Any]:
+    """Return PostgreSQL's indexes; while rows are copied, those that can be made anew are gone."""
+    found = text("SELECT tablename, indexname, indexdef FROM pg_indexes ORDER BY 1, 2")
+    return [row for row in connection.execute(found) if not row.tablename.startswith("pg_")]
+
+
 class TestCopy:
     def test_sqlite_to_sqlite(self, shop: str, tmp_path: Path, run: Run) -> None:
         target = f"sqlite:///{tmp_path / 'target.db'}"
@@ -81,8 +87,11 @@ class TestCopy:
         with connect(away) as connection:
             for table in reversed(Base.metadata.sorted_tables):
                 connection.execute(delete(table))
+            before = indexes(connection)
         run("copy", shop, away)
         assert_same(shop, away)
+        with connect(away) as connection:
+            assert indexes(connection) == before
         run("copy", away, back)
         assert_same(shop, back)
         for url in (away, back):
