@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,15 +18,17 @@ PACKAGES = (
 NO_POSTGRESQL = "no PostgreSQL: **nothing was measured on it**"
 
 
-def facts(postgresql: str | None) -> dict[str, str]:
+def facts(
+    postgresql: str | None, *, load_generator: str | None = None, packages: Sequence[str] = PACKAGES
+) -> dict[str, str]:
     """Return what there is to say, each under its name."""
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return {
         "Date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "Machine": f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.release()}",
         "Load of the machine (1, 5, 15 minutes)": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
         "Databases": f"SQLite {sqlite3.sqlite_version}, {postgresql or NO_POSTGRESQL}",
-        "Load generator": describe(),
+        "Load generator": load_generator or describe(),
         "Python": f"{platform.python_version()}: {versions}",
     }
 

@@ -19,7 +19,8 @@ def report(measured: Measured, rounds: int, seconds: int, where: Mapping[str, st
     return page(
         "Results",
         f"Medians of {rounds} rounds of {seconds} s with {CONNECTIONS} connections, {CUSTOMERS:,} customers,"
-        " one worker each, all measured in one run. [README.md](README.md) tells how to read them.",
+        " one worker each, all measured in one run; a ratio is the median of each round's own."
+        " [README.md](README.md) tells how to read them.",
         "## Against the numbers to reach",
         table(head, _ratios(measured)),
         table(against_django, _times(measured)),
@@ -28,6 +29,9 @@ def report(measured: Measured, rounds: int, seconds: int, where: Mapping[str, st
         table(("arm", "an acknowledged write is", *workloads), _speeds(measured)),
         "## Latency, ms: median / 99th percentile",
         table(("arm", *workloads), _latencies(measured)),
+        "## How steady the machine was",
+        "Rounds measured, and by how much the static bytes moved between those that count.",
+        table(("", *workloads), _steadiness(measured)),
         "## Where",
         facts(where),
     )
@@ -37,9 +41,8 @@ def _ratios(measured: Measured) -> Iterable[Sequence[str]]:
     for arm, (limit, usual) in RIVALS.items():
         for workload in measured.workloads:
             goals = RATIOS.get((arm, workload), (None, None))
-            speed = measured.median(arm, workload)
-            ratios = [_ratio(speed, measured.median(rival, workload)) for rival in (limit, usual)]
-            if speed:
+            ratios = [measured.ratio(arm, rival, workload) for rival in (limit, usual)]
+            if measured.median(arm, workload):
                 cells = [
                     cell for ratio, goal in zip(ratios, goals, strict=True) for cell in _against(ratio, goal)
                 ]
@@ -48,9 +51,8 @@ def _ratios(measured: Measured) -> Iterable[Sequence[str]]:
 
 def _times(measured: Measured) -> Iterable[Sequence[str]]:
     for workload in measured.workloads:
-        speed = measured.median(OURS_SQLITE, workload)
-        rest, ninja = (_ratio(speed, measured.median(arm, workload)) for arm in (REST, NINJA))
-        if speed:
+        rest, ninja = (measured.ratio(OURS_SQLITE, arm, workload) for arm in (REST, NINJA))
+        if measured.median(OURS_SQLITE, workload):
             yield [f"{workload.name}, {SQLITE}", *_against(rest, TIMES.get((REST, workload))), _short(ninja)]
 
 
@@ -63,6 +65,11 @@ def _limits(measured: Measured) -> Iterable[Sequence[str]]:
             size, start = median(measured.memory[arm]) / 1e6, median(measured.started_in[arm])
             yield f"memory after a round, {arm.database}", f"{size:.0f} MB", f"{MEMORY_MB} MB"
             yield f"start to the first 200, {arm.database}", f"{start:.1f} s", f"{START_SECONDS} s"
+
+
+def _steadiness(measured: Measured) -> Iterable[Sequence[str]]:
+    yield ["rounds measured", *(str(measured.measured_rounds(workload)) for workload in measured.workloads)]
+    yield ["static bytes moved by", *(f"{measured.moved(workload):.0%}" for workload in measured.workloads)]
 
 
 def _against(ratio: float, goal: Goal | None) -> Sequence[str]:
@@ -85,10 +92,6 @@ def _latencies(measured: Measured) -> Iterable[Sequence[str]]:
 
     for arm in measured.arms:
         yield [arm.title, *(cell(arm, workload) for workload in measured.workloads)]
-
-
-def _ratio(ours: float, other: float) -> float:
-    return ours / other if other else 0.0
 
 
 def _short(ratio: float) -> str:

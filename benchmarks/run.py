@@ -14,12 +14,19 @@ from benchmarks.servers import Server, serve
 from benchmarks.workloads import CUSTOMERS, GET_ONE, WORKLOADS, Workload
 
 STEADY = 0.20
+# How many times the rounds asked for are measured, until as many of them were steady.
+AT_MOST = 2
 
 
 @dataclass
 class Measured:
-    """All results of a run, by arm and workload, one for each round."""
+    """All results of a run, by arm and workload, one for each round.
 
+    On a shared machine some rounds are disturbed: of each workload those ``rounds`` count between which the
+    static bytes moved least. No other arm has a say in that.
+    """
+
+    rounds: int
     results: dict[tuple[Arm, Workload], list[Result]] = field(default_factory=dict)
     memory: dict[Arm, list[int]] = field(default_factory=dict)
     started_in: dict[Arm, list[float]] = field(default_factory=dict)
@@ -34,9 +41,15 @@ class Measured:
         return [workload for workload in WORKLOADS if any(workload == each for _, each in self.results)]
 
     def median(self, arm: Arm, workload: Workload, what: str = "per_second") -> float:
-        """Return the median of all rounds; 0 where nothing was measured."""
-        results = self.results.get((arm, workload), [])
-        return median(getattr(result, what) for result in results) if results else 0.0
+        """Return the median of the rounds that count; 0 where nothing was measured."""
+        values = [getattr(result, what) for result in self._that_count(arm, workload)]
+        return median(values) if values else 0.0
+
+    def ratio(self, arm: Arm, rival: Arm, workload: Workload) -> float:
+        """Return the median of each round's own ratio of speeds; 0 where one of the two was not measured."""
+        pairs = zip(self._that_count(arm, workload), self._that_count(rival, workload), strict=False)
+        ratios = [ours.per_second / other.per_second for ours, other in pairs if other.per_second]
+        return median(ratios) if ratios else 0.0
 
     def failures(self) -> Iterator[str]:
         """Tell which answers were none: a table with these would be wrong."""
@@ -45,17 +58,41 @@ class Measured:
                 yield f"{arm.name}, {workload.name}: {failures} answers were not 2xx"
 
     def unsteadiness(self) -> Iterator[str]:
-        """Tell when the machine was faster at one time than at another."""
+        """Tell when the machine was faster in one of the rounds that count than in another."""
         for workload in self.workloads:
-            speeds = [result.per_second for result in self.results.get((STATIC, workload), [])]
-            if unsteady := unsteadiness(speeds):
+            if unsteady := unsteadiness(self._static_speeds(workload)):
                 yield f"{workload.name}: {unsteady}"
+
+    def moved(self, workload: Workload) -> float:
+        """Return by which part of their speed the static bytes moved between the rounds that count."""
+        return _moved(self._static_speeds(workload))
+
+    def measured_rounds(self, workload: Workload) -> int:
+        return max(len(results) for (_, each), results in self.results.items() if each == workload)
+
+    def _static_speeds(self, workload: Workload) -> list[float]:
+        return [result.per_second for result in self._that_count(STATIC, workload)]
+
+    def _that_count(self, arm: Arm, workload: Workload) -> list[Result]:
+        results = self.results.get((arm, workload), [])
+        static = self.results.get((STATIC, workload), [])
+        # Rounds by the speed of the static bytes: the steadiest are neighbours in that order.
+        order = sorted(range(len(static)), key=lambda number: static[number].per_second)
+        windows = [order[start : start + self.rounds] for start in range(len(order) - self.rounds + 1)]
+        if not windows:
+            return results
+        fastest_by = [static[window[-1]].per_second / static[window[0]].per_second for window in windows]
+        return [results[number] for number in sorted(windows[fastest_by.index(min(fastest_by))])]
 
 
 def unsteadiness(speeds: Sequence[float]) -> str:
     """Tell by how much the machine was faster at one time than at another; nothing if it was steady."""
-    moved = (max(speeds) - min(speeds)) / median(speeds) if speeds else 0.0
+    moved = _moved(speeds)
     return f"the machine was not steady, static bytes moved by {moved:.0%}" if moved > STEADY else ""
+
+
+def _moved(speeds: Sequence[float]) -> float:
+    return (max(speeds) - min(speeds)) / median(speeds) if speeds else 0.0
 
 
 def run(
@@ -63,12 +100,16 @@ def run(
 ) -> Measured:
     """Compare all arms, then load them round by round."""
     with databases(any(arm.database == POSTGRESQL for arm in arms)) as shops:
-        measured = Measured(postgresql=shops.version())
+        measured = Measured(rounds, postgresql=shops.version())
         offered = [arm for arm in arms if shops.offers(arm)]
         _say("Comparing the answers ...")
         with _all_up(offered, shops) as servers:
             compare(servers, workloads)
-        for number in range(1, rounds + 1):
+        for number in range(1, AT_MOST * rounds + 1):
+            if number > rounds:
+                workloads = [workload for workload in workloads if measured.moved(workload) > STEADY]
+            if not workloads:
+                break
             _say(f"Round {number} of {rounds}")
             ordered = offered if number % 2 else offered[::-1]
             # What was written in the last round is gone: each begins with fresh copies.

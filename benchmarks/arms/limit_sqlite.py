@@ -13,6 +13,9 @@ from fluent_cart.services.search import digits, search_text
 database = sqlite3.connect(DATABASE.removeprefix("sqlite:///"), isolation_level=None, cached_statements=256)
 database.execute(f"PRAGMA synchronous={os.environ.get('BENCHMARK_SYNCHRONOUS', 'NORMAL')}")
 database.execute("PRAGMA foreign_keys=ON")
+# As this server sets them.
+database.execute("PRAGMA cache_size=-16384")
+database.execute("PRAGMA wal_autocheckpoint=8000")
 
 DETAIL = limit.DETAIL.format("?")
 LIST = limit.LIST.format("?", "?")

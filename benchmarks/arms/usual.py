@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, relationship
 
 from benchmarks.arms import DATABASE, MANAGE, PREFIX, VIEW, credentials, may, now
 from benchmarks.arms import usual_schemas as schemas
+from fluent_cart.database.postgresql import TimeAsText
 from fluent_cart.models import Address, ApplicationPassword, Customer, User
 from fluent_cart.services.search import search_text
 
@@ -27,6 +28,13 @@ if engine.dialect.name == "sqlite":
     @event.listens_for(engine, "connect")
     def use_foreign_keys(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA foreign_keys=ON")
+
+else:
+
+    @event.listens_for(engine, "connect")
+    def read_times_as_text(connection: Any, _record: Any) -> None:
+        # The server's models have times as the text of the API.
+        connection.adapters.register_loader("timestamptz", TimeAsText)
 
 
 app = FastAPI()
