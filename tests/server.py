@@ -1,11 +1,13 @@
 """The real server as a child process, for tests over real HTTP."""
 
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +15,8 @@ from typing import NamedTuple
 import httpx
 
 COMMAND = str(Path(sys.executable).with_name("fluent-cart"))
-START_SECONDS = 20
+# On a machine that does much else besides.
+START_SECONDS = 60
 
 
 class Server(NamedTuple):
@@ -22,6 +25,39 @@ class Server(NamedTuple):
     address: str
     port: int
     process: subprocess.Popen[bytes]
+
+    def workers(self) -> list[int]:
+        """Return the processes that serve, ready or not; Linux only."""
+        parent = self.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return [int(child) for child in children if "spawn_main" in _command_line(child)] or [parent]
+
+    def kill_all(self) -> None:
+        """Kill every process of the server at once, as nothing but the system can."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def _command_line(process: str) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        return ""
+
+
+def started(folder: Path) -> list[int]:
+    """Return the processes that began to serve from ``folder`` and were ready, the oldest first."""
+    log = (folder / "server.log").read_text()
+    ready = log.count("Application startup complete")
+    return [int(number) for number in re.findall(r"Started server process \[(\d+)\]", log)][:ready]
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Wait for what must come; the time is what a busy machine may take before it counts as never."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -40,33 +76,48 @@ def demo_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def server(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run ``fluent-cart serve`` in ``folder``, where it writes server.log; give it once it is ready.
+def server(
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    path: str = "/readyz",
+    under: Sequence[str] = (),
+) -> Iterator[Server]:
+    """Run ``fluent-cart serve`` in ``folder``, where it writes server.log; give it once ``path`` answers 200.
 
-    ``environment`` is what it finds there beside the test's own. Of several workers, one is ready.
+    ``environment`` is what it finds there beside the test's own, ``under`` a command that runs it and becomes
+    it. Of several workers, one is ready.
     """
     address = f"http://127.0.0.1:{(port := free_port())}"
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [COMMAND, "serve", "--port", str(port), *arguments],
+            [*under, COMMAND, "serve", "--port", str(port), *arguments],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            # A test's load comes from one user.
+            env={**os.environ, "FLUENT_CART_RATE_LIMIT": "0", **(environment or {})},
             stdout=log,
             stderr=log,
+            # So that a test can kill all of it at once.
+            process_group=0,
         )
         try:
-            _wait_until_ready(address, process)
+            _wait_until_ready(f"{address}{path}", process)
             yield Server(address, port, process)
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
 
 
-def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
+            if httpx.get(url).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

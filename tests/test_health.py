@@ -66,6 +66,16 @@ class TestReadyz:
         migrations.upgrade(settings.database_url)
         assert (await probe.get("/readyz")).status_code == 200
 
+    async def test_answers_503_once_the_server_was_told_to_end(
+        self, probe: httpx.AsyncClient, app: FastAPI
+    ) -> None:
+        app.state.stopping = True
+        try:
+            assert_not_ready(await probe.get("/readyz"))
+            assert (await probe.get("/healthz")).status_code == 200
+        finally:
+            app.state.stopping = False
+
     async def test_answers_503_without_a_database(self, lost: httpx.AsyncClient, tmp_path: Path) -> None:
         """Nor does it make one: an empty file would look like a shop that has lost everything."""
         assert_not_ready(await lost.get("/readyz"))

@@ -1,6 +1,6 @@
 """/healthz: the process runs. /readyz: it can serve."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from fluent_cart.database import DatabaseDep
 from fluent_cart.database.migrations import is_newest
@@ -17,8 +17,8 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz")
-async def readyz(database: DatabaseDep) -> Response:
-    """Tell that the database answers and is at the newest migration; 503 otherwise."""
-    if not await database.scan(is_newest):
+async def readyz(request: Request, database: DatabaseDep) -> Response:
+    """Tell that the database answers and is at the newest migration; 503 otherwise, and before the end."""
+    if request.app.state.stopping or not await database.scan(is_newest):
         raise ServiceUnavailable
     return envelope(status="ready")

@@ -3,12 +3,15 @@
 import re
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fluent_cart.handlers import unexpected
 
 HEADER = "X-Request-Id"
+ALWAYS = ((b"x-content-type-options", b"nosniff"),)
+# Personal data belongs into no cache.
+NO_CACHE = (b"cache-control", b"no-store, private")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -27,17 +30,19 @@ class RequestIdMiddleware:
             return
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _ACCEPTABLE.fullmatch(given) else uuid4().hex
+        # What is said here of a request is known from here on inward, and from there to here.
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         started = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                headers[HEADER] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                # Personal data belongs into no cache.
-                headers.setdefault("Cache-Control", "no-store, private")
+                headers = message["headers"]
+                headers += ((b"x-request-id", request_id.encode()), *ALWAYS, *state.get("headers", ()))
+                if all(name != b"cache-control" for name, _ in headers):
+                    headers.append(NO_CACHE)
             await send(message)
 
         try:

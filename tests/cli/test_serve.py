@@ -16,7 +16,10 @@ import pytest
 import uvicorn
 
 from fluent_cart import demo
+from fluent_cart.cli.logs import log_config
 from fluent_cart.database import migrations
+from fluent_cart.limits.requests import BYTES
+from fluent_cart.serving.protocol import Protocol
 from fluent_cart.settings import Settings
 from tests import postgres
 from tests.cli.conftest import Run, complained, printed
@@ -38,12 +41,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """
     calls: list[tuple[Any, ...]] = []
 
-    def run(application: str, **options: Any) -> None:
+    def run(application: str, *, log_config: object, **options: Any) -> None:
         calls.append((application, os.environ["FLUENT_CART_DATABASE_URL"], options))
 
     monkeypatch.setattr(uvicorn, "run", run)
-    # The command sets this one for its worker processes; here it ends with the test.
+    # The command sets these for its worker processes; here they end with the test.
     monkeypatch.setenv("FLUENT_CART_DATABASE_URL", "sqlite:///fluent-cart.db")
+    monkeypatch.setenv("FLUENT_CART_RATE_LIMIT_FILE", "")
     return calls
 
 
@@ -166,6 +170,8 @@ class TestOptions:
     def options(port: int, **others: Any) -> dict[str, Any]:
         return {
             "factory": True,
+            "http": Protocol,
+            "ws": "none",
             "host": "127.0.0.1",
             "port": port,
             "workers": 1,
@@ -173,6 +179,8 @@ class TestOptions:
             "forwarded_allow_ips": "127.0.0.1,::1",
             "server_header": False,
             "access_log": False,
+            "timeout_graceful_shutdown": 2,
+            "timeout_worker_healthcheck": 10,
         } | others
 
     def test_come_from_the_settings(
@@ -185,7 +193,7 @@ class TestOptions:
         assert run("serve") == printed(announced(port, "0.0.0.0"))
         told = {"host": "0.0.0.0", "workers": 3, "log_level": "warning", "forwarded_allow_ips": proxies}
         options = self.options(port, **told)
-        assert served == [("fluent_cart.app:create_app", "sqlite:///fluent-cart.db", options)]
+        assert served == [("fluent_cart.serving.process:create_app", "sqlite:///fluent-cart.db", options)]
 
     def test_on_the_command_line_win(
         self, run: Run, made: None, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
@@ -213,7 +221,9 @@ class TestOptions:
         monkeypatch.setenv("FLUENT_CART_HOST", "0.0.0.0")
         assert run("serve", "--demo", "--port", str(port), *told).out.startswith(announced(port, host))
         options = self.options(port, host=host)
-        assert served == [("fluent_cart.app:create_app", "sqlite:///fluent-cart-demo.db", options)]
+        assert served == [
+            ("fluent_cart.serving.process:create_app", "sqlite:///fluent-cart-demo.db", options)
+        ]
 
     def test_of_the_demo_leave_the_configured_shop_alone(
         self, run: Run, made: None, folder: Path, served: list[Any], port: int
@@ -221,6 +231,35 @@ class TestOptions:
         before = (folder / "fluent-cart.db").read_bytes()
         run("serve", "--demo", "--port", str(port))
         assert (folder / "fluent-cart.db").read_bytes() == before
+
+
+class TestWorkers:
+    """What the processes that serve are handed."""
+
+    @pytest.fixture
+    def handed(self, served: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        """The shared file's path, its size in bytes, and the logging."""
+        seen: list[Any] = []
+
+        def run(_application: str, *, log_config: object, **_: Any) -> None:
+            file = os.environ["FLUENT_CART_RATE_LIMIT_FILE"]
+            seen.extend((file, Path(file).stat().st_size if file else None, log_config))
+
+        monkeypatch.setattr(uvicorn, "run", run)
+        return seen
+
+    def test_count_requests_in_one_file_while_they_serve(
+        self, run: Run, made: None, handed: list[Any], port: int
+    ) -> None:
+        run("serve", "--port", str(port), "--workers", "2")
+        assert handed[1] == BYTES
+        assert not Path(handed[0]).parent.exists()
+
+    def test_of_whom_there_is_one_needs_none(
+        self, run: Run, made: None, handed: list[Any], port: int
+    ) -> None:
+        run("serve", "--port", str(port))
+        assert handed == ["", None, log_config("info")]
 
 
 @contextmanager
@@ -287,27 +326,6 @@ class TestServer:
             f"{demo.FILE}.lock",
             "server.log",
         ]
-
-    def test_of_two_processes_serves_one_shop_and_ends_both(self, folder: Path, port: int, run: Run) -> None:
-        (folder / ".env").write_text("FLUENT_CART_DATABASE_URL=sqlite:///shop.db\n")
-        run("migrate")
-        run("users", "create", "ada", "--email", "ada@example.com", "--role", "manager")
-        auth = ("ada", run("app-passwords", "create", "ada").out.strip())
-        with serving(folder, port, "--workers", "2") as process:
-            address = f"http://127.0.0.1:{port}{CUSTOMERS}"
-            # A connection each, so that either process gets some.
-            answers = [
-                httpx.post(address, auth=auth, json={"email": f"{number}@example.com"})
-                for number in range(20)
-            ]
-            assert [answer.status_code for answer in answers] == [200] * 20
-            assert httpx.get(address, auth=auth).headers["x-wp-total"] == "20"
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=10) in (0, -signal.SIGTERM)
-        log = (folder / "server.log").read_text()
-        assert log.count("Application shutdown complete") == 2
-        assert "Traceback" not in log
-        assert not listens("127.0.0.1", port)
 
 
 @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")

@@ -2,14 +2,21 @@
 
 import os
 import socket
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 import uvicorn
+from sqlalchemy.exc import OperationalError
 
 from fluent_cart import demo
 from fluent_cart.cli import session
-from fluent_cart.cli.output import CommandError, say
+from fluent_cart.cli.logs import log_config
+from fluent_cart.cli.output import CommandError, complain, say
+from fluent_cart.database import is_on_server
+from fluent_cart.limits.requests import shared_file
+from fluent_cart.serving.protocol import Protocol
+from fluent_cart.settings import Settings
 
 
 def serve(
@@ -32,24 +39,45 @@ def serve(
         settings = settings.model_copy(update={"database_url": demo.DATABASE_URL})
         demo.create(settings)
     workers = workers or settings.workers
-    session.require_newest(settings)
-    session.require_capacity(settings, workers)
+    _require_database(settings, workers)
     _announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", demonstrate)
     # Worker processes begin with nothing but the environment.
     os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
-    uvicorn.run(
-        "fluent_cart.app:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        log_level=settings.log_level,
-        # Links in answers begin as the caller's address did, which only the proxy knows.
-        forwarded_allow_ips=settings.forwarded_allow_ips,
-        server_header=False,
-        # Lines of the access log would hold search terms, and so names and addresses of customers.
-        access_log=False,
-    )
+    # Several count the requests of a user together.
+    with shared_file() if workers > 1 else nullcontext("") as file:
+        os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = file
+        uvicorn.run(
+            "fluent_cart.serving.process:create_app",
+            factory=True,
+            http=Protocol,
+            # Nothing here speaks it, and deadlines would not hold for it.
+            ws="none",
+            host=host,
+            port=port,
+            workers=workers,
+            log_config=log_config(settings.log_level),
+            log_level=settings.log_level,
+            # Links in answers begin as the caller's address did, which only the proxy knows.
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            server_header=False,
+            # Lines of the access log would hold search terms, and so names and addresses of customers.
+            access_log=False,
+            # After what process.DRAIN_SECONDS grants: ten seconds are what service managers wait at least.
+            timeout_graceful_shutdown=2,
+            # Seconds that a new worker has, too: after SIGHUP on a busy machine, five are not enough.
+            timeout_worker_healthcheck=10,
+        )
+
+
+def _require_database(settings: Settings, workers: int) -> None:
+    """Raise ``CommandError`` if the database cannot be served; a server that is away may come back."""
+    try:
+        session.require_newest(settings)
+        session.require_capacity(settings, workers)
+    except OperationalError as error:
+        if not is_on_server(settings.database_url):
+            raise
+        complain(f"Requests are answered 503 until the database answers: {str(error.orig).splitlines()[0]}")
 
 
 def _require_free_port(host: str, port: int) -> None:
