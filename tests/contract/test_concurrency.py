@@ -3,18 +3,22 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Connection
 
 from fluent_cart.app import PREFIX, create_app
-from fluent_cart.database import Database
-from fluent_cart.models import Address, Customer, Order, User
-from fluent_cart.services import orders, users
+from fluent_cart.database import Database, connect, create_database
+from fluent_cart.models import Address, Customer, IdempotencyKey, Order, User
+from fluent_cart.services import idempotency_keys, orders, users
+from fluent_cart.services.idempotency_keys import Answer, Attempt
 from fluent_cart.settings import Settings
-from tests.conftest import MakeAddress, MakeCustomer, credentials, rows
+from tests import postgres
+from tests.conftest import MakeAddress, MakeClient, MakeCustomer, credentials, rows
+from tests.errors import assert_error
 
 AT_ONCE = 50
 
@@ -219,3 +223,77 @@ async def test_totals_count_every_order(database: Database, make_customer: MakeC
     [customer] = await database.scan(rows, Customer)
     assert (customer["order_count"], customer["total_spent"]) == (AT_ONCE, 100 * AT_ONCE)
     assert len(await database.scan(rows, Order)) == AT_ONCE
+
+
+async def test_changes_of_one_known_state_are_one(
+    callers: list[Caller], database: Database, make_customer: MakeCustomer
+) -> None:
+    await make_customer(email="customer@example.com")
+    known = {"If-Match": (await callers[0].get("/1")).headers["etag"]}
+    answers = await all_at_once(
+        [
+            caller.put("/1/additional-info", json={f"key{n}": n}, headers=known)
+            for n, caller in enumerate(callers)
+        ]
+    )
+    assert answers == {(200, ""): 1, (412, "precondition_failed"): AT_ONCE - 1}
+    [customer] = await database.scan(rows, Customer)
+    assert len(customer["additional_info"]) == 1
+
+
+class TestIdempotencyKeys:
+    KEY: ClassVar = {"Idempotency-Key": "key"}
+    BODY: ClassVar = {"email": "customer@example.com"}
+
+    async def test_sent_at_once_create_one_customer(self, callers: list[Caller], database: Database) -> None:
+        """Those that do not come too early get the same answer, and in the end all do."""
+        requests = [caller.post("", json=self.BODY, headers=self.KEY) for caller in callers]
+        answers = await asyncio.gather(*requests)
+        done = [answer for answer in answers if answer.status_code == 200]
+        assert len({answer.content for answer in done}) == 1
+        assert ["idempotency-replayed" in answer.headers for answer in done].count(False) == 1
+        for early in answers:
+            if early not in done:
+                assert_error(early, 409, "idempotency_key_in_use")
+        later = [await caller.post("", json=self.BODY, headers=self.KEY) for caller in callers[:2]]
+        assert [answer.content for answer in later] == [done[0].content] * 2
+        assert len(await database.scan(rows, Customer)) == 1
+        assert len(await database.scan(rows, IdempotencyKey)) == 1
+
+    async def test_of_different_users_do_not_meet(
+        self, callers: list[Caller], client_of: MakeClient, database: Database
+    ) -> None:
+        async with client_of(credentials("administrator")) as other:
+            answers = await all_at_once(
+                [
+                    caller.post("", json={"email": f"{n}@example.com"}, headers=self.KEY)
+                    for n, caller in enumerate((callers[0], other))
+                ]
+            )
+        assert answers == {(200, ""): 2}
+
+    @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+    async def test_of_a_request_in_flight_are_refused(
+        self, postgres_settings: Settings, shared_app: FastAPI, client_of: MakeClient
+    ) -> None:
+        """However it ends. On SQLite, where writes take turns, the second waits for the first."""
+        attempt = Attempt(3, f"POST {PREFIX}", "key", "")
+
+        def act(_connection: Connection) -> Answer:
+            return Answer(200, b"{}")
+
+        async with (
+            create_database(postgres_settings) as database,
+            client_of(credentials("manager")) as client,
+        ):
+            shared_app.state.database = database
+            with connect(postgres_settings.database_url) as connection:
+                idempotency_keys.answer_once(connection, attempt, act)
+                for _ in range(2):
+                    early = await client.post("", json=self.BODY, headers=self.KEY)
+                    assert_error(early, 409, "idempotency_key_in_use")
+                    assert early.headers["retry-after"] == "1"
+                connection.rollback()
+            again = await client.post("", json=self.BODY, headers=self.KEY)
+            assert again.status_code == 200
+            assert "idempotency-replayed" not in again.headers

@@ -21,10 +21,11 @@ from tests.contract.test_examples import (
     without_extensions,
 )
 
-# What every operation can answer besides success; 429 comes with a limit that is not built yet.
+# What every operation can answer besides success.
 ALWAYS = {
     "401": ["authentication_required", "authentication_failed"],
     "403": ["insufficient_permissions"],
+    "429": ["rate_limited", "too_many_attempts"],
     "500": ["internal_error"],
     "503": ["service_unavailable"],
 }
@@ -150,9 +151,42 @@ class TestOperations:
             examples = operation["responses"][status]["content"][JSON]["examples"].values()
             assert [example["value"]["code"] for example in examples] == codes
 
+    def test_its_headers_may_be_left_out(self, document: dict[str, Any], operation: Operation) -> None:
+        """A key for each POST, conditions for Get Customer Details and each PUT, and what they answer."""
+        [method] = [
+            method
+            for path in document["paths"].values()
+            for method, each in path.items()
+            if each is operation
+        ]
+        headers = [each for each in operation.get("parameters", []) if each["in"] == "header"]
+        assert [each for each in headers if each["required"] or not each["description"]] == []
+        answers, conditional = (
+            operation["responses"],
+            method == "put" or operation["operationId"] == "get_customer",
+        )
+        sent = (
+            ["Idempotency-Key"] if method == "post" else ["If-Match", "If-None-Match"] if conditional else []
+        )
+        answered = ["Idempotency-Replayed"] if method == "post" else ["ETag"] if conditional else []
+        assert [each["name"] for each in headers] == sent
+        own = [name for name in answers["200"]["headers"] if not name.startswith("X-RateLimit-")]
+        assert own == answered
+        assert ("304" in answers) == (operation["operationId"] == "get_customer")
+        assert ("412" in answers) == conditional
+        assert ("409" in answers) == (method == "post")
+        assert method != "post" or list(answers["409"]["headers"]) == ["Retry-After"]
+
+    def test_it_names_the_headers_of_limits(self, operation: Operation) -> None:
+        rate_limit = {f"X-RateLimit-{name}" for name in ("Limit", "Remaining", "Reset")}
+        assert set(operation["responses"]["200"]["headers"]) >= rate_limit
+        assert set(operation["responses"]["429"]["headers"]) == {"Retry-After", *rate_limit}
+
     def test_every_error_is_described_and_shown_whole(self, operation: Operation) -> None:
         for status, response in operation["responses"].items():
-            if status == "200":
+            if status == "304":
+                assert "content" not in response
+            if status in ("200", "304"):
                 continue
             content = response["content"][JSON]
             assert content["schema"] == {"$ref": "#/components/schemas/Error"}

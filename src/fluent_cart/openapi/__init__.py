@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fluent_cart import errors
 from fluent_cart.errors import ApiError
 from fluent_cart.handlers import error_content
+from fluent_cart.openapi.headers import describe_headers, errors_by_headers, headers
 
 TITLE = "FluentCart Customers API"
 DESCRIPTION = """\
@@ -22,7 +23,13 @@ and bulk actions.
 - **Errors** are `{"success": false, "error": {"code": "...", "message": "..."}}`; a `validation_error` has
   `error.details`, a list of texts for each field.
 - **Input** is JSON, form data or the query, the same fields in each.
+- **Retries**: with an `Idempotency-Key`, a POST that is sent again is done once and answered as before.
+- **Lost updates**: Get Customer Details answers with an `ETag`; a PUT with that tag in `If-Match` changes the
+  customer only if nobody else has since.
 - **Times** are UTC, **money** is in cents.
+- **Limits**: each user has a bucket of requests that fills up evenly; `X-RateLimit-Limit` tells its size,
+  `X-RateLimit-Remaining` what is left in it, `X-RateLimit-Reset` in how many seconds it is full. After too
+  many requests or wrong passwords the answer is 429, and tells in `Retry-After` how many seconds to wait.
 """
 TAGS = [
     {"name": "Customers", "description": "List, create, read and update customers."},
@@ -39,6 +46,7 @@ ALWAYS: tuple[type[ApiError], ...] = (
     errors.AuthenticationFailed,
     errors.InsufficientPermissions,
     errors.TooManyRequests,
+    errors.TooManyAttempts,
     errors.InternalError,
     errors.ServiceUnavailable,
 )
@@ -79,23 +87,26 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Error"] = _ERROR_SCHEMA
     examples = json.loads((files(__package__) / "examples.json").read_text("utf-8"))
     for path in document["paths"].values():
-        for operation in path.values():
-            _describe(operation, examples[operation["operationId"]])
+        for method, operation in path.items():
+            _describe(method, operation, examples[operation["operationId"]])
     return document
 
 
-def _describe(operation: dict[str, Any], example: Mapping[str, Any]) -> None:
+def _describe(method: str, operation: dict[str, Any], example: Mapping[str, Any]) -> None:
     responses = operation["responses"]
     own = [getattr(errors, name) for response in responses.values() for name in response.get(_OWN_ERRORS, [])]
     has_body = "requestBody" in operation
-    possible = [*ALWAYS, *(WITH_BODY if has_body else ()), *own]
+    by_headers = errors_by_headers(method, has_body=has_body)
+    possible = [*ALWAYS, *(WITH_BODY if has_body else ()), *by_headers, *own]
     if has_body or operation.get("parameters"):
         possible.append(errors.ValidationFailed)
     for status in [status for status in responses if status != "200"]:
         del responses[status]
+    describe_headers(method, operation, possible)
     for status, of_status in _by_status(possible):
         responses[str(status)] = _error_response(of_status)
     responses["200"]["description"] = "Success"
+    responses["200"].setdefault("headers", {}).update(headers(_RATE_LIMIT))
     responses["200"]["content"]["application/json"]["example"] = example["response"]
     if has_body:
         _describe_body(operation["requestBody"]["content"], example["request"])
@@ -127,10 +138,8 @@ def _error_response(possible: list[type[ApiError]]) -> dict[str, Any]:
         },
     }
     status = possible[0].status
-    if headers := _HEADERS.get(status):
-        response["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()
-        }
+    if texts := _HEADERS.get(status):
+        response["headers"] = headers(texts)
     return response
 
 
@@ -142,9 +151,15 @@ def _example(error: type[ApiError]) -> dict[str, Any]:
     return error_content(error())
 
 
+_RATE_LIMIT = {
+    "X-RateLimit-Limit": "How many requests the user's bucket holds",
+    "X-RateLimit-Remaining": "How many requests are left in it",
+    "X-RateLimit-Reset": "Seconds until it is full again",
+}
 _HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "The way to authenticate"},
-    429: {"Retry-After": "Seconds to wait"},
+    409: {"Retry-After": "Seconds to wait"},
+    429: {"Retry-After": "Seconds to wait", **_RATE_LIMIT},
     503: {"Retry-After": "Seconds to wait"},
 }
 

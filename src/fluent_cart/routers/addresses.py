@@ -3,7 +3,7 @@
 from fastapi import Response
 
 from fluent_cart.database import DatabaseDep
-from fluent_cart.errors import AddressNotFound, CustomerNotFound
+from fluent_cart.errors import AddressNotFound, CustomerNotFound, PreconditionFailed
 from fluent_cart.openapi import documented
 from fluent_cart.policies import can_delete, can_manage, can_view
 from fluent_cart.routers.parameters import CustomerId
@@ -38,7 +38,7 @@ async def list_addresses(customer_id: CustomerId, database: DatabaseDep) -> Resp
     "/{customerId}/address",
     dependencies=[can_manage],
     response_model=Envelope[UpdatedAddressData],
-    responses=documented(CustomerNotFound, AddressNotFound),
+    responses=documented(CustomerNotFound, AddressNotFound, PreconditionFailed),
 )
 async def update_address(customer_id: CustomerId, body: AddressUpdate, database: DatabaseDep) -> Response:
     """Update the fields of a customer's address that are sent."""

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from fluent_cart.database import DatabaseDep
-from fluent_cart.errors import CustomerNotFound, InvalidEmail
+from fluent_cart.errors import CustomerNotFound, InvalidEmail, PreconditionFailed
+from fluent_cart.etags import conditional
 from fluent_cart.openapi import documented
 from fluent_cart.policies import can_manage, can_view
 from fluent_cart.routers.parameters import CustomerId, page_headers, total_pages
@@ -60,18 +61,19 @@ async def create_customer(body: CustomerCreate, database: DatabaseDep) -> Respon
     "/{customerId}",
     dependencies=[can_view],
     response_model=Envelope[CustomerDetailData],
-    responses=documented(CustomerNotFound),
+    responses=documented(CustomerNotFound, PreconditionFailed),
 )
-async def get_customer(customer_id: CustomerId, database: DatabaseDep) -> Response:
+async def get_customer(request: Request, customer_id: CustomerId, database: DatabaseDep) -> Response:
     """Retrieve detailed information about a specific customer."""
-    return envelope(customer=await database.read(customers.get_customer, customer_id))
+    answer = envelope(customer=await database.read(customers.get_customer, customer_id))
+    return conditional(request, answer)
 
 
 @router.put(
     "/{customerId}",
     dependencies=[can_manage],
     response_model=Envelope[UpdatedCustomerData],
-    responses=documented(CustomerNotFound, InvalidEmail),
+    responses=documented(CustomerNotFound, InvalidEmail, PreconditionFailed),
 )
 async def update_customer(customer_id: CustomerId, body: CustomerUpdate, database: DatabaseDep) -> Response:
     """Update the fields of an existing customer that are sent."""
@@ -83,7 +85,7 @@ async def update_customer(customer_id: CustomerId, body: CustomerUpdate, databas
     "/{customerId}/additional-info",
     dependencies=[can_manage],
     response_model=Envelope[AdditionalInfoData],
-    responses=documented(CustomerNotFound),
+    responses=documented(CustomerNotFound, PreconditionFailed),
 )
 async def update_additional_info(
     customer_id: CustomerId, body: AdditionalInfo, database: DatabaseDep

@@ -34,6 +34,18 @@ def total_pages(total: int, per_page: int) -> int:
     return -(-total // per_page) if total else 0
 
 
+# A query in which nothing has to be encoded, or is: most of them.
+_PLAIN = re.compile(r"(?:[\w.~-]+=[\w.~-]*(?:&|$))*", re.ASCII)
+
+
+def _without_page(query: str) -> str:
+    """Return a query without its page."""
+    if _PLAIN.fullmatch(query):
+        return "&".join(field for field in query.split("&") if field and not field.startswith("page="))
+    sent = parse_qsl(query, keep_blank_values=True, errors="replace")
+    return urlencode([(name, value) for name, value in sent if name != "page"])
+
+
 def page_headers(request: Request, page: int, per_page: int, total: int) -> dict[str, str]:
     """Return WordPress's headers for a page: totals, and links to its neighbours (decision 11)."""
     pages = total_pages(total, per_page)
@@ -42,11 +54,10 @@ def page_headers(request: Request, page: int, per_page: int, total: int) -> dict
     if page < pages:
         neighbours["next"] = page + 1
     if neighbours:
-        sent = parse_qsl(request.url.query, keep_blank_values=True, errors="replace")
-        others = [(name, value) for name, value in sent if name != "page"]
-        base = request.url.replace(query="")
+        address, _, query = str(request.url).partition("?")
+        others = _without_page(query)
+        start = f"{address}?{others}&page=" if others else f"{address}?page="
         headers["Link"] = ", ".join(
-            f'<{base}?{urlencode([*others, ("page", number)])}>; rel="{relation}"'
-            for relation, number in neighbours.items()
+            f'<{start}{number}>; rel="{relation}"' for relation, number in neighbours.items()
         )
     return headers

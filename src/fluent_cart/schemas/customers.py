@@ -137,7 +137,7 @@ class CustomerListQuery(BaseModel):
     @property
     def is_short(self) -> bool:
         """Tell whether an index leads straight to the page: reading it takes less than a hop to a thread."""
-        return not self.search and not self.filters.model_fields_set and self.page * self.per_page <= 1000
+        return not self.search and not self.filters.model_fields_set and self.page * self.per_page <= 10_000
 
 
 class CustomerListed(Output):

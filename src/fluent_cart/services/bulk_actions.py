@@ -9,9 +9,10 @@ from fluent_cart.clock import now
 from fluent_cart.enums import BulkActionName, ExportFormat
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
+from fluent_cart.prepared import Record
 from fluent_cart.schemas.bulk_actions import BulkAction
 from fluent_cart.services.customer_export import to_csv
-from fluent_cart.services.customers import Record, get_customers
+from fluent_cart.services.customers import get_customers
 
 Extras = dict[str, Any]
 

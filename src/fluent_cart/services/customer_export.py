@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from fluent_cart.services.customers import DETAIL_COLUMNS, EXTENSION_COLUMNS, Record, keys
+from fluent_cart.prepared import Record
+from fluent_cart.services.customers import DETAIL_COLUMNS, EXTENSION_COLUMNS, keys
 
 COLUMNS: Sequence[str] = (*keys(DETAIL_COLUMNS), "addresses", *keys(EXTENSION_COLUMNS))
 

@@ -10,11 +10,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from fluent_cart.clock import now
 from fluent_cart.errors import CustomerNotFound, InvalidEmail
 from fluent_cart.models import Address, Customer
-from fluent_cart.prepared import Prepared
+from fluent_cart.prepared import Prepared, Record, record_maker
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services.search import search_text
-
-Record = dict[str, Any]
 
 # Columns in the order in which the contract documents the keys.
 LIST_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
@@ -58,6 +56,7 @@ def keys(columns: Iterable[InstrumentedAttribute[Any]]) -> tuple[str, ...]:
 
 _DETAIL_KEYS, _EXTENSION_KEYS, ADDRESS_KEYS = map(keys, (DETAIL_COLUMNS, EXTENSION_COLUMNS, ADDRESS_COLUMNS))
 _ADDRESSES_START = len(DETAIL_COLUMNS) + len(EXTENSION_COLUMNS)
+_records, _addresses = record_maker((*_DETAIL_KEYS, *_EXTENSION_KEYS)), record_maker(ADDRESS_KEYS)
 
 # One statement, so that a customer and its addresses cost one round trip.
 _details = (
@@ -103,15 +102,13 @@ def get_customers(connection: Connection, customer_ids: Sequence[int]) -> dict[i
 
 def _with_addresses(rows: Sequence[Sequence[Any]]) -> Record:
     first = rows[0]
-    record: Record = dict(zip(_DETAIL_KEYS, first, strict=False))
+    (record,) = _records([first[:_ADDRESSES_START]])
+    extension = {key: record.pop(key) for key in _EXTENSION_KEYS}
     # A customer without addresses has one row, whose address columns are all null.
-    record["addresses"] = [
-        dict(zip(ADDRESS_KEYS, row[_ADDRESSES_START:], strict=True))
-        for row in rows
-        if row[_ADDRESSES_START] is not None
-    ]
-    record.update(zip(_EXTENSION_KEYS, first[len(_DETAIL_KEYS) : _ADDRESSES_START], strict=True))
-    return record
+    record["addresses"] = _addresses(
+        [row[_ADDRESSES_START:] for row in rows if row[_ADDRESSES_START] is not None]
+    )
+    return record | extension
 
 
 def require_customer(connection: Connection, customer_id: int) -> None:

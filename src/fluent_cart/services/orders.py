@@ -11,7 +11,8 @@ from sqlalchemy import Connection, ScalarSelect, bindparam, case, func, insert, 
 from fluent_cart.clock import now
 from fluent_cart.enums import PaymentStatus
 from fluent_cart.models import Customer, Order
-from fluent_cart.services.customers import Record, lock_customer, require_customer
+from fluent_cart.prepared import Record
+from fluent_cart.services.customers import lock_customer, require_customer
 
 _of_customer = (
     select(Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at)

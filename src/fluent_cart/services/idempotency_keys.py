@@ -1,0 +1,95 @@
+"""Requests that happen once, however often they are sent (decision 27)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import blake2b
+from typing import NamedTuple
+
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select
+
+from fluent_cart.clock import ago, now
+from fluent_cart.errors import IdempotencyKeyInUse, IdempotencyKeyReused
+from fluent_cart.models import IdempotencyKey
+from fluent_cart.prepared import Prepared
+
+KEPT = timedelta(hours=24)
+# Each new key makes room for itself and more, so that what has expired goes without a job of its own.
+FORGOTTEN_AT_ONCE = 10
+
+
+class Attempt(NamedTuple):
+    """A request that may have been sent before; ``route`` is its method and path."""
+
+    user_id: int
+    route: str
+    key: str
+    fingerprint: str
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+_columns = (*Attempt._fields, "status", "body", "created_at")
+_kept = Prepared(
+    select(
+        IdempotencyKey.id,
+        IdempotencyKey.fingerprint,
+        IdempotencyKey.status,
+        IdempotencyKey.body,
+        IdempotencyKey.created_at,
+    ).where(
+        IdempotencyKey.user_id == bindparam("user_id"),
+        IdempotencyKey.route == bindparam("route"),
+        IdempotencyKey.key == bindparam("key"),
+    )
+)
+_inserted = Prepared(insert(IdempotencyKey), _columns)
+_deleted = Prepared(delete(IdempotencyKey).where(IdempotencyKey.id == bindparam("key_id")))
+# Those that another transaction is about to remove are left to it.
+_expired = Prepared(
+    select(IdempotencyKey.id)
+    .where(IdempotencyKey.created_at < bindparam("oldest"))
+    .order_by(IdempotencyKey.created_at)
+    .limit(FORGOTTEN_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+_locked = Prepared(select(func.pg_try_advisory_xact_lock(bindparam("number", type_=BigInteger))))
+
+
+def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connection], Answer]) -> Answer:
+    """Return what ``act`` answers, or what it answered to the same request within 24 hours.
+
+    ``IdempotencyKeyInUse`` while that request is being processed, ``IdempotencyKeyReused`` if it was another.
+    """
+    _claim(connection, attempt)
+    oldest = ago(KEPT)
+    for kept in _kept.records(connection, attempt._asdict()):
+        if kept["created_at"] >= oldest:
+            if kept["fingerprint"] != attempt.fingerprint:
+                raise IdempotencyKeyReused
+            return Answer(kept["status"], kept["body"].encode(), replayed=True)
+        _deleted.rows(connection, key_id=kept["id"])
+    answer = act(connection)
+    _inserted.rows(
+        connection, attempt._asdict(), status=answer.status, body=answer.body.decode(), created_at=now()
+    )
+    for (key_id,) in _expired.rows(connection, oldest=oldest):
+        _deleted.rows(connection, key_id=key_id)
+    return answer
+
+
+def _claim(connection: Connection, attempt: Attempt) -> None:
+    """Keep other transactions from the key until this one ends, however it ends.
+
+    SQLite has one transaction at a time, which must have found the answer of the one before it.
+    """
+    if connection.dialect.name == "postgresql":
+        # Not the row itself: whoever inserts it a second time would wait, with a connection in hand.
+        scope = "\n".join((str(attempt.user_id), attempt.route, attempt.key))
+        number = int.from_bytes(blake2b(scope.encode(), digest_size=8).digest(), signed=True)
+        ((claimed,),) = _locked.rows(connection, number=number)
+        if not claimed:
+            raise IdempotencyKeyInUse

@@ -1,0 +1,80 @@
+"""Units of work within a transaction that has begun."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import Connection
+
+from fluent_cart.database import Database
+from fluent_cart.database.transaction import Transaction, completed, savepoint
+from fluent_cart.errors import InvalidEmail
+from fluent_cart.models import Customer
+from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.services import customers
+from tests.conftest import rows
+
+
+def create(connection: Connection, email: str) -> int:
+    customer_id: int = customers.create_customer(connection, CustomerCreate(email=email))["id"]
+    return customer_id
+
+
+def fail_after_create(connection: Connection, email: str) -> None:
+    with savepoint(connection):
+        create(connection, email)
+        raise LookupError
+
+
+class TestTransaction:
+    async def test_runs_its_work_at_once(self, database: Database) -> None:
+        async def handler(transaction: Transaction) -> tuple[int, int]:
+            return await transaction.write(create, "a@example.com"), await transaction.write(
+                create, email="b@example.com"
+            )
+
+        def unit(connection: Connection) -> tuple[int, int]:
+            return completed(handler(Transaction(connection)))
+
+        assert await database.write(unit) == (1, 2)
+
+    async def test_is_undone_as_a_whole(self, database: Database) -> None:
+        async def handler(transaction: Transaction) -> None:
+            await transaction.write(create, "a@example.com")
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await database.write(lambda connection: completed(handler(Transaction(connection))))
+        assert await database.scan(rows, Customer) == []
+
+
+def test_a_coroutine_that_waits_for_something_else_is_refused() -> None:
+    async def waits() -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="waits for more than a transaction"):
+        completed(waits())
+
+
+class TestSavepoint:
+    async def test_undoes_what_fails_and_nothing_else(self, database: Database) -> None:
+        def unit(connection: Connection) -> None:
+            create(connection, "a@example.com")
+            with pytest.raises(LookupError):
+                fail_after_create(connection, "b@example.com")
+            with savepoint(connection):
+                create(connection, "c@example.com")
+
+        await database.write(unit)
+        kept = {customer["email"] for customer in await database.scan(rows, Customer)}
+        assert kept == {"a@example.com", "c@example.com"}
+
+    async def test_answers_a_lost_race_as_documented(self, database: Database) -> None:
+        def unit(connection: Connection) -> None:
+            create(connection, "a@example.com")
+            other = create(connection, "b@example.com")
+            with pytest.raises(InvalidEmail), savepoint(connection):
+                customers.store_customer(connection, other, {"email": "A@example.com"})
+
+        await database.write(unit)
+        kept = {customer["email"] for customer in await database.scan(rows, Customer)}
+        assert kept == {"a@example.com", "b@example.com"}
