@@ -21,12 +21,14 @@ from fluent_cart import passwords
 from fluent_cart.app import PREFIX, create_app
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect, create_database, migrations
+from fluent_cart.limits import create_limits
 from fluent_cart.models import ApplicationPassword
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import addresses, customers, invariants, users
 from fluent_cart.settings import Settings
-from tests import postgres
+from tests import mariadb, postgres
+from tests.sign_in import Work, watch
 
 # A user for every role of the policy, and one whose role it does not know; each has its login as e-mail name.
 ROLES = ("administrator", "super_admin", "manager", "worker", "accountant", "subscriber")
@@ -56,7 +58,7 @@ def anyio_backend() -> str:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated database file with the test users, to be copied."""
     path = tmp_path_factory.mktemp("template") / "shop.db"
-    _make_template(f"sqlite:///{path}")
+    make_template(f"sqlite:///{path}")
     return path
 
 
@@ -66,7 +68,7 @@ def postgres_template() -> Iterator[str]:
     with postgres.server() as server, _administration(server) as execute:
         execute(f"DROP DATABASE IF EXISTS {TEMPLATE}")
         execute(f"CREATE DATABASE {TEMPLATE}")
-        _make_template(f"{server}/{TEMPLATE}")
+        make_template(f"{server}/{TEMPLATE}")
         yield server
         execute(f"DROP DATABASE {TEMPLATE}")
 
@@ -80,7 +82,8 @@ def _administration(server: str) -> Iterator[Callable[[str], object]]:
         yield lambda statement: connection.execute(statement.encode())
 
 
-def _make_template(url: str) -> None:
+def make_template(url: str) -> None:
+    """Bring an empty database to the newest migration, and give it the test users."""
     migrations.upgrade(url)
     with connect(url) as connection:
         for role in ROLES:
@@ -92,6 +95,8 @@ def _make_template(url: str) -> None:
                     "name": "test",
                     "password_hash": passwords.digest(secret_of(role)),
                     "created_at": now(),
+                    # So that no test's first request is a write, too.
+                    "last_used": now(),
                 },
             )
 
@@ -132,7 +137,8 @@ CREATE TABLE remembered.users AS TABLE users;
 CREATE TABLE remembered.application_passwords AS TABLE application_passwords;
 """
 RESTORE = """
-TRUNCATE customers, customer_addresses, orders, users, application_passwords RESTART IDENTITY;
+TRUNCATE customers, customer_addresses, orders, users, application_passwords, idempotency_keys
+    RESTART IDENTITY;
 UPDATE customer_counts SET count = 0 WHERE count <> 0;
 INSERT INTO users SELECT * FROM remembered.users;
 INSERT INTO application_passwords SELECT * FROM remembered.application_passwords;
@@ -169,6 +175,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "POSTGRESQL WAS NOT TESTED: no FLUENT_CART_TEST_POSTGRES_URL, and no initdb on this machine",
             red=True,
         )
+    if not mariadb.AVAILABLE:
+        terminalreporter.write_line(
+            "LIVE WORDPRESS DATABASES WERE NOT TESTED: no MariaDB server on this machine", red=True
+        )
 
 
 @pytest.fixture
@@ -179,14 +189,19 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
         assert await database.scan(invariants.find_violations) == {}
 
 
+UNLIMITED = Settings(database_url="sqlite:///unused.db", rate_limit=0, guess_limit=0, _env_file=None)
+
+
 @pytest.fixture(scope="session")
 def shared_app() -> FastAPI:
-    return create_app(Settings(database_url="sqlite:///unused.db", _env_file=None))
+    return create_app(UNLIMITED)
 
 
 @pytest.fixture
 def app(shared_app: FastAPI, database: Database) -> FastAPI:
+    """The application on the test's shop, without limits: a test of those sets its own."""
     shared_app.state.database = database
+    shared_app.state.limits = create_limits(UNLIMITED)
     return shared_app
 
 
@@ -223,6 +238,13 @@ async def viewer(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
 async def manager(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(credentials("manager")) as client:
         yield client
+
+
+@pytest.fixture
+def work() -> Iterator[Work]:
+    """What signing in costs."""
+    with watch() as done:
+        yield done
 
 
 @pytest.fixture

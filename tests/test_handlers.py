@@ -61,6 +61,31 @@ def all_errors(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
 # Every error as it is raised without a word of explanation, and what it is answered with.
 ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
     (
+        errors.IdempotencyKeyInUse(),
+        envelope(
+            409,
+            "idempotency_key_in_use",
+            "A request with this idempotency key is being processed, try again",
+        ),
+        {"retry-after": "1"},
+    ),
+    (
+        errors.IdempotencyKeyReused(),
+        envelope(
+            422, "idempotency_key_reused", "The idempotency key was sent with another request before"
+        ),
+        {},
+    ),
+    (
+        errors.PreconditionFailed(),
+        envelope(
+            412,
+            "precondition_failed",
+            "The customer is not in the state that If-Match or If-None-Match asks for",
+        ),
+        {},
+    ),
+    (
         errors.AuthenticationRequired(),
         envelope(
             401, "authentication_required",
@@ -89,6 +114,15 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
     (
         errors.MethodNotAllowed(),
         envelope(405, "rest_no_route", "This route does not support the request method"),
+        {},
+    ),
+    (errors.InvalidRequest(), envelope(400, "validation_error", "The request is not valid HTTP/1.1"), {}),
+    (errors.RequestTimeout(), envelope(408, "request_timeout", "The request did not arrive in time"), {}),
+    (
+        errors.HeadersTooLarge(),
+        envelope(
+            431, "headers_too_large", "The request's address and headers are larger than 64 KiB"
+        ),
         {},
     ),
     (
@@ -131,6 +165,14 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
     (errors.ValidationFailed(details={}), envelope(422, "validation_error", FAILED, {}), {}),
     (errors.TooManyRequests(), envelope(429, "rate_limited", "Too many requests"), {"retry-after": "1"}),
     (errors.TooManyRequests(60), envelope(429, "rate_limited", "Too many requests"), {"retry-after": "60"}),
+    (
+        errors.TooManyAttempts(300),
+        envelope(
+            429, "too_many_attempts",
+            "Too many wrong passwords for this user name or from this address, try again later",
+        ),
+        {"retry-after": "300"},
+    ),
     (errors.InternalError(), envelope(500, "internal_error", "Something went wrong on our side"), {}),
     (
         errors.ServiceUnavailable(),

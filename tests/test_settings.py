@@ -16,9 +16,13 @@ DEFAULTS = {
     "forwarded_allow_ips": "127.0.0.1,::1",
     "workers": 1,
     "log_level": "info",
+    "telemetry": False,
     "write_timeout": 4.0,
     "connections": 8,
     "scan_threads": 2,
+    "rate_limit": 100,
+    "rate_limit_file": "",
+    "guess_limit": 10,
 }
 
 
@@ -44,9 +48,13 @@ class TestSources:
             "forwarded_allow_ips": "10.0.0.0/8",
             "workers": 3,
             "log_level": "debug",
+            "telemetry": True,
             "write_timeout": 0.5,
             "connections": 4,
             "scan_threads": 1,
+            "rate_limit": 20,
+            "rate_limit_file": "/run/fluent-cart",
+            "guess_limit": 3,
         }
         for name, value in given.items():
             monkeypatch.setenv(f"FLUENT_CART_{name.upper()}", str(value))
@@ -77,8 +85,10 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "PORT": (["1", "65535"], ["0", "65536", "-1", "80.5", "http", ""]),
     "WORKERS": (["1", "64"], ["0", "65", "two", ""]),
     "WRITE_TIMEOUT": (["0.01", "60"], ["0", "-1", "60.1", "nan", "inf", "soon", ""]),
-    "CONNECTIONS": (["1", "100"], ["0", "101", ""]),
+    "CONNECTIONS": (["2", "100"], ["1", "101", ""]),
     "SCAN_THREADS": (["1", "32"], ["0", "33", ""]),
+    "RATE_LIMIT": (["0", "1000000"], ["-1", "1000001", "0.5", ""]),
+    "GUESS_LIMIT": (["0", "1000"], ["-1", "1001", "ten", ""]),
     "LOG_LEVEL": (
         ["critical", "error", "warning", "info", "debug"],
         ["", "verbose", "trace", "infos", " info", "info\n", "20"],

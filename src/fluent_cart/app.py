@@ -9,6 +9,7 @@ from fastapi.routing import iter_route_contexts
 from fluent_cart import __version__, docs, health, openapi
 from fluent_cart.database import create_database
 from fluent_cart.handlers import add_handlers
+from fluent_cart.limits import create_limits
 from fluent_cart.policies import CustomerPolicy
 from fluent_cart.request_id import RequestIdMiddleware
 from fluent_cart.routers import ROUTERS
@@ -24,7 +25,8 @@ class MissingPolicy(Exception):
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application; its database opens with the first request and closes on shutdown."""
-    database = create_database(settings or Settings())
+    settings = settings or Settings()
+    database = create_database(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -40,8 +42,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        # Left on, it asks three interfaces on every request whether they are configured.
+        telemetry=None if settings.telemetry else {"tracing": False, "metrics": False, "logs": False},
     )
     app.state.database = database
+    app.state.limits = create_limits(settings)
+    # Set by the server once it was told to end.
+    app.state.stopping = False
     for router in ROUTERS:
         # Not include_router: matching goes through each included router, and costs more than a look-up.
         app.router.routes += router.routes

@@ -1,15 +1,23 @@
 """Credentials of a request -> its user (decision 22): HTTP Basic with an application password."""
 
 from base64 import b64decode
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, NamedTuple
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic
 
-from fluent_cart import passwords
+from fluent_cart import passwords, security_log
 from fluent_cart.database import DatabaseDep
-from fluent_cart.errors import AuthenticationFailed, AuthenticationRequired
+from fluent_cart.errors import (
+    AuthenticationFailed,
+    AuthenticationRequired,
+    TooManyAttempts,
+    TooManyRequests,
+)
+from fluent_cart.limits import Limits
+from fluent_cart.security_log import client_address
 from fluent_cart.services import users
 from fluent_cart.services.users import CurrentUser
 
@@ -48,35 +56,62 @@ basic_credentials = BasicCredentials(
     description="A login name or e-mail address, and one of that user's application passwords.",
 )
 
-# A slow hash holds the interpreter for milliseconds: one at a time, off the event loop.
-_slow_hashes = CapacityLimiter(1)
-
 
 async def current_user(
-    credentials: Annotated[Credentials | None, Depends(basic_credentials)], database: DatabaseDep
+    request: Request,
+    credentials: Annotated[Credentials | None, Depends(basic_credentials)],
+    database: DatabaseDep,
 ) -> CurrentUser:
-    """Return the user whose application password came with the request; 401 without one."""
+    """Return the user whose application password came with the request.
+
+    401 without one; 429 after too many wrong ones, or too many requests (decision 29).
+    """
     if credentials is None:
         raise AuthenticationRequired(headers=CHALLENGE)
+    limits: Limits = request.app.state.limits
+    state = request.scope["state"]
+    state["account"] = credentials.name
     digest = passwords.digest(credentials.secret)
-    user = await database.read(users.find_by_application_password, credentials.name, digest)
-    if user is None:
-        user = await _legacy_user(database, credentials, digest)
-    if user is None:
-        raise AuthenticationFailed(headers=CHALLENGE)
+    sign_in = await database.read(users.find_by_application_password, credentials.name, digest)
+    if sign_in:
+        user = sign_in.user
+        limits.last_used.note(database, sign_in)
+    else:
+        user = await _legacy_user(request, database, credentials, digest)
+    wait, state["headers"] = limits.requests.take(user.id)
+    if wait:
+        raise TooManyRequests(wait)
     return user
 
 
-async def _legacy_user(database: DatabaseDep, credentials: Credentials, digest: str) -> CurrentUser | None:
-    """Try the slow hashes of an imported site; a match is stored anew in the fast form."""
+async def _legacy_user(
+    request: Request, database: DatabaseDep, credentials: Credentials, digest: str
+) -> CurrentUser:
+    """Try the slow hashes of an imported site; a match is stored anew in the fast form.
+
+    Whoever it does not let in is refused: 401, or 429 after too many failures.
+    """
+    limits: Limits = request.app.state.limits
+    address = client_address(request.scope)
+    # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
+    if wait := limits.guesses.wait(address):
+        raise TooManyAttempts(wait)
     hashes = await database.read(users.legacy_hashes, credentials.name)
-    for password_id, password_hash in hashes:
-        verified = await to_thread.run_sync(
-            passwords.verify, credentials.secret, password_hash, limiter=_slow_hashes
-        )
-        if verified and password_id:
-            return await database.write(users.upgrade_application_password, password_id, digest)
-    return None
+    if hashes and (
+        password_id := await limits.slow_hashes.run(partial(_first_match, credentials.secret, hashes))
+    ):
+        user = await database.write(users.upgrade_application_password, password_id, digest)
+        if user:
+            security_log.upgraded(request.scope)
+            return user
+    if wait := limits.guesses.fail(users.key(credentials.name), address):
+        raise TooManyAttempts(wait)
+    raise AuthenticationFailed(headers=CHALLENGE)
+
+
+def _first_match(secret: str, hashes: Sequence[tuple[int, str]]) -> int:
+    """Return the id of the application password that ``secret`` is; 0 if it is none."""
+    return next((id_ for id_, hash_ in hashes if passwords.verify(secret, hash_)), 0)
 
 
 CurrentUserDep = Annotated[CurrentUser, Depends(current_user)]

@@ -8,13 +8,20 @@
     ├── AddressNotFound           404  address_not_found
     ├── RouteNotFound             404  rest_no_route
     ├── MethodNotAllowed          405  rest_no_route
+    ├── InvalidRequest            400  validation_error
+    ├── RequestTimeout            408  request_timeout
+    ├── HeadersTooLarge           431  headers_too_large
     ├── UnreadableBody            400  validation_error
+    ├── IdempotencyKeyInUse       409  idempotency_key_in_use
+    ├── PreconditionFailed        412  precondition_failed
     ├── PayloadTooLarge           413  payload_too_large
     ├── UnsupportedMediaType      415  unsupported_media_type
     ├── InvalidEmail              422  invalid_email
     ├── InvalidUser               422  invalid_user
+    ├── IdempotencyKeyReused      422  idempotency_key_reused
     ├── ValidationFailed          422  validation_error
     ├── TooManyRequests           429  rate_limited
+    ├── TooManyAttempts           429  too_many_attempts
     ├── InternalError             500  internal_error
     └── ServiceUnavailable        503  service_unavailable
 
@@ -91,9 +98,37 @@ class MethodNotAllowed(ApiError):
     text = "This route does not support the request method"
 
 
+class InvalidRequest(ApiError):
+    status, code = 400, "validation_error"
+    text = "The request is not valid HTTP/1.1"
+
+
+class RequestTimeout(ApiError):
+    status, code = 408, "request_timeout"
+    text = "The request did not arrive in time"
+
+
+class HeadersTooLarge(ApiError):
+    status, code = 431, "headers_too_large"
+    text = "The request's address and headers are larger than 64 KiB"
+
+
 class UnreadableBody(ApiError):
     status, code = 400, "validation_error"
     text = "The request body is not readable JSON or form data"
+
+
+class IdempotencyKeyInUse(ApiError):
+    status, code = 409, "idempotency_key_in_use"
+    text = "A request with this idempotency key is being processed, try again"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after)})
+
+
+class PreconditionFailed(ApiError):
+    status, code = 412, "precondition_failed"
+    text = "The customer is not in the state that If-Match or If-None-Match asks for"
 
 
 class PayloadTooLarge(ApiError):
@@ -116,6 +151,11 @@ class InvalidUser(ApiError):
     text = "The WordPress user does not exist or cannot be attached to this customer"
 
 
+class IdempotencyKeyReused(ApiError):
+    status, code = 422, "idempotency_key_reused"
+    text = "The idempotency key was sent with another request before"
+
+
 class ValidationFailed(ApiError):
     status, code = 422, "validation_error"
     text = "Request data validation failed"
@@ -124,6 +164,14 @@ class ValidationFailed(ApiError):
 class TooManyRequests(ApiError):
     status, code = 429, "rate_limited"
     text = "Too many requests"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after)})
+
+
+class TooManyAttempts(ApiError):
+    status, code = 429, "too_many_attempts"
+    text = "Too many wrong passwords for this user name or from this address, try again later"
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__(headers={"Retry-After": str(retry_after)})

@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from fluent_cart import security_log
 from fluent_cart.errors import (
     ApiError,
     InternalError,
@@ -67,8 +68,9 @@ def error_response(error: ApiError) -> Response:
     )
 
 
-async def _on_api_error(_request: Request, error: Exception) -> Response:
+async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101  # registered for nothing else
+    security_log.refused(request.scope, error)
     return error_response(error)
 
 

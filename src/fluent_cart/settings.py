@@ -25,12 +25,34 @@ class Settings(BaseSettings):
         pattern="^(critical|error|warning|info|debug)$",
         description="How much the server logs: `critical`, `error`, `warning`, `info` or `debug`.",
     )
+    telemetry: bool = Field(
+        False, description="Whether FastAPI heeds OpenTelemetry's own settings, `OTEL_...`."
+    )
     write_timeout: float = Field(
         4.0, gt=0, le=60, description="Seconds a write may wait for its turn before it is answered 503."
     )
     connections: int = Field(
-        8, ge=1, le=100, description="Connections to PostgreSQL per process, and threads that use them."
+        8,
+        ge=2,
+        le=100,
+        description="Connections to PostgreSQL per process, half of them for look-ups.",
     )
     scan_threads: int = Field(
         2, ge=1, le=32, description="Threads per process for reads that may take longer than a look-up."
+    )
+    rate_limit: int = Field(
+        100,
+        ge=0,
+        le=1_000_000,
+        description="Requests a second that each user may make for long, ten times as many at once; 0 is any"
+        " number.",
+    )
+    rate_limit_file: str = Field(
+        "", description="Where the processes of this machine count requests together; `serve` makes one."
+    )
+    guess_limit: int = Field(
+        10,
+        ge=0,
+        le=1000,
+        description="Wrong passwords for one name, or from one address, in five minutes; 0 is any number.",
     )

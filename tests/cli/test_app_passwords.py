@@ -41,6 +41,8 @@ class TestCreate:
             "name": "My script",
             "password_hash": passwords.digest(made.out),
             "created_at": password["created_at"],
+            "last_used": None,
+            "uuid": None,
         }
 
     def test_prints_it_this_once(self, run: Run, shop: str) -> None:
@@ -123,11 +125,13 @@ class TestOverHTTP:
 
 
 class TestList:
-    def test_shows_name_and_age_of_each(self, run: Run, shop: str) -> None:
+    def test_shows_name_age_and_last_use_of_each(self, run: Run, shop: str) -> None:
         run("app-passwords", "create", "worker", "--name", "Büro")
-        first, second = (row["created_at"] for row in stored(shop) if row["user_id"] == 4)
+        first, second = (row for row in stored(shop) if row["user_id"] == 4)
         assert run("app-passwords", "list", "Worker") == printed(
-            f"id  name  created_at\n4   test  {first}\n7   Büro  {second}\n"
+            "id  name  created_at            last_used\n"
+            f"4   test  {first['created_at']}  {first['last_used']}\n"
+            f"7   Büro  {second['created_at']}  never\n"
         )
 
     def test_says_when_there_are_none(self, run: Run, shop: str) -> None:

@@ -47,7 +47,8 @@ def documented(shared_app: FastAPI) -> dict[str, dict[int, set[str]]]:
     return {
         operation["operationId"]: {
             int(status): {
-                example["value"]["code"] for example in response["content"][JSON].get("examples", {}).values()
+                example["value"]["code"]
+                for example in response.get("content", {}).get(JSON, {}).get("examples", {}).values()
             }
             for status, response in operation["responses"].items()
         }

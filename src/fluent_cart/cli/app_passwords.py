@@ -28,8 +28,10 @@ def create(
 
 @cli.command("list")
 def list_(login: Login) -> None:
-    """List a user's application passwords, not their secrets."""
-    table(session.read(users.list_application_passwords, login), empty="There are no application passwords.")
+    """List a user's application passwords, not their secrets; the last use is written once a day."""
+    found = session.read(users.list_application_passwords, login)
+    rows = [row | {"last_used": row["last_used"] or "never"} for row in found]
+    table(rows, empty="There are no application passwords.")
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Folded, Id, PrimaryKey, Time, text
+from fluent_cart.models.base import Base, Folded, Id, Moment, PrimaryKey, Time, text
 
 
 class User(Base):
@@ -33,6 +33,8 @@ class User(Base):
 class ApplicationPassword(Base):
     __tablename__ = "application_passwords"
     __table_args__ = (
+        # WordPress's own name for a password, by which an import knows it again.
+        Index("uq_application_passwords_uuid", "uuid", "user_id", unique=True),
         # One look-up by hash finds the password. Imported users may have chosen the same one.
         Index("uq_application_passwords_hash", "password_hash", "user_id", unique=True),
         Index("ix_application_passwords_user_id", "user_id"),
@@ -41,6 +43,9 @@ class ApplicationPassword(Base):
 
     id: Mapped[PrimaryKey]
     user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    uuid: Mapped[str | None] = mapped_column(text(36))
     name: Mapped[str] = mapped_column(text(255))
     password_hash: Mapped[str] = mapped_column(text(255))
     created_at: Mapped[Time]
+    # Written at most once a day, so that a read is no write.
+    last_used: Mapped[str | None] = mapped_column(Moment)

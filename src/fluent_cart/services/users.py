@@ -7,8 +7,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, s
 from fluent_cart import passwords
 from fluent_cart.clock import now
 from fluent_cart.models import ApplicationPassword, User
-from fluent_cart.prepared import Prepared
-from fluent_cart.services.customers import Record
+from fluent_cart.prepared import Prepared, Record
 from fluent_cart.services.search import search_text
 
 
@@ -20,6 +19,14 @@ class CurrentUser(NamedTuple):
     role: str
 
 
+class SignIn(NamedTuple):
+    """A right application password: whose it is, and when it was used before."""
+
+    user: CurrentUser
+    password_id: int
+    last_used: str | None
+
+
 class UserError(Exception):
     """An account cannot be made or found; the text is for the person at the command line."""
 
@@ -29,9 +36,14 @@ MAX_LEGACY = 5
 
 _is_named = or_(User.login_key == bindparam("name"), User.email_key == bindparam("name"))
 _by_password = Prepared(
-    select(User.id, User.login, User.role)
+    select(User.id, User.login, User.role, ApplicationPassword.id, ApplicationPassword.last_used)
     .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
-    .where(ApplicationPassword.password_hash == bindparam("digest"), _is_named)
+    # Written so that no index finds the name: it is looked at once the password is found, and a wrong
+    # password costs the same for every name.
+    .where(
+        ApplicationPassword.password_hash == bindparam("digest"),
+        bindparam("name").in_([User.login_key, User.email_key]),
+    )
 )
 # A range, not LIKE, which SQLite answers by looking at all of them.
 _is_legacy = and_(
@@ -51,10 +63,13 @@ _of_one_user = (
 _most_legacy = Prepared(select(func.coalesce(func.max(_of_one_user.c.number), 0)))
 
 
-def find_by_application_password(connection: Connection, name: str, digest: str) -> CurrentUser | None:
+def find_by_application_password(connection: Connection, name: str, digest: str) -> SignIn | None:
     """Return the user called ``name`` (login or e-mail) who owns the password; one look-up by its hash."""
     rows = _by_password.rows(connection, name=key(name), digest=digest)
-    return CurrentUser(*rows[0]) if rows else None
+    if not rows:
+        return None
+    user_id, login, role, password_id, last_used = rows[0]
+    return SignIn(CurrentUser(user_id, login, role), password_id, last_used)
 
 
 def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
@@ -63,11 +78,14 @@ def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
     Dummies (with the id 0) make them as many as any account of the site has, so that a wrong password costs
     the same for every name.
     """
+    ((most,),) = _most_legacy.rows(connection)
+    if not most:
+        # Not even a look at the name, which takes longer for one that is known.
+        return []
     own = [
         (password_id, password_hash)
         for password_id, password_hash in _legacy.rows(connection, name=key(name))
     ]
-    ((most,),) = _most_legacy.rows(connection)
     dummies = [(0, passwords.DUMMY_LEGACY_HASH)] * (min(most, MAX_LEGACY) - len(own))
     return own + dummies
 
@@ -77,11 +95,21 @@ def upgrade_application_password(connection: Connection, password_id: int, diges
     user_id = connection.scalar(
         update(ApplicationPassword)
         .where(ApplicationPassword.id == password_id)
-        .values(password_hash=digest)
+        .values(password_hash=digest, last_used=now())
         .returning(ApplicationPassword.user_id)
     )
     row = connection.execute(select(User.id, User.login, User.role).where(User.id == user_id)).one_or_none()
     return CurrentUser(*row) if row else None
+
+
+def note_use(connection: Connection, password_id: int, before: str) -> None:
+    """Write down that an application password is used now, unless it was used since ``before``."""
+    unused = or_(ApplicationPassword.last_used.is_(None), ApplicationPassword.last_used < before)
+    connection.execute(
+        update(ApplicationPassword)
+        .where(ApplicationPassword.id == password_id, unused)
+        .values(last_used=now())
+    )
 
 
 def key(name: str) -> str:
@@ -146,9 +174,14 @@ def create_application_password(connection: Connection, login: str, name: str) -
 
 
 def list_application_passwords(connection: Connection, login: str) -> list[Record]:
-    """Return id, name and age of a user's application passwords; never a hash."""
+    """Return id, name, age and last use of a user's application passwords; never a hash."""
     statement = (
-        select(ApplicationPassword.id, ApplicationPassword.name, ApplicationPassword.created_at)
+        select(
+            ApplicationPassword.id,
+            ApplicationPassword.name,
+            ApplicationPassword.created_at,
+            ApplicationPassword.last_used,
+        )
         .where(ApplicationPassword.user_id == _user_id(connection, login))
         .order_by(ApplicationPassword.id)
     )

@@ -1,0 +1,46 @@
+"""When an application password was last used: written once a day, and not before the request is answered."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+
+from fluent_cart.clock import to_text
+from fluent_cart.database import Database
+from fluent_cart.services import users
+from fluent_cart.services.users import SignIn
+
+logger = logging.getLogger(__name__)
+
+HOUR, DAY = 3600, 24 * 3600
+
+
+class LastUsed:
+    """Has the last use of passwords written, each at most once an hour tried and once a day changed."""
+
+    def __init__(self) -> None:
+        self._hour, self._a_day_ago = 0, ""
+        self._tried: set[int] = set()
+        # The event loop itself does not keep its tasks alive.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def note(self, database: Database, sign_in: SignIn) -> None:
+        """Note that a password is used; the caller does not wait for the database."""
+        # A text that is made once an hour is all that most requests look at.
+        if (hour := int(time.time()) // HOUR) != self._hour:
+            self._hour, self._tried = hour, set()
+            self._a_day_ago = to_text(datetime.fromtimestamp(hour * HOUR - DAY, UTC))
+        if sign_in.last_used is not None and sign_in.last_used >= self._a_day_ago:
+            return
+        if sign_in.password_id not in self._tried:
+            self._tried.add(sign_in.password_id)
+            task = asyncio.create_task(self._write(database, sign_in.password_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, database: Database, password_id: int) -> None:
+        try:
+            await database.write(users.note_use, password_id, self._a_day_ago)
+        except Exception:
+            # Nobody asked for it, so nobody is told but the log; a database that is gone says so elsewhere.
+            logger.warning("The last use of application password %s was not written", password_id)
