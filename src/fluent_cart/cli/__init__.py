@@ -5,14 +5,16 @@ import sys
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from fluent_cart.cli import app_passwords, copy, database, serve, users
+from fluent_cart.cli import app_passwords, backup, copy, database, imports, serve, users
 from fluent_cart.cli.output import CommandError, complain
 from fluent_cart.database import UnsupportedDatabase
+from fluent_cart.database.backup import BackupError
 from fluent_cart.database.constraints import Refused
 from fluent_cart.database.copying import CopyError
 from fluent_cart.database.migrations import MigrationError
 from fluent_cart.errors import ApiError
 from fluent_cart.services.users import UserError
+from fluent_cart.wordpress_import import SourceError
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -25,8 +27,11 @@ cli.command()(database.migrate)
 cli.command()(database.recalculate)
 cli.command()(database.check)
 cli.command()(copy.copy)
+cli.command()(backup.backup)
+cli.command()(backup.restore)
 cli.add_typer(users.cli, name="users")
 cli.add_typer(app_passwords.cli, name="app-passwords")
+cli.add_typer(imports.cli, name="import")
 
 
 def main() -> None:
@@ -39,6 +44,8 @@ def main() -> None:
         UnsupportedDatabase,
         MigrationError,
         CopyError,
+        BackupError,
+        SourceError,
         Refused,
         ApiError,
     ) as error:

@@ -36,21 +36,27 @@ def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs
 
 
 def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run ``work`` as a read; the database must be at the newest migration."""
+    """Run ``work`` in one snapshot, for as long as it takes; the database must be at the newest migration."""
 
     async def run() -> T:
         async with _database() as database:
-            return await database.scan(work, *args, **kwargs)
+            with database.snapshot() as connection:
+                return work(connection, *args, **kwargs)
 
     return asyncio.run(run())
 
 
-def require_newest(settings: Settings) -> None:
-    """Raise ``CommandError`` unless the database is at the newest migration."""
-    database = create_database(settings)
-    if not database.exists():
+def require_database(settings: Settings) -> None:
+    """Raise ``CommandError`` if there is no database to open."""
+    if not create_database(settings).exists():
         address = describe(settings.database_url)
         raise CommandError(f"There is no database at {address}. Make it with: fluent-cart migrate")
+
+
+def require_newest(settings: Settings) -> None:
+    """Raise ``CommandError`` unless the database is at the newest migration."""
+    require_database(settings)
+    database = create_database(settings)
     try:
         with database.snapshot() as connection:
             newest = migrations.is_newest(connection)

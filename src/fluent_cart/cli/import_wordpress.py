@@ -1,0 +1,111 @@
+"""fluent-cart import wordpress."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from fluent_cart.cli import session
+from fluent_cart.cli.output import say, table
+from fluent_cart.database import create_database
+from fluent_cart.wordpress_import import Options, Report, import_shop, read_source
+from fluent_cart.wordpress_import.oddities import Oddity
+from fluent_cart.wordpress_import.report import Fate, Found
+
+# Ids that a line of the report names; the JSON has more.
+EXAMPLES = 5
+
+
+def wordpress(
+    source: Annotated[
+        str, typer.Argument(help="A dump (.sql or .sql.gz), or mysql://USER:PASSWORD@HOST/DATABASE.")
+    ],
+    prefix: Annotated[
+        str | None, typer.Option(help="The prefix of the shop's tables, if there are several shops.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Change what is here already where the source differs.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")] = False,
+    test_orders: Annotated[bool, typer.Option("--test-orders", help="Bring test orders, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Move a FluentCart shop in from WordPress, with its users and their application passwords."""
+    settings = session.read_settings()
+    session.require_newest(settings)
+    options = Options(prefix, update, dry_run, test_orders)
+
+    async def run() -> Report:
+        async with create_database(settings) as database:
+            with _Bar() as bar:
+                rows = read_source(source, prefix, lambda done, total: bar.show("source", done, total))
+                return await import_shop(database, rows, options, bar.show)
+
+    report = asyncio.run(run())
+    if as_json:
+        whole = {"dry_run": dry_run, **report.as_json()}
+        say(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _print(report, options)
+
+
+class _Bar(Progress):
+    """Shows each step of an import to a person at a terminal, and nobody else."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        super().__init__(console=console, disable=not console.is_terminal)
+        self._steps: dict[str, TaskID] = {}
+
+    def show(self, step: str, done: int, total: int) -> None:
+        """Show how far a step is; a total of 0 is not known."""
+        if step not in self._steps:
+            self._steps[step] = self.add_task(step)
+        self.update(self._steps[step], completed=done, total=total or None)
+
+
+def _print(report: Report, options: Options) -> None:
+    rows = [
+        {
+            "table": name,
+            "read": counts.read,
+            **{fate.value: number for fate, number in counts.fates.items()},
+            "skipped": sum(found.number for found in counts.skipped.values()),
+        }
+        for name, counts in report.tables.items()
+    ]
+    table(rows, empty="")
+    if report.missing:
+        say(f"\nNot in the source: {', '.join(report.missing)}")
+    _print_oddities("Not as it was:", {name: counts.handled for name, counts in report.tables.items()})
+    _print_totals(report)
+    _print_oddities("Skipped:", {name: counts.skipped for name, counts in report.tables.items()})
+    if report.revoked:
+        say(f"\n{report.revoked} application passwords were revoked, as they were at the source.")
+    left = sum(counts.fates[Fate.LEFT] for counts in report.tables.values())
+    if left:
+        say(f"\n{left} rows differ from the source and were left as they are; --update changes them.")
+    say("\nNothing was written: this was a dry run." if options.dry_run else "\nThe shop is imported.")
+
+
+def _print_oddities(title: str, tables: Mapping[str, Mapping[Oddity, Found]]) -> None:
+    if not any(tables.values()):
+        return
+    say(f"\n{title}")
+    for name, oddities in tables.items():
+        for oddity, found in oddities.items():
+            ids = ", ".join(map(str, found.ids[:EXAMPLES]))
+            more = ", ..." if ids and found.number > EXAMPLES else ""
+            say(f"  {name}: {found.number} {oddity}: {oddity.treatment}{f' ({ids}{more})' if ids else ''}")
+
+
+def _print_totals(report: Report) -> None:
+    """Show what the shop says of a customer, and what is true here, where these differ."""
+    for customer in report.totals[:EXAMPLES]:
+        differs = {name: value for name, value in customer["here"].items() if customer["shop"][name] != value}
+        words = ", ".join(f"{name} {customer['shop'][name]} -> {value}" for name, value in differs.items())
+        say(f"    customer {customer['customer_id']}: {words}")

@@ -1,0 +1,8 @@
+"""fluent-cart import: shops and rows from elsewhere, a subcommand for each source."""
+
+import typer
+
+from fluent_cart.cli import import_wordpress
+
+cli = typer.Typer(no_args_is_help=True, help="Bring in a shop, or rows, from elsewhere.")
+cli.command("wordpress")(import_wordpress.wordpress)

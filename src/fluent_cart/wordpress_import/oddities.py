@@ -1,0 +1,98 @@
+"""What can be odd in a shop, each by name, and what the import does about it (decisions 40-45)."""
+
+from enum import StrEnum
+
+
+class Oddity(StrEnum):
+    """The name of an oddity; the reports have it, so it stays what it is."""
+
+    def __new__(cls, name: str, treatment: str) -> "Oddity":
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.treatment = treatment
+        return member
+
+    treatment: str
+
+    # Rows that are brought, but not as they are.
+    DUPLICATE_EMAIL = (
+        "duplicate_email",
+        "the e-mail address has an owner already, the one with the lowest id: it became name+ID@domain",
+    )
+    INVALID_EMAIL = (
+        "invalid_email",
+        "no valid e-mail address: it became customer-ID@import.invalid or user-ID@import.invalid",
+    )
+    EMPTY_STATUS = "empty_status", "no status: it became active"
+    UNKNOWN_STATUS = (
+        "unknown_status",
+        "a status that is neither active nor inactive: it became inactive, and is kept in additional_info",
+    )
+    STALE_USER = "stale_user", "the user does not exist, or was not brought: nobody is attached"
+    USER_TAKEN = "user_taken", "the user is attached to another customer: nobody is attached"
+    PLACE_ALONE = "place_alone", "a place, but no address: it is kept in additional_info"
+    META_KEY_TAKEN = "meta_key_taken", "a key that the import uses itself: meta_ is put in front of it"
+    UNKNOWN_TYPE = "unknown_type", "an address of no known type: it became a billing address"
+    SEVERAL_PRIMARIES = (
+        "several_primaries",
+        "the customer (of this id) has several primary addresses: one is, billing first, then the lowest id",
+    )
+    NO_PRIMARY = (
+        "no_primary",
+        "the customer (of this id) has addresses and no primary one: one is, by the same rule",
+    )
+    ARCHIVED = "archived_address", "an archived address: it is brought, and primary only if there is no other"
+    UNKNOWN_COUNTRY = "unknown_country", "no country code, and no country's name: it stayed empty"
+    COUNTRY_NAME = "country_name", "a country's name, or a code of three letters: it became the code of two"
+    INCOMPLETE = "incomplete_address", "the first line or the city is missing: it stayed empty"
+    UNREADABLE_META = "unreadable_meta", "the address's meta is not JSON: a company name in it is lost"
+    NO_CUSTOMER = "order_without_customer", "no such customer: the order is in the books without one"
+    OVER_REFUNDED = "over_refunded", "more was refunded than paid: the order counts, with 0"
+    PAID_LESS_REFUND = (
+        "paid_less_refund",
+        "paid and refunded together are the order's amount: the shop may have taken the refund off already",
+    )
+    NEGATIVE_AMOUNT = "negative_amount", "a negative amount paid or refunded: it became 0"
+    FOREIGN_CURRENCY = (
+        "foreign_currency",
+        "another currency than most orders have: its cents are added to the totals as they are",
+    )
+    UNKNOWN_ORDER_STATUS = "unknown_order_status", "no known status of an order: it became pending"
+    UNKNOWN_PAYMENT_STATUS = (
+        "unknown_payment_status",
+        "no known status of a payment: it became pending, so the order does not count",
+    )
+    UNREADABLE_ROLE = "unreadable_role", "no readable role: it became none, which may do nothing"
+    ROLE_NAME_TAKEN = (
+        "role_name_taken",
+        "a WordPress role that is called like a shop role, and is none: it became wordpress_ROLE",
+    )
+    UNKNOWN_SHOP_ROLE = "unknown_shop_role", "a shop role that FluentCart does not have: it gives nothing"
+    ZERO_DATE = (
+        "zero_date",
+        "no valid date: the other one of created and updated stands for it, or else 1970-01-01",
+    )
+    WRONG_TYPE = "wrong_type", "a text where a number belongs: it counts as none"
+    TEXT_CUT = "text_cut", "a text longer than the API allows: it is cut to its length"
+    UNFIT_TEXT = "unfit_text", "a NUL, which was dropped, or bytes that are no text, which became U+FFFD"
+    OTHER_TOTALS = (
+        "other_totals",
+        "the shop's own totals of the customer are not those of its orders: the orders count",
+    )
+
+    # Rows that are not brought.
+    NO_ID = "no_id", "the id is not a whole number from 1 on"
+    REPEATED_ID = "repeated_id", "the id was there before"
+    ID_TAKEN = "id_taken", "the id is taken here by another row, which did not come from this shop"
+    ORPHAN = "orphan", "the customer or user that it belongs to does not exist, or was not brought"
+    TEST_ORDER = "test_order", "a test order; --test-orders brings them"
+    UNREADABLE_AMOUNT = "unreadable_amount", "an amount is no whole number of cents, or too large"
+    NO_LOGIN = "no_login", "the user has no login, or one that no client could send"
+    LOGIN_TAKEN = "login_taken", "another user has the login"
+    UNKNOWN_HASH = "unknown_hash", "the password's hash is of no kind that is verified here"
+    REPEATED = "repeated", "the same was there before"
+    UNFIT_META = "unfit_meta", "not a value that additional_info may hold, or too large for it"
+    UNKNOWN_LABEL = "unknown_label", "the label does not exist"
+    UNUSED_LABEL = "unused_label", "no customer that was brought has the label"
+    OTHER_OBJECT = "other_object", "it is not about a customer"
+    NOT_NEEDED = "not_needed", "neither a role nor application passwords"

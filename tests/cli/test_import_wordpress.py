@@ -1,0 +1,124 @@
+"""fluent-cart import wordpress, as a shop owner runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete
+
+from fluent_cart.database import connect
+from fluent_cart.models import User
+from tests.cli.conftest import Run, complained
+from tests.wordpress_import.conftest import SHOP, dump_of
+
+TABLE = """\
+table                  read  written  changed  unchanged  left  skipped
+customers              63    63       0        0          0     0
+customer_addresses     130   111      0        0          0     19
+customer_meta          3     1        0        0          0     2
+orders                 168   168      0        0          0     0
+labels                 2     0        0        0          0     2
+label_relationships    3     0        0        0          0     3
+users                  10    10       0        0          0     0
+usermeta               153   21       0        0          0     132
+application_passwords  9     9        0        0          0     0
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty(shop: str) -> None:
+    with connect(shop) as connection:
+        connection.execute(delete(User))
+
+
+def test_a_dump_comes_along(run: Run) -> None:
+    planned = run("import", "wordpress", str(SHOP), "--dry-run")
+    assert planned.code == 0
+    assert run("users", "list").out == "There are no users.\n"
+    done = run("import", "wordpress", str(SHOP))
+    assert done.out.startswith(TABLE)
+    assert "\n  customers: 1 duplicate_email: the e-mail address has an owner already," in done.out
+    assert " (10, 62, 63, 64, 65, ...)\n" in done.out
+    assert "\n  customer_meta: 2 orphan: " in done.out
+    assert done.out.endswith("\nThe shop is imported.\n")
+    assert planned.out.endswith("\nNothing was written: this was a dry run.\n")
+    assert planned.out.splitlines()[:-1] == done.out.splitlines()[:-1]
+    # A progress bar is for terminals.
+    assert (planned.err, done.err) == ("", "")
+    assert run("check").code == 0
+    assert " jurgen " in run("users", "list").out
+
+
+def test_the_report_as_json(run: Run) -> None:
+    report = json.loads(run("import", "wordpress", str(SHOP), "--json", "--dry-run").out)
+    assert report["dry_run"] is True
+    assert report["missing_tables"] == report["other_totals"] == []
+    assert report["tables"]["customers"] == {
+        "read": 63,
+        "written": 63,
+        "changed": 0,
+        "unchanged": 0,
+        "left": 0,
+        "skipped": 0,
+        "reasons": {},
+        "oddities": report["tables"]["customers"]["oddities"],
+    }
+    assert report["tables"]["customers"]["oddities"]["unknown_status"] == {
+        "count": 1,
+        "treatment": "a status that is neither active nor inactive: it became inactive, and is kept in"
+        " additional_info",
+        "ids": [7],
+    }
+
+
+def test_a_difference_is_left_or_changed(run: Run, tmp_path: Path) -> None:
+    def dump(name: str, *passwords: str) -> str:
+        listed = "".join(
+            f'i:{number};a:2:{{s:4:"uuid";s:1:"{number}";s:8:"password";s:49:"$generic${text * 40}";}}'
+            for number, text in enumerate(passwords)
+        )
+        meta = {"user_id": 1, "meta_key": "_application_passwords"}
+        text = dump_of(
+            users=[{"id": 1}],
+            usermeta=[{**meta, "meta_value": f"a:{len(passwords)}:{{{listed}}}"}],
+            fct_customers=[{"first_name": name, "ltv": 500}],
+        )
+        (path := tmp_path / "dump.sql").write_text(text)
+        return str(path)
+
+    first = run("import", "wordpress", dump("Ann", "a", "b")).out
+    assert "    customer 1: total_spent 500 -> 0\n" in first
+    left = run("import", "wordpress", dump("Bob", "a")).out
+    assert "\n1 rows differ from the source and were left as they are; --update changes them.\n" in left
+    changed = run("import", "wordpress", dump("Bob", "a"), "--update").out
+    assert "\n1 application passwords were revoked, as they were at the source.\n" in changed
+    assert "differ from the source" not in changed
+
+
+def test_a_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = run("import", "wordpress", str(SHOP), "--dry-run").err
+    for step in ("source", "users", "customers", "customer_addresses", "orders"):
+        assert step in shown
+    assert "100%" in shown
+
+
+def test_what_is_missing_is_named(run: Run, tmp_path: Path) -> None:
+    (path := tmp_path / "dump.sql").write_text("CREATE TABLE shop_fct_customers (id int, email text);")
+    shown = run("import", "wordpress", str(path)).out
+    assert "\nNot in the source: shop_fct_customer_addresses, shop_fct_customer_meta," in shown
+    assert shown.endswith(", shop_users, shop_usermeta\n\nThe shop is imported.\n")
+    assert run("import", "wordpress", str(path), "--prefix", "wp_") == complained(
+        "There is no table wp_fct_customers"
+    )
+
+
+def test_a_source_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    assert run("import", "wordpress", "no.sql") == complained("[Errno 2] No such file or directory: 'no.sql'")
+    (path := tmp_path / "dump.sql").write_text("This is not a dump;")
+    assert run("import", "wordpress", str(path)) == complained(
+        "There is no FluentCart shop in it: no table's name ends with fct_customers"
+    )
+    assert run("import", "wordpress", "mysql://reader:secret@127.0.0.1:1/shop").err.startswith(
+        "fluent-cart: The database cannot be read: Can't connect to MySQL server"
+    )
