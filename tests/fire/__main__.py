@@ -1,0 +1,131 @@
+"""The command line: ``python -m tests.fire [--only E2,D] [--quick] [--cycles N] [--soak-minutes N]``"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import machine
+from tests import cluster as clusters
+from tests import postgres
+from tests.cluster import Cluster
+from tests.conftest import make_template
+from tests.fire import availability, concurrency, everyday, hostile
+from tests.fire.bars import BARS, QUICK, Bar, Figure, NotRun, Scale, none
+from tests.fire.report import FAILED, Verdict, lines, report
+from tests.fire.shops import Shops
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+PACKAGES = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "psycopg")
+# Bars of the list that no function here tries, and why.
+MISSING = availability.MISSING | concurrency.MISSING | everyday.MISSING | hostile.MISSING
+
+
+def main() -> int:
+    """Run the bars; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fire", description=__doc__)
+    parser.add_argument("--only", default="", metavar="BAR,...", help="bars, or families of them: E2,D")
+    parser.add_argument("--quick", action="store_true", help="a little of each bar; writes nothing")
+    parser.add_argument("--cycles", type=int, help="kills, power cuts and restarts")
+    parser.add_argument("--soak-minutes", type=float)
+    options = parser.parse_args()
+    scale = QUICK if options.quick else Scale()
+    for name in ("cycles", "soak_minutes"):
+        if (value := getattr(options, name)) is not None:
+            scale = replace(scale, **{name: value})
+    chosen = sorted(
+        (bar for bar in BARS if _is_chosen(bar.name, options.only)), key=lambda bar: _place(bar.name)
+    )
+    with tempfile.TemporaryDirectory(prefix="fluent-cart-fire-") as folder, _cluster() as cluster:
+        # Now, while the load of the machine is that of others.
+        where = machine.facts(
+            _version(cluster), load_generator="tests/load.py, one process", packages=PACKAGES
+        )
+        template = Path(folder) / "template.db"
+        make_template(f"sqlite:///{template}")
+        shops = Shops(Path(folder), template, cluster)
+        verdicts = [*_everyday(options.only)]
+        verdicts += [verdict for bar in chosen for verdict in _run(bar, shops, scale)]
+    if options.only or options.quick:
+        print("Not written to RESULTS.md: that takes a run of all, and not a quick one.", file=sys.stderr)
+    else:
+        verdicts.sort(key=lambda verdict: _place(verdict.name))
+        RESULTS.write_text(report(verdicts, MISSING, scale, where))
+        print(f"Written: {RESULTS}", file=sys.stderr)
+    failed = [verdict for verdict in verdicts if str(verdict) == FAILED]
+    return 1 if failed else 0
+
+
+def _everyday(only: str) -> Iterator[Verdict]:
+    bars = [bar for bar in everyday.EVERYDAY if _is_chosen(bar.name, only)]
+    figures = everyday.run(bars) if bars else {}
+    for bar in bars:
+        verdict = Verdict(bar.name, bar.title, "both where it matters", figures[bar.name])
+        print("\n".join(lines(verdict)), flush=True)
+        yield verdict
+
+
+def _run(bar: Bar, shops: Shops, scale: Scale) -> Iterator[Verdict]:
+    for database in bar.databases:
+        began = time.monotonic()
+        verdict = _verdict(bar, database, shops, scale)
+        print("\n".join(lines(verdict)), f"({time.monotonic() - began:.0f} s)", flush=True)
+        yield verdict
+
+
+def _verdict(bar: Bar, database: str, shops: Shops, scale: Scale) -> Verdict:
+    if not shops.offers(database):
+        return Verdict(bar.name, bar.title, database, [], "NO POSTGRESQL HERE")
+    try:
+        shop = shops.fresh(database, bar.name)
+        figures = asyncio.run(bar.run(shop, scale))
+        # Whatever happened, no rule may be broken when it is over.
+        figures += [
+            none("broken rules afterwards", len(shop.violations())),
+            none("tracebacks in the server's log", shop.tracebacks),
+        ]
+    except NotRun as reason:
+        return Verdict(bar.name, bar.title, database, [], str(reason))
+    except Exception as error:
+        # The bars after it are worth their time all the same.
+        traceback.print_exc()
+        figures = [Figure("ran to its end", "yes", f"no: {type(error).__name__}", held=False)]
+    return Verdict(bar.name, bar.title, database, figures)
+
+
+def _place(name: str) -> tuple[str, int]:
+    first = name.partition(",")[0]
+    return first[0], int("".join(filter(str.isdigit, first)))
+
+
+def _is_chosen(name: str, texts: str) -> bool:
+    """Tell whether a bar is named, itself or by the letter of its family."""
+    names = [*name.split(", "), name[0]]
+    return not texts or any(text in names for text in texts.split(","))
+
+
+@contextmanager
+def _cluster() -> Iterator[Cluster | None]:
+    if not postgres.INSTALLED:
+        print("PostgreSQL is not installed: ITS BARS ARE NOT RUN.", file=sys.stderr)
+    with clusters.running("max_connections=200") if postgres.INSTALLED else nullcontext() as cluster:
+        yield cluster
+
+
+def _version(cluster: Cluster | None) -> str | None:
+    if cluster is None:
+        return None
+    with psycopg.connect(cluster.url("postgres")) as connection:
+        return f"PostgreSQL {connection.info.server_version // 10_000} (fsync on)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
