@@ -29,6 +29,23 @@ def test_plain_fields(text: str, fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["", "a", "a=1&a=2", "&&a=b=c&=x&", "a=\xe4&b=;", "page=1&per_page=10&search="]
+)
+def test_a_query_with_nothing_to_decode_is_read_as_any_other(text: str) -> None:
+    """Such a query takes a shorter way, which an encoded letter bars."""
+    assert parse_query(text) == {
+        k: v for k, v in parse_query(f"{text}&%62arrier=1").items() if k != "barrier"
+    }
+
+
+def test_too_many_fields_are_an_error_with_or_without_something_to_decode() -> None:
+    for field in ("a=1", "%61=1"):
+        assert parse_query("&".join([field] * 5), max_fields=5) == {"a": "1"}
+        with pytest.raises(ValueError, match="fields"):
+            parse_query("&".join([field] * 6), max_fields=5)
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("a[]=1&a[]=2", ["1", "2"]),

@@ -7,6 +7,7 @@ stands in for what is not in the body. The services never see the difference.
 import json
 import math
 from email.message import Message
+from functools import lru_cache
 from typing import Any, Never
 
 from starlette.requests import ClientDisconnect, Request
@@ -55,12 +56,8 @@ def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
         return {}
     if len(content_type) > MAX_CONTENT_TYPE:
         raise UnsupportedMediaType
-    header = Message()
-    header["content-type"] = content_type
-    # Message takes an empty header for text/plain, which is read as JSON all the same.
-    kind = header.get_content_type() if content_type else ""
+    kind, charset = _media_type(content_type)
     is_json = kind == "application/json" or kind.endswith("+json")
-    charset = str(header.get_param("charset", "utf-8")).lower()
     known = is_json or kind == FORM or kind in UNTYPED
     if not known or charset not in ("utf-8", "utf8", "us-ascii") or content_encoding not in ("", "identity"):
         raise UnsupportedMediaType
@@ -72,6 +69,17 @@ def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
     if kind == FORM and not text.lstrip().startswith("{"):
         return parse_form(text)
     return parse_json(text)
+
+
+# There are few, and reading one takes longer than reading most bodies.
+@lru_cache
+def _media_type(content_type: str) -> tuple[str, str]:
+    """Return the type and the charset that a header names."""
+    header = Message()
+    header["content-type"] = content_type
+    # Message takes an empty header for text/plain, which is read as JSON all the same.
+    kind = header.get_content_type() if content_type else ""
+    return kind, str(header.get_param("charset", "utf-8")).lower()
 
 
 def parse_form(text: str) -> dict[str, Any]:
