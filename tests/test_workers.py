@@ -83,8 +83,21 @@ async def test_writers_are_served_in_turn(workers: Server, path: Path, record_pr
 
 
 async def test_readers_beside_writers_hardly_wait(workers: Server, record_property: Record) -> None:
-    """Both are measured in short turns, so that whatever else the machine does meets both."""
-    turns, writes = SECONDS * 2, creations("beside.example")
+    idle, busy = await reads_alone_and_beside(workers, SECONDS)
+    # Whatever else the machine did meanwhile may have met one of both: twice as long decides.
+    if busy > max(3 * idle, 0.05):
+        idle, busy = await reads_alone_and_beside(workers, SECONDS * 2)
+    assert busy <= max(3 * idle, 0.05), f"99 of 100 reads: {idle:.3f} s alone, {busy:.3f} s beside writers"
+    record_property("99 of 100 reads, alone, ms", f"{idle * 1000:.1f}")
+    record_property("99 of 100 reads, beside writers, ms", f"{busy * 1000:.1f}")
+
+
+async def reads_alone_and_beside(workers: Server, seconds: int) -> tuple[float, float]:
+    """Return how long 99 of 100 reads take at most, alone and beside as many writers.
+
+    Both are measured in short turns, so that whatever else the machine does meets both.
+    """
+    turns, writes = seconds * 2, creations(f"beside-{seconds}.example")
     reads = cycle([REQUESTS.read("/1"), REQUESTS.read("?search=beside&per_page=5")])
     async with balanced(workers, REQUESTS.read("/1"), WORKERS, CLIENTS // WORKERS) as groups:
         readers = [client for group in groups for client in group[:4]]
@@ -95,13 +108,10 @@ async def test_readers_beside_writers_hardly_wait(workers: Server, record_proper
         for _ in range(turns):
             for answers, others in ((alone, writers[:0]), (beside, writers)):
                 async with loading(readers, reads), loading(others, writes):
-                    await asyncio.sleep(SECONDS / turns / 2)
+                    await asyncio.sleep(seconds / turns / 2)
                 for reader in readers:
                     answers += reader.answers
                     reader.answers.clear()
     assert set(statuses([*alone, *beside, *answers_of(writers)])) == {200}
     assert len(answers_of(writers)) >= turns * len(writers)
-    idle, busy = percentile(alone, 0.99), percentile(beside, 0.99)
-    assert busy <= max(3 * idle, 0.05), f"99 of 100 reads: {idle:.3f} s alone, {busy:.3f} s beside writers"
-    record_property("99 of 100 reads, alone, ms", f"{idle * 1000:.1f}")
-    record_property("99 of 100 reads, beside writers, ms", f"{busy * 1000:.1f}")
+    return percentile(alone, 0.99), percentile(beside, 0.99)
