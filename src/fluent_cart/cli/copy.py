@@ -8,7 +8,7 @@ from rich.progress import Progress, TaskID
 
 from fluent_cart.cli import session
 from fluent_cart.cli.output import CommandError, say, table
-from fluent_cart.database import connect, create_database, migrations
+from fluent_cart.database import connect, create_database, migrations, settle
 from fluent_cart.database.copying import copy_shop
 from fluent_cart.services import invariants
 
@@ -40,5 +40,6 @@ def copy(
                     )
         finally:
             source.stop()
+    settle(target_url)
     table([{"table": name, "rows": count} for name, count in counts.items()], empty="")
     say(f"The shop is copied; all {len(invariants.INVARIANTS)} rules hold.")
