@@ -137,7 +137,7 @@ CREATE TABLE remembered.users AS TABLE users;
 CREATE TABLE remembered.application_passwords AS TABLE application_passwords;
 """
 RESTORE = """
-TRUNCATE customers, customer_addresses, orders, users, application_passwords, idempotency_keys
+TRUNCATE customers, customer_addresses, orders, users, application_passwords, idempotency_keys, sessions
     RESTART IDENTITY;
 UPDATE customer_counts SET count = 0 WHERE count <> 0;
 INSERT INTO users SELECT * FROM remembered.users;

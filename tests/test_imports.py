@@ -28,12 +28,15 @@ LAYERS = {
     "php_query": "",
     "wordpress": "",
     "docs": "",
+    "cookies": "",
+    "login_passwords": "",
+    "login_page": "",
     "prepared": "",
     "errors": "",
     "models": "enums",
     "schemas": "clock enums",
     "database": "__init__ errors models prepared settings",
-    "services": "clock enums errors models passwords prepared schemas",
+    "services": "clock cookies enums errors models passwords prepared schemas",
     "limits": "clock database errors services settings",
     "security_log": "clock errors",
     "handlers": "errors security_log",
@@ -42,33 +45,41 @@ LAYERS = {
     "idempotency": "database errors handlers services",
     "etags": "errors schemas services",
     "routing": "database errors etags idempotency php_query request_body services wordpress",
-    "openapi": "errors handlers",
-    "auth": "database errors limits passwords security_log services",
+    "openapi": "cookies errors handlers",
+    "auth": "cookies database errors limits passwords security_log services",
     "policies": "auth enums errors services",
     "health": "database errors schemas",
+    "sign_in": (
+        "auth cookies database errors limits login_page login_passwords request_body security_log services"
+    ),
     "routers": "auth database enums errors etags openapi policies routing schemas services",
     "app": (
-        "__init__ database docs handlers health limits openapi policies request_id routers settings wordpress"
+        "__init__ database docs handlers health limits openapi policies request_id routers settings sign_in"
+        " wordpress"
     ),
     "serving": "app errors handlers request_id",
-    "demo": "clock database enums errors models passwords schemas services settings",
-    "wordpress_import": "clock database enums errors models passwords policies prepared schemas services",
+    "demo": "clock database enums errors login_passwords models passwords schemas services settings",
+    "wordpress_import": (
+        "clock database enums errors login_passwords models passwords policies prepared schemas services"
+    ),
     "cli": (
-        "database demo errors limits passwords policies schemas services serving settings wordpress_import"
+        "database demo errors limits login_passwords passwords policies schemas services serving settings"
+        " wordpress_import"
     ),
     "__main__": "cli",
 }
 # Which layers may use a package of others; what is not named here is free to all.
 THIRD_PARTIES = {
-    "fastapi": "app auth database docs etags handlers health idempotency openapi policies routers routing"
-    " schemas serving",
+    "fastapi": "app auth database docs etags handlers health idempotency login_page openapi policies"
+    " routers routing schemas serving sign_in",
     "starlette": "app handlers request_body request_id routing wordpress",
     "sqlalchemy": "cli database demo etags idempotency models prepared routing services wordpress_import",
     "alembic": "database",
     "psycopg": "database",
     "pymysql": "wordpress_import",
     "pydantic_settings": "settings",
-    "passlib": "passwords",
+    "bcrypt": "login_passwords",
+    "passlib": "login_passwords passwords",
     "typer": "cli",
     "uvicorn": "cli serving",
 }

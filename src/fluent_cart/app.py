@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from fluent_cart import __version__, docs, health, openapi
+from fluent_cart import __version__, docs, health, openapi, sign_in
 from fluent_cart.database import create_database
 from fluent_cart.handlers import add_handlers
 from fluent_cart.limits import create_limits
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # Not include_router: matching goes through each included router, and costs more than a look-up.
         app.router.routes += router.routes
     app.include_router(health.router)
+    app.include_router(sign_in.router)
     docs.add_docs(app)
     add_handlers(app)
     app.add_middleware(WordPressMiddleware)
