@@ -87,7 +87,7 @@ def hash_password(password: str) -> str:
 def verify(password: str, password_hash: str | None) -> bool:
     """Tell whether a login password belongs to a stored hash, as long as there is one.
 
-    A refusal takes as long as a hash of today's cost, whatever is stored (decision 51).
+    A refusal takes as long as a hash of today's cost, whatever is stored (decision 53).
     """
     secret = _trimmed(password)
     if not secret:
