@@ -58,7 +58,7 @@ LAYERS = {
         " wordpress"
     ),
     "serving": "app errors handlers request_id",
-    "demo": "clock database enums errors login_passwords models passwords schemas services settings",
+    "demo": "clock database enums errors models passwords schemas services settings",
     "wordpress_import": (
         "clock database enums errors login_passwords models passwords policies prepared schemas services"
     ),
