@@ -6,17 +6,18 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from fluent_cart import __version__, docs, health, openapi, sign_in
+from fluent_cart import __version__, docs, health, openapi, sign_in, wordpress_index
 from fluent_cart.database import create_database
 from fluent_cart.handlers import add_handlers
 from fluent_cart.limits import create_limits
-from fluent_cart.policies import CustomerPolicy
+from fluent_cart.policies import Policy
 from fluent_cart.request_id import RequestIdMiddleware
 from fluent_cart.routers import ROUTERS
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress import EXAMPLES_PREFIX as EXAMPLES_PREFIX
 from fluent_cart.wordpress import PREFIX as PREFIX
 from fluent_cart.wordpress import ROOT, WordPressMiddleware
+from fluent_cart.wordpress.cors import CorsMiddleware
 
 
 class MissingPolicy(Exception):
@@ -52,23 +53,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         # Not include_router: matching goes through each included router, and costs more than a look-up.
         app.router.routes += router.routes
+    wordpress_index.add_index(app)
     app.include_router(health.router)
     app.include_router(sign_in.router)
     docs.add_docs(app)
     add_handlers(app)
-    app.add_middleware(WordPressMiddleware)
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(WordPressMiddleware)
+    if settings.cors_origins:
+        origins = frozenset(origin.strip() for origin in settings.cors_origins.split(","))
+        app.add_middleware(CorsMiddleware, origins=origins)
     require_policies(app)
     openapi.install(app)
     return app
 
 
 def require_policies(app: FastAPI) -> None:
-    """Raise ``MissingPolicy`` if a route below /wp-json can be called without a permission."""
+    """Raise ``MissingPolicy`` if a route below /wp-json does not say who it is for, be it anyone."""
     for route in iter_route_contexts(app.routes):
         if route.path and route.path.startswith(ROOT):
             # Only FastAPI's own routes have dependencies; a mounted application names no permission either.
             dependant = getattr(route, "dependant", None)
             calls = [dependency.call for dependency in dependant.dependencies] if dependant else []
-            if not any(isinstance(call, CustomerPolicy) for call in calls):
-                raise MissingPolicy(f"{route.path} names no permission: give its route a CustomerPolicy")
+            if not any(isinstance(call, Policy) for call in calls):
+                raise MissingPolicy(f"{route.path} names no permission: give its route a policy")

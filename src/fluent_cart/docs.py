@@ -2,21 +2,25 @@
 
 from importlib.resources import files
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+
+from fluent_cart.wordpress.site import discovery
 
 ASSETS = "/docs/assets"
 
 
 def add_docs(app: FastAPI) -> None:
-    """Add /docs to ``app``, and / that leads there."""
+    """Add /docs to ``app``, at / as well; both tell WordPress clients where the API is."""
     app.mount(ASSETS, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs-assets")
 
+    # Not a redirect at /, where clients look for the API's address with HEAD, and follow none.
+    @app.get("/", include_in_schema=False)
     @app.get("/docs", include_in_schema=False)
-    async def docs_page() -> HTMLResponse:
-        return get_swagger_ui_html(
+    async def docs_page(request: Request) -> HTMLResponse:
+        page = get_swagger_ui_html(
             openapi_url=app.openapi_url or "",
             title=app.title,
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
@@ -24,7 +28,5 @@ def add_docs(app: FastAPI) -> None:
             swagger_favicon_url=f"{ASSETS}/favicon.png",
             swagger_ui_parameters={"displayRequestDuration": True},
         )
-
-    @app.get("/", include_in_schema=False)
-    async def to_docs() -> RedirectResponse:
-        return RedirectResponse("/docs")
+        page.headers.update(discovery(request))
+        return page

@@ -66,6 +66,14 @@ class ExportFormat(StrEnum):
     CSV = "csv"
 
 
+class Context(StrEnum):
+    """WordPress's name for how much is told of something."""
+
+    VIEW = "view"
+    EMBED = "embed"
+    EDIT = "edit"
+
+
 class Permission(StrEnum):
     """Permissions carry FluentCart's own names (decision 21)."""
 

@@ -30,8 +30,24 @@ BULK_PERMISSIONS: Mapping[BulkActionName, Permission] = {
 }
 
 
-class CustomerPolicy:
-    """A dependency that lets a request through only if its user's role holds ``permission``."""
+class Policy:
+    """Who a route is for, as one of its dependencies: without one, the application does not start."""
+
+
+class Anyone(Policy):
+    """Lets every request through: what it is answered is public."""
+
+    async def __call__(self) -> None: ...
+
+
+class SignedIn(Policy):
+    """Lets every user through, whatever the role: what a user is answered is the user's own."""
+
+    async def __call__(self, _user: Annotated[CurrentUser, Depends(current_user)]) -> None: ...
+
+
+class CustomerPolicy(Policy):
+    """Lets a request through only if its user's role holds ``permission``."""
 
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
@@ -45,6 +61,14 @@ class CustomerPolicy:
             raise InsufficientPermissions
 
 
+def capabilities(role: str) -> list[str]:
+    """Return the names of what a role may do, in a fixed order."""
+    held = ROLE_PERMISSIONS.get(role, frozenset())
+    return [permission.value for permission in Permission if permission in held]
+
+
+anyone = Depends(Anyone())
+signed_in = Depends(SignedIn())
 can_view = Depends(CustomerPolicy(Permission.VIEW))
 can_manage = Depends(CustomerPolicy(Permission.MANAGE))
 can_delete = Depends(CustomerPolicy(Permission.DELETE))

@@ -43,7 +43,12 @@ class RequestIdMiddleware:
             if message["type"] == "http.response.start":
                 started = True
                 headers = message["headers"]
-                headers += ((b"x-request-id", request_id.encode()), *ALWAYS, *state.get("headers", ()))
+                headers += (
+                    (b"x-request-id", request_id.encode()),
+                    *ALWAYS,
+                    *state.get("allow", ()),
+                    *state.get("headers", ()),
+                )
                 if all(name != b"cache-control" for name, _ in headers):
                     headers.append(NO_CACHE)
             await send(message)

@@ -29,6 +29,7 @@ from fluent_cart.php_query import parse_query
 from fluent_cart.request_body import read_fields
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.wordpress import PREFIX
+from fluent_cart.wordpress.names import NAMES, translated
 
 Arguments = dict[str, Any]
 CUSTOMER = "customer_id"
@@ -37,7 +38,12 @@ Results = tuple[tuple[str, int], ...]
 
 
 class ApiRoute(APIRoute):
-    """A route whose handler and dependencies are async functions; the handler returns a ``Response``."""
+    """A route whose handler and dependencies are async functions; the handler returns a ``Response``.
+
+    ``allow`` is the header that names the methods of its path, once all routes are known.
+    """
+
+    allow: tuple[tuple[bytes, bytes], ...] = ()
 
     def __init__(
         self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any
@@ -45,9 +51,10 @@ class ApiRoute(APIRoute):
         super().__init__(path, endpoint, **options)
         self._calls: list[_Call] = []
         self._results = _place_dependencies(self.dependant, self._calls)
+        self._names = NAMES.get(self.name, {})
         # Fields of the query may stand in for those of the body; additional info has none of its own.
         body = self.body_field.field_info.annotation if self.body_field else None
-        self._body_names = frozenset(getattr(body, "model_fields", ()))
+        self._body_names = frozenset((*getattr(body, "model_fields", ()), *self._names))
         # By the name of its argument: a handler that has none writes nothing.
         self._database = next(
             (str(needed.name) for needed in self.dependant.dependencies if needed.call is get_database), ""
@@ -65,6 +72,7 @@ class ApiRoute(APIRoute):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        scope["state"]["allow"] = self.allow
         results: list[Any] = []
         for call in self._calls:
             results.append(
@@ -111,12 +119,14 @@ class ApiRoute(APIRoute):
         if self.dependant.query_params or self._body_names:
             sent = parse_query(request.scope["query_string"].decode("latin-1"))
         for field in self.dependant.query_params:
-            values[field.name], errors = field.validate(sent, loc=("query",))
+            fields = translated(sent, self._names)
+            values[field.name], errors = field.validate(fields, loc=("query",))
             faults += errors
         for field in self.dependant.body_params:
             body = await read_fields(request)
             if isinstance(body, dict):
                 body = {name: value for name, value in sent.items() if name in self._body_names} | body
+                body = translated(body, self._names)
             values[field.name], errors = field.validate(body, loc=("body",))
             faults += errors
         if faults:
@@ -167,11 +177,11 @@ def _arguments(request_name: str | None, request: Request, results: Results, val
 
 
 class ApiRouter(APIRouter):
-    """Routes below /customers; their operation ids are the names of the handlers."""
+    """Routes below /customers, or another ``prefix``; their operation ids are the names of the handlers."""
 
-    def __init__(self, *, tags: list[str]) -> None:
+    def __init__(self, *, tags: list[str], prefix: str = PREFIX) -> None:
         super().__init__(
-            prefix=PREFIX,
+            prefix=prefix,
             tags=list(tags),
             route_class=ApiRoute,
             generate_unique_id_function=lambda route: route.name,

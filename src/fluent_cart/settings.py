@@ -3,6 +3,8 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_ORIGIN = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+
 
 class Settings(BaseSettings):
     """Settings come from variables that begin with ``FLUENT_CART_``, or from a ``.env`` file."""
@@ -18,6 +20,12 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = Field(
         "127.0.0.1,::1",
         description="Proxies whose `X-Forwarded-Proto` and `-For` are believed: addresses and networks.",
+    )
+    cors_origins: str = Field(
+        "",
+        # As browsers write them; one with a path or a slash at its end would never match.
+        pattern=rf"^(?:{_ORIGIN}(?: *, *{_ORIGIN})*)?$",
+        description="Sites whose scripts may use the API: origins, with commas between; none if empty.",
     )
     workers: int = Field(1, ge=1, le=64, description="How many processes `serve` starts.")
     log_level: str = Field(

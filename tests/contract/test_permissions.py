@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Response
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount, Route
 
+from fluent_cart import policies
 from fluent_cart.app import EXAMPLES_PREFIX, PREFIX, MissingPolicy, create_app, require_policies
 from fluent_cart.auth import current_user
 from fluent_cart.database import Database
@@ -26,6 +27,7 @@ get_customer            yes            yes          yes      yes     yes        
 get_customer_stats      yes            yes          yes      yes     yes         no
 list_customer_orders    yes            yes          yes      yes     yes         no
 list_addresses          yes            yes          yes      yes     yes         no
+list_orders_as_the_plugin yes          yes          yes      yes     yes         no
 create_customer         yes            yes          yes      no      no          no
 update_customer         yes            yes          yes      no      no          no
 update_additional_info  yes            yes          yes      no      no          no
@@ -36,6 +38,7 @@ delete_address          yes            yes          yes      no      no         
 list_attachable_users   yes            yes          yes      no      no          no
 attach_user             yes            yes          yes      no      no          no
 detach_user             yes            yes          yes      no      no          no
+recalculate_lifetime_value yes         yes          yes      no      no          no
 bulk_update_status      yes            yes          yes      no      no          no
 bulk_delete             yes            yes          yes      no      no          no
 bulk_export             yes            yes          yes      no      no          no
@@ -106,6 +109,18 @@ OPERATIONS = operations()
 every_operation = pytest.mark.parametrize(
     ("method", "path", "operation"), OPERATIONS, ids=[operation for _, _, operation in OPERATIONS]
 )
+# What the live plugin and WordPress have beyond the contract (decisions 70, 71, 75).
+EXTENSIONS = [
+    ("GET", "/{customerId}/order", "list_orders_as_the_plugin"),
+    ("POST", "/{customerId}/recalculate-ltv", "recalculate_lifetime_value"),
+]
+PROFILE = "/wp-json/wp/v2/users/me"
+PUBLIC = ("/wp-json", "/wp-json/fluent-cart/v2", "/wp-json/fluent-cart/v1", "/wp-json/wp/v2")
+every_route = pytest.mark.parametrize(
+    ("method", "path", "operation"),
+    OPERATIONS + EXTENSIONS,
+    ids=[operation for _, _, operation in OPERATIONS + EXTENSIONS],
+)
 both_versions = pytest.mark.parametrize("prefix", [PREFIX, EXAMPLES_PREFIX], ids=["v2", "v1"])
 
 
@@ -145,7 +160,8 @@ async def everything(database: Database) -> list[Any]:
 
 def test_the_table_names_every_operation_action_and_role() -> None:
     actions = [f"bulk_{action}" for action in BulkActionName]
-    operations = [operation for *_, operation in OPERATIONS if operation != "do_bulk_action"]
+    routes = OPERATIONS + EXTENSIONS
+    operations = [operation for *_, operation in routes if operation != "do_bulk_action"]
     assert sorted(MAY) == sorted(operations + actions)
     assert list(ROLES) == HEADER
     assert {cell for cells in MAY.values() for cell in cells.values()} == {"yes", "no"}
@@ -158,14 +174,21 @@ def test_every_mounted_route_is_documented(shared_app: FastAPI) -> None:
         if (route.path or "").startswith("/wp-json")
         for method in route.methods or ()
     }
-    assert mounted == {(method, PREFIX + path) for method, path, _ in OPERATIONS}
-    assert len(mounted) == 16
+    described = {(method, path) for method, path in mounted if method != "OPTIONS"}
+    assert described == {
+        *((method, PREFIX + path) for method, path, _ in OPERATIONS),
+        *((method, PREFIX + path) for method, path, _ in EXTENSIONS),
+        *(("GET", path) for path in PUBLIC),
+        ("GET", PROFILE),
+    }
+    assert (len(OPERATIONS), len(described)) == (16, 16 + 2 + 4 + 1)
+    assert mounted - described == {("OPTIONS", path) for _, path in described}
 
 
 class TestStrangers:
     """Whoever may not do something learns nothing by asking: not what exists, nor what input is right."""
 
-    @every_operation
+    @every_route
     async def test_get_the_same_bytes_whatever_they_ask(
         self, shop: None, database: Database, client_of: MakeClient, method: str, path: str, operation: str
     ) -> None:
@@ -194,7 +217,8 @@ class TestRoles:
         before = await everything(database)
         operation = "do_bulk_action" if row.startswith("bulk_") else row
         body = bulk(row.removeprefix("bulk_")) if row.startswith("bulk_") else BODIES.get(row)
-        [(method, path)] = [(method, path) for method, path, name in OPERATIONS if name == operation]
+        routes = OPERATIONS + EXTENSIONS
+        [(method, path)] = [(method, path) for method, path, name in routes if name == operation]
         async with client_of(credentials(role), prefix) as client:
             response = await client.request(method, url(path), json=body)
         if MAY[row][role] == "yes":
@@ -207,7 +231,6 @@ class TestRoles:
         self, shop: None, database: Database, client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """No role of the shop has one without the other, so this one is made up."""
-        from fluent_cart import policies
         from fluent_cart.enums import Permission
 
         only_manage = {**policies.ROLE_PERMISSIONS, "worker": frozenset({Permission.MANAGE})}
@@ -248,6 +271,12 @@ class TestUndeclaredRoutes:
         app.router.routes.append(route)
         with pytest.raises(MissingPolicy, match="/wp-json/forgotten"):
             require_policies(app)
+
+    @pytest.mark.parametrize("policy", [policies.anyone, policies.signed_in, policies.can_view])
+    def test_whoever_it_is_for_is_a_declaration(self, policy: Any) -> None:
+        app = FastAPI()
+        app.get("/wp-json/declared", dependencies=[policy])(self.forgotten)
+        require_policies(app)
 
     def test_outside_the_api_none_is_needed(self, shared_app: FastAPI) -> None:
         require_policies(shared_app)

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Connection, update
 
 from fluent_cart.database import Database
 from fluent_cart.enums import OrderStatus, PaymentStatus
@@ -12,6 +13,7 @@ from fluent_cart.models import Customer, Order
 from fluent_cart.services import orders
 from fluent_cart.services.stats import average
 from tests.conftest import MakeCustomer, rows
+from tests.errors import assert_error
 
 COUNTED = ("paid", "partially_paid", "partially_refunded")
 
@@ -154,3 +156,57 @@ async def test_totals_are_those_of_any_orders_in_any_state(
         )
         assert (customer["first_order_at"], customer["last_order_at"]) == (times[0], times[-1])
     assert await database.write(orders.recalculate) == 0
+
+
+class TestThePluginsRoutes:
+    """What the live plugin's clients call beyond the contract (decision 75)."""
+
+    @pytest.fixture
+    async def orders_of_one(self, customer: None, database: Database) -> None:
+        for paid in (1000, 500, 300):
+            await database.write(orders.record_order, order(paid=paid))
+
+    async def test_order_has_what_orders_has(self, orders_of_one: None, viewer: httpx.AsyncClient) -> None:
+        for query in ("", "?per_page=2", "?page=2&per_page=2"):
+            answer, expected = await viewer.get(f"/1/order{query}"), await viewer.get(f"/1/orders{query}")
+            assert answer.json() == {"success": True, "data": {"data": expected.json()["data"]["orders"]}}
+            for name in ("x-wp-total", "x-wp-totalpages"):
+                assert answer.headers[name] == expected.headers[name]
+        assert len(answer.json()["data"]["data"]) == 1
+        assert_error(await viewer.get("/999/order"), 404, "customer_not_found")
+
+    async def test_recalculation_mends_one_customers_totals(
+        self, orders_of_one: None, make_customer: MakeCustomer, database: Database, manager: httpx.AsyncClient
+    ) -> None:
+        await make_customer(email="two@example.com")
+        right = (await manager.get("/1")).json()["data"]["customer"]
+        wrong = {"total_spent": 5, "order_count": 9, "first_order_at": None}
+        await database.write(set_totals, wrong)
+
+        answer = await manager.post("/1/recalculate-ltv")
+
+        assert answer.json() == {
+            "success": True,
+            "data": {"customer": right},
+            "message": "Lifetime value recalculated successfully",
+            "customer": right,
+        }
+        assert (right["total_spent"], right["order_count"]) == (1800, 3)
+        assert (await stats(manager))["first_order_date"] == "2024-01-01T10:00:00Z"
+        # Customer 2 is left as it is.
+        assert (await stats(manager, 2))["total_spent"] == 5
+        await manager.post("/2/recalculate-ltv")
+        assert (await stats(manager, 2))["total_spent"] == 0
+        assert_error(await manager.post("/999/recalculate-ltv"), 404, "customer_not_found")
+
+    async def test_recalculation_may_be_sent_again(
+        self, orders_of_one: None, manager: httpx.AsyncClient
+    ) -> None:
+        key = {"Idempotency-Key": "k"}
+        first = await manager.post("/1/recalculate-ltv", headers=key)
+        again = await manager.post("/1/recalculate-ltv", headers=key)
+        assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+
+
+def set_totals(connection: Connection, totals: dict[str, Any]) -> None:
+    connection.execute(update(Customer).values(totals))

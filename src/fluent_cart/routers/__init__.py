@@ -1,6 +1,14 @@
 """The routes: each names its permission, hands one unit of work to the database, and wraps the result."""
 
-from fluent_cart.routers import addresses, bulk_actions, customers, orders, stats, user_attachment
+from fluent_cart.routers import (
+    addresses,
+    bulk_actions,
+    customers,
+    orders,
+    stats,
+    user_attachment,
+    user_profile,
+)
 
 # Fixed paths come before the ones with a customer's id, which would swallow them.
 ROUTERS = (
@@ -10,4 +18,5 @@ ROUTERS = (
     customers.router,
     orders.router,
     addresses.router,
+    user_profile.router,
 )

@@ -1,4 +1,4 @@
-"""/customers/{customerId}/orders."""
+"""/customers/{customerId}/orders, and two routes of the live plugin's own (decision 75)."""
 
 from typing import Annotated
 
@@ -7,10 +7,10 @@ from fastapi import Query, Request, Response
 from fluent_cart.database import DatabaseDep
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.openapi import documented
-from fluent_cart.policies import can_view
+from fluent_cart.policies import can_manage, can_view
 from fluent_cart.routers.parameters import CustomerId, page_headers
 from fluent_cart.routing import ApiRouter
-from fluent_cart.schemas.envelope import Envelope, envelope
+from fluent_cart.schemas.envelope import Envelope, envelope, message_with
 from fluent_cart.schemas.orders import OrderListData, OrderListQuery
 from fluent_cart.services import orders
 
@@ -32,3 +32,22 @@ async def list_customer_orders(
     """Get all orders of a specific customer, oldest first; page by page if a page is asked for."""
     items, total = await database.scan(orders.list_orders, customer_id, query.page, query.per_page)
     return envelope(page_headers(request, query.page, query.per_page or total, total), orders=items)
+
+
+@router.get("/{customerId}/order", dependencies=[can_view], include_in_schema=False)
+async def list_orders_as_the_plugin(
+    request: Request,
+    customer_id: CustomerId,
+    query: Annotated[OrderListQuery, Query()],
+    database: DatabaseDep,
+) -> Response:
+    """Get the same orders where the plugin's clients look for them: in ``data.data``."""
+    items, total = await database.scan(orders.list_orders, customer_id, query.page, query.per_page)
+    return envelope(page_headers(request, query.page, query.per_page or total, total), data=items)
+
+
+@router.post("/{customerId}/recalculate-ltv", dependencies=[can_manage], include_in_schema=False)
+async def recalculate_lifetime_value(customer_id: CustomerId, database: DatabaseDep) -> Response:
+    """Compute a customer's totals anew from its orders."""
+    customer = await database.write(orders.recalculate_one, customer_id)
+    return message_with("Lifetime value recalculated successfully", customer=customer)

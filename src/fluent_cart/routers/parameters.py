@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.schemas.base import MAX_ID, whole_number
+from fluent_cart.wordpress.site import origin
 
 
 def _customer_id(value: Any) -> int:
@@ -54,8 +55,8 @@ def page_headers(request: Request, page: int, per_page: int, total: int) -> dict
     if page < pages:
         neighbours["next"] = page + 1
     if neighbours:
-        address, _, query = str(request.url).partition("?")
-        others = _without_page(query)
+        address = origin(request) + request.scope["path"]
+        others = _without_page(request.scope["query_string"].decode("latin-1"))
         start = f"{address}?{others}&page=" if others else f"{address}?page="
         headers["Link"] = ", ".join(
             f'<{start}{number}>; rel="{relation}"' for relation, number in neighbours.items()

@@ -31,5 +31,15 @@ def message(text: str) -> Response:
     return _json({"success": True, "message": text})
 
 
+def message_with(text: str, /, **data: Any) -> Response:
+    """Return an answer that the plugin's clients can read as well: they look for ``data`` at the top."""
+    return _json({"success": True, "data": data, "message": text, **data})
+
+
+def bare(content: Mapping[str, Any]) -> Response:
+    """Return an answer of WordPress's own API, which has no envelope."""
+    return _json(content)
+
+
 def _json(content: Any, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), headers=headers, media_type="application/json")

@@ -12,7 +12,7 @@ from fluent_cart.clock import now
 from fluent_cart.enums import PaymentStatus
 from fluent_cart.models import Customer, Order
 from fluent_cart.prepared import Record
-from fluent_cart.services.customers import lock_customer, require_customer
+from fluent_cart.services.customers import get_customer, lock_customer, require_customer
 
 _of_customer = (
     select(Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at)
@@ -65,6 +65,13 @@ def record_order(connection: Connection, order: Record) -> None:
     else:
         connection.execute(insert(Order), values)
     recalculate(connection, customer_ids)
+
+
+def recalculate_one(connection: Connection, customer_id: int) -> Record:
+    """Compute a customer's totals from its orders; return the customer as Get Customer Details does."""
+    lock_customer(connection, customer_id)
+    recalculate(connection, [customer_id])
+    return get_customer(connection, customer_id)
 
 
 def recalculate(connection: Connection, customer_ids: Sequence[int] | None = None) -> int:

@@ -77,13 +77,13 @@ class TestPaths:
         assert answer.json()["data"]["customer"]["first_name"] == "Changed"
 
     async def test_rest_route_to_nowhere(self, site: httpx.AsyncClient) -> None:
-        for route in ("/nothing", "/../docs", "//", f"{ROUTE}/1/nothing"):
+        for route in ("/nothing", "/../docs", f"{ROUTE}/1/nothing"):
             assert_error(await site.get(f"/?rest_route={route}"), 404, "rest_no_route")
 
     async def test_rest_route_counts_on_the_front_page_only(
         self, shop: None, site: httpx.AsyncClient
     ) -> None:
-        assert (await site.get("/?rest_route=")).headers["location"] == "/docs"
+        assert (await site.get("/?rest_route=")).content == (await site.get("/docs")).content
         answer = await site.get(f"{PREFIX}/2?rest_route={ROUTE}/1")
         assert answer.json()["data"]["customer"]["id"] == 2
 
@@ -130,7 +130,7 @@ class TestMethods:
     async def test_a_method_that_the_path_does_not_know(self, manager: httpx.AsyncClient) -> None:
         answer = await manager.post("/1?_method=DELETE")
         assert_error(answer, 405, "rest_no_route")
-        assert answer.headers["allow"] == "GET, HEAD, PUT"
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS, PUT"
 
 
 class TestHead:

@@ -1,34 +1,41 @@
-"""Addresses and methods as WordPress clients send them -> those of the routes (decisions 1, 8)."""
+"""The edge: requests and answers as WordPress clients know them (decisions 1, 8, 71-73)."""
 
+from collections.abc import Awaitable
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fluent_cart.wordpress.shaping import is_asked_for, shaped
+
 ROOT = "/wp-json"
-PREFIX = f"{ROOT}/fluent-cart/v2/customers"
+NAMESPACE = "fluent-cart/v2"
+PREFIX = f"{ROOT}/{NAMESPACE}/customers"
 # The contract's examples say v1, so the same routes answer there.
-EXAMPLES_PREFIX = f"{ROOT}/fluent-cart/v1/customers"
+EXAMPLES_NAMESPACE = "fluent-cart/v1"
+EXAMPLES_PREFIX = f"{ROOT}/{EXAMPLES_NAMESPACE}/customers"
 OVERRIDES = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
 
 
 class WordPressMiddleware:
-    """Rewrites a request before it is routed.
+    """Rewrites a request before it is routed, and an answer after everything else had its say.
 
     - ``/?rest_route=/fluent-cart/v2/customers`` is the pretty path
     - v1 in the path is v2
     - a trailing slash does not matter, and costs no redirect
     - a POST may stand for another method: ``?_method=PUT``, or ``X-HTTP-Method-Override: PUT``
     - HEAD is GET without a body
+    - ``_fields`` and ``_envelope`` in the query change the shape of an answer
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # Not async: it returns what the application does, and so takes no turn of its own.
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
             scope, send = _rewrite(scope, send)
-        await self.app(scope, receive, send)
+        return self.app(scope, receive, send)
 
 
 def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
@@ -49,6 +56,8 @@ def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
             method = override.upper()
     if method == "HEAD":
         method, send = "GET", _without_body(send)
+    if is_asked_for(scope["query_string"]) and path.startswith(ROOT):
+        send = shaped(send, scope["query_string"])
     if (path, method) != (scope["path"], scope["method"]):
         scope = {**scope, "path": path, "raw_path": path.encode(), "method": method}
     return scope, send

@@ -1,0 +1,25 @@
+"""/wp/v2/users/me, by which WordPress clients find out who they are signed in as (decision 71)."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from fluent_cart.auth import CurrentUserDep
+from fluent_cart.database import DatabaseDep
+from fluent_cart.policies import capabilities, signed_in
+from fluent_cart.routing import ApiRouter
+from fluent_cart.schemas.envelope import bare
+from fluent_cart.schemas.user_profile import UserProfileQuery
+from fluent_cart.services import user_profile
+from fluent_cart.wordpress import ROOT
+
+router = ApiRouter(tags=["Users"], prefix=f"{ROOT}/wp/v2/users")
+
+
+@router.get("/me", dependencies=[signed_in], include_in_schema=False)
+async def get_own_profile(
+    query: Annotated[UserProfileQuery, Query()], user: CurrentUserDep, database: DatabaseDep
+) -> Response:
+    """Retrieve the user whose credentials came with the request."""
+    held = capabilities(user.role)
+    return bare(await database.read(user_profile.get_profile, user.id, query.context, held))

@@ -1,0 +1,9 @@
+"""A user's own profile in; out it is WordPress's own shape (decision 71)."""
+
+from pydantic import BaseModel, Field
+
+from fluent_cart.enums import Context
+
+
+class UserProfileQuery(BaseModel):
+    context: Context = Field(Context.VIEW, description="How much is told; `edit` is all there is")

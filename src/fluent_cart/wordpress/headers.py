@@ -1,0 +1,34 @@
+"""Headers that callers look at, in WordPress's spelling."""
+
+from collections.abc import Iterable
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+# What scripts of other sites may read, besides what browsers show them anyway.
+EXPOSED = (
+    "X-WP-Total",
+    "X-WP-TotalPages",
+    "Link",
+    "ETag",
+    "X-WP-Nonce",
+    "Retry-After",
+    "X-Request-Id",
+    "Idempotency-Replayed",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+)
+_SPELLINGS = {name.lower(): name for name in (*EXPOSED, "WWW-Authenticate")}
+# They say something of the bytes around, or are not for scripts.
+_UNTOLD = frozenset({"content-length", "content-type", "set-cookie"})
+
+
+def spelled(headers: Headers) -> dict[str, str]:
+    """Return an answer's own headers by their usual names, as ``_envelope`` tells them."""
+    told: dict[str, str] = {}
+    for name, value in headers:
+        lower, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        if lower not in _UNTOLD:
+            spelling = _SPELLINGS.get(lower, lower.title())
+            told[spelling] = f"{told[spelling]}, {text}" if spelling in told else text
+    return told
