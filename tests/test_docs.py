@@ -63,7 +63,7 @@ def test_authorize_and_try_it_out(page: tuple[Page, str, list[str]]) -> None:
     browser, address, foreign = page
     browser.goto(f"{address}/docs")
     expect(browser.get_by_role("heading", name="FluentCart Customers API")).to_be_visible()
-    assert browser.locator(".opblock").count() == 16
+    assert browser.locator(".opblock").count() == 17
 
     authorize(browser, "ApplicationPassword", demo.LOGIN, demo.SECRET)
     list_customers(browser)

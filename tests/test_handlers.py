@@ -20,7 +20,8 @@ from starlette.exceptions import HTTPException
 
 from fluent_cart import errors
 from fluent_cart.errors import CONSTRAINT_ERRORS, ApiError
-from fluent_cart.handlers import TEXTS, add_handlers, error_content, error_response, unexpected
+from fluent_cart.faults import TEXTS
+from fluent_cart.handlers import add_handlers, error_content, error_response, unexpected
 from fluent_cart.models import Base
 from fluent_cart.schemas.base import Email
 

@@ -37,4 +37,4 @@ def test_every_curl_answers_200(tmp_path: Path) -> None:
             ["bash", "-c", STATUS_ONLY + script], capture_output=True, text=True, check=True
         )
     assert done.stdout.split() == ["200"] * commands
-    assert commands == 20
+    assert commands == 21

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, relationship
 
 from benchmarks.arms import DATABASE, MANAGE, PREFIX, VIEW, credentials, may, now
 from benchmarks.arms import usual_schemas as schemas
-from fluent_cart.database.postgresql import TimeAsText
+from fluent_cart.database.time_as_text import TimeAsText
 from fluent_cart.models import Address, ApplicationPassword, Customer, User
 from fluent_cart.services.search import search_text
 

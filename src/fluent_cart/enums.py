@@ -74,6 +74,13 @@ class Context(StrEnum):
     EDIT = "edit"
 
 
+class FileFormat(StrEnum):
+    """What rows are written to files as."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
 class Permission(StrEnum):
     """Permissions carry FluentCart's own names (decision 21)."""
 

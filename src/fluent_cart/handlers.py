@@ -20,23 +20,10 @@ from fluent_cart.errors import (
     RouteNotFound,
     ValidationFailed,
 )
+from fluent_cart.faults import texts_by_field
 
 logger = logging.getLogger(__name__)
 
-# Pydantic's own texts are kept where they help; some would repeat what was sent or name Python's types.
-TEXTS: Mapping[str, str] = {
-    "missing": "This field is required",
-    "string_type": "Must be text",
-    "string_unicode": "Must be valid Unicode text",
-    "bool_parsing": "Must be true or false",
-    "bool_type": "Must be true or false",
-    "list_type": "Must be a list",
-    "dict_type": "Must be an object",
-    "model_type": "Must be an object",
-    "model_attributes_type": "Must be an object",
-    "extra_forbidden": "Unknown name",
-    "int_type": "Must be a whole number",
-}
 WHOLE_BODY = "body"
 
 
@@ -83,17 +70,8 @@ def _as_documented(faults: Sequence[Mapping[str, Any]]) -> ApiError:
     """Return ``invalid_email`` if that is the only fault, else one ``validation_error`` with all of them."""
     if [fault["type"] for fault in faults] == ["invalid_email"]:
         return InvalidEmail("The email address is invalid")
-    details: dict[str, list[str]] = {}
-    for fault in faults:
-        # The first part of a location is where the field was: path, query or body.
-        field = ".".join(str(part) for part in fault["loc"][1:]) or WHOLE_BODY
-        details.setdefault(_printable(field), []).append(TEXTS.get(fault["type"], fault["msg"]))
-    return ValidationFailed(details=details)
-
-
-def _printable(field: str) -> str:
-    """Return a field's name as it can be repeated: a name the caller made up is not."""
-    return field if len(field) <= 60 and field.isascii() and field.isprintable() else "(unknown)"
+    # The first part of a location is where the field was: path, query or body.
+    return ValidationFailed(details=texts_by_field(faults, whole=WHOLE_BODY, skip=1))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     write_timeout: float = Field(
         4.0, gt=0, le=60, description="Seconds a write may wait for its turn before it is answered 503."
     )
+    export_timeout: float = Field(
+        900.0, gt=0, le=86400, description="Seconds an export may take; a slower client is cut off."
+    )
     connections: int = Field(
         8,
         ge=2,

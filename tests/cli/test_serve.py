@@ -346,7 +346,8 @@ class TestCapacity:
         refused = run("serve", "--port", str(port), "--workers", "64")
         assert (refused.code, refused.out, served) == (1, "", [])
         assert re.fullmatch(
-            "fluent-cart: 64 workers with 100 connections each want 6400, but PostgreSQL has [0-9]+."
+            "fluent-cart: 64 workers with 100 connections each, and 2 for exports, want 6528,"
+            " but PostgreSQL has [0-9]+."
             " Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS\n",
             refused.err,
         )

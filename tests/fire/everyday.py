@@ -88,6 +88,16 @@ EVERYDAY = (
         ["tests/contract/test_hostile_input.py", "tests/test_handlers.py"],
     ),
     Everyday(
+        "C5",
+        "40 formula cells through create and export, read by two readers; 10,000 hostile customers come back",
+        [
+            "tests/files/test_cells.py",
+            "tests/routers/test_customer_export.py::TestFormulas",
+            "tests/test_row_import.py::test_what_was_exported_comes_back",
+            "tests/services/test_customer_export.py",
+        ],
+    ),
+    Everyday(
         "C6",
         "1,000 searches, filters and orders answer as plain Python does",
         ["tests/services/test_customer_search.py"],

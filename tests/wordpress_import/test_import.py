@@ -11,13 +11,13 @@ import httpx
 import pytest
 from sqlalchemy import Connection, delete, select
 
-from fluent_cart.database import Database
+from fluent_cart.database import Database, patience
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.models import Base
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers, invariants
 from fluent_cart.settings import Settings
-from fluent_cart.wordpress_import import Options, SourceError, import_shop, read_source, run
+from fluent_cart.wordpress_import import Options, SourceError, import_shop, read_source
 from tests.conftest import MakeClient
 from tests.sign_in import nonce_of, sign_in, with_nonce
 from tests.wordpress_import.conftest import DRY_RUN, SHOP, UPDATE, Import, counts, dump_of, handled, skipped
@@ -323,7 +323,7 @@ async def test_a_busy_shop_is_served_first(
     empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch that is turned away asks again."""
-    monkeypatch.setattr(run, "PAUSE", 0)
+    monkeypatch.setattr(patience, "PAUSE", 0)
     refused = iter([True, True, False, True])
 
     class Busy:

@@ -5,7 +5,7 @@ import sys
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from fluent_cart.cli import app_passwords, backup, copy, database, imports, serve, users
+from fluent_cart.cli import app_passwords, backup, copy, database, export, imports, serve, users
 from fluent_cart.cli.output import CommandError, complain
 from fluent_cart.database import UnsupportedDatabase
 from fluent_cart.database.backup import BackupError
@@ -13,6 +13,7 @@ from fluent_cart.database.constraints import Refused
 from fluent_cart.database.copying import CopyError
 from fluent_cart.database.migrations import MigrationError
 from fluent_cart.errors import ApiError
+from fluent_cart.files.reading import FileError
 from fluent_cart.services.users import UserError
 from fluent_cart.wordpress_import import SourceError
 
@@ -29,6 +30,7 @@ cli.command()(database.check)
 cli.command()(copy.copy)
 cli.command()(backup.backup)
 cli.command()(backup.restore)
+cli.command()(export.export)
 cli.add_typer(users.cli, name="users")
 cli.add_typer(app_passwords.cli, name="app-passwords")
 cli.add_typer(imports.cli, name="import")
@@ -46,6 +48,7 @@ def main() -> None:
         CopyError,
         BackupError,
         SourceError,
+        FileError,
         Refused,
         ApiError,
     ) as error:

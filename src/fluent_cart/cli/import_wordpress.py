@@ -6,11 +6,10 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from fluent_cart.cli import session
 from fluent_cart.cli.output import say, table
+from fluent_cart.cli.progress import Bar
 from fluent_cart.database import create_database
 from fluent_cart.wordpress_import import Options, Report, import_shop, read_source
 from fluent_cart.wordpress_import.oddities import Oddity
@@ -41,7 +40,7 @@ def wordpress(
 
     async def run() -> Report:
         async with create_database(settings) as database:
-            with _Bar() as bar:
+            with Bar() as bar:
                 rows = read_source(source, prefix, lambda done, total: bar.show("source", done, total))
                 return await import_shop(database, rows, options, bar.show)
 
@@ -51,21 +50,6 @@ def wordpress(
         say(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
     else:
         _print(report, options)
-
-
-class _Bar(Progress):
-    """Shows each step of an import to a person at a terminal, and nobody else."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        super().__init__(console=console, disable=not console.is_terminal)
-        self._steps: dict[str, TaskID] = {}
-
-    def show(self, step: str, done: int, total: int) -> None:
-        """Show how far a step is; a total of 0 is not known."""
-        if step not in self._steps:
-            self._steps[step] = self.add_task(step)
-        self.update(self._steps[step], completed=done, total=total or None)
 
 
 def _print(report: Report, options: Options) -> None:

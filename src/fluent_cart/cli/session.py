@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from fluent_cart.cli.output import CommandError
 from fluent_cart.database import Database, create_database, describe, migrations
+from fluent_cart.database.streams import STREAMS
 from fluent_cart.settings import Settings
 
 P = ParamSpec("P")
@@ -75,11 +76,11 @@ def require_capacity(settings: Settings, workers: int) -> None:
         capacity = database.capacity()
     finally:
         database.stop()
-    wanted = workers * settings.connections
+    wanted = workers * (settings.connections + STREAMS)
     if capacity is not None and wanted > capacity:
         raise CommandError(
-            f"{workers} workers with {settings.connections} connections each want {wanted}, but PostgreSQL"
-            f" has {capacity}. Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS"
+            f"{workers} workers with {settings.connections} connections each, and {STREAMS} for exports, want"
+            f" {wanted}, but PostgreSQL has {capacity}. Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS"
         )
 
 

@@ -4,6 +4,7 @@ A *unit of work* is a plain function whose first argument is a connection. ``Dat
 
 - ``read``: a look-up of a few rows by index
 - ``scan``: a read that may look at many rows, kept off the event loop
+- ``stream``: a scan whose result is taken in pieces, because it is larger than memory
 - ``write``: a transaction, durable before the call returns
 """
 
@@ -31,13 +32,19 @@ def create_database(settings: Settings) -> Database:
     url = settings.database_url
     if _kind(url) == SQLITE:
         return sqlite.SQLiteDatabase(
-            url, write_timeout=settings.write_timeout, scan_threads=settings.scan_threads
+            url,
+            write_timeout=settings.write_timeout,
+            stream_timeout=settings.export_timeout,
+            scan_threads=settings.scan_threads,
         )
     # Its driver is a tenth of what a start takes, and of no use to a shop in a file.
     from fluent_cart.database import postgresql
 
     return postgresql.PostgreSQLDatabase(
-        url, write_timeout=settings.write_timeout, connections=settings.connections
+        url,
+        write_timeout=settings.write_timeout,
+        stream_timeout=settings.export_timeout,
+        connections=settings.connections,
     )
 
 
@@ -49,7 +56,7 @@ def connect(url: str) -> Iterator[Connection]:
     else:
         from fluent_cart.database import postgresql
 
-        engine = postgresql.engine(url, connections=1, limited=False)
+        engine = postgresql.engine(url, connections=1, limits={})
     try:
         with engine.begin() as connection:
             yield connection

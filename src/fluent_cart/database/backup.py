@@ -26,7 +26,7 @@ class BackupError(Exception):
 
 def back_up(url: str, file: Path) -> None:
     """Write the shop at ``url`` into ``file``, in place of an older backup: one state, and durable."""
-    with _written_beside(file) as unfinished:
+    with written_beside(file) as unfinished:
         if is_on_server(url):
             _run("pg_dump", "--format=custom", f"--file={unfinished}", "--dbname", url=url)
             # Reads all of it, as a restoration would.
@@ -55,7 +55,7 @@ def restored(file: Path, url: str, *, replace: bool = False) -> Iterator[str]:
     shop = _path(url)
     if shop.exists() and not replace:
         raise BackupError(f"There is a shop at {shop}: replace it with --force, or restore elsewhere")
-    with _written_beside(shop) as unfinished:
+    with written_beside(shop) as unfinished:
         _copy(file, unfinished)
         yield f"sqlite:///{unfinished}"
         if shop.exists():
@@ -63,7 +63,7 @@ def restored(file: Path, url: str, *, replace: bool = False) -> Iterator[str]:
 
 
 @contextmanager
-def _written_beside(file: Path) -> Iterator[Path]:
+def written_beside(file: Path) -> Iterator[Path]:
     """Give a file to write, which only its owner can read, and then put it in the place of ``file``."""
     with NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as made:
         unfinished = Path(made.name)

@@ -1,11 +1,14 @@
 """What every database offers: units of work, run as reads or as transactions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+
+from fluent_cart.database.streams import STREAMS, Stream
+from fluent_cart.errors import ServiceUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,8 +21,10 @@ class Database(ABC):
     run again from its start.
     """
 
-    def __init__(self, *, write_timeout: float) -> None:
+    def __init__(self, *, write_timeout: float, stream_timeout: float) -> None:
         self._write_timeout = write_timeout
+        self._stream_timeout = stream_timeout
+        self._streams: list[Stream] = []
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -67,6 +72,51 @@ class Database(ABC):
         """Run a read as a look-up where it is known to be ``short``, else as a scan."""
         run = self.read if short else self.scan
         return await run(work, *args, **kwargs)
+
+    async def stream(
+        self,
+        work: Callable[Concatenate[Connection, P], Generator[bytes, None, None]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Stream:
+        """Run a read that gives its result in pieces, in a thread and a snapshot of its own.
+
+        Whoever takes them closes the stream. 503 if too many run already, or if there is no first piece.
+        """
+        self._streams = [stream for stream in self._streams if stream.runs]
+        if len(self._streams) >= STREAMS:
+            raise ServiceUnavailable(retry_after=10)
+        stream = Stream(
+            self._stream_snapshot, lambda connection: work(connection, *args, **kwargs), self._stream_timeout
+        )
+        self._streams.append(stream)
+        try:
+            await stream.start()
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    @contextmanager
+    def _stream_snapshot(self) -> Iterator[Connection]:
+        """Give a connection that is there for as long as it is needed: a pool would keep it."""
+        engine = self._stream_engine()
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    @abstractmethod
+    def _stream_engine(self) -> Engine:
+        """Return an engine whose transactions are snapshots that may be slow, but not idle for ever."""
+
+    def _stop_streams(self) -> None:
+        for stream in self._streams:
+            stream.close()
+        for stream in self._streams:
+            stream.join()
+        self._streams.clear()
 
     @abstractmethod
     async def write(

@@ -99,11 +99,11 @@ def _is_postgresql(connection: Connection) -> bool:
 
 def continue_ids(target: Connection, table: Table, last: int) -> None:
     """Make the target give out no id up to ``last``, nor one that it gave out before."""
-    last = max(last, _last_id(target, table))
+    if last <= _last_id(target, table):
+        return
     if _is_postgresql(target):
-        sequence = func.pg_get_serial_sequence(table.name, "id")
-        target.execute(select(func.setval(sequence, max(last, 1), last > 0)))
-    elif last:
+        target.execute(select(func.setval(func.pg_get_serial_sequence(table.name, "id"), last)))
+    else:
         target.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
         target.execute(
             text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"),

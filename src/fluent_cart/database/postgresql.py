@@ -9,14 +9,12 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 import psycopg
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -24,6 +22,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.lookups import Lookups
+from fluent_cart.database.streams import STALL_SECONDS
+from fluent_cart.database.time_as_text import TimeAsText
 from fluent_cart.database.unit import Unit, Work
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.prepared import execute
@@ -36,6 +36,12 @@ LIMITS = {
     "statement_timeout": 5000,
     "lock_timeout": 3000,
     "idle_in_transaction_session_timeout": 10000,
+}
+# A read that is taken in pieces may be asked for the next one late.
+STREAM_LIMITS: Mapping[str, int | str] = {
+    **LIMITS,
+    "idle_in_transaction_session_timeout": int(2000 * STALL_SECONDS),
+    "default_transaction_read_only": "on",
 }
 # Some connections are kept for administrators; reserved_connections is there from PostgreSQL 16 on.
 _CAPACITY = text(
@@ -53,8 +59,11 @@ LOOKUPS = 2
 class PostgreSQLDatabase(Database):
     """Runs units of work on a PostgreSQL server."""
 
-    def __init__(self, url: str, *, connections: int, write_timeout: float) -> None:
-        super().__init__(write_timeout=write_timeout)
+    def __init__(
+        self, url: str, *, connections: int, write_timeout: float, stream_timeout: float = 900.0
+    ) -> None:
+        super().__init__(write_timeout=write_timeout, stream_timeout=stream_timeout)
+        self._url = url
         self._connections = connections
         # A look-up is one statement: without BEGIN and COMMIT it costs one round trip in place of three.
         self._engine = engine(url, connections=connections, isolation_level="AUTOCOMMIT")
@@ -62,7 +71,7 @@ class PostgreSQLDatabase(Database):
         self._lookups = Lookups(self._engine, of_the_loop, patience=write_timeout)
         self._thread_count = connections - of_the_loop
         # For commands, which look at everything and take as long as they need.
-        self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limited=False)
+        self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limits={})
         self._queue: queue.SimpleQueue[tuple[Unit[Any], str] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -77,6 +86,7 @@ class PostgreSQLDatabase(Database):
             self._threads.append(thread)
 
     def stop(self) -> None:
+        self._stop_streams()
         self._lookups.close()
         for _ in self._threads:
             self._queue.put(None)
@@ -90,6 +100,9 @@ class PostgreSQLDatabase(Database):
     def snapshot(self) -> Iterator[Connection]:
         with self._snapshots.connect() as connection:
             yield connection.execution_options(postgresql_readonly=True)
+
+    def _stream_engine(self) -> Engine:
+        return engine(self._url, connections=1, isolation_level="REPEATABLE READ", limits=STREAM_LIMITS)
 
     def capacity(self) -> int | None:
         with self.snapshot() as connection:
@@ -192,10 +205,13 @@ def _did_not_happen(error: DBAPIError, committing: bool) -> bool:
 
 
 def engine(
-    url: str, *, connections: int, isolation_level: IsolationLevel | None = None, limited: bool = True
+    url: str,
+    *,
+    connections: int,
+    isolation_level: IsolationLevel | None = None,
+    limits: Mapping[str, int | str] = LIMITS,
 ) -> Engine:
-    """Return an engine whose sessions obey the limits above, unless they may take as long as they need."""
-    limits = LIMITS if limited else {}
+    """Return an engine whose sessions obey ``limits``; without any they may take as long as they need."""
     made = create_engine(
         url,
         pool_size=connections,
@@ -226,15 +242,7 @@ def vacuum(url: str) -> None:
 
     Until then an index alone answers nothing: a deep page of a million customers takes fifty times as long.
     """
-    made = engine(url, connections=1, isolation_level="AUTOCOMMIT", limited=False)
+    made = engine(url, connections=1, isolation_level="AUTOCOMMIT", limits={})
     with made.connect() as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE)")
     made.dispose()
-
-
-class TimeAsText(Loader):
-    """Reads ``2024-01-31 10:00:00+00``, as a session in UTC writes it, in the documented form."""
-
-    def load(self, data: Buffer) -> str:
-        text = bytes(data)
-        return f"{text[:10].decode()}T{text[11:19].decode()}Z"

@@ -41,8 +41,16 @@ WRITE_CACHE_KIB, CHECKPOINT_PAGES = 16 * 1024, 8000
 class SQLiteDatabase(Database):
     """Runs units of work on one SQLite file."""
 
-    def __init__(self, url: str, *, write_timeout: float = 4.0, scan_threads: int = 2) -> None:
-        super().__init__(write_timeout=write_timeout)
+    def __init__(
+        self,
+        url: str,
+        *,
+        write_timeout: float = 4.0,
+        stream_timeout: float = 900.0,
+        scan_threads: int = 2,
+    ) -> None:
+        super().__init__(write_timeout=write_timeout, stream_timeout=stream_timeout)
+        self._url = url
         self.path = Path(make_url(url).database or "")
         self._scan_threads = scan_threads
         self._readers = engine(url, begin="BEGIN", connections=scan_threads + 1, read_only=True)
@@ -65,6 +73,7 @@ class SQLiteDatabase(Database):
         self._writer.start()
 
     def stop(self) -> None:
+        self._stop_streams()
         if self._writer and self._scanners:
             self._queue.put(None)
             # Not for ever: another process may hold the lock, and whoever waits for it here was answered 503.
@@ -104,6 +113,9 @@ class SQLiteDatabase(Database):
     def snapshot(self) -> Iterator[Connection]:
         with self._readers.begin() as connection:
             yield connection
+
+    def _stream_engine(self) -> Engine:
+        return engine(self._url, begin="BEGIN", connections=1, read_only=True)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:

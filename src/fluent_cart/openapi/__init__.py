@@ -60,6 +60,7 @@ WITH_BODY: tuple[type[ApiError], ...] = (
     errors.UnsupportedMediaType,
 )
 
+_JSON = "application/json"
 _OWN_ERRORS = "x-errors"
 
 
@@ -70,6 +71,13 @@ def documented(*own: type[ApiError]) -> dict[int | str, dict[str, Any]]:
         error.status: {_OWN_ERRORS: [each.__name__ for each in own if each.status == error.status]}
         for error in own
     }
+
+
+def file_response() -> dict[int | str, dict[str, Any]]:
+    """Return ``responses`` for a route that answers with a file of a format that the caller chooses."""
+    kinds = ("text/csv", "application/x-ndjson")
+    content = {kind: {"schema": {"type": "string"}} for kind in kinds}
+    return {200: {"content": content, "headers": headers(_FILE)}}
 
 
 def install(app: FastAPI) -> None:
@@ -114,7 +122,8 @@ def _describe(method: str, operation: dict[str, Any], example: Mapping[str, Any]
     responses["200"].setdefault("headers", {}).update(headers(_RATE_LIMIT | FRESH_NONCE))
     # Either the password, which FastAPI has found already, or both of these.
     operation["security"].append({name: [] for name in SESSION_SCHEMES})
-    responses["200"]["content"]["application/json"]["example"] = example["response"]
+    for kind, content in responses["200"]["content"].items():
+        content["example"] = example["response"] if kind == _JSON else example["response"][kind]
     if has_body:
         _describe_body(operation["requestBody"]["content"], example["request"])
     for parameter in operation.get("parameters", []):
@@ -158,6 +167,7 @@ def _example(error: type[ApiError]) -> dict[str, Any]:
     return error_content(error())
 
 
+_FILE = {"Content-Disposition": "That it is a file to be saved, and its name"}
 _RATE_LIMIT = {
     "X-RateLimit-Limit": "How many requests the user's bucket holds",
     "X-RateLimit-Remaining": "How many requests are left in it",

@@ -3,6 +3,7 @@
 from fluent_cart.routers import (
     addresses,
     bulk_actions,
+    customer_export,
     customers,
     orders,
     stats,
@@ -15,6 +16,7 @@ ROUTERS = (
     stats.router,
     bulk_actions.router,
     user_attachment.router,
+    customer_export.router,
     customers.router,
     orders.router,
     addresses.router,

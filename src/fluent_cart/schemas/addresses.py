@@ -24,7 +24,7 @@ from fluent_cart.schemas.base import (
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 
 
-def _country(value: Any) -> str:
+def country_code(value: Any) -> str:
     """Return a country code in upper case (decision 18)."""
     # ASCII alone: the upper case of a sharp s is "SS".
     code = value.strip().upper() if isinstance(value, str) and value.isascii() else ""
@@ -34,7 +34,9 @@ def _country(value: Any) -> str:
 
 
 Country = Annotated[
-    str, BeforeValidator(_country), Field(json_schema_extra={"pattern": "^[A-Za-z]{2}$", "examples": ["US"]})
+    str,
+    BeforeValidator(country_code),
+    Field(json_schema_extra={"pattern": "^[A-Za-z]{2}$", "examples": ["US"]}),
 ]
 
 

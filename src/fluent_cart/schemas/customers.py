@@ -1,15 +1,12 @@
 """Customers in and out."""
 
-import re
-from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from fluent_cart.clock import to_text
-from fluent_cart.enums import CustomerStatus, SortDirection, SortField
+from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
 from fluent_cart.schemas.additional_info import AdditionalInfo
 from fluent_cart.schemas.addresses import Address
 from fluent_cart.schemas.base import (
@@ -24,6 +21,7 @@ from fluent_cart.schemas.base import (
     Text50,
     Text255,
 )
+from fluent_cart.schemas.moments import since, until
 
 Phone = Optional[Text50]
 
@@ -47,27 +45,6 @@ class CustomerUpdate(PartialInput):
     status: CustomerStatus = CustomerStatus.ACTIVE
 
 
-def _moment(value: Any, end_of_day: bool) -> str | None:
-    """Return a date or an RFC 3339 time as stored text; a date means its first or its last second."""
-    if value is None or value == "":
-        return None
-    try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-            return f"{date.fromisoformat(value)}T{'23:59:59' if end_of_day else '00:00:00'}Z"
-        if re.fullmatch(
-            r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", value, re.ASCII
-        ):
-            # Python reads six digits of a fraction at most, and more cannot matter for whole seconds.
-            moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value.upper())).astimezone(UTC)
-            # Stored times are whole seconds: the first one that is not before a bound is the next.
-            if moment.microsecond and not end_of_day:
-                moment += timedelta(seconds=1)
-            return to_text(moment)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise PydanticCustomError("moment", "Must be a date such as 2024-01-31 or an RFC 3339 time")
-
-
 def _blank_as_none(value: Any) -> Any:
     return None if value == "" else value
 
@@ -83,12 +60,12 @@ class CustomerFilters(BaseModel):
     status: Annotated[CustomerStatus | None, BeforeValidator(_blank_as_none)] = None
     date_from: Annotated[
         str | None,
-        BeforeValidator(lambda value: _moment(value, end_of_day=False)),
+        BeforeValidator(since),
         Field(description="Created on or after this date or time (UTC)"),
     ] = None
     date_to: Annotated[
         str | None,
-        BeforeValidator(lambda value: _moment(value, end_of_day=True)),
+        BeforeValidator(until),
         Field(description="Created on or before this date (its whole day) or time (UTC)"),
     ] = None
     total_spent_min: Annotated[
@@ -118,9 +95,14 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) and value.isascii() else value
 
 
-class CustomerListQuery(BaseModel):
+class _Page(BaseModel):
     page: PageNumber = Field(1, description="Page number")
     per_page: PerPage = Field(10, description="Items per page (max 100)")
+
+
+class CustomerSelection(BaseModel):
+    """Which customers are wanted, and in which order."""
+
     search: Text255 = Field(
         "",
         description="Text that must occur in the name, the e-mail address or the phone number, or the exact"
@@ -134,6 +116,13 @@ class CustomerListQuery(BaseModel):
         SortDirection.DESC, description="Sort direction, in upper or lower case"
     )
 
+
+class CustomerExportQuery(CustomerSelection):
+    format: FileFormat = Field(FileFormat.CSV, description="What the file is: `csv` or `ndjson`")
+
+
+# Fields come in the order of the bases, the last one first.
+class CustomerListQuery(CustomerSelection, _Page):
     @property
     def is_short(self) -> bool:
         """Tell whether an index leads straight to the page: reading it takes less than a hop to a thread."""

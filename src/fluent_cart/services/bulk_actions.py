@@ -11,7 +11,7 @@ from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
 from fluent_cart.prepared import Record
 from fluent_cart.schemas.bulk_actions import BulkAction
-from fluent_cart.services.customer_export import to_csv
+from fluent_cart.services.customer_export import customers_as_csv
 from fluent_cart.services.customers import get_customers
 
 Extras = dict[str, Any]
@@ -54,7 +54,7 @@ def _delete(connection: Connection, customer_ids: list[int], _action: BulkAction
 def _export(connection: Connection, customer_ids: list[int], action: BulkAction) -> Extras:
     records = get_customers(connection, customer_ids)
     in_order = [records[customer_id] for customer_id in customer_ids]
-    return {"export": to_csv(in_order) if action.data.format is ExportFormat.CSV else in_order}
+    return {"export": customers_as_csv(in_order) if action.data.format is ExportFormat.CSV else in_order}
 
 
 _ACTIONS: Mapping[BulkActionName, Callable[[Connection, list[int], BulkAction], Extras]] = {

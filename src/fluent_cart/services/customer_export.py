@@ -1,33 +1,36 @@
-"""Customers as CSV: RFC 4180, safe to open in a spreadsheet."""
+"""Customers as a file: those that a list would show, in its order, all of them (decisions 26, 60)."""
 
-import csv
-from collections.abc import Iterable, Sequence
-from io import StringIO
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-import orjson
+from sqlalchemy import Connection
 
+from fluent_cart.files.writing import Pieces, in_pieces, to_csv, to_lines
 from fluent_cart.prepared import Record
-from fluent_cart.services.customers import DETAIL_COLUMNS, EXTENSION_COLUMNS, keys
+from fluent_cart.schemas.customers import CustomerExportQuery
+from fluent_cart.services.customer_search import all_ids
+from fluent_cart.services.customers import DETAIL_COLUMNS, EXTENSION_COLUMNS, get_customers, keys
 
 COLUMNS: Sequence[str] = (*keys(DETAIL_COLUMNS), "addresses", *keys(EXTENSION_COLUMNS))
 
-# A spreadsheet takes a cell that begins with one of these for a formula, full-width forms included.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+# Customers that are in memory at a time, each with up to 64 KiB of additional info.
+BATCH = 100
 
 
-def to_csv(records: Iterable[Record]) -> str:
-    """Return the records as CSV text with a header line; lists and objects are JSON in their cell."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(record[column]) for column in COLUMNS] for record in records)
-    return text.getvalue()
+def customers_as_csv(records: Iterable[Record]) -> str:
+    """Return full records as one text of CSV."""
+    return to_csv(COLUMNS, records)
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-    if isinstance(value, (dict, list)):
-        return orjson.dumps(value).decode()
-    return "" if value is None else value
+def export_customers(connection: Connection, query: CustomerExportQuery) -> Pieces:
+    """Give the file that ``query`` asks for in pieces."""
+    return in_pieces(to_lines(query.format, COLUMNS, _customers(connection, query)))
+
+
+def _customers(connection: Connection, query: CustomerExportQuery) -> Iterator[Record]:
+    values = query.filters.model_dump(exclude_none=True)
+    statement = all_ids(connection.dialect.name, query)
+    # Held open in the database: neither side keeps all ids.
+    with connection.execute(statement, values, execution_options={"yield_per": BATCH}) as found:
+        for some in found.scalars().partitions():
+            records = get_customers(connection, some)
+            yield from (records[customer_id] for customer_id in some)

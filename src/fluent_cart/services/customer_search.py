@@ -28,7 +28,7 @@ from sqlalchemy.sql.operators import custom_op
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
 from fluent_cart.prepared import Prepared, Record, record_maker
-from fluent_cart.schemas.customers import CustomerListQuery
+from fluent_cart.schemas.customers import CustomerListQuery, CustomerSelection
 from fluent_cart.services import search
 from fluent_cart.services.customers import LIST_COLUMNS, keys
 
@@ -211,3 +211,16 @@ def _page_found(
     rows = connection.execute(statements.page, values | window).all()
     # An empty first page has found nothing at all; another may be past the end.
     return _counted(rows, lambda: connection.scalar(statements.total, values) or 0 if window["offset"] else 0)
+
+
+def all_ids(dialect: str, selection: CustomerSelection) -> Select[int]:
+    """Return the ids of all customers of a list, in its order; the filters' values are its parameters."""
+    order = Order(selection.order_by, selection.order_type)
+    filters = frozenset(selection.filters.model_dump(exclude_none=True))
+    # In order, however few match: nothing is sorted, and the first rows come at once.
+    conditions = _conditions(filters, no_index=dialect == "sqlite")
+    if selection.search:
+        matching = select(Customer.id).where(search.matches(selection.search, _SEARCHED, dialect))
+        ids = matching.cte("found").prefix_with("MATERIALIZED")
+        conditions.append(Customer.id.in_(select(ids.c.id)))
+    return select(Customer.id).where(*conditions).order_by(*order.columns)

@@ -125,6 +125,13 @@ def lock_customer(connection: Connection, customer_id: int) -> Record:
     return rows[0]
 
 
+def lock_customers(connection: Connection, customer_ids: Iterable[int]) -> None:
+    """Lock customers' rows, in the order in which everybody does; those that do not exist are passed over."""
+    connection.execute(
+        select(Customer.id).where(Customer.id.in_(list(customer_ids))).order_by(Customer.id).with_for_update()
+    )
+
+
 def create_customer(connection: Connection, customer: CustomerCreate) -> Record:
     """Store a new customer; ``InvalidEmail`` if the e-mail address belongs to another."""
     _require_free_email(connection, customer.email)

@@ -1,18 +1,18 @@
 """Orders and the totals that come from them (decisions 16, 17).
 
-``record_order`` is the one way in: it writes the order and its customer's totals in one transaction.
+``record_orders`` is the one way in: it writes orders and their customers' totals in one transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, ScalarSelect, bindparam, case, func, insert, select, update
 
 from fluent_cart.clock import now
 from fluent_cart.enums import PaymentStatus
-from fluent_cart.models import Customer, Order
+from fluent_cart.models import Base, Customer, Order
 from fluent_cart.prepared import Record
-from fluent_cart.services.customers import get_customer, lock_customer, require_customer
+from fluent_cart.services.customers import get_customer, lock_customer, lock_customers, require_customer
 
 _of_customer = (
     select(Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at)
@@ -23,6 +23,12 @@ _count_of_customer = (
     select(func.count()).select_from(Order).where(Order.customer_id == bindparam("customer_id"))
 )
 
+_TABLE = Base.metadata.tables[Order.__tablename__]
+_change = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("new_id"))
+    .values({name: bindparam(f"new_{name}") for name in _TABLE.c.keys() if name != "id"})  # noqa: SIM118
+)
 _COUNTED = Order.payment_status.in_([status.value for status in PaymentStatus.counted()])
 _NET = Order.total_paid - Order.total_refund
 
@@ -53,17 +59,34 @@ def record_order(connection: Connection, order: Record) -> None:
     ``order`` holds the columns of ``models.Order``, money in cents. When an order moves to another customer,
     the totals of both change.
     """
+    found = connection.execute(select(_TABLE).where(_TABLE.c.id == order.get("id"))).mappings()
+    stored = [dict(row) for row in found]
     values = {"updated_at": now(), **order}
-    stored = connection.execute(
-        select(Order.id, Order.customer_id).where(Order.id == order.get("id"))
-    ).one_or_none()
-    customer_ids = sorted({order["customer_id"], stored and stored.customer_id} - {None})
-    for customer_id in customer_ids:
-        lock_customer(connection, customer_id)
-    if stored:
-        connection.execute(update(Order).where(Order.id == stored.id).values(values))
-    else:
-        connection.execute(insert(Order), values)
+    changed = [{**row, **values} for row in stored]
+    record_orders(connection, [] if stored else [values], changed, [row["customer_id"] for row in stored])
+
+
+def record_orders(
+    connection: Connection,
+    new: Sequence[Record],
+    changed: Sequence[Record],
+    former: Iterable[int | None] = (),
+) -> None:
+    """Store new orders, with an id or without, and all columns of changed ones.
+
+    The totals of their customers, and of the ``former`` ones of orders that moved, change in the same
+    transaction.
+    """
+    customers = {row["customer_id"] for row in (*new, *changed)}.union(former)
+    customer_ids = sorted(customer_id for customer_id in customers if customer_id)
+    lock_customers(connection, customer_ids)
+    for group in ([row for row in new if row.get("id")], [row for row in new if not row.get("id")]):
+        if group:
+            connection.execute(insert(Order), group)
+    if changed:
+        connection.execute(
+            _change, [{f"new_{name}": value for name, value in row.items()} for row in changed]
+        )
     recalculate(connection, customer_ids)
 
 

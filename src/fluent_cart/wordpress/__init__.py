@@ -68,9 +68,16 @@ def _query(scope: Scope) -> list[tuple[str, str]]:
 
 
 def _without_body(send: Send) -> Send:
+    ended = False
+
     async def send_headers_only(message: Message) -> None:
+        nonlocal ended
+        if ended:
+            return
         if message["type"] == "http.response.body":
-            message = {**message, "body": b""}
+            # The first piece of a long answer is the last: whoever makes it learns that nobody listens.
+            message = {"type": "http.response.body", "body": b""}
+            ended = True
         await send(message)
 
     return send_headers_only

@@ -11,10 +11,11 @@ from fluent_cart.enums import AddressType
 from fluent_cart.models import Address
 from fluent_cart.prepared import Record
 from fluent_cart.schemas.addresses import COUNTRIES
+from fluent_cart.services.customers import lock_customers
 from fluent_cart.wordpress_import.oddities import Oddity
 from fluent_cart.wordpress_import.run import Run
 from fluent_cart.wordpress_import.values import Values
-from fluent_cart.wordpress_import.writing import Outcome, bring, is_another, lock_customers, stored_rows
+from fluent_cart.wordpress_import.writing import Outcome, bring, is_another, stored_rows
 
 KIND = "customer_addresses"
 TYPES = frozenset(AddressType)

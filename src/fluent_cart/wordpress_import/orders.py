@@ -10,10 +10,11 @@ from fluent_cart.models import Order
 from fluent_cart.prepared import Record
 from fluent_cart.schemas.base import MAX_EXACT
 from fluent_cart.services import orders
+from fluent_cart.services.customers import lock_customers
 from fluent_cart.wordpress_import.oddities import Oddity
 from fluent_cart.wordpress_import.run import Run
 from fluent_cart.wordpress_import.values import Values
-from fluent_cart.wordpress_import.writing import Outcome, bring, lock_customers, stored_rows
+from fluent_cart.wordpress_import.writing import Outcome, bring, stored_rows
 
 KIND = "orders"
 ORDER_STATUSES, PAYMENT_STATUSES, COUNTED = map(

@@ -1,6 +1,5 @@
 """One import on its way: where it comes from, where it goes, and what is known so far."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -9,7 +8,7 @@ from sqlalchemy import Connection
 
 from fluent_cart.database import Database
 from fluent_cart.database.copying import continue_ids
-from fluent_cart.errors import ServiceUnavailable
+from fluent_cart.database.patience import write_patiently
 from fluent_cart.models import Base
 from fluent_cart.wordpress_import.oddities import Oddity
 from fluent_cart.wordpress_import.report import Fate, Report
@@ -21,8 +20,6 @@ T = TypeVar("T")
 
 # Rows in one transaction: few enough for a busy server beside it, enough to share a sync to disk.
 BATCH = 1000
-ATTEMPTS = 5
-PAUSE = 1.0
 
 # Called with the name of a step, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
@@ -55,18 +52,10 @@ class Run:
     async def unit(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a batch: as a transaction, or as a read if nothing is to be written.
-
-        A busy server comes first, so a batch that is turned away waits and asks again.
-        """
+        """Run a batch: as a transaction, or as a read if nothing is to be written."""
         if self.options.dry_run:
             return await self.database.scan(work, *args, **kwargs)
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return await self.database.write(work, *args, **kwargs)
-            except ServiceUnavailable:
-                await asyncio.sleep(PAUSE)
-        return await self.database.write(work, *args, **kwargs)
+        return await write_patiently(self.database, work, *args, **kwargs)
 
     async def reserve_ids(self, model: type[Base], kind: str) -> None:
         """Keep the server, which may be running, from giving away the ids of the rows to come."""

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from fluent_cart.models import Base, Customer
+from fluent_cart.models import Base
 from fluent_cart.prepared import Record
 from fluent_cart.wordpress_import.report import Fate
 
@@ -34,13 +34,6 @@ def stored_rows(connection: Connection, model: type[Base], rows: Iterable[Record
     ids = [row["id"] for row in rows]
     found = connection.execute(select(table).where(table.c.id.in_(ids))).mappings()
     return {row["id"]: dict(row) for row in found}
-
-
-def lock_customers(connection: Connection, customer_ids: Iterable[int]) -> None:
-    """Keep others from changing what belongs to these customers, as every other writer does."""
-    connection.execute(
-        select(Customer.id).where(Customer.id.in_(list(customer_ids))).order_by(Customer.id).with_for_update()
-    )
 
 
 def is_another(stored: Record, row: Record, identity: Sequence[str]) -> bool:

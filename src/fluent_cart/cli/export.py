@@ -1,0 +1,97 @@
+"""fluent-cart export."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from fluent_cart.cli import session
+from fluent_cart.cli.output import CommandError
+from fluent_cart.cli.progress import Bar
+from fluent_cart.database.backup import written_beside
+from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
+from fluent_cart.faults import texts_by_field
+from fluent_cart.files.writing import Pieces
+from fluent_cart.schemas.customers import CustomerExportQuery
+from fluent_cart.services import customer_export, order_export
+
+STANDARD = "-"
+ENDINGS = {".csv": FileFormat.CSV, ".ndjson": FileFormat.NDJSON, ".jsonl": FileFormat.NDJSON}
+
+Format = Annotated[
+    FileFormat | None, typer.Option("--format", help="What it is; without it the file's name tells, or csv.")
+]
+
+
+def export(
+    file: Annotated[str, typer.Argument(help="Where to write; - is standard output.")] = STANDARD,
+    file_format: Format = None,
+    search: Annotated[str, typer.Option(help="As the list's search.")] = "",
+    status: Annotated[CustomerStatus | None, typer.Option(help="Those with this status.")] = None,
+    date_from: Annotated[str, typer.Option(help="Created on or after this date or time.")] = "",
+    date_to: Annotated[str, typer.Option(help="Created on or before this date or time.")] = "",
+    total_spent_min: Annotated[str, typer.Option(help="Spent at least this, in cents.")] = "",
+    total_spent_max: Annotated[str, typer.Option(help="Spent at most this, in cents.")] = "",
+    order_by: Annotated[SortField, typer.Option(help="What to sort by.")] = SortField.ID,
+    order_type: Annotated[
+        SortDirection, typer.Option(help="How to sort.", case_sensitive=False)
+    ] = SortDirection.DESC,
+    orders: Annotated[bool, typer.Option("--orders", help="Write all orders, not customers.")] = False,
+) -> None:
+    """Write customers, those that the list would show, or all orders into a file: one state of the shop."""
+    chosen = format_of(file, file_format)
+    filters = {
+        "status": status,
+        "date_from": date_from,
+        "date_to": date_to,
+        "total_spent_min": total_spent_min,
+        "total_spent_max": total_spent_max,
+    }
+    if orders and (search or any(filters.values())):
+        raise CommandError("--orders writes all orders: it takes no search and no filters")
+    query = _query(search=search, filters=filters, order_by=order_by, order_type=order_type, format=chosen)
+
+    def pieces(connection: Connection) -> Pieces:
+        if orders:
+            return order_export.export_orders(connection, chosen)
+        return customer_export.export_customers(connection, query)
+
+    def write(connection: Connection) -> None:
+        with _opened(file) as stream, Bar() as bar:
+            done = 0
+            for piece in pieces(connection):
+                stream.write(piece)
+                done += piece.count(b"\n")
+                bar.show("lines", done, 0)
+
+    session.read(write)
+
+
+def format_of(file: str, chosen: FileFormat | None) -> FileFormat:
+    """Return the format that was chosen, else that of the file's name."""
+    return chosen or ENDINGS.get(Path(file).suffix.lower(), FileFormat.CSV)
+
+
+def _query(**values: Any) -> CustomerExportQuery:
+    try:
+        return CustomerExportQuery.model_validate(values)
+    except ValidationError as error:
+        (field, (text, *_)), *_ = texts_by_field(error.errors(), whole="query").items()
+        option = field.removeprefix("filters.").replace("_", "-")
+        raise CommandError(f"--{option}: {text}") from None
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    """Give what to write to; a file is there when all of it is, and only its owner can read it."""
+    if file == STANDARD:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    else:
+        with written_beside(Path(file)) as unfinished, unfinished.open("wb") as stream:
+            yield stream

@@ -1,0 +1,116 @@
+"""fluent-cart import csv, ndjson and orders."""
+
+import asyncio
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import orjson
+import typer
+
+from fluent_cart.cli import session
+from fluent_cart.cli.export import STANDARD, Format, format_of
+from fluent_cart.cli.output import CommandError, say, table
+from fluent_cart.cli.progress import Bar
+from fluent_cart.database import create_database
+from fluent_cart.enums import FileFormat
+from fluent_cart.files.reading import read_rows
+from fluent_cart.row_import import CUSTOMERS, ORDERS, Kind, Report, import_rows
+
+# Lines whose faults are printed; the JSON has all.
+SHOWN = 20
+
+File = Annotated[str, typer.Argument(help="The file; - is standard input.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON, with all lines that failed.")]
+Ignore = Annotated[
+    list[str] | None, typer.Option(help="A column to leave alone; may be there several times.")
+]
+
+
+def csv(file: File, dry_run: DryRun = False, ignore: Ignore = None, as_json: AsJson = False) -> None:
+    """Bring customers and their addresses in from a file of CSV, as `export` writes it."""
+    _import(CUSTOMERS, file, FileFormat.CSV, ignore, dry_run=dry_run, as_json=as_json)
+
+
+def ndjson(file: File, dry_run: DryRun = False, ignore: Ignore = None, as_json: AsJson = False) -> None:
+    """Bring customers and their addresses in from a file with a JSON object in each line."""
+    _import(CUSTOMERS, file, FileFormat.NDJSON, ignore, dry_run=dry_run, as_json=as_json)
+
+
+def orders(
+    file: File,
+    file_format: Format = None,
+    dry_run: DryRun = False,
+    ignore: Ignore = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring orders in from a file, and their customers' totals up to date."""
+    _import(ORDERS, file, format_of(file, file_format), ignore, dry_run=dry_run, as_json=as_json)
+
+
+def _import(
+    kind: Kind, file: str, file_format: FileFormat, ignore: list[str] | None, *, dry_run: bool, as_json: bool
+) -> None:
+    columns = kind.columns._replace(ignored=kind.columns.ignored.union(ignore or ()))
+    if unknown := columns.ignored - columns.names:
+        raise CommandError(f"--ignore: there is no column {min(unknown)}")
+    settings = session.read_settings()
+    session.require_newest(settings)
+
+    async def run() -> Report:
+        with _opened(file) as stream, Bar() as bar:
+            size = _size(stream)
+            lines = read_rows(stream, file_format, columns)
+
+            def progress() -> None:
+                bar.show(kind.name, stream.tell() if size else 0, size)
+
+            async with create_database(settings) as database:
+                return await import_rows(database, kind, lines, progress, dry_run=dry_run)
+
+    report = asyncio.run(run())
+    if as_json:
+        faults = [{"line": number, "errors": texts} for number, texts in report.faults.items()]
+        whole = {"dry_run": dry_run, **report.counts(), "errors": faults}
+        say(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _print(kind, report, dry_run=dry_run)
+    if report.faults:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    if file == STANDARD:
+        yield sys.stdin.buffer
+    else:
+        with Path(file).open("rb") as stream:
+            yield stream
+
+
+def _size(stream: BinaryIO) -> int:
+    """Return how long the file is; 0 if nobody knows before its end."""
+    status = os.fstat(stream.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def _print(kind: Kind, report: Report, *, dry_run: bool) -> None:
+    table([{"rows": kind.name, **report.counts()}], empty="")
+    if report.faults:
+        say("\nFailed:")
+        for number, texts in list(report.faults.items())[:SHOWN]:
+            words = "; ".join(f"{name}: {', '.join(each)}" for name, each in texts.items())
+            say(f"  line {number}: {words}")
+        if len(report.faults) > SHOWN:
+            say(f"  and {len(report.faults) - SHOWN} more lines; --json names all of them")
+    if dry_run:
+        say("\nNothing was written: this was a dry run.")
+    elif report.faults:
+        say("\nAll other lines are imported; correct these and run it again.")
+    else:
+        say("\nThe file is imported.")

@@ -1,0 +1,28 @@
+"""Transactions that can wait: those of imports, beside a server that comes first."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from fluent_cart.database.base import Database
+from fluent_cart.errors import InvalidEmail, InvalidUser, ServiceUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# How often work is tried, and the seconds between.
+ATTEMPTS, PAUSE = 5, 1.0
+
+
+async def write_patiently(
+    database: Database, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run a transaction, and run it again a little later if it was turned away or overtaken by another."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await database.write(work, *args, **kwargs)
+        except (ServiceUnavailable, InvalidEmail, InvalidUser):
+            await asyncio.sleep(PAUSE)
+    return await database.write(work, *args, **kwargs)

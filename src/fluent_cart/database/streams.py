@@ -1,0 +1,110 @@
+"""A read whose result is larger than memory: a thread makes it in one snapshot, a coroutine takes it.
+
+The thread is a few pieces ahead at most. It ends, and its snapshot with it, once nobody takes anything more:
+at once if that is known, else when nothing was taken for a while. Nor may the whole take longer than it is
+given: an old snapshot keeps the database from tidying up.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, suppress
+from typing import Self
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from fluent_cart.errors import ServiceUnavailable
+
+# At a time in each process: they take turns with everything else for its one processor.
+STREAMS = 2
+AHEAD = 4
+STALL_SECONDS = 30.0
+
+Pieces = Callable[[Connection], Generator[bytes, None, None]]
+
+
+class Interrupted(Exception):
+    """The result ends before its end: it was taken too slowly, or nobody wants more of it."""
+
+
+class Stream:
+    """The pieces of a result, to be taken with ``async for``; what cuts them short is raised there."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], AbstractContextManager[Connection]],
+        pieces: Pieces,
+        seconds: float,
+    ) -> None:
+        self._snapshot, self._pieces = snapshot, pieces
+        self._deadline = time.monotonic() + seconds
+        self._loop = asyncio.get_running_loop()
+        self._made: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
+        self._room = threading.Semaphore(AHEAD)
+        self._is_closed = False
+        self._first: bytes | None = None
+        self._thread = threading.Thread(target=self._make, name="stream", daemon=True)
+
+    async def start(self) -> None:
+        """Return when there is a first piece: what fails before can still be answered with an error."""
+        self._thread.start()
+        self._first = await anext(self, b"")
+
+    def close(self) -> None:
+        """Make the thread end, whatever it has not made yet."""
+        self._is_closed = True
+        self._room.release()
+
+    @property
+    def runs(self) -> bool:
+        """Whether the thread has its snapshot still."""
+        return self._thread.is_alive()
+
+    def join(self) -> None:
+        """Wait for the thread to end."""
+        self._thread.join()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        made = await self._made.get()
+        self._room.release()
+        if isinstance(made, bytes):
+            return made
+        # Asked again, it still has ended.
+        self._made.put_nowait(None)
+        if made is None:
+            raise StopAsyncIteration
+        raise made
+
+    def _make(self) -> None:
+        end: BaseException | None = None
+        try:
+            with self._snapshot() as connection, closing(self._pieces(connection)) as pieces:
+                for piece in pieces:
+                    self._wait_for_room()
+                    self._hand_over(piece)
+        except DBAPIError as error:
+            end = ServiceUnavailable()
+            end.__cause__ = error
+        except BaseException as error:  # it is the reader's
+            end = error
+        self._hand_over(end)
+
+    def _wait_for_room(self) -> None:
+        patience = min(STALL_SECONDS, self._deadline - time.monotonic())
+        if patience <= 0 or not self._room.acquire(timeout=patience):
+            raise Interrupted("A client took its answer too slowly")
+        if self._is_closed:
+            raise Interrupted("Nobody takes the answer any more")
+
+    def _hand_over(self, made: bytes | BaseException | None) -> None:
+        # In a loop that is closed, nobody waits any more.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._made.put_nowait, made)

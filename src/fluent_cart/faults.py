@@ -1,0 +1,36 @@
+"""What Pydantic finds wrong with input, in words for people: texts by field."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Pydantic's own texts are kept where they help; some would repeat what was sent or name Python's types.
+TEXTS: Mapping[str, str] = {
+    "missing": "This field is required",
+    "string_type": "Must be text",
+    "string_unicode": "Must be valid Unicode text",
+    "bool_parsing": "Must be true or false",
+    "bool_type": "Must be true or false",
+    "list_type": "Must be a list",
+    "dict_type": "Must be an object",
+    "model_type": "Must be an object",
+    "model_attributes_type": "Must be an object",
+    "extra_forbidden": "Unknown name",
+    "int_type": "Must be a whole number",
+}
+
+
+def texts_by_field(faults: Sequence[Mapping[str, Any]], *, whole: str, skip: int = 0) -> dict[str, list[str]]:
+    """Return the texts of ``faults`` by the dotted names of their fields.
+
+    The first ``skip`` parts of each location are left out; what is wrong as a whole is named ``whole``.
+    """
+    texts: dict[str, list[str]] = {}
+    for fault in faults:
+        field = ".".join(str(part) for part in fault["loc"][skip:]) or whole
+        texts.setdefault(_printable(field), []).append(TEXTS.get(fault["type"], fault["msg"]))
+    return texts
+
+
+def _printable(field: str) -> str:
+    """Return a field's name as it can be repeated: a name the caller made up is not."""
+    return field if len(field) <= 60 and field.isascii() and field.isprintable() else "(unknown)"

@@ -1,0 +1,25 @@
+"""/customers/export."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from fluent_cart.attachment import Attachment
+from fluent_cart.database import DatabaseDep
+from fluent_cart.openapi import documented, file_response
+from fluent_cart.policies import can_view
+from fluent_cart.routing import ApiRouter
+from fluent_cart.schemas.customers import CustomerExportQuery
+from fluent_cart.services import customer_export
+
+router = ApiRouter(tags=["Customers"])
+
+
+@router.get(
+    "/export", dependencies=[can_view], response_class=Response, responses=file_response() | documented()
+)
+async def export_customers(query: Annotated[CustomerExportQuery, Query()], database: DatabaseDep) -> Response:
+    """Export all customers that the list would show, in its order, as a file of CSV or NDJSON."""
+    return Attachment(
+        await database.stream(customer_export.export_customers, query), "customers", query.format
+    )

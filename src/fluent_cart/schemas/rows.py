@@ -1,0 +1,73 @@
+"""Rows of files that are imported: the API's own input, with ids, times and what the API has no field for.
+
+Of a row only the members that it has count. What WordPress left empty in an address may be empty here too,
+so that what was exported can be imported.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from fluent_cart.enums import OrderStatus, PaymentStatus
+from fluent_cart.schemas.additional_info import AdditionalInfo
+from fluent_cart.schemas.addresses import AddressCreate, country_code
+from fluent_cart.schemas.base import (
+    MAX_EXACT,
+    Email,
+    Money,
+    Optional,
+    Text100,
+    Text255,
+    WholeNumber,
+    blank_as_none,
+)
+from fluent_cart.schemas.customers import CustomerUpdate
+from fluent_cart.schemas.moments import Moment
+
+# Not the largest id there is: others must be left for what is created here.
+RowId = Annotated[int, Field(ge=1, le=MAX_EXACT), WholeNumber]
+MaybeId = Annotated[RowId | None, BeforeValidator(blank_as_none)]
+Amount = Annotated[int, Field(ge=0, le=MAX_EXACT), WholeNumber]
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+class AddressRow(AddressCreate):
+    model_config = ConfigDict(extra="forbid")
+
+    id: MaybeId = None
+    address_1: Text255
+    city: Text100
+    country: Annotated[str, BeforeValidator(lambda value: value and country_code(value))]
+
+
+class CustomerRow(CustomerUpdate):
+    model_config = ConfigDict(extra="forbid")
+
+    id: MaybeId = None
+    user_id: MaybeId = None
+    additional_info: AdditionalInfo = Field(default_factory=dict)
+    addresses: list[AddressRow] = Field(default_factory=list)
+    created_at: Moment = ""
+    updated_at: Moment = ""
+
+
+class OrderRow(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: MaybeId = None
+    customer_id: MaybeId = None
+    customer_email: Optional[Email] = None
+    status: OrderStatus = OrderStatus.PENDING
+    payment_status: PaymentStatus = PaymentStatus.PENDING
+    total_amount: Money = 0
+    total_paid: Amount = 0
+    total_refund: Amount = 0
+    currency: Annotated[str, BeforeValidator(_upper), Field(pattern="^[A-Z]{0,10}$")] = ""
+    created_at: Moment = ""
+    updated_at: Moment = ""
+
+
+Row = CustomerRow | OrderRow

@@ -1,0 +1,37 @@
+"""Orders as a file, oldest first (decision 60)."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, select
+
+from fluent_cart.enums import FileFormat
+from fluent_cart.files.writing import Pieces, in_pieces, to_lines
+from fluent_cart.models import Order
+from fluent_cart.prepared import Record
+
+COLUMNS: Sequence[str] = (
+    "id",
+    "customer_id",
+    "status",
+    "payment_status",
+    "total_amount",
+    "total_paid",
+    "total_refund",
+    "currency",
+    "created_at",
+    "updated_at",
+)
+BATCH = 1000
+
+_orders = select(*(Order.__table__.c[name] for name in COLUMNS)).order_by(Order.id)
+
+
+def export_orders(connection: Connection, file_format: FileFormat) -> Pieces:
+    """Give a file of all orders in pieces."""
+    return in_pieces(to_lines(file_format, COLUMNS, _records(connection)))
+
+
+def _records(connection: Connection) -> Iterator[Record]:
+    with connection.execute(_orders, execution_options={"yield_per": BATCH}) as found:
+        for row in found.mappings():
+            yield dict(row)

@@ -1,0 +1,125 @@
+"""fluent-cart import csv, ndjson and orders, as a shop owner runs them."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from fluent_cart.database import connect
+from fluent_cart.services.orders import list_orders
+from tests.cli.conftest import Run, complained
+
+DOCS = (Path(__file__).parents[2] / "docs" / "import-export.md").read_text()
+FILE = """\
+id,email,first_name,total_spent,addresses
+1,ann@example.com,Ann,5000,"[{""address_1"": ""1 Main St"", ""city"": ""Rome"", ""country"": ""IT""}]"
+2,none,Bob,,
+3,carl@example.com,'=1+1,,
+"""
+TABLE = """\
+rows       read  written  changed  unchanged  failed
+customers  3     2        0        0          1
+
+Failed:
+  line 3: email: Must be a valid email address
+"""
+
+
+def test_csv(run: Run, folder: Path, shop: str) -> None:
+    (folder / "shop.csv").write_text(FILE)
+    assert run("import", "csv", "shop.csv", "--dry-run") == (
+        1, f"{TABLE}\nNothing was written: this was a dry run.\n", ""
+    )  # fmt: skip
+    assert run("export", "none.ndjson").code == 0
+    assert (folder / "none.ndjson").read_text() == ""
+    assert run("import", "csv", "shop.csv") == (
+        1, f"{TABLE}\nAll other lines are imported; correct these and run it again.\n", ""
+    )  # fmt: skip
+    (folder / "shop.csv").write_text(FILE.replace(",none,", ",bob@example.com,"))
+    again = run("import", "csv", "shop.csv")
+    assert (again.code, again.out.splitlines()[1:]) == (
+        0, ["customers  3     1        0        2          0", "", "The file is imported."]
+    )  # fmt: skip
+    assert run("check").code == 0
+    run("export", "all.ndjson")
+    ann = json.loads((folder / "all.ndjson").read_text().splitlines()[-1])
+    assert (ann["total_spent"], ann["addresses"][0]["is_primary"]) == (0, True)
+
+
+def test_ndjson_with_the_report_as_json(run: Run, folder: Path, shop: str) -> None:
+    (folder / "a.ndjson").write_text('{"email": "a@example.com"}\n{"email": 1}\n[]\n')
+    done = run("import", "ndjson", "a.ndjson", "--json")
+    assert (done.code, json.loads(done.out)) == (1, {
+        "dry_run": False, "read": 3, "written": 1, "changed": 0, "unchanged": 0, "failed": 2,
+        "errors": [
+            {"line": 2, "errors": {"email": ["Must be a valid email address"]}},
+            {"line": 3, "errors": {"line": ["Must be a JSON object in UTF-8"]}},
+        ],
+    })  # fmt: skip
+
+
+def test_orders_with_their_totals(run: Run, folder: Path, shop: str) -> None:
+    (folder / "a.csv").write_text("email\na@example.com\n")
+    (folder / "orders.csv").write_text(
+        "customer_email,status,payment_status,total_amount,total_paid,currency\n"
+        "a@example.com,completed,paid,2500,2500,USD\n"
+    )
+    assert run("import", "csv", "a.csv").code == 0
+    assert run("import", "orders", "orders.csv").out.endswith("\nThe file is imported.\n")
+    with connect(shop) as connection:
+        assert list_orders(connection, 1).total == 1
+    assert run("check").code == 0
+
+
+def test_long_lists_of_faults_are_cut(run: Run, folder: Path, shop: str) -> None:
+    (folder / "a.csv").write_text("email\n" + "x\n" * 30)
+    shown = run("import", "csv", "a.csv", "--dry-run").out
+    assert shown.count("  line ") == 20
+    assert "\n  and 10 more lines; --json names all of them\n" in shown
+
+
+def test_a_column_can_be_left_alone(run: Run, folder: Path, shop: str) -> None:
+    (folder / "a.csv").write_text("email,user_id\na@example.com,999\n")
+    assert run("import", "csv", "a.csv").code == 1
+    assert run("import", "csv", "a.csv", "--ignore", "user_id").code == 0
+    assert run("import", "csv", "a.csv", "--ignore", "x") == complained("--ignore: there is no column x")
+
+
+def test_what_is_wrong_with_the_whole_is_named(run: Run, folder: Path, shop: str) -> None:
+    (folder / "a.csv").write_text("emial\n")
+    assert run("import", "csv", "a.csv").err.startswith("fluent-cart: Unknown column 'emial'; known are ")
+    assert run("import", "csv", "b.csv") == complained("[Errno 2] No such file or directory: 'b.csv'")
+
+
+def test_a_terminal_shows_progress(
+    run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    (folder / "a.csv").write_text("email\na@example.com\n")
+    assert "100%" in run("import", "csv", "a.csv").err
+
+
+def test_the_commands_of_the_docs_work(
+    run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each as printed, in their order, with what the page says it finds there."""
+    blocks = re.findall(r"```sh\n(.*?)```", DOCS, re.S)
+    for name, content in re.findall(r"```\w* title=(\S+)\n(.*?)```", DOCS, re.S):
+        (folder / name).write_text(content)
+    commands = [line for line in "".join(blocks).splitlines() if line.startswith("fluent-cart")]
+    assert len(commands) == 10
+    for command in commands:
+        _, *words = shlex.split(command, comments=True)
+        target = words.pop() if ">" in words else None
+        if "<" in words:
+            source = (folder / words.pop()).open()
+            monkeypatch.setattr("sys.stdin", source)
+        done = run(*(word for word in words if word not in "<>"))
+        assert done.code == 0, (command, done)
+        if target:
+            (folder / target).write_text(done.out)
+        if "<" in words:
+            source.close()
+    assert run("check").code == 0
