@@ -8,6 +8,7 @@ A POST with an idempotency key and a PUT on a condition run as one unit of work,
 what is answered is known before the transaction ends.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
@@ -32,6 +33,8 @@ from fluent_cart.wordpress import PREFIX
 
 Arguments = dict[str, Any]
 CUSTOMER = "customer_id"
+# What stands where a customer's id could, and is none for any method (decision 80).
+_FIXED = r"(?!(?:attachable-user|do-bulk-action)$)"
 # A function's arguments by name, each the result of an earlier call, by its place.
 Results = tuple[tuple[str, int], ...]
 
@@ -43,6 +46,8 @@ class ApiRoute(APIRoute):
         self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any
     ) -> None:
         super().__init__(path, endpoint, **options)
+        customer = "(?P<customerId>"
+        self.path_regex = re.compile(self.path_regex.pattern.replace(customer, customer + _FIXED))
         self._calls: list[_Call] = []
         self._results = _place_dependencies(self.dependant, self._calls)
         # Fields of the query may stand in for those of the body; additional info has none of its own.
