@@ -33,7 +33,7 @@ class Change(NamedTuple):
 
 
 class Sabotage(NamedTuple):
-    """What is broken, and what must fail then: tests, or a bar of `make fire` where there is none so short."""
+    """What is broken, and what must fail then: tests, or a bar of `make fire` if none is so short."""
 
     bar: str
     what: str
@@ -44,6 +44,7 @@ class Sabotage(NamedTuple):
 
 LOCK = 'bindparam("customer_id")).with_for_update()'
 NO_ROW_LOCK = Change(f"{PACKAGE}/services/customers.py", LOCK, LOCK.removesuffix(".with_for_update()"))
+LOOK_UP = "await database.read(users.find_by_application_password, "
 ECHO = Change(
     f"{PACKAGE}/handlers.py",
     'TEXTS.get(fault["type"], fault["msg"])',
@@ -106,13 +107,18 @@ LIST = (
     ),
     Sabotage(
         "A5",
-        "passwords are looked up by the name first",
+        "passwords are looked up for names that exist",
         [
             Change(
                 f"{PACKAGE}/services/users.py",
-                'bindparam("name").in_([User.login_key, User.email_key]),',
-                "_is_named,",
-            )
+                "    rows = _by_password.rows(",
+                "    rows = _named.rows(connection, name=key(name)) and _by_password.rows(",
+            ),
+            Change(
+                f"{PACKAGE}/services/users.py",
+                "_by_password = ",
+                "_named = Prepared(select(User.id).where(_is_named))\n_by_password = ",
+            ),
         ],
         ["tests/test_auth.py::TestTiming", "tests/test_auth.py::TestRefusals"],
     ),
@@ -122,11 +128,12 @@ LIST = (
         [
             Change(
                 f"{PACKAGE}/auth.py",
-                "    sign_in = await database.read(users.find_by_application_password, credentials.name, digest)\n",
-                "    known = _known.get((credentials.name, digest), (-60.0, None))\n"
-                "    sign_in = known[1] if time.monotonic() < known[0] + 60 else await database.read(\n"
-                "        users.find_by_application_password, credentials.name, digest)\n"
-                "    _known[credentials.name, digest] = (max(known[0], time.monotonic() - 30), sign_in)\n",
+                f"    sign_in = {LOOK_UP}credentials.name, digest)\n",
+                "    key = (credentials.name, digest)\n"
+                "    if key not in _known or time.monotonic() > _known[key][0]:\n"
+                f"        found = {LOOK_UP}*key)\n"
+                "        _known[key] = (time.monotonic() + 60, found)\n"
+                "    sign_in = _known[key][1]\n",
             ),
             Change(f"{PACKAGE}/auth.py", "REALM = ", "import time\n_known = {}\nREALM = "),
         ],
