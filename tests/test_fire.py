@@ -57,7 +57,7 @@ def test_the_page_of_bars_names_all_of_them_and_files_that_exist() -> None:
     page = (ROOT / "docs" / "bars.md").read_text()
     ranges = re.findall(r"\b([A-F]\d+)(?: to ([A-F]\d+))?", page)
     told = {name for first, last in ranges for name in between(first, last)}
-    names = [each.name for each in (*BARS, *EVERYDAY)]
+    names = [bar.name for bar in BARS] + [bar.name for bar in EVERYDAY]
     assert {name.removesuffix("b") for listed in names for name in listed.split(", ")} <= told
     homes = [ROOT, ROOT / "tests", ROOT / "src/fluent_cart"]
     files = re.findall(r"`((?:\w+/)*\w+\.py)", page)
