@@ -42,7 +42,7 @@ LAYERS = {
     "idempotency": "database errors handlers services",
     "etags": "errors schemas services",
     "routing": "database errors etags idempotency php_query request_body services wordpress",
-    "openapi": "errors handlers",
+    "openapi": "errors handlers schemas",
     "auth": "database errors limits passwords security_log services",
     "policies": "auth enums errors services",
     "health": "database errors schemas",
