@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo serve install install-dev test test-quick fire lint format bench bench-million bench-layers lock clean
+.PHONY: help demo serve install install-dev test test-quick fire sabotage lint format bench bench-million bench-layers lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ test-quick: install-dev  ## Run the everyday tests: no coverage, no servers of t
 
 fire: install-dev  ## Kill, cut, flood and soak the server; write tests/fire/RESULTS.md (45 minutes; FIRE= for flags)
 	@$(BIN)/python -m tests.fire $(FIRE)
+
+sabotage: install-dev  ## Break the server on purpose, and see its tests fail (SABOTAGE= for flags)
+	@$(BIN)/python -m tests.fire.sabotage $(SABOTAGE)
 
 lint: install-dev  ## Check format, lint and types
 	@$(BIN)/ruff format --check .

@@ -1,14 +1,17 @@
 """Heavy bars that have no other everyday form, each once and briefly; `make fire` tries all in earnest."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from fluent_cart.settings import Settings
 from tests import postgres
+from tests.fire import sabotage
 from tests.fire.__main__ import MISSING
 from tests.fire.bars import BARS, Scale
 from tests.fire.everyday import EVERYDAY, ROOT, Everyday
+from tests.fire.mutants import MUTANTS
 from tests.fire.shops import POSTGRESQL, SQLITE, Shop, Shops
 
 SHORT = Scale(cycles=1, rounds=1, seconds=0.5)
@@ -48,3 +51,25 @@ def test_bars_of_the_everyday_suite_name_tests_that_exist(bar: Everyday) -> None
         file, *names = test.split("::")
         text = (ROOT / file).read_text()
         assert all(f"class {name}" in text or f"def {name}(" in text for name in names), test
+
+
+def test_the_page_of_bars_names_all_of_them_and_files_that_exist() -> None:
+    page = (ROOT / "docs" / "bars.md").read_text()
+    ranges = re.findall(r"\b([A-F]\d+)(?: to ([A-F]\d+))?", page)
+    told = {name for first, last in ranges for name in between(first, last)}
+    names = [bar.name for bar in BARS] + [bar.name for bar in EVERYDAY]
+    assert {name.removesuffix("b") for listed in names for name in listed.split(", ")} <= told
+    homes = [ROOT, ROOT / "tests", ROOT / "src/fluent_cart"]
+    files = re.findall(r"`((?:\w+/)*\w+\.py)", page)
+    assert [file for file in files if not any((home / file).exists() for home in homes)] == []
+
+
+def between(first: str, last: str) -> list[str]:
+    return [f"{first[0]}{number}" for number in range(int(first[1:]), int((last or first)[1:]) + 1)]
+
+
+def test_what_is_sabotaged_is_there() -> None:
+    """A text that has changed would sabotage nothing."""
+    changes = [change for each in sabotage.LIST for change in each.changes]
+    changes += [sabotage.Change(f"{sabotage.PACKAGE}/{file}", old, new) for file, old, new in MUTANTS]
+    assert [change for change in changes if change.old not in (ROOT / change.file).read_text()] == []

@@ -48,7 +48,7 @@ LAYERS = {
     "idempotency": "database errors handlers services",
     "etags": "errors schemas services",
     "routing": "database errors etags idempotency php_query request_body services wordpress",
-    "openapi": "cookies errors handlers",
+    "openapi": "cookies errors handlers schemas",
     "auth": "cookies database errors limits passwords security_log services",
     "policies": "auth enums errors services",
     "health": "database errors schemas",

@@ -9,7 +9,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
 
 from fluent_cart import security_log
 from fluent_cart.errors import (
@@ -88,7 +87,7 @@ def _allowed_methods(request: Request) -> str:
     """Return the methods of every route with this path; Starlette itself names those of one route only."""
     methods: set[str] = set()
     for route in iter_route_contexts(request.app.routes):
-        if route.path and compile_path(route.path)[0].match(request.scope["path"]):
+        if route.path_regex.match(request.scope["path"]):
             methods |= route.methods or set()
     # A mounted folder of files names none.
     methods = methods or {"GET"}

@@ -8,6 +8,7 @@ A POST with an idempotency key and a PUT on a condition run as one unit of work,
 what is answered is known before the transaction ends.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
@@ -33,6 +34,8 @@ from fluent_cart.wordpress.names import NAMES, translated
 
 Arguments = dict[str, Any]
 CUSTOMER = "customer_id"
+# What stands where a customer's id could, and is none for any method (decision 80).
+_FIXED = r"(?!(?:attachable-user|do-bulk-action)$)"
 # A function's arguments by name, each the result of an earlier call, by its place.
 Results = tuple[tuple[str, int], ...]
 
@@ -49,6 +52,8 @@ class ApiRoute(APIRoute):
         self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any
     ) -> None:
         super().__init__(path, endpoint, **options)
+        customer = "(?P<customerId>"
+        self.path_regex = re.compile(self.path_regex.pattern.replace(customer, customer + _FIXED))
         self._calls: list[_Call] = []
         self._results = _place_dependencies(self.dependant, self._calls)
         self._names = NAMES.get(self.name, {})

@@ -206,23 +206,54 @@ async def test_bulk_actions_over_the_same_customers_in_any_order(
     assert len({customer["status"] for customer in await database.scan(rows, Customer)}) == 1
 
 
+ORDER = {
+    "customer_id": 1, "status": "completed", "payment_status": "paid", "currency": "USD",
+    "total_amount": 100, "total_paid": 100, "total_refund": 0, "created_at": "2024-01-01T10:00:00Z",
+}  # fmt: skip
+
+
 async def test_totals_count_every_order(database: Database, make_customer: MakeCustomer) -> None:
     """The ``database`` fixture proves the totals once more, from the orders."""
     await make_customer(email="customer@example.com")
-    order = {
-        "customer_id": 1,
-        "status": "completed",
-        "payment_status": "paid",
-        "currency": "USD",
-        "total_amount": 100,
-        "total_paid": 100,
-        "total_refund": 0,
-        "created_at": "2024-01-01T10:00:00Z",
-    }
-    await asyncio.gather(*(database.write(orders.record_order, order) for _ in range(AT_ONCE)))
+    await asyncio.gather(*(database.write(orders.record_order, ORDER) for _ in range(AT_ONCE)))
     [customer] = await database.scan(rows, Customer)
     assert (customer["order_count"], customer["total_spent"]) == (AT_ONCE, 100 * AT_ONCE)
     assert len(await database.scan(rows, Order)) == AT_ONCE
+
+
+async def test_stats_read_meanwhile_are_those_of_some_moment(
+    callers: list[Caller], database: Database, make_customer: MakeCustomer
+) -> None:
+    """Every order is of 100 and a day later than the one before: of any moment, the stats fit together."""
+    await make_customer(email="customer@example.com")
+    days = [f"2024-01-{day:02}T10:00:00Z" for day in range(1, 31)]
+    seen: list[int] = []
+
+    async def read(caller: Caller) -> None:
+        while not writing.done():
+            stats = (await caller.get("/get-stats/1")).json()["data"]["stats"]
+            number = stats["order_count"]
+            assert stats == {
+                "total_spent": 100 * number,
+                "order_count": number,
+                "average_order_value": 100 if number else 0,
+                "last_order_date": days[number - 1] if number else None,
+                "first_order_date": days[0] if number else None,
+            }
+            seen.append(number)
+            # Where reads wait for nothing, the writes would never get their turn.
+            await asyncio.sleep(0)
+
+    async def write() -> None:
+        for day in days:
+            await database.write(orders.record_order, ORDER | {"created_at": day})
+
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(write())
+        for caller in callers[:4]:
+            group.create_task(read(caller))
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2
 
 
 async def test_changes_of_one_known_state_are_one(

@@ -1,4 +1,4 @@
-"""The command line: ``python -m tests.fire [--only E2,D] [--quick] [--cycles N] [--soak-minutes N]``"""
+"""The command line: ``python -m tests.fire [--only E2,D] [--quick] [--cycles N] [--sequences N] ...``"""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ from tests import cluster as clusters
 from tests import postgres
 from tests.cluster import Cluster
 from tests.conftest import make_template
-from tests.fire import availability, concurrency, credentials, everyday, hostile  # noqa: F401  # their bars
+from tests.fire import availability, concurrency, credentials, everyday, hostile, properties
 from tests.fire.bars import BARS, QUICK, Bar, Figure, NotRun, Scale, none
 from tests.fire.report import FAILED, Verdict, lines, report
 from tests.fire.shops import Shops
@@ -26,7 +26,8 @@ from tests.fire.shops import Shops
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "psycopg")
 # Bars of the list that no function here tries, and why.
-MISSING = availability.MISSING | concurrency.MISSING | everyday.MISSING
+MODULES = (availability, concurrency, credentials, everyday, hostile, properties)
+MISSING = {name: reason for module in MODULES for name, reason in getattr(module, "MISSING", {}).items()}
 
 
 def main() -> int:
@@ -36,9 +37,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a little of each bar; writes nothing")
     parser.add_argument("--cycles", type=int, help="kills, power cuts and restarts")
     parser.add_argument("--soak-minutes", type=float)
+    parser.add_argument("--examples", type=int, help="requests that are made up for each operation")
+    parser.add_argument(
+        "--sequences", type=int, help="sequences of steps that all databases take in lockstep"
+    )
     options = parser.parse_args()
     scale = QUICK if options.quick else Scale()
-    for name in ("cycles", "soak_minutes"):
+    for name in ("cycles", "soak_minutes", "examples", "sequences"):
         if (value := getattr(options, name)) is not None:
             scale = replace(scale, **{name: value})
     chosen = sorted(

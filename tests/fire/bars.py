@@ -18,9 +18,12 @@ class Scale:
     # Of a load that is measured.
     seconds: float = 6
     soak_minutes: float = 10
+    # Requests that are made up for each operation, and sequences of steps.
+    examples: int = 1000
+    sequences: int = 5000
 
 
-QUICK = Scale(cycles=3, rounds=3, seconds=2, soak_minutes=1)
+QUICK = Scale(cycles=3, rounds=3, seconds=2, soak_minutes=1, examples=100, sequences=200)
 
 
 class Figure(NamedTuple):

@@ -178,7 +178,7 @@ class TestOverHTTP(OnSQLite):
                 assert_refused(await self.ask(here, "worker"))
             throttled = await self.ask(here, "worker")
             assert_error(throttled, 429, "too_many_attempts")
-            assert 0 < int(throttled.headers["retry-after"]) <= 300
+            assert 200 < int(throttled.headers["retry-after"]) <= 300
             assert "www-authenticate" not in throttled.headers
             # Neither from elsewhere nor from here is anybody locked out.
             for client in (here, there):
@@ -186,6 +186,17 @@ class TestOverHTTP(OnSQLite):
             assert_error(await self.ask(there, "worker"), 429, "too_many_attempts")
             assert_error(await self.ask(here, "unknown"), 429, "too_many_attempts")
             assert_refused(await self.ask(there, "unknown"))
+
+    async def test_names_are_counted_in_any_case_wherever_they_come_from(
+        self, at: Callable[[str], httpx.AsyncClient]
+    ) -> None:
+        answers = []
+        for number in range(12):
+            async with at(f"192.0.2.{number}") as client:
+                answers.append(await self.ask(client, "worker" if number % 2 else "WORKER"))
+        assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
+        # As long as the first of the ten counts, and not a second only.
+        assert 200 < int(answers[-1].headers["retry-after"]) <= 300
 
     async def test_it_is_the_same_for_every_name(self, at: Callable[[str], httpx.AsyncClient]) -> None:
         """Known, unknown, an address, with an old password or without any; in any case."""

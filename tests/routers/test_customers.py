@@ -1,5 +1,6 @@
 """/customers and /customers/{customerId}: what is sent, stored and answered (decisions 11-15)."""
 
+import json
 from typing import Any
 
 import httpx
@@ -265,7 +266,25 @@ class TestAdditionalInfo:
             answer = await manager.put("/1/additional-info", json=body)
             assert answer.json()["data"]["customer"]["updated_at"] == LONG_AGO
 
+    async def test_takes_true_for_another_value_than_1(self, john: Any, manager: httpx.AsyncClient) -> None:
+        """Python does not."""
+        for value in (True, 1, 1.5):
+            await manager.put("/1/additional-info", json={"a": value})
+            assert f'"a":{json.dumps(value)}' in (await manager.get("/1")).text
+
+    async def test_has_room_for_what_fits_together(
+        self, john: Any, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        half = "x" * (MAX_BYTES // 2)
+        assert (await manager.put("/1/additional-info", json={"b": half})).status_code == 200
+        before = await stored(database)
+        refused = await manager.put("/1/additional-info", json={"c": half})
+        assert_error(refused, 422, "validation_error", details={"body": ["Must be at most 64 KiB of JSON"]})
+        assert await stored(database) == before
+        assert (await manager.put("/1/additional-info", json={"b": None, "c": half})).status_code == 200
+
     async def test_has_limits(self, john: Any, manager: httpx.AsyncClient) -> None:
+        await manager.put("/1/additional-info", json={"a": None})
         deep: Any = 1
         for _ in range(7):
             deep = {"x": deep}

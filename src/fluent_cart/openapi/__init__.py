@@ -10,8 +10,11 @@ from fastapi import FastAPI
 from fluent_cart import errors
 from fluent_cart.errors import ApiError
 from fluent_cart.handlers import error_content
+from fluent_cart.openapi.forms import form
 from fluent_cart.openapi.headers import describe_headers, errors_by_headers, headers
 from fluent_cart.openapi.security import FRESH_NONCE, SESSION_SCHEMES
+from fluent_cart.schemas import additional_info
+from fluent_cart.schemas.base import MAX_ID
 
 TITLE = "FluentCart Customers API"
 DESCRIPTION = """\
@@ -98,14 +101,29 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas["Error"] = _ERROR_SCHEMA
     document["components"]["securitySchemes"] |= SESSION_SCHEMES
+    schemas |= additional_info.SCHEMAS
     examples = json.loads((files(__package__) / "examples.json").read_text("utf-8"))
     for path in document["paths"].values():
         for method, operation in path.items():
-            _describe(method, operation, examples[operation["operationId"]])
+            _describe(method, operation, examples[operation["operationId"]], schemas)
+    _make_exact(document)
     return document
 
 
-def _describe(method: str, operation: dict[str, Any], example: Mapping[str, Any]) -> None:
+def _make_exact(value: Any) -> None:
+    """Make bounds whole numbers again: FastAPI reads them as floats, of which the largest is too large."""
+    if isinstance(value, dict):
+        for name in ("minimum", "maximum"):
+            if isinstance(value.get(name), float):
+                value[name] = min(int(value[name]), MAX_ID)
+        value = value.values()
+    for member in value if isinstance(value, (list, type({}.values()))) else ():
+        _make_exact(member)
+
+
+def _describe(
+    method: str, operation: dict[str, Any], example: Mapping[str, Any], schemas: Mapping[str, Any]
+) -> None:
     responses = operation["responses"]
     own = [getattr(errors, name) for response in responses.values() for name in response.get(_OWN_ERRORS, [])]
     has_body = "requestBody" in operation
@@ -125,7 +143,7 @@ def _describe(method: str, operation: dict[str, Any], example: Mapping[str, Any]
     for kind, content in responses["200"]["content"].items():
         content["example"] = example["response"] if kind == _JSON else example["response"][kind]
     if has_body:
-        _describe_body(operation["requestBody"]["content"], example["request"])
+        _describe_body(operation["requestBody"], example["request"], schemas)
     for parameter in operation.get("parameters", []):
         if parameter["name"] == "filters":
             # An empty example: "Try it out" would otherwise send made-up values for every filter.
@@ -133,9 +151,14 @@ def _describe(method: str, operation: dict[str, Any], example: Mapping[str, Any]
             parameter["schema"].pop("default", None)
 
 
-def _describe_body(content: dict[str, Any], example: Any) -> None:
+def _describe_body(body: dict[str, Any], example: Any, schemas: Mapping[str, Any]) -> None:
+    content = body["content"]
+    schema = content["application/json"]["schema"]
     content["application/json"]["example"] = example
-    content["application/x-www-form-urlencoded"] = {"schema": content["application/json"]["schema"]}
+    content["application/x-www-form-urlencoded"] = form(schema, schemas)
+    # An empty body has no fields, which is enough where none is required.
+    reference = schema.get("$ref", "").rpartition("/")[2]
+    body["required"] = bool(schemas.get(reference, schema).get("required"))
 
 
 def _by_status(possible: list[type[ApiError]]) -> Iterator[tuple[int, list[type[ApiError]]]]:

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 MAX_BYTES = 64 * 1024
 MAX_LEVELS = 8
+TOO_DEEP = f"Must be nested at most {MAX_LEVELS} levels deep"
+TOO_LARGE = "Must be at most 64 KiB of JSON"
 
 
 def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
             "json_value", "Must contain only valid Unicode and 64-bit numbers"
         ) from None
     if size > MAX_BYTES:
-        raise PydanticCustomError("json_size", "Must be at most 64 KiB of JSON")
+        raise PydanticCustomError("json_size", TOO_LARGE)
     return info
 
 
@@ -32,7 +34,7 @@ def _texts(value: Any, level: int) -> Iterator[str]:
         yield value
     elif isinstance(value, (dict, list)):
         if level > MAX_LEVELS:
-            raise PydanticCustomError("json_depth", "Must be nested at most 8 levels deep")
+            raise PydanticCustomError("json_depth", TOO_DEEP)
         if isinstance(value, dict):
             yield from value
             value = value.values()
@@ -40,4 +42,25 @@ def _texts(value: Any, level: int) -> Iterator[str]:
             yield from _texts(member, level + 1)
 
 
-AdditionalInfo = Annotated[dict[str, Any], AfterValidator(check_additional_info)]
+# The same in the words of JSON Schema, which has none for depth and size; the document gets it from here.
+_TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_MEMBERS = {
+    "propertyNames": {"pattern": _TEXT["pattern"]},
+    "additionalProperties": {"$ref": "#/components/schemas/JsonValue"},
+}
+SCHEMAS: dict[str, Any] = {
+    "JsonValue": {
+        "title": "JsonValue",
+        "description": f"Any JSON but NUL, nested at most {MAX_LEVELS} levels deep and at most 64 KiB in all",
+        "anyOf": [
+            {"type": ["null", "boolean"]},
+            {"type": "number", "minimum": -(2**63), "maximum": 2**64 - 1},
+            _TEXT,
+            {"type": "array", "items": _MEMBERS["additionalProperties"]},
+            {"type": "object", **_MEMBERS},
+        ],
+    }
+}
+AdditionalInfo = Annotated[
+    dict[str, Any], AfterValidator(check_additional_info), Field(json_schema_extra=dict(_MEMBERS))
+]

@@ -19,6 +19,7 @@ from fluent_cart.schemas.base import (
     Text50,
     Text100,
     Text255,
+    Truth,
 )
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
@@ -36,13 +37,16 @@ def country_code(value: Any) -> str:
 Country = Annotated[
     str,
     BeforeValidator(country_code),
-    Field(json_schema_extra={"pattern": "^[A-Za-z]{2}$", "examples": ["US"]}),
+    Field(
+        description="A country of ISO 3166-1, in upper or lower case",
+        json_schema_extra={"enum": sorted(COUNTRIES), "examples": ["US"]},
+    ),
 ]
 
 
 class AddressCreate(Input):
     type: AddressType = AddressType.BILLING
-    is_primary: bool = False
+    is_primary: Truth = False
     first_name: Text255 = ""
     last_name: Text255 = ""
     company_name: Optional[Text255] = None
@@ -60,7 +64,7 @@ class AddressUpdate(PartialInput):
 
     address_id: Id
     type: AddressType = AddressType.BILLING
-    is_primary: bool = False
+    is_primary: Truth = False
     first_name: Text255 = ""
     last_name: Text255 = ""
     company_name: Optional[Text255] = None

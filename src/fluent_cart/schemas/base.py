@@ -5,7 +5,7 @@ import unicodedata
 from typing import Annotated, Any, TypeVar
 
 import email_validator
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_ID = 2**63 - 1
@@ -40,12 +40,25 @@ class Output(BaseModel):
 
 
 def whole_number(value: Any) -> Any:
-    """Accept an integer or its plain decimal digits; not ``true``, ``1.0``, ``1_0``, ``+1`` or `` 1``."""
+    """Accept an integer or its plain decimal digits; not ``true``, ``1_0``, ``+1`` or `` 1``."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    # To JSON, and to WordPress, 1.0 is the same number as 1 (decision 81).
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT:
+        return int(value)
     if isinstance(value, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", value):
         return int(value)
     raise PydanticCustomError("whole_number", "Must be a whole number in the allowed range")
+
+
+def truth(value: Any) -> Any:
+    """Accept what WordPress takes for true and false: besides these, 1 and 0, and the texts of the four."""
+    text = str(value).lower() if isinstance(value, (bool, int, str)) else ""
+    if text in ("true", "1"):
+        return True
+    if text in ("false", "0"):
+        return False
+    raise PydanticCustomError("bool_type", "Must be true or false")
 
 
 def clean_text(value: Any) -> Any:
@@ -79,23 +92,58 @@ def checked_email(value: Any) -> str:
 T = TypeVar("T")
 
 Clean = BeforeValidator(clean_text)
-Text255 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), Clean]
-Text100 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Clean]
-Text50 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50), Clean]
-Text32 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32), Clean]
+# What the limits of lengths do not say: no NUL, and where a text is required, more than white space.
+WithoutNul = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+NotBlank = Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"})
+Text255 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), Clean, WithoutNul]
+Text100 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Clean, WithoutNul]
+Text50 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50), Clean, WithoutNul]
+Text32 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32), Clean, WithoutNul]
 RequiredText255 = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), Clean
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), Clean, NotBlank
 ]
 RequiredText100 = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Clean
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Clean, NotBlank
 ]
 Optional = Annotated[T | None, BeforeValidator(blank_as_none)]
-Email = Annotated[
-    str, BeforeValidator(checked_email), Field(max_length=255, json_schema_extra={"format": "email"})
-]
+# What the library takes in ASCII: at most 64 characters before the @, and after it the name of a domain.
+_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_TOP = "[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+EMAIL_SCHEMA = {
+    "format": "email",
+    "pattern": rf"^(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_TOP}$",
+    "description": "Domains in other letters than ASCII are taken as well",
+}
+Email = Annotated[str, BeforeValidator(checked_email), Field(max_length=254, json_schema_extra=EMAIL_SCHEMA)]
 WholeNumber = BeforeValidator(whole_number)
 # The bounds come first, or the OpenAPI document would not know them by their names.
-Id = Annotated[int, Field(ge=1, le=MAX_ID), WholeNumber]
+Id = Annotated[
+    int,
+    Field(ge=1, le=MAX_ID),
+    WholeNumber,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+                {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
+            ]
+        }
+    ),
+]
+Truth = Annotated[
+    bool,
+    BeforeValidator(truth),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "boolean"},
+                {"enum": [0, 1]},
+                {"type": "string", "pattern": "^([01]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"},
+            ]
+        }
+    ),
+]
 Money = Annotated[int, Field(ge=-MAX_EXACT, le=MAX_EXACT), WholeNumber]
 PageNumber = Annotated[int, Field(ge=1, le=MAX_EXACT), WholeNumber]
 PerPage = Annotated[int, Field(ge=1, le=100), WholeNumber]

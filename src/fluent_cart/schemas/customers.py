@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
 from fluent_cart.schemas.additional_info import AdditionalInfo
 from fluent_cart.schemas.addresses import Address
 from fluent_cart.schemas.base import (
+    MAX_EXACT,
     Email,
     Input,
     Money,
@@ -49,7 +50,18 @@ def _blank_as_none(value: Any) -> Any:
     return None if value == "" else value
 
 
-_DATE_SCHEMA = {"type": "string", "examples": ["2024-01-01", "2024-01-01T10:00:00Z"]}
+# A query has no null: nothing is an empty text there.
+_EMPTY = {"const": ""}
+_IN_QUERY_STATUS = WithJsonSchema({"enum": [*(status.value for status in CustomerStatus), ""]})
+_IN_QUERY_TIME = WithJsonSchema(
+    {
+        "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}, _EMPTY],
+        "examples": ["2024-01-01", "2024-01-01T10:00:00Z"],
+    }
+)
+_IN_QUERY_MONEY = WithJsonSchema(
+    {"anyOf": [{"type": "integer", "minimum": -MAX_EXACT, "maximum": MAX_EXACT}, _EMPTY]}
+)
 
 
 class CustomerFilters(BaseModel):
@@ -57,22 +69,30 @@ class CustomerFilters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: Annotated[CustomerStatus | None, BeforeValidator(_blank_as_none)] = None
+    status: Annotated[CustomerStatus | None, BeforeValidator(_blank_as_none), _IN_QUERY_STATUS] = None
     date_from: Annotated[
         str | None,
         BeforeValidator(since),
         Field(description="Created on or after this date or time (UTC)"),
+        _IN_QUERY_TIME,
     ] = None
     date_to: Annotated[
         str | None,
         BeforeValidator(until),
         Field(description="Created on or before this date (its whole day) or time (UTC)"),
+        _IN_QUERY_TIME,
     ] = None
     total_spent_min: Annotated[
-        Money | None, BeforeValidator(_blank_as_none), Field(description="Spent at least this, in cents")
+        Money | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="Spent at least this, in cents"),
+        _IN_QUERY_MONEY,
     ] = None
     total_spent_max: Annotated[
-        Money | None, BeforeValidator(_blank_as_none), Field(description="Spent at most this, in cents")
+        Money | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="Spent at most this, in cents"),
+        _IN_QUERY_MONEY,
     ] = None
 
 

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fluent_cart.clock import now
-from fluent_cart.errors import CustomerNotFound, InvalidEmail
+from fluent_cart.errors import CustomerNotFound, InvalidEmail, ValidationFailed
 from fluent_cart.models import Address, Customer
 from fluent_cart.prepared import Prepared, Record, record_maker
+from fluent_cart.schemas.additional_info import MAX_BYTES, TOO_LARGE
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services.search import search_text
 
@@ -162,13 +164,21 @@ def update_customer(connection: Connection, customer_id: int, changes: Record) -
 
 
 def update_additional_info(connection: Connection, customer_id: int, info: Record) -> Record:
-    """Merge ``info`` into what is stored; null removes a key (decision 15)."""
+    """Merge ``info`` into what is stored; null removes a key (decision 15).
+
+    ``ValidationFailed`` if that is more than may be stored (decision 82).
+    """
     row = lock_customer(connection, customer_id)
     removed = {key for key, value in info.items() if value is None}
     merged = {key: value for key, value in {**row["additional_info"], **info}.items() if key not in removed}
-    changed = differences(row, {"additional_info": merged})
-    if changed:
-        changed["updated_at"] = now()
+    changed: Record = {}
+    # As JSON: to Python, 1, 1.0 and True are the same.
+    before, after = orjson.dumps(row["additional_info"]), orjson.dumps(merged)
+    if before != after:
+        # An imported shop may have more, which may become less.
+        if len(after) > max(len(before), MAX_BYTES):
+            raise ValidationFailed(details={"body": [TOO_LARGE]})
+        changed = {"additional_info": merged, "updated_at": now()}
         store_customer(connection, customer_id, changed)
     return pick({**row, **changed}, "id", "additional_info", "updated_at")
 

@@ -1,0 +1,60 @@
+"""Request bodies as form data (decision 8): what is JSON there is written as PHP reads it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+# Numbers alone would be the places of a list.
+_NAMES = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+_TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
+
+
+def form(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, Any]:
+    """Return the form of a body whose JSON has ``schema``: lists are ``ids[]``, objects ``data[status]``.
+
+    A form has texts alone: it says nothing in place of null, and its objects hold texts.
+    """
+    schema = _resolved(schema, schemas)
+    described: Schema = {name: schema[name] for name in ("type", "title", "propertyNames") if name in schema}
+    if "properties" not in schema:
+        return {"schema": described | {"additionalProperties": _TEXT}}
+    names = {name: _name(name, _resolved(member, schemas)) for name, member in schema["properties"].items()}
+    described["properties"] = {
+        names[name]: _member(member, schemas) for name, member in schema["properties"].items()
+    }
+    described["required"] = [names[name] for name in schema.get("required", ())]
+    if "anyOf" in schema:
+        described["anyOf"] = schema["anyOf"]
+    objects = [name for name, member in described["properties"].items() if member.get("type") == "object"]
+    nested = {name: {"style": "deepObject", "explode": True} for name in objects}
+    return {"schema": described, **({"encoding": nested} if nested else {})}
+
+
+def _resolved(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:
+    """Return a schema without a reference, and without the ways to say nothing that no form has."""
+    if reference := schema.get("$ref"):
+        return schemas[reference.rpartition("/")[2]]
+    variants = [each for each in schema.get("anyOf", ()) if not _is_nothing(each)]
+    if "anyOf" in schema and len(variants) == 1:
+        return _resolved(variants[0], schemas)
+    return schema
+
+
+def _is_nothing(schema: Schema) -> bool:
+    return schema.get("type") == "null" or "const" in schema or schema.get("maxItems") == 0
+
+
+def _name(name: str, schema: Schema) -> str:
+    return f"{name}[]" if schema.get("type") == "array" else name
+
+
+def _member(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:
+    resolved = _resolved(schema, schemas)
+    if resolved.get("type") == "object":
+        if "properties" in resolved:
+            members = {name: _member(each, schemas) for name, each in resolved["properties"].items()}
+            return {"type": "object", "properties": members}
+        return {"type": "object", "propertyNames": _NAMES, "additionalProperties": _TEXT}
+    # A reference is kept: it has the name by which people know it.
+    return schema if "$ref" in schema else resolved

@@ -1,0 +1,37 @@
+"""The server does what its OpenAPI document says: a short form of `make fire`'s bar C2.
+
+What Schemathesis makes of the limits in the document goes to one database, what it makes up to the other:
+both get all of it in `make fire`.
+"""
+
+from collections.abc import Collection
+
+import pytest
+
+from fluent_cart.app import create_app
+from fluent_cart.database import connect
+from fluent_cart.settings import Settings
+from tests import fuzzing, postgres
+
+SEED, EXAMPLES = 1, 10
+
+
+def assert_conforming(shop: Settings, *phases: str, without: Collection[str] = ()) -> set[str]:
+    with connect(shop.database_url) as connection:
+        fuzzing.fill(connection, SEED)
+    app = create_app(shop.model_copy(update={"rate_limit": 0, "guess_limit": 0}))
+    found = fuzzing.fuzz(app, EXAMPLES, SEED, phases, without)
+    assert found.complaints == []
+    assert len(found.requests) == 16 - len(without)
+    return set(found.checks)
+
+
+def test_at_the_limits(sqlite_settings: Settings) -> None:
+    # A new address has the fields of a changed one, and there are many.
+    assert_conforming(sqlite_settings, "examples", "coverage", without=["create_address"])
+
+
+@pytest.mark.parametrize("kind", ["shared_postgres" if postgres.AVAILABLE else "sqlite"])
+def test_anywhere(kind: str, request: pytest.FixtureRequest) -> None:
+    made = assert_conforming(request.getfixturevalue(f"{kind}_settings"), "fuzzing", "stateful")
+    assert fuzzing.CHECKS - made <= {"use_after_free"}

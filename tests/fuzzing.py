@@ -1,0 +1,187 @@
+"""Schemathesis: requests made from the OpenAPI document, and every answer held against it (bars C2, C7).
+
+The document is all it knows. What is valid there must not be refused for what it is, what is not valid must
+be; no answer may have a status, a header or a body that the document does not name.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from itertools import chain
+from typing import Any, NamedTuple
+
+import orjson
+import schemathesis
+from fastapi import FastAPI
+from schemathesis.config import ChecksConfig
+from schemathesis.engine import events, from_schema
+from schemathesis.python.asgi import shutdown_lifespans
+from sqlalchemy import Connection
+
+from fluent_cart.schemas.additional_info import TOO_DEEP, TOO_LARGE
+from fluent_cart.schemas.addresses import AddressCreate
+from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.services import addresses, customers, orders
+from tests.conftest import secret_of
+
+# All that there are. Two have nothing to do here: no header is required, no object is a user's own.
+CHECKS = frozenset(
+    {
+        "allow_header_conformance", "content_type_conformance", "ensure_resource_availability",
+        "ignored_auth", "missing_required_header", "negative_data_rejection", "not_a_server_error",
+        "object_level_authorization", "positive_data_acceptance", "response_headers_conformance",
+        "response_schema_conformance", "status_code_conformance", "unsupported_method", "use_after_free",
+        "valid_input_is_refused_for_what_is_stored_alone",
+        "errors_tell_nothing_of_the_insides_and_repeat_nothing",
+    }
+)  # fmt: skip
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+CUSTOMERS = 5
+# What only the insides of the server know; no answer tells of them.
+INSIDES = re.compile(
+    r"Traceback|File \"|site-packages|sqlalchemy|sqlite|psycopg|pydantic|starlette|\bSELECT\b|\bINSERT\b",
+    re.I,
+)
+STRANGE = 8
+
+
+class Fuzzed(NamedTuple):
+    """How many requests each operation had, how often each check was made, and what it complained of."""
+
+    requests: Counter[str]
+    checks: Counter[str]
+    complaints: list[str]
+
+
+def fill(connection: Connection, seed: int) -> None:
+    """Store customers with addresses and orders: operations on what does not exist are soon over."""
+    for number in range(CUSTOMERS):
+        made = customers.create_customer(connection, CustomerCreate(email=f"{number}@{seed}.example.com"))
+        for city in ("Rome", "Bonn"):
+            place = AddressCreate(address_1="1 Main St", city=city, country="IT")
+            addresses.create_address(connection, made["id"], place)
+        orders.record_order(
+            connection,
+            {
+                "customer_id": made["id"], "status": "completed", "payment_status": "paid", "currency": "USD",
+                "total_amount": 2500, "total_paid": 2500, "total_refund": 0,
+                "created_at": "2024-01-01T10:00:00Z",
+            },
+        )  # fmt: skip
+
+
+def fuzz(
+    app: FastAPI, examples: int, seed: int, phases: Collection[str] = PHASES, without: Collection[str] = ()
+) -> Fuzzed:
+    """Send requests to each operation of ``app``: about ``examples``, and those that its limits suggest.
+
+    ``phases`` are Schemathesis's own: the document's examples, values at the limits of its schemas, values in
+    between and beyond, and sequences in which an operation gets what another answered.
+    """
+    found = Fuzzed(Counter(), Counter(), [])
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=_config(examples, seed, phases))
+    chosen = schema.exclude(operation_id=list(without)) if without else schema
+    # Thousands of refusals are logged, as they should be.
+    logging.disable(logging.WARNING)
+    try:
+        for event in from_schema(chosen).execute():
+            if isinstance(event, (events.NonFatalError, events.FatalError)):
+                found.complaints.append(f"Schemathesis itself failed: {event}")
+            elif isinstance(event, events.ScenarioFinished):
+                _count(event, found)
+    finally:
+        logging.disable(logging.NOTSET)
+        shutdown_lifespans()
+    return found
+
+
+def _config(examples: int, seed: int, phases: Collection[str]) -> schemathesis.Config:
+    usual = ChecksConfig()
+    accepted = usual.positive_data_acceptance.expected_statuses
+    rejected = usual.negative_data_rejection.expected_statuses
+    return schemathesis.Config.from_dict(
+        {
+            "seed": seed,
+            "continue-on-failure": True,
+            "auth": {"basic": {"username": "manager", "password": secret_of("manager")}},
+            "generation": {
+                "max-examples": examples,
+                "deterministic": True,
+                "no-shrink": True,
+                "database": "none",
+                # Credentials are those above; that they are needed is a check of its own.
+                "with-security-parameters": False,
+            },
+            "phases": {phase: {"enabled": phase in phases} for phase in PHASES},
+            "checks": {
+                # What is stored can refuse what is valid. That it was that is asked by a check below.
+                "positive_data_acceptance": {"expected-statuses": [*accepted, "412", "422"]},
+                "negative_data_rejection": {"expected-statuses": [*rejected, "412"]},
+            },
+        }
+    )
+
+
+def _count(event: events.ScenarioFinished, found: Fuzzed) -> None:
+    for case_id, checks in event.recorder.checks.items():
+        interaction = event.recorder.interactions.get(case_id)
+        found.requests[event.recorder.cases[case_id].value.operation.label] += 1
+        for check in checks:
+            found.checks[check.name] += 1
+            if check.failure_info:
+                sent = interaction and interaction.request
+                answer = interaction and interaction.response
+                found.complaints.append(
+                    f"{check.name}: {check.failure_info.failure.message}\n"
+                    f"{sent and (sent.method, sent.uri, sent.headers, sent.body)}\n"
+                    f"{answer and (answer.status_code, answer.content)}"
+                )
+
+
+@schemathesis.check
+def valid_input_is_refused_for_what_is_stored_alone(
+    _context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """Fail if the server calls invalid what the document calls valid."""
+    is_valid = case.meta is not None and case.meta.generation.mode.is_positive
+    if not is_valid or response.status_code not in (412, 422):
+        return
+    error = response.json()["error"]
+    assert (
+        error["code"] in ("precondition_failed", "idempotency_key_reused", "invalid_user")
+        or error["message"] == "The email address belongs to another customer"
+        # Of the primary address.
+        or list(error.get("details", ())) == ["is_primary"]
+        # JSON Schema has no words for depth, nor for the size of all that is merged.
+        or [*chain(*error.get("details", {}).values())] in ([TOO_DEEP], [TOO_LARGE])
+    ), f"valid input was refused: {error}"
+
+
+@schemathesis.check
+def errors_tell_nothing_of_the_insides_and_repeat_nothing(
+    _context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """Fail if an error names what it should not, or has a text of the request in it (bar C7)."""
+    if response.status_code < 400:
+        return
+    text = response.text
+    assert not INSIDES.search(text), text
+    own = orjson.dumps(case.operation.schema.raw_schema).decode()
+    repeated = [
+        sent for sent in {*_texts(case.body), *_texts(case.query)} if sent in text and sent not in own
+    ]
+    assert repeated == [], f"the answer repeats {repeated}"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Give the texts in a value that nothing of ours has by chance; ids are repeated, and are numbers."""
+    if isinstance(value, str) and len(value) >= STRANGE and not value.isdigit():
+        yield value
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from _texts(name)
+            yield from _texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _texts(member)
