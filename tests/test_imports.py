@@ -28,16 +28,18 @@ LAYERS = {
     "php_query": "",
     "wordpress": "",
     "docs": "",
+    "metrics": "",
     "prepared": "",
     "errors": "",
     "models": "enums",
     "schemas": "clock enums",
-    "database": "__init__ errors models prepared settings",
+    "database": "__init__ errors metrics models prepared settings",
     "services": "clock enums errors models passwords prepared schemas",
     "limits": "clock database errors services settings",
-    "security_log": "clock errors",
+    "security_log": "clock errors metrics",
     "handlers": "errors security_log",
-    "request_id": "handlers",
+    "request_report": "metrics",
+    "request_id": "handlers request_report",
     "request_body": "errors php_query",
     "idempotency": "database errors handlers services",
     "etags": "errors schemas services",
@@ -46,22 +48,27 @@ LAYERS = {
     "auth": "database errors limits passwords security_log services",
     "policies": "auth enums errors services",
     "health": "database errors schemas",
+    "metrics_page": "auth database metrics policies security_log",
     "routers": "auth database enums errors etags openapi policies routing schemas services",
     "app": (
-        "__init__ database docs handlers health limits openapi policies request_id routers settings wordpress"
+        "__init__ database docs handlers health limits metrics_page openapi policies request_id"
+        " request_report routers settings wordpress"
     ),
-    "serving": "app errors handlers request_id",
+    "serving": "app errors handlers metrics request_id request_report security_log settings",
     "demo": "clock database enums errors models passwords schemas services settings",
     "wordpress_import": "clock database enums errors models passwords policies prepared schemas services",
     "cli": (
-        "database demo errors limits passwords policies schemas services serving settings wordpress_import"
+        "database demo errors limits metrics passwords policies schemas services serving settings"
+        " wordpress_import"
     ),
     "__main__": "cli",
 }
 # Which layers may use a package of others; what is not named here is free to all.
 THIRD_PARTIES = {
-    "fastapi": "app auth database docs etags handlers health idempotency openapi policies routers routing"
-    " schemas serving",
+    "fastapi": "app auth database docs etags handlers health idempotency metrics_page openapi policies"
+    " routers routing schemas serving",
+    "prometheus_client": "metrics",
+    "structlog": "serving",
     "starlette": "app handlers request_body request_id routing wordpress",
     "sqlalchemy": "cli database demo etags idempotency models prepared routing services wordpress_import",
     "alembic": "database",

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from fluent_cart import __version__, docs, health, openapi
+from fluent_cart import __version__, docs, health, metrics_page, openapi
 from fluent_cart.database import create_database
 from fluent_cart.handlers import add_handlers
 from fluent_cart.limits import create_limits
 from fluent_cart.policies import CustomerPolicy
 from fluent_cart.request_id import RequestIdMiddleware
+from fluent_cart.request_report import RequestReport, Tell
 from fluent_cart.routers import ROUTERS
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress import EXAMPLES_PREFIX as EXAMPLES_PREFIX
@@ -23,14 +24,17 @@ class MissingPolicy(Exception):
     """A route of the API names no permission; the server does not start with one."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application; its database opens with the first request and closes on shutdown."""
+def create_app(settings: Settings | None = None, tell: Tell | None = None) -> FastAPI:
+    """Return the application; its database opens with the first request and closes on shutdown.
+
+    ``tell`` hears of requests once they are over.
+    """
     settings = settings or Settings()
     database = create_database(settings)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with database:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with database, metrics_page.reporting(app):
             yield
 
     app = FastAPI(
@@ -47,16 +51,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.database = database
     app.state.limits = create_limits(settings)
+    app.state.report = RequestReport(tell)
+    app.state.metrics_allow = settings.metrics_allow
     # Set by the server once it was told to end.
     app.state.stopping = False
     for router in ROUTERS:
         # Not include_router: matching goes through each included router, and costs more than a look-up.
         app.router.routes += router.routes
     app.include_router(health.router)
+    app.include_router(metrics_page.router)
     docs.add_docs(app)
     add_handlers(app)
     app.add_middleware(WordPressMiddleware)
-    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(RequestIdMiddleware, report=app.state.report)
     require_policies(app)
     openapi.install(app)
     return app

@@ -9,7 +9,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from fluent_cart import metrics
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.lookups import Lookups
@@ -94,6 +95,13 @@ class PostgreSQLDatabase(Database):
     def capacity(self) -> int | None:
         with self.snapshot() as connection:
             return int(connection.scalar(_CAPACITY))
+
+    def occupancy(self) -> Mapping[str, int]:
+        return {
+            metrics.QUEUED_UNITS: self._queue.qsize(),
+            metrics.LOOKUPS_IN_USE: self._lookups.in_use,
+            metrics.LOOKUPS_WAITING: self._lookups.waiting,
+        }
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
