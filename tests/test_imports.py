@@ -56,9 +56,10 @@ LAYERS = {
     ),
     "serving": "app errors handlers metrics request_id request_report security_log settings",
     "demo": "clock database enums errors models passwords schemas services settings",
+    "doctor": "database demo models passwords policies services settings",
     "wordpress_import": "clock database enums errors models passwords policies prepared schemas services",
     "cli": (
-        "database demo errors limits metrics passwords policies schemas services serving settings"
+        "__init__ database demo doctor errors limits metrics passwords policies schemas services serving settings"
         " wordpress_import"
     ),
     "__main__": "cli",
@@ -70,7 +71,7 @@ THIRD_PARTIES = {
     "prometheus_client": "metrics",
     "structlog": "serving",
     "starlette": "app handlers request_body request_id routing wordpress",
-    "sqlalchemy": "cli database demo etags idempotency models prepared routing services wordpress_import",
+    "sqlalchemy": "cli database demo doctor etags idempotency models prepared routing services wordpress_import",
     "alembic": "database",
     "psycopg": "database",
     "pymysql": "wordpress_import",

@@ -44,7 +44,9 @@ def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 class TestJson:
     def test_is_a_line_of_one_form_for_everybody(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "json")
-        logging.getLogger("uvicorn.error").info("Started server process [%d]", 7, extra={"color_message": "x"})
+        logging.getLogger("uvicorn.error").info(
+            "Started server process [%d]", 7, extra={"color_message": "x"}
+        )
         logging.getLogger("fluent_cart.limits").warning("two\nlines\u2028 \x1b[2J")
         first, second = written(capsys)
         assert list(first) == ["time", "level", "logger", "event"]
@@ -112,7 +114,12 @@ class TestConsole:
         assert "\x1b" not in err
 
     def test_tells_of_a_request(self) -> None:
-        event = {"time": __import__("datetime").datetime.now(), "level": "info", "event": "request", "status": 200}
+        event = {
+            "time": __import__("datetime").datetime.now(),
+            "level": "info",
+            "event": "request",
+            "status": 200,
+        }
         line = logs.request_renderer("console")(event).decode()
         assert line.endswith("\n")
         assert "status" in line
@@ -121,7 +128,11 @@ class TestConsole:
 def test_auto_is_what_suits_where_the_lines_go(monkeypatch: pytest.MonkeyPatch) -> None:
     assert logs.resolve("auto") == "json"
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert [logs.resolve(format_) for format_ in ("auto", "json", "console")] == ["console", "json", "console"]
+    assert [logs.resolve(format_) for format_ in ("auto", "json", "console")] == [
+        "console",
+        "json",
+        "console",
+    ]
 
 
 def fail() -> None:

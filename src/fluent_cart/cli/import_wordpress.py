@@ -4,13 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from fluent_cart.cli import session
-from fluent_cart.cli.output import say, table
+from fluent_cart.cli.output import AsJson, say, say_json, table
+from fluent_cart.cli.progress import Bar
 from fluent_cart.database import create_database
 from fluent_cart.wordpress_import import Options, Report, import_shop, read_source
 from fluent_cart.wordpress_import.oddities import Oddity
@@ -32,40 +30,27 @@ def wordpress(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")] = False,
     test_orders: Annotated[bool, typer.Option("--test-orders", help="Bring test orders, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Move a FluentCart shop in from WordPress, with its users and their application passwords."""
+    """Move a FluentCart shop in from WordPress, with its users and their application passwords.
+
+    Example: fluent-cart import wordpress shop.sql.gz --dry-run
+    """
     settings = session.read_settings()
     session.require_newest(settings)
     options = Options(prefix, update, dry_run, test_orders)
 
     async def run() -> Report:
         async with create_database(settings) as database:
-            with _Bar() as bar:
+            with Bar() as bar:
                 rows = read_source(source, prefix, lambda done, total: bar.show("source", done, total))
                 return await import_shop(database, rows, options, bar.show)
 
     report = asyncio.run(run())
     if as_json:
-        whole = {"dry_run": dry_run, **report.as_json()}
-        say(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
+        say_json({"dry_run": dry_run, **report.as_json()})
     else:
         _print(report, options)
-
-
-class _Bar(Progress):
-    """Shows each step of an import to a person at a terminal, and nobody else."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        super().__init__(console=console, disable=not console.is_terminal)
-        self._steps: dict[str, TaskID] = {}
-
-    def show(self, step: str, done: int, total: int) -> None:
-        """Show how far a step is; a total of 0 is not known."""
-        if step not in self._steps:
-            self._steps[step] = self.add_task(step)
-        self.update(self._steps[step], completed=done, total=total or None)
 
 
 def _print(report: Report, options: Options) -> None:

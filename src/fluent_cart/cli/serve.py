@@ -30,7 +30,10 @@ def serve(
         int | None, typer.Option(min=1, max=64, help="Number of processes; FLUENT_CART_WORKERS.")
     ] = None,
 ) -> None:
-    """Serve the API. The database must be at the newest migration."""
+    """Serve the API. The database must be at the newest migration.
+
+    Example: fluent-cart serve --host 0.0.0.0 --workers 4
+    """
     settings = session.read_settings()
     # The demo's password is public, so it listens on the network only when told so on this command line.
     host = host or (settings.host if not demonstrate else "127.0.0.1")
