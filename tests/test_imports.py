@@ -59,8 +59,8 @@ LAYERS = {
     "doctor": "database demo models passwords policies services settings",
     "wordpress_import": "clock database enums errors models passwords policies prepared schemas services",
     "cli": (
-        "__init__ database demo doctor errors limits metrics passwords policies schemas services serving settings"
-        " wordpress_import"
+        "__init__ database demo doctor errors limits metrics passwords policies schemas services serving"
+        " settings wordpress_import"
     ),
     "__main__": "cli",
 }
@@ -71,7 +71,8 @@ THIRD_PARTIES = {
     "prometheus_client": "metrics",
     "structlog": "serving",
     "starlette": "app handlers request_body request_id routing wordpress",
-    "sqlalchemy": "cli database demo doctor etags idempotency models prepared routing services wordpress_import",
+    "sqlalchemy": "cli database demo doctor etags idempotency models prepared routing services"
+    " wordpress_import",
     "alembic": "database",
     "psycopg": "database",
     "pymysql": "wordpress_import",
