@@ -43,7 +43,7 @@ def copy(
         finally:
             source.stop()
     if as_json:
-        say_json(counts)
+        say_json({str(name): count for name, count in counts.items()})
         return
     table([{"table": name, "rows": count} for name, count in counts.items()], empty="")
     say(f"The shop is copied; all {len(invariants.INVARIANTS)} rules hold.")
