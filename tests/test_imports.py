@@ -28,6 +28,7 @@ LAYERS = {
     "php_query": "",
     "wordpress": "",
     "docs": "",
+    "telemetry": "",
     "metrics": "",
     "prepared": "",
     "errors": "",
@@ -52,7 +53,7 @@ LAYERS = {
     "routers": "auth database enums errors etags openapi policies routing schemas services",
     "app": (
         "__init__ database docs handlers health limits metrics_page openapi policies request_id"
-        " request_report routers settings wordpress"
+        " request_report routers settings telemetry wordpress"
     ),
     "serving": "app errors handlers metrics request_id request_report security_log settings",
     "demo": "clock database enums errors models passwords schemas services settings",
@@ -70,7 +71,8 @@ THIRD_PARTIES = {
     " routers routing schemas serving",
     "prometheus_client": "metrics",
     "structlog": "serving",
-    "starlette": "app handlers request_body request_id routing wordpress",
+    "starlette": "app handlers request_body request_id routing telemetry wordpress",
+    "opentelemetry": "telemetry",
     "sqlalchemy": "cli database demo doctor etags idempotency models prepared routing services"
     " wordpress_import",
     "alembic": "database",

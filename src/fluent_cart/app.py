@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from fluent_cart import __version__, docs, health, metrics_page, openapi
+from fluent_cart import __version__, docs, health, metrics_page, openapi, telemetry
 from fluent_cart.database import create_database
 from fluent_cart.handlers import add_handlers
 from fluent_cart.limits import create_limits
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
         redirect_slashes=False,
         lifespan=lifespan,
         # Left on, it asks three interfaces on every request whether they are configured.
-        telemetry=None if settings.telemetry else {"tracing": False, "metrics": False, "logs": False},
+        telemetry=telemetry.ON if settings.telemetry else telemetry.OFF,
     )
     app.state.database = database
     app.state.limits = create_limits(settings)
@@ -64,6 +64,8 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
     add_handlers(app)
     app.add_middleware(WordPressMiddleware)
     app.add_middleware(RequestIdMiddleware, report=app.state.report)
+    if settings.telemetry:
+        app.add_middleware(telemetry.TelemetryMiddleware)
     require_policies(app)
     openapi.install(app)
     return app
