@@ -68,7 +68,7 @@ LAYERS = {
 # Which layers may use a package of others; what is not named here is free to all.
 THIRD_PARTIES = {
     "fastapi": "app auth database docs etags handlers health idempotency metrics_page openapi policies"
-    " routers routing schemas serving",
+    " routers routing schemas serving telemetry",
     "prometheus_client": "metrics",
     "structlog": "serving",
     "starlette": "app handlers request_body request_id routing telemetry wordpress",

@@ -1,13 +1,12 @@
 """OpenTelemetry, as FastAPI itself speaks it, without what a span would tell of people (decision 92)."""
 
-from typing import Any
-
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-OFF: dict[str, Any] = {"tracing": False, "metrics": False, "logs": False}
+OFF: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # Where to, OTEL_EXPORTER_OTLP_ENDPOINT says. Logs have a place of their own, and their rules.
-ON: dict[str, Any] = {"auto_configure": True, "logs": False}
+ON: TelemetryConfig = {"auto_configure": True, "logs": False}
 # A query has search terms, a path ids and whatever a stranger asks for; `http.route` has its template.
 WITHHELD = ("url.path", "url.query")
 INSTEAD = "REDACTED"
