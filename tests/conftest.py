@@ -17,7 +17,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Connection, insert
 
-from fluent_cart import passwords
+from fluent_cart import login_passwords, passwords
 from fluent_cart.app import PREFIX, create_app
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect, create_database, migrations
@@ -44,6 +44,11 @@ def secret_of(role: str) -> str:
     return f"secret {role}".ljust(24, "x")
 
 
+def login_password_of(role: str) -> str:
+    """Return the login password of the test user with this role."""
+    return f"login as {role}"
+
+
 def credentials(role: str) -> httpx.BasicAuth:
     """Return what the test user with this role signs in with."""
     return httpx.BasicAuth(role, secret_of(role))
@@ -52,6 +57,12 @@ def credentials(role: str) -> httpx.BasicAuth:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_login_passwords() -> None:
+    """Hashes of a hundredth of the usual cost: those that are made here, and what refusals take."""
+    login_passwords.COST = 4
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +98,10 @@ def make_template(url: str) -> None:
     migrations.upgrade(url)
     with connect(url) as connection:
         for role in ROLES:
-            user_id = users.create_user(connection, role, f"{role}@shop.example", role.title(), role)
+            login_hash = login_passwords.hash_password(login_password_of(role))
+            user_id = users.create_user(
+                connection, role, f"{role}@shop.example", role.title(), role, login_hash
+            )
             connection.execute(
                 insert(ApplicationPassword),
                 {
@@ -137,7 +151,7 @@ CREATE TABLE remembered.users AS TABLE users;
 CREATE TABLE remembered.application_passwords AS TABLE application_passwords;
 """
 RESTORE = """
-TRUNCATE customers, customer_addresses, orders, users, application_passwords, idempotency_keys
+TRUNCATE customers, customer_addresses, orders, users, application_passwords, idempotency_keys, sessions
     RESTART IDENTITY;
 UPDATE customer_counts SET count = 0 WHERE count <> 0;
 INSERT INTO users SELECT * FROM remembered.users;

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlencode
 
 import orjson
 
@@ -141,6 +142,13 @@ class Requests:
             f"Host: {HOST}\r\nAuthorization: Basic {b64encode(f'{login}:{secret}'.encode()).decode()}"
         )
 
+    @classmethod
+    def of_session(cls, path: str, cookie: str, nonce: str) -> Self:
+        """Return what makes the requests of one who signed in by form; ``cookie`` is its name and value."""
+        made = cls(path, "", "")
+        made._head = f"Host: {HOST}\r\nCookie: {cookie}\r\nX-WP-Nonce: {nonce}"
+        return made
+
     def read(self, path: str = "") -> Request:
         return self.request("GET", path)
 
@@ -156,6 +164,16 @@ class Requests:
         )
         head = f"{method} {self._path}{path} HTTP/1.1\r\n{self._head}\r\n{fields}\r\n\r\n"
         return Request(head.encode() + content, writes)
+
+
+def form(login: str, password: str) -> Request:
+    """Return a request that signs in by form."""
+    content = urlencode({"log": login, "pwd": password}).encode()
+    head = (
+        f"POST /wp-login.php HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    return Request(head.encode() + content)
 
 
 async def at_once(clients: Sequence[Client], requests: Iterable[Request]) -> list[Answer]:

@@ -9,7 +9,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COMPLETE = ("auth", "policies", "passwords", "errors", "handlers")
+COMPLETE = (
+    "auth",
+    "cookies",
+    "errors",
+    "handlers",
+    "login_passwords",
+    "passwords",
+    "policies",
+    "sign_in",
+    "services/sessions",
+)
 
 
 def run(*arguments: str) -> int:

@@ -47,9 +47,29 @@ def assert_refused(response: httpx.Response, code: str = "authentication_failed"
     assert response.headers.get_list("www-authenticate") == [CHALLENGE]
 
 
+SITE = "http://shop.example"
+LOGIN, NONCE = f"{SITE}/wp-login.php", f"{SITE}/wp-admin/admin-ajax.php?action=rest-nonce"
+
+
+async def sign_in(client: httpx.AsyncClient, name: str, password: str, **fields: str) -> httpx.Response:
+    """Fill in the form; the client keeps the cookie."""
+    return await client.post(LOGIN, data={"log": name, "pwd": password, **fields})
+
+
+async def nonce_of(client: httpx.AsyncClient) -> str:
+    """Return the nonce of the session whose cookie a client has."""
+    response = await client.get(NONCE)
+    assert response.status_code == 200, response.text
+    return response.text
+
+
+def with_nonce(nonce: str) -> dict[str, str]:
+    return {"X-WP-Nonce": nonce}
+
+
 async def user_of(app: FastAPI, name: str, secret: str) -> CurrentUser:
     """Return who signs in with these."""
-    request = Request({"type": "http", "app": app, "state": {}})
+    request = Request({"type": "http", "app": app, "headers": [], "state": {}})
     return await current_user(request, Credentials(name, secret), app.state.database)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
-from fluent_cart import demo
+from fluent_cart import demo, login_passwords
 from fluent_cart.database import connect
 from fluent_cart.models import Base, User
 from fluent_cart.policies import ROLE_PERMISSIONS
@@ -18,6 +19,7 @@ from fluent_cart.services import invariants
 from fluent_cart.settings import Settings
 from tests.conftest import MakeClient, rows
 from tests.errors import assert_error
+from tests.sign_in import nonce_of, sign_in, with_nonce
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +164,17 @@ class TestUsers:
     async def test_no_other_has_a_password(self, client_of: MakeClient, login: str) -> None:
         async with client_of(httpx.BasicAuth(login, "application_password")) as client:
             assert_error(await client.get(""), 401, "authentication_failed")
+            assert (await sign_in(client, login, "login_password")).status_code == 403
+
+    async def test_username_signs_in_by_form_with_another_one(self, client_of: MakeClient) -> None:
+        async with client_of() as client:
+            assert (await sign_in(client, "username", "application_password")).status_code == 403
+            assert (await sign_in(client, "username", "login_password")).status_code == 302
+            assert (await client.get("", headers=with_nonce(await nonce_of(client)))).status_code == 200
+
+    def test_its_hash_is_of_todays_cost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(login_passwords, "COST", 12)
+        assert not login_passwords.is_outdated(demo.LOGIN_HASH)
 
 
 class TestOthers:
@@ -209,9 +222,10 @@ class TestCreate:
     def content() -> dict[str, list[tuple[Any, ...]]]:
         """Return every row, but for what the present time or a random number is part of."""
         connection = sqlite3.connect(demo.FILE)
+        # In the models' order, whichever migration a column came with.
         tables = {
-            table: connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
-            for table in Base.metadata.tables
+            name: connection.execute(str(select(table).order_by(table.c.id))).fetchall()
+            for name, table in Base.metadata.tables.items()
         }
         connection.close()
         tables["orders"] = [row[:-1] for row in tables["orders"]]

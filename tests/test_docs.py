@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect, sync_playwright
 from fluent_cart import demo
 from tests.conftest import MakeClient
 from tests.server import demo_server
+from tests.test_sign_in_guide import SCRIPT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -64,12 +65,54 @@ def test_authorize_and_try_it_out(page: tuple[Page, str, list[str]]) -> None:
     expect(browser.get_by_role("heading", name="FluentCart Customers API")).to_be_visible()
     assert browser.locator(".opblock").count() == 16
 
-    browser.get_by_role("button", name="Authorize").first.click()
-    browser.get_by_label("auth-basic-username").fill(demo.LOGIN)
-    browser.get_by_label("auth-basic-password").fill(demo.SECRET)
-    browser.locator(".auth-btn-wrapper").get_by_role("button", name="Apply credentials").click()
-    browser.locator(".auth-btn-wrapper").get_by_role("button", name="Close").click()
+    authorize(browser, "ApplicationPassword", demo.LOGIN, demo.SECRET)
+    list_customers(browser)
+    assert foreign == []
 
+
+@pytest.mark.server
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="SIGNING IN WAS NOT TESTED IN A BROWSER: no Chromium here")
+def test_sign_in_by_form(page: tuple[Page, str, list[str]]) -> None:
+    """With the guide's script, and then on the docs page, which a cookie alone does not let in."""
+    browser, address, foreign = page
+    browser.goto(f"{address}/wp-login.php?redirect_to=/docs")
+    browser.get_by_label("User name").fill(demo.LOGIN)
+    browser.get_by_label("Password").fill("wrong")
+    browser.get_by_role("button", name="Sign in").click()
+    expect(browser.get_by_role("alert")).to_have_text("The user name or the password is not correct")
+    browser.get_by_label("User name").fill(demo.LOGIN)
+    browser.get_by_label("Password").fill(demo.LOGIN_PASSWORD)
+    browser.get_by_role("button", name="Sign in").click()
+    expect(browser.get_by_role("heading", name="FluentCart Customers API")).to_be_visible()
+
+    found = browser.evaluate(f"(async () => {{ {SCRIPT}; return customers; }})()")
+    assert len(found) == 10
+    assert browser.evaluate("document.cookie") == "", "it is out of reach for scripts"
+
+    nonce = browser.evaluate("fetch('/wp-admin/admin-ajax.php?action=rest-nonce').then(a => a.text())")
+    authorize(browser, "Nonce", nonce)
+    list_customers(browser)
+
+    browser.goto(f"{address}/wp-login.php?action=logout")
+    browser.get_by_role("link", name="sign out").click()
+    expect(browser.get_by_role("alert")).to_have_text("You are signed out.")
+    # Not by a script: on this page none may run.
+    assert browser.request.get(f"{address}/wp-admin/admin-ajax.php?action=rest-nonce").status == 400
+    assert foreign == []
+
+
+def authorize(browser: Page, scheme: str, *values: str) -> None:
+    """Fill in one of the forms behind the button."""
+    browser.get_by_role("button", name="Authorize").first.click()
+    form = browser.locator(".auth-container form").filter(has_text=f"{scheme} (")
+    for place, value in enumerate(values):
+        form.locator("input").nth(place).fill(value)
+    form.get_by_role("button", name="Apply credentials").click()
+    form.get_by_role("button", name="Close").click()
+
+
+def list_customers(browser: Page) -> None:
     operation = browser.locator("[id$='-list_customers']")
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()
@@ -77,4 +120,3 @@ def test_authorize_and_try_it_out(page: tuple[Page, str, list[str]]) -> None:
     live = operation.locator(".live-responses-table")
     expect(live.locator("tbody .response-col_status")).to_contain_text("200")
     expect(live).to_contain_text("johnny.wright@example.com")
-    assert foreign == []

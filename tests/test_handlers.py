@@ -103,6 +103,15 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
         envelope(403, "insufficient_permissions", "You do not have permission to do this"),
         {},
     ),
+    (
+        errors.InvalidNonce(),
+        envelope(
+            403,
+            "rest_cookie_invalid_nonce",
+            "The nonce is not one of this session, or no longer: get a new one",
+        ),
+        {},
+    ),
     (errors.CustomerNotFound(), envelope(404, "customer_not_found", "Customer not found"), {}),
     (errors.CustomerNotFound(7), envelope(404, "customer_not_found", "Customer with ID 7 not found"), {}),
     (errors.AddressNotFound(7), envelope(404, "address_not_found", "Address with ID 7 not found"), {}),

@@ -30,12 +30,15 @@ LAYERS = {
     "docs": "",
     "telemetry": "",
     "metrics": "",
+    "cookies": "",
+    "login_passwords": "",
+    "login_page": "",
     "prepared": "",
     "errors": "",
     "models": "enums",
     "schemas": "clock enums",
     "database": "__init__ errors metrics models prepared settings",
-    "services": "clock enums errors models passwords prepared schemas",
+    "services": "clock cookies enums errors models passwords prepared schemas",
     "limits": "clock database errors services settings",
     "security_log": "clock errors metrics",
     "handlers": "errors security_log",
@@ -45,30 +48,35 @@ LAYERS = {
     "idempotency": "database errors handlers services",
     "etags": "errors schemas services",
     "routing": "database errors etags idempotency php_query request_body services wordpress",
-    "openapi": "errors handlers",
-    "auth": "database errors limits passwords security_log services",
+    "openapi": "cookies errors handlers",
+    "auth": "cookies database errors limits passwords security_log services",
     "policies": "auth enums errors services",
     "health": "database errors schemas",
+    "sign_in": (
+        "auth cookies database errors limits login_page login_passwords request_body security_log services"
+    ),
     "metrics_page": "auth database metrics policies security_log",
     "routers": "auth database enums errors etags openapi policies routing schemas services",
     "app": (
         "__init__ database docs handlers health limits metrics_page openapi policies request_id"
-        " request_report routers settings telemetry wordpress"
+        " request_report routers settings sign_in telemetry wordpress"
     ),
     "serving": "app errors handlers metrics request_id request_report security_log settings",
     "demo": "clock database enums errors models passwords schemas services settings",
     "doctor": "database demo models passwords policies services settings",
-    "wordpress_import": "clock database enums errors models passwords policies prepared schemas services",
+    "wordpress_import": (
+        "clock database enums errors login_passwords models passwords policies prepared schemas services"
+    ),
     "cli": (
-        "__init__ database demo doctor errors limits metrics passwords policies schemas services serving"
-        " settings wordpress_import"
+        "__init__ database demo doctor errors limits login_passwords metrics passwords policies schemas"
+        " services serving settings wordpress_import"
     ),
     "__main__": "cli",
 }
 # Which layers may use a package of others; what is not named here is free to all.
 THIRD_PARTIES = {
-    "fastapi": "app auth database docs etags handlers health idempotency metrics_page openapi policies"
-    " routers routing schemas serving telemetry",
+    "fastapi": "app auth database docs etags handlers health idempotency login_page metrics_page openapi"
+    " policies routers routing schemas serving sign_in telemetry",
     "prometheus_client": "metrics",
     "structlog": "serving",
     "starlette": "app handlers request_body request_id routing telemetry wordpress",
@@ -79,7 +87,8 @@ THIRD_PARTIES = {
     "psycopg": "database",
     "pymysql": "wordpress_import",
     "pydantic_settings": "settings",
-    "passlib": "passwords",
+    "bcrypt": "login_passwords",
+    "passlib": "login_passwords passwords",
     "typer": "cli",
     "uvicorn": "cli serving",
 }

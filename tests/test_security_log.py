@@ -6,30 +6,35 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Connection, insert
 
-from fluent_cart import passwords, security_log
+from fluent_cart import cookies, login_passwords, passwords, security_log
 from fluent_cart.database import Database
 from fluent_cart.errors import TooManyRequests
 from fluent_cart.limits import GuessLimit, RequestLimit
-from fluent_cart.models import Customer
-from fluent_cart.services import customers
-from tests.conftest import MakeClient, MakeCustomer, secret_of
+from fluent_cart.models import Customer, Session, User
+from fluent_cart.services import customers, users
+from tests.conftest import MakeClient, MakeCustomer, login_password_of, rows, secret_of
 from tests.errors import assert_error
 from tests.sign_in import (
     LEGACY_HASH,
     LEGACY_SECRET,
+    LOGIN,
     OnSQLite,
     assert_refused,
     assert_signed_in,
     basic,
+    nonce_of,
     quick_legacy_hash,
+    sign_in,
     store_hash,
     store_user,
+    with_nonce,
 )
 
 ROUTE = "/wp-json/fluent-cart/v2/customers"
@@ -130,6 +135,30 @@ class TestLines(OnSQLite):
         for _ in range(2):
             assert_signed_in(await stranger.get("", headers=basic(f"legacy:{LEGACY_SECRET}")))
         assert lines() == [line("password_upgrade", "upgraded", "legacy", f"GET {ROUTE}")]
+
+    async def test_of_sessions(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
+        """Who signs in and out is told, each once; what a session is used for is not."""
+        for password in ("wrong", login_password_of("worker")):
+            await sign_in(stranger, "worker", password)
+        nonce = await nonce_of(stranger)
+        assert_signed_in(await stranger.get("", headers=with_nonce(nonce)))
+        await stranger.get("", headers=with_nonce("wrong"))
+        await stranger.get(f"{LOGIN}?action=logout")
+        await stranger.get(f"{LOGIN}?action=logout&_wpnonce={nonce}")
+        await stranger.get(f"{LOGIN}?action=logout&_wpnonce={nonce}")
+        assert lines() == [
+            line("authentication", "authentication_failed", "worker", "POST /wp-login.php"),
+            line("authentication", "signed_in", "worker", "POST /wp-login.php"),
+            line("authentication", "rest_cookie_invalid_nonce", "worker", f"GET {ROUTE}"),
+            line("authentication", "signed_out", "worker", "GET /wp-login.php"),
+        ]
+
+    async def test_of_a_login_password_that_is_stored_anew(
+        self, database: Database, stranger: httpx.AsyncClient, lines: Lines
+    ) -> None:
+        await database.write(users.set_password, "worker", quick_legacy_hash("old password"))
+        await sign_in(stranger, "worker", "old password")
+        assert [each["outcome"] for each in lines()] == ["upgraded", "signed_in"]
 
     async def test_are_none_where_nobody_wants_them(
         self, stranger: httpx.AsyncClient, lines: Lines, caplog: pytest.LogCaptureFixture
@@ -254,6 +283,31 @@ class TestLogs:
         with self._nothing_leaks(caplog, passwords.digest(LEGACY_SECRET)):
             for name in ("legacy", "clone", "legacy"):
                 assert_signed_in(await anonymous.get("", headers=basic(f"{name}:{LEGACY_SECRET}")))
+
+    async def test_of_signing_in(
+        self, app: FastAPI, database: Database, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Bar A13: passwords right and wrong, cookies, nonces; in the database, hashes alone."""
+        password = f"{self.CANARY} login password"
+        await database.write(users.set_password, "worker", login_passwords.hash_password(password))
+        with self._nothing_leaks(caplog, self.CANARY):
+            wrong = f"wrong {password}"
+            for name, secret in [("worker", wrong), (f"{self.CANARY}@a.b", wrong), ("worker", password)]:
+                answer = await sign_in(anonymous, name, secret)
+                assert self.CANARY not in answer.text
+        cookie, nonce = anonymous.cookies[cookies.NAME], await nonce_of(anonymous)
+        [token, signature] = unquote(cookie).split("|")[2:]
+        # Also of what was logged until now.
+        with self._nothing_leaks(caplog, cookie, token, signature, nonce):
+            for query, headers in [
+                ("", with_nonce(nonce)), (f"?_wpnonce={nonce}", {}), (f"?_wpnonce={nonce}&page=0", {}),
+                (f"?_wpnonce={nonce[:-1]}", {}), ("", {}),
+            ]:  # fmt: skip
+                answer = await anonymous.get(query, headers=headers)
+                assert not any(text in answer.text for text in (cookie, token, signature, nonce))
+            stored = await database.scan(lambda c: [rows(c, table) for table in (Session, User)])
+            assert not any(text in str(stored) for text in (self.CANARY, cookie, token, signature, nonce))
+            await anonymous.get(f"{LOGIN}?action=logout&_wpnonce={nonce}")
 
     async def test_of_a_broken_server(
         self, manager: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

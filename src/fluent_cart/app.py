@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from fluent_cart import __version__, docs, health, metrics_page, openapi, telemetry
+from fluent_cart import __version__, docs, health, metrics_page, openapi, sign_in, telemetry
 from fluent_cart.database import create_database
 from fluent_cart.handlers import add_handlers
 from fluent_cart.limits import create_limits
@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
         # Not include_router: matching goes through each included router, and costs more than a look-up.
         app.router.routes += router.routes
     app.include_router(health.router)
+    app.include_router(sign_in.router)
     app.include_router(metrics_page.router)
     docs.add_docs(app)
     add_handlers(app)

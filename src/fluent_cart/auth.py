@@ -1,4 +1,4 @@
-"""Credentials of a request -> its user (decision 22): HTTP Basic with an application password."""
+"""Credentials of a request -> its user: a cookie with its nonce, or HTTP Basic (decisions 22, 52)."""
 
 from base64 import b64decode
 from collections.abc import Sequence
@@ -8,17 +8,20 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic
 
-from fluent_cart import passwords, security_log
-from fluent_cart.database import DatabaseDep
+from fluent_cart import cookies, passwords, security_log
+from fluent_cart.cookies import Cookie
+from fluent_cart.database import Database, DatabaseDep
 from fluent_cart.errors import (
     AuthenticationFailed,
     AuthenticationRequired,
+    InvalidNonce,
     TooManyAttempts,
     TooManyRequests,
 )
 from fluent_cart.limits import Limits
 from fluent_cart.security_log import client_address
-from fluent_cart.services import users
+from fluent_cart.services import sessions, users
+from fluent_cart.services.sessions import SignedIn
 from fluent_cart.services.users import CurrentUser
 
 REALM = "FluentCart"
@@ -37,8 +40,9 @@ class BasicCredentials(HTTPBasic):
     """
 
     async def __call__(self, request: Request) -> Credentials | None:  # type: ignore[override]
-        scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "basic":
+        header = next((value for name, value in request.scope["headers"] if name == b"authorization"), b"")
+        scheme, _, encoded = header.partition(b" ")
+        if scheme.lower() != b"basic":
             return None
         try:
             decoded = b64decode(encoded.strip(), validate=True).decode()
@@ -62,27 +66,72 @@ async def current_user(
     credentials: Annotated[Credentials | None, Depends(basic_credentials)],
     database: DatabaseDep,
 ) -> CurrentUser:
-    """Return the user whose application password came with the request.
+    """Return the user whose cookie and nonce, or whose application password, came with the request.
 
-    401 without one; 429 after too many wrong ones, or too many requests (decision 29).
+    401 without either; 403 with a wrong nonce; 429 after too many wrong passwords, or too many requests
+    (decision 29). Who is signed in by cookie is not asked for a password, as in WordPress.
     """
-    if credentials is None:
-        raise AuthenticationRequired(headers=CHALLENGE)
     limits: Limits = request.app.state.limits
     state = request.scope["state"]
-    state["account"] = credentials.name
-    digest = passwords.digest(credentials.secret)
-    sign_in = await database.read(users.find_by_application_password, credentials.name, digest)
-    if sign_in:
-        user = sign_in.user
-        limits.last_used.note(database, sign_in)
+    cookie = cookies.read(request.scope["headers"])
+    session = await _meant_session(request, database, cookie) if cookie else None
+    if session:
+        user = session.user
+    elif credentials is None:
+        raise AuthenticationRequired(headers=CHALLENGE)
     else:
-        user = await _legacy_user(request, database, credentials, digest)
+        state["account"] = credentials.name
+        digest = passwords.digest(credentials.secret)
+        sign_in = await database.read(users.find_by_application_password, credentials.name, digest)
+        if sign_in:
+            user = sign_in.user
+            limits.last_used.note(database, sign_in)
+        else:
+            user = await _legacy_user(request, database, credentials, digest)
     state["user_id"] = user.id
     wait, state["headers"] = limits.requests.take(user.id)
+    if session:
+        state["headers"] += ((b"x-wp-nonce", nonce_of(session).encode()),)
     if wait:
         raise TooManyRequests(wait)
     return user
+
+
+async def _meant_session(request: Request, database: Database, cookie: Cookie) -> SignedIn | None:
+    """Return the session of a request that has a nonce, so that no other site made it; 403 if it is wrong.
+
+    Browsers send cookies by themselves: one that comes alone says nothing of who wants the request.
+    """
+    nonce = sent_nonce(request)
+    if nonce is None:
+        return None
+    session = await database.read(sessions.find_session, cookie)
+    if session:
+        request.scope["state"]["account"] = session.user.login
+        if not is_nonce(nonce, session):
+            raise InvalidNonce
+    return session
+
+
+async def find_session(request: Request, database: Database) -> SignedIn | None:
+    """Return the session whose cookie came with a request, nonce or not."""
+    cookie = cookies.read(request.scope["headers"])
+    return await database.read(sessions.find_session, cookie) if cookie else None
+
+
+def sent_nonce(request: Request) -> str | None:
+    """Return the nonce that came with a request, in its query or in its header; None if there is none."""
+    return request.query_params.get("_wpnonce", request.headers.get("x-wp-nonce"))
+
+
+def nonce_of(session: SignedIn) -> str:
+    """Return the nonce that requests of a session are to have from now on."""
+    return cookies.nonce(session.user.id, session.token, session.key)
+
+
+def is_nonce(text: str, session: SignedIn) -> bool:
+    """Tell whether a text is a nonce of a session."""
+    return cookies.is_nonce(text, session.user.id, session.token, session.key)
 
 
 async def _legacy_user(

@@ -23,6 +23,9 @@ from fluent_cart.settings import Settings
 FILE = "fluent-cart-demo.db"
 DATABASE_URL = f"sqlite:///{FILE}"
 LOGIN, SECRET = "username", "application_password"  # the contract's own example
+LOGIN_PASSWORD = "login_password"  # noqa: S105  # public, as the other one
+# Hashed here: that takes a third of a second, and is another hash each time.
+LOGIN_HASH = "$wp$2y$12$3PosPW7WCkUbDDulklMiPebEPa1c4ykXjL0iIvX998TUCS0W0QPke"
 
 OPENED = datetime(2024, 1, 1, 10, tzinfo=UTC)
 
@@ -70,7 +73,9 @@ def load(connection: Connection) -> None:
 def _load_users(connection: Connection) -> None:
     users.create_user(connection, "johndoe", "john@example.com", "John Doe", "subscriber")
     users.create_user(connection, "janesmith", "jane@example.com", "Jane Smith", "subscriber")
-    user_id = users.create_user(connection, LOGIN, "owner@example.com", "Shop Owner", "administrator")
+    user_id = users.create_user(
+        connection, LOGIN, "owner@example.com", "Shop Owner", "administrator", LOGIN_HASH
+    )
     connection.execute(
         insert(ApplicationPassword),
         {

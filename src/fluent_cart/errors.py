@@ -4,6 +4,7 @@
     ├── AuthenticationRequired    401  authentication_required
     ├── AuthenticationFailed      401  authentication_failed
     ├── InsufficientPermissions   403  insufficient_permissions
+    ├── InvalidNonce              403  rest_cookie_invalid_nonce
     ├── CustomerNotFound          404  customer_not_found
     ├── AddressNotFound           404  address_not_found
     ├── RouteNotFound             404  rest_no_route
@@ -69,6 +70,11 @@ class AuthenticationFailed(ApiError):
 class InsufficientPermissions(ApiError):
     status, code = 403, "insufficient_permissions"
     text = "You do not have permission to do this"
+
+
+class InvalidNonce(ApiError):
+    status, code = 403, "rest_cookie_invalid_nonce"
+    text = "The nonce is not one of this session, or no longer: get a new one"
 
 
 class CustomerNotFound(ApiError):

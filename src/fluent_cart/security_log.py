@@ -1,7 +1,8 @@
-"""The security log: who was refused, and why; one line of JSON each, in the logger ``fluent_cart.security``.
+"""The security log: who was refused and why, who signed in and out; in the logger ``fluent_cart.security``.
 
-It never holds a secret, and of people only what they sign in with: an e-mail address, or what looks like an
-application password in the wrong place, is told by a short hash that one process gives it until it ends.
+Each is a line of JSON. It never holds a secret, and of people only what they sign in with: an e-mail address,
+or what looks like an application password in the wrong place, is told by a short hash that one process gives
+it until it ends.
 """
 
 import json
@@ -20,6 +21,7 @@ from fluent_cart.errors import (
     AuthenticationFailed,
     AuthenticationRequired,
     InsufficientPermissions,
+    InvalidNonce,
     TooManyAttempts,
     TooManyRequests,
 )
@@ -29,6 +31,7 @@ logger = logging.getLogger("fluent_cart.security")
 EVENTS: Mapping[type[ApiError], str] = {
     AuthenticationRequired: "authentication",
     AuthenticationFailed: "authentication",
+    InvalidNonce: "authentication",
     InsufficientPermissions: "authorization",
     TooManyAttempts: "throttling",
     TooManyRequests: "throttling",
@@ -57,6 +60,16 @@ def refused(scope: Scope, error: ApiError) -> None:
 def upgraded(scope: Scope) -> None:
     """Log that an older site's password was let in, and is stored in today's form from now on."""
     _log(logging.INFO, "password_upgrade", "upgraded", scope)
+
+
+def signed_in(scope: Scope) -> None:
+    """Log that a session begins."""
+    _log(logging.INFO, "authentication", "signed_in", scope)
+
+
+def signed_out(scope: Scope) -> None:
+    """Log that a session was ended by whoever began it."""
+    _log(logging.INFO, "authentication", "signed_out", scope)
 
 
 def shown(account: str) -> str:

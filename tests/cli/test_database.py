@@ -64,6 +64,12 @@ TAMPERED: dict[str, tuple[list[str], list[int]]] = {
          " VALUES (99, 'POST /', 'key', '', 200, '{}', '2024-01-01T10:00:00Z')"],
         [1],
     ),
+    "a session belongs to a user": (
+        ["-fk sessions fk_sessions_user_id_users",
+         "INSERT INTO sessions (user_id, token_hash, key, created_at, expires_at)"
+         " VALUES (99, 'hash', 'key', '2024-01-01T10:00:00Z', '2024-01-03T10:00:00Z')"],
+        [1],
+    ),
     "the number of customers that is kept is how many there are": (
         ["UPDATE customer_counts SET count = count + 1 WHERE id = 0"],
         [40],

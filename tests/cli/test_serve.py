@@ -62,7 +62,8 @@ def announced(port: int, host: str = "127.0.0.1") -> str:
 
 
 def try_it(port: int, host: str = "127.0.0.1") -> str:
-    return f"Try:  curl -u username:application_password http://{host}:{port}{CUSTOMERS}\n"
+    form = f"Form: http://{host}:{port}/wp-login.php, username and login_password\n"
+    return f"{form}Try:  curl -u username:application_password http://{host}:{port}{CUSTOMERS}\n"
 
 
 class TestRefusals:

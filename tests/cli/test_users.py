@@ -1,12 +1,15 @@
 """fluent-cart users: each command's whole output, and what is left in the shop."""
 
+from io import BytesIO, TextIOWrapper
 from typing import Any
 
 import pytest
 
+from fluent_cart import login_passwords
 from fluent_cart.clock import now
 from fluent_cart.database import connect
-from fluent_cart.models import ApplicationPassword, Customer, User
+from fluent_cart.models import ApplicationPassword, Customer, Session, User
+from fluent_cart.services import sessions
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run, complained, printed
 from tests.conftest import rows
@@ -39,6 +42,7 @@ class TestCreate:
             "email_key": "ada@example.com",
             "display_name": "Ada Lovelace",
             "role": "manager",
+            "password_hash": None,
             "search_text": user["search_text"],
         }
         for part in ("ada", "ada@example.com", "ada lovelace"):
@@ -181,3 +185,101 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
     assert shown.code == 2
     for command in ("create", "list", "set-role", "delete"):
         assert command in shown.out + shown.err
+
+
+class TestPasswords:
+    """Typed without being shown, or read; never on the command line, which everybody on a machine can see."""
+
+    PASSWORD = " correct horse, \u00fcber "
+
+    @pytest.fixture
+    def typed(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """What a person types at each prompt; a prompt for anything but a hidden password is an error."""
+        answers: list[str] = []
+
+        def answer(_text: str, *, hide_input: bool, confirmation_prompt: bool) -> str:
+            assert hide_input
+            assert confirmation_prompt
+            return answers.pop(0)
+
+        monkeypatch.setattr("typer.prompt", answer)
+        return answers
+
+    @staticmethod
+    def _hash(url: str, login: str) -> str:
+        [found] = [row["password_hash"] for row in stored(url) if row["login"] == login]
+        return str(found)
+
+    def test_are_set_as_typed(self, run: Run, shop: str, typed: list[str]) -> None:
+        typed.append(self.PASSWORD)
+        assert run("users", "set-password", "worker") == printed("User worker has a new login password.\n")
+        assert login_passwords.verify(self.PASSWORD, self._hash(shop, "worker"))
+
+    def test_are_set_as_read(self, run: Run, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        given = TextIOWrapper(BytesIO(f"{self.PASSWORD}\n".encode()), "utf-8")
+        monkeypatch.setattr("sys.stdin", given)
+        done = run("users", "set-password", "WORKER", "--stdin")
+        assert done == printed("User WORKER has a new login password.\n")
+        assert login_passwords.verify(self.PASSWORD, self._hash(shop, "worker"))
+
+    def test_come_with_a_new_user_on_demand(self, run: Run, shop: str, typed: list[str]) -> None:
+        typed.append(self.PASSWORD)
+        run("users", "create", "ada", "--email", "ada@example.com", "--password")
+        assert login_passwords.verify(self.PASSWORD, self._hash(shop, "ada"))
+
+    @pytest.mark.parametrize(
+        ("password", "complaint"),
+        [
+            ("", "A login password has at least 8 characters"),
+            ("  short  \n", "A login password has at least 8 characters"),
+            ("\u00e9" * 2049, "A login password has at most 4096 bytes"),
+        ],
+    )
+    def test_that_are_none_are_refused(
+        self, run: Run, shop: str, typed: list[str], password: str, complaint: str
+    ) -> None:
+        before = stored(shop)
+        for command in (
+            ("set-password", "worker"),
+            ("create", "ada", "--email", "a@b.example", "--password"),
+        ):
+            typed.append(password)
+            assert run("users", *command) == complained(complaint)
+        assert stored(shop) == before
+
+    def test_of_nobody_are_refused(self, run: Run, shop: str, typed: list[str]) -> None:
+        typed.append(self.PASSWORD)
+        assert run("users", "set-password", "nobody") == complained("There is no user 'nobody'")
+
+    def test_end_the_sessions_of_the_old_one(self, run: Run, shop: str, typed: list[str]) -> None:
+        typed.append(self.PASSWORD)
+        begin_sessions(shop, "worker", "manager")
+        run("users", "set-password", "worker")
+        assert [row["user_id"] for row in stored(shop, Session)] == [MANAGER]
+
+
+class TestSignOut:
+    def test_ends_all_sessions_of_a_user(self, run: Run, shop: str) -> None:
+        begin_sessions(shop, "worker", "worker", "manager")
+        for ended in ("2 sessions", "0 sessions"):
+            assert run("users", "sign-out", "worker") == printed(
+                f"User worker is signed out: {ended} ended.\n"
+            )
+        assert run("users", "sign-out", "manager") == printed(
+            "User manager is signed out: 1 session ended.\n"
+        )
+        assert stored(shop, Session) == []
+
+    def test_of_nobody_is_refused(self, run: Run, shop: str) -> None:
+        assert run("users", "sign-out", "nobody") == complained("There is no user 'nobody'")
+
+
+MANAGER = 3
+
+
+def begin_sessions(url: str, *logins: str) -> None:
+    with connect(url) as connection:
+        for login in logins:
+            account = sessions.find_account(connection, login)
+            assert account
+            assert sessions.start_session(connection, account, None, 60)

@@ -14,9 +14,10 @@ from fluent_cart.limits import RequestLimit, create_limits
 from fluent_cart.models import Customer
 from fluent_cart.services import addresses
 from fluent_cart.settings import Settings
-from tests.conftest import MakeAddress, MakeClient, MakeCustomer, credentials, rows
+from tests.conftest import MakeAddress, MakeClient, MakeCustomer, credentials, login_password_of, rows
 from tests.contract.test_permissions import BODIES, OPERATIONS, STRANGERS, every_operation, send, url
 from tests.errors import assert_error
+from tests.sign_in import sign_in, with_nonce
 
 # Tested below on a server that is broken on purpose.
 ELSEWHERE = {(500, "internal_error"), (503, "service_unavailable")}
@@ -151,6 +152,12 @@ async def test_every_documented_error_is_reached(
             response = await send(client, method, path, operation)
         expect(response, status, code)
         assert ("www-authenticate" in response.headers) == (status == 401)
+    async with client_of() as client:
+        await sign_in(client, "manager", login_password_of("manager"))
+        response = await client.request(
+            method, url(path), json=BODIES.get(operation), headers=with_nonce("0123456789")
+        )
+    expect(response, 403, "rest_cookie_invalid_nonce")
     for name, sent, status, code, message, details in CASES:
         if name == operation:
             query, body = (f"?{sent}", None) if isinstance(sent, str) else ("", sent)

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
+from fluent_cart import cookies
 from fluent_cart.app import PREFIX
 from tests.conftest import MakeClient
 from tests.contract.test_examples import (
@@ -24,7 +25,7 @@ from tests.contract.test_examples import (
 # What every operation can answer besides success.
 ALWAYS = {
     "401": ["authentication_required", "authentication_failed"],
-    "403": ["insufficient_permissions"],
+    "403": ["insufficient_permissions", "rest_cookie_invalid_nonce"],
     "429": ["rate_limited", "too_many_attempts"],
     "500": ["internal_error"],
     "503": ["service_unavailable"],
@@ -121,8 +122,13 @@ class TestOperations:
     def test_it_needs_the_credentials_that_are_described(
         self, document: dict[str, Any], operation: Operation
     ) -> None:
-        assert operation["security"] == [{"ApplicationPassword": []}]
-        assert document["components"]["securitySchemes"]["ApplicationPassword"]["scheme"] == "basic"
+        """An application password; or a cookie and its nonce, both together."""
+        assert operation["security"] == [{"ApplicationPassword": []}, {"SessionCookie": [], "Nonce": []}]
+        schemes = document["components"]["securitySchemes"]
+        assert list(schemes) == ["ApplicationPassword", "SessionCookie", "Nonce"]
+        assert schemes["ApplicationPassword"]["scheme"] == "basic"
+        sent = {(schemes[name]["in"], schemes[name]["name"]) for name in ("SessionCookie", "Nonce")}
+        assert sent == {("cookie", cookies.NAME), ("header", "X-WP-Nonce")}
 
     def test_its_parameters_are_the_paths(self, document: dict[str, Any], operation: Operation) -> None:
         [path] = [path for path, methods in document["paths"].items() if operation in methods.values()]
@@ -170,7 +176,11 @@ class TestOperations:
         )
         answered = ["Idempotency-Replayed"] if method == "post" else ["ETag"] if conditional else []
         assert [each["name"] for each in headers] == sent
-        own = [name for name in answers["200"]["headers"] if not name.startswith("X-RateLimit-")]
+        own = [
+            name
+            for name in answers["200"]["headers"]
+            if not name.startswith("X-RateLimit-") and name != "X-WP-Nonce"
+        ]
         assert own == answered
         assert ("304" in answers) == (operation["operationId"] == "get_customer")
         assert ("412" in answers) == conditional
@@ -179,7 +189,7 @@ class TestOperations:
 
     def test_it_names_the_headers_of_limits(self, operation: Operation) -> None:
         rate_limit = {f"X-RateLimit-{name}" for name in ("Limit", "Remaining", "Reset")}
-        assert set(operation["responses"]["200"]["headers"]) >= rate_limit
+        assert set(operation["responses"]["200"]["headers"]) >= {*rate_limit, "X-WP-Nonce"}
         assert set(operation["responses"]["429"]["headers"]) == {"Retry-After", *rate_limit}
 
     def test_every_error_is_described_and_shown_whole(self, operation: Operation) -> None:

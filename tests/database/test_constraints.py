@@ -10,7 +10,16 @@ from fluent_cart.clock import now
 from fluent_cart.database import Database, connect
 from fluent_cart.database.constraints import Refused, constraint_name, translate
 from fluent_cart.errors import CONSTRAINT_ERRORS, InvalidEmail, InvalidUser
-from fluent_cart.models import Address, ApplicationPassword, Base, Customer, IdempotencyKey, Order, User
+from fluent_cart.models import (
+    Address,
+    ApplicationPassword,
+    Base,
+    Customer,
+    IdempotencyKey,
+    Order,
+    Session,
+    User,
+)
 from fluent_cart.settings import Settings
 
 # The shop's test users have the ids 1 to 6, and an application password each; ``fill`` adds the rest.
@@ -30,6 +39,9 @@ VIOLATIONS = {
     "pk_idempotency_keys": "UPDATE idempotency_keys SET id = 1 WHERE id = 2",
     "uq_idempotency_keys_key": "UPDATE idempotency_keys SET key = 'first' WHERE id = 2",
     "fk_idempotency_keys_user_id_users": "UPDATE idempotency_keys SET user_id = 99 WHERE id = 1",
+    "pk_sessions": "UPDATE sessions SET id = 1 WHERE id = 2",
+    "uq_sessions_token_hash": "UPDATE sessions SET token_hash = 'first' WHERE id = 2",
+    "fk_sessions_user_id_users": "UPDATE sessions SET user_id = 99 WHERE id = 1",
     "pk_customers": "UPDATE customers SET id = 1 WHERE id = 2",
     "uq_customers_email": "UPDATE customers SET email = 'A@EXAMPLE.com' WHERE id = 2",
     "uq_customers_user_id": "UPDATE customers SET user_id = 1 WHERE id = 2",
@@ -56,7 +68,7 @@ DOCUMENTED = {"uq_customers_email", "uq_customers_user_id", "fk_customers_user_i
 
 
 def fill(connection: Connection) -> None:
-    """Store two customers, the first with a user and two addresses and orders, and two idempotency keys."""
+    """Store two customers, the first with a user and two addresses and orders; two keys and sessions."""
     moment = {"created_at": now(), "updated_at": now()}
     customer = {"additional_info": {}, "search_text": "", **moment}
     connection.execute(insert(Customer), {"email": "a@example.com", "user_id": 1, **customer})
@@ -69,6 +81,8 @@ def fill(connection: Connection) -> None:
     for key in ("first", "second"):
         kept = {"user_id": 1, "route": "POST /", "key": key, "fingerprint": "", "status": 200, "body": "{}"}
         connection.execute(insert(IdempotencyKey), kept | {"created_at": now()})
+        session = {"user_id": 1, "token_hash": key, "key": key, "created_at": now(), "expires_at": now()}
+        connection.execute(insert(Session), session)
 
 
 def execute(connection: Connection, statement: str) -> None:
@@ -154,5 +168,5 @@ def test_an_error_that_is_none_of_the_schemas_has_no_name() -> None:
 
 def test_the_models_hold_no_other_tables() -> None:
     """A new table needs violations above."""
-    known = (User, ApplicationPassword, IdempotencyKey, Customer, Address, Order)
+    known = (User, ApplicationPassword, IdempotencyKey, Session, Customer, Address, Order)
     assert {model.__tablename__ for model in known} == set(Base.metadata.tables)

@@ -69,6 +69,11 @@ def indexes(connection: Connection) -> list[Any]:
     return [row for row in connection.execute(found) if not row.tablename.startswith("pg_")]
 
 
+seen_pages = text(
+    "SELECT relallvisible = relpages AND relpages > 0 FROM pg_class WHERE relname = 'customers'"
+)
+
+
 class TestCopy:
     def test_sqlite_to_sqlite(self, shop: str, tmp_path: Path, run: Run) -> None:
         target = f"sqlite:///{tmp_path / 'target.db'}"
@@ -92,6 +97,8 @@ class TestCopy:
         assert_same(shop, away)
         with connect(away) as connection:
             assert indexes(connection) == before
+            # An index alone answers from the first request on: the server has looked at every page.
+            assert connection.scalar(seen_pages) is True
         run("copy", away, back)
         assert_same(shop, back)
         for url in (away, back):

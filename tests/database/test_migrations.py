@@ -56,8 +56,13 @@ def schema(url: str) -> set[Any]:
             rows = {tuple(row) for row in connection.execute(text(_POSTGRESQL))}
         else:
             found = connection.execute(text("SELECT type, name, sql FROM sqlite_master"))
-            rows = {(row.type, row.name, frozenset(CLAUSES.split(row.sql or ""))) for row in found}
+            rows = {(row.type, row.name, _clauses(row.sql or "")) for row in found}
     return {row for row in rows if "alembic_version" not in str(row)}
+
+
+def _clauses(statement: str) -> frozenset[str]:
+    # A column that was added later may be the last of all, with no line to itself.
+    return frozenset(filter(None, CLAUSES.split(statement.removesuffix(")"))))
 
 
 def at(url: str) -> str | None:

@@ -23,12 +23,18 @@ class Everyday(NamedTuple):
 
 EVERYDAY = (
     Everyday(
-        "A1", "hashes that WordPress and PHP made, right and wrong secrets", ["tests/test_passwords.py"]
+        "A1",
+        "hashes that WordPress and PHP made, right and wrong secrets",
+        ["tests/test_passwords.py", "tests/test_login_passwords.py"],
     ),
     Everyday(
         "A2",
         "what is no hash, and hashes that are damaged, let nobody in",
-        ["tests/test_passwords.py::TestVerify", "tests/test_legacy_passwords.py"],
+        [
+            "tests/test_passwords.py::TestVerify",
+            "tests/test_legacy_passwords.py",
+            "tests/test_login_passwords.py::TestVerify",
+        ],
     ),
     Everyday(
         "A3",
@@ -39,7 +45,16 @@ EVERYDAY = (
         "A4", "refusals are the same bytes, and cost the same work", ["tests/test_auth.py::TestRefusals"]
     ),
     Everyday("A5", "the time of a refusal does not tell known names", ["tests/test_auth.py::TestTiming"]),
-    Everyday("A10", "the eleventh wrong password in five minutes is 429", ["tests/limits/test_guesses.py"]),
+    Everyday(
+        "A10",
+        "the eleventh wrong password in five minutes is 429",
+        ["tests/limits/test_guesses.py", "tests/test_sign_in.py::TestRefusals"],
+    ),
+    Everyday(
+        "A11",
+        "a cookie and a nonce let in together, on every operation, and end when they are told to",
+        ["tests/contract/test_sessions.py", "tests/test_sign_in.py::TestOtherProcesses"],
+    ),
     Everyday("A13", "no log line has a secret or a name in it", ["tests/test_security_log.py"]),
     Everyday(
         "A14",
@@ -85,7 +100,6 @@ EVERYDAY = (
     Everyday("F1", "every dependency is locked by its hash", ["tests/test_lock_files.py"]),
 )
 MISSING = {
-    "A6, A11": "there is no sign-in by cookie yet",
     "A12": "TLS is the proxy's; whom `X-Forwarded-*` is believed is in `tests/test_deployment.py`",
     "F1, known vulnerabilities": "their lists cannot be asked without a network",
     "F2, F3, F5": "`make lint` and `make test` themselves: types, lint, branches, warnings as errors",

@@ -19,6 +19,7 @@ from fluent_cart.services import customers, invariants
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress_import import Options, SourceError, import_shop, read_source, run
 from tests.conftest import MakeClient
+from tests.sign_in import nonce_of, sign_in, with_nonce
 from tests.wordpress_import.conftest import DRY_RUN, SHOP, UPDATE, Import, counts, dump_of, handled, skipped
 
 # The passwords of the shop's users, and what they may do: see customers, change them.
@@ -29,6 +30,12 @@ LOGINS = {
     "editor1": ("9NlueYKvOzz05X2Mit6JqMLC", 403, 403),
     "legacy": ("bwGfoUPFCoHx5LIl8X3i85bl", 200, 200),
     "jurgen": ("MwxdGozR8PXI0OPemZo85nSc", 200, 200),
+}
+LOGIN_PASSWORDS = {
+    "worker": "pass-worker",
+    "sub": "pass-sub",
+    "legacy": "old login p\u00e4ssword",
+    "jurgen": "geheim & s\u00fc\u00df",
 }
 # Read, written, changed, unchanged, left, skipped.
 FRESH = {
@@ -147,6 +154,7 @@ class TestRealShop:
             "customer_addresses": 1,
             "orders": 1,
             "idempotency_keys": 0,
+            "sessions": 0,
         }
         assert counts(await bring(source, options=UPDATE), "customers") == AGAIN["customers"]
 
@@ -162,6 +170,14 @@ class TestRealShop:
                     assert (await client.put("/3", json={"first_name": "Žofie"})).status_code == manage
             async with client_of(httpx.BasicAuth(login, secret[:-1])) as client:
                 assert (await client.get("/3")).status_code == 401
+        # By form, too, with the login password.
+        async with client_of() as client:
+            for login, password in LOGIN_PASSWORDS.items():
+                for wrong in (LOGINS[login][0], password[:-1]):
+                    assert (await sign_in(client, login, wrong)).status_code == 403
+                assert (await sign_in(client, login, password)).status_code == 302
+                response = await client.get("/3", headers=with_nonce(await nonce_of(client)))
+                assert response.status_code == LOGINS[login][1]
         # The old hash was stored anew when it was used; the password is still the same one.
         report = await bring(SHOP, options=UPDATE)
         assert counts(report, "application_passwords") == AGAIN["application_passwords"]

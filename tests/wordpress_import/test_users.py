@@ -70,6 +70,7 @@ class TestUser:
                 "email_key": "j@example.com",
                 "display_name": "Jürgen Ö",
                 "role": "editor",
+                "password_hash": None,
                 "search_text": "jurgen\nj@example.com\njurgen o\n",
                 "created_at": "2024-01-01T10:00:00Z",
             }
@@ -170,6 +171,46 @@ class TestRole:
         report = await bring(users=[{}], usermeta=[meta("wp_capabilities", 'O:8:"stdClass":0:{}')])
         assert (await stored(empty))[1]["role"] == "none"
         assert handled(report, "users") == {"unreadable_role": [1]}
+
+
+class TestLoginPassword:
+    """Comes along as a hash, if passwords can be checked against it here (decision 54)."""
+
+    HASH = "$wp$2y$10$xMQvZN3ef42/7CPmalCbGOc6AY6dFVrpZdfmAPZx0DdX4JNgiEOO6"
+    OLD = "$P$BFdm7KZu0zOJFZBLMLzObu5NtHLd0d1"
+
+    async def hashes(self, database: Database) -> list[str | None]:
+        return [row["password_hash"] for row in (await stored(database)).values()]
+
+    async def test_comes_along(self, bring: Import, empty: Database) -> None:
+        known = [self.HASH, self.OLD, self.HASH.removeprefix("$wp")]
+        report = await bring(users=[{"user_pass": each} for each in known])
+        assert await self.hashes(empty) == known
+        assert handled(report, "users") == {"unreadable_role": [1, 2, 3]}
+
+    async def test_that_is_none_is_named(self, bring: Import, empty: Database) -> None:
+        unknown = ["5f4dcc3b5aa765d61d8327deb882cf99", "password", "*", self.HASH[:-1], f"{self.OLD}\0"]
+        report = await bring(users=[{"user_pass": each} for each in (*unknown, "", None)])
+        assert await self.hashes(empty) == [None] * 7
+        assert handled(report, "users")["unknown_login_hash"] == [1, 2, 3, 4, 5]
+
+    async def test_that_was_changed_there_comes_with_an_update(self, bring: Import, empty: Database) -> None:
+        await bring(users=[{"user_pass": self.OLD}])
+        report = await bring(users=[{"user_pass": self.HASH}])
+        assert counts(report, "users") == (1, 0, 0, 0, 1, 0)
+        assert await self.hashes(empty) == [self.OLD]
+        report = await bring(users=[{"user_pass": self.HASH}], options=UPDATE)
+        assert counts(report, "users") == (1, 0, 1, 0, 0, 0)
+        assert await self.hashes(empty) == [self.HASH]
+
+    async def test_that_was_set_here_stays_if_the_source_has_none(
+        self, bring: Import, empty: Database
+    ) -> None:
+        await bring(users=[{"user_pass": "*"}])
+        await empty.write(users.set_password, "user1", self.HASH)
+        report = await bring(users=[{"user_pass": "*"}], options=UPDATE)
+        assert counts(report, "users") == (1, 0, 0, 1, 0, 0)
+        assert await self.hashes(empty) == [self.HASH]
 
 
 class TestApplicationPassword:

@@ -7,7 +7,7 @@ import typer
 from fluent_cart.cli import session
 from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
 from fluent_cart.cli.progress import Bar
-from fluent_cart.database import connect, create_database, migrations
+from fluent_cart.database import connect, create_database, migrations, settle
 from fluent_cart.database.copying import copy_shop
 from fluent_cart.services import invariants
 
@@ -42,6 +42,7 @@ def copy(
                     )
         finally:
             source.stop()
+    settle(target_url)
     if as_json:
         say_json({str(name): count for name, count in counts.items()})
         return

@@ -108,4 +108,5 @@ def _require_free_port(host: str, port: int) -> None:
 def _announce(address: str, demonstrate: bool) -> None:
     say(f"Docs: {address}/docs")
     if demonstrate:
+        say(f"Form: {address}/wp-login.php, {demo.LOGIN} and {demo.LOGIN_PASSWORD}")
         say(f"Try:  curl -u {demo.LOGIN}:{demo.SECRET} {address}/wp-json/fluent-cart/v2/customers")

@@ -1,10 +1,11 @@
-"""fluent-cart users create, list, set-role, delete."""
+"""fluent-cart users create, list, set-role, set-password, sign-out, delete."""
 
 from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from fluent_cart import login_passwords
 from fluent_cart.cli import session
 from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
 from fluent_cart.policies import ROLE_PERMISSIONS
@@ -14,6 +15,8 @@ from fluent_cart.services import users
 cli = typer.Typer(no_args_is_help=True, help="The users who may sign in.")
 
 Login = Annotated[str, typer.Argument(help="The login name.")]
+# People choose login passwords, so there are bad ones. WordPress itself takes any.
+MIN_PASSWORD_LENGTH = 8
 RoleOption = Annotated[
     str,
     typer.Option("--role", help=f"A role with permissions is one of: {', '.join(ROLE_PERMISSIONS)}."),
@@ -28,9 +31,10 @@ def create(
     display_name: Annotated[
         str, typer.Option(help="The name shown, at most 255 characters; the login if not given.")
     ] = "",
+    with_password: Annotated[bool, typer.Option("--password", help="Ask for a login password, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a user. It can sign in once it has an application password.
+    """Make a user. It can sign in once it has a login password or an application password.
 
     Example: fluent-cart users create ada --email ada@example.com --role administrator
     """
@@ -43,7 +47,8 @@ def create(
         address = TypeAdapter(Email).validate_python(email)
     except ValidationError:
         raise CommandError("--email must be a valid e-mail address") from None
-    user_id = session.write(users.create_user, login, address, display_name or login, role)
+    password_hash = read_password() if with_password else None
+    user_id = session.write(users.create_user, login, address, display_name or login, role, password_hash)
     if as_json:
         say_json({"id": user_id, "login": login, "role": role})
     else:
@@ -71,8 +76,33 @@ def set_role(login: Login, role: Annotated[str, typer.Argument(help="The new rol
 
 
 @cli.command()
+def set_password(
+    login: Login,
+    from_stdin: Annotated[
+        bool, typer.Option("--stdin", help="Read the password from standard input, to its end.")
+    ] = False,
+) -> None:
+    """Give a user a login password, for signing in with a cookie; whoever is signed in is signed out.
+
+    Example: fluent-cart users set-password ada
+    """
+    session.write(users.set_password, login, read_password(from_stdin=from_stdin))
+    say(f"User {login} has a new login password.")
+
+
+@cli.command()
+def sign_out(login: Login) -> None:
+    """End all sessions of a user, at once; application passwords stay.
+
+    Example: fluent-cart users sign-out ada
+    """
+    ended = session.write(users.sign_out, login)
+    say(f"User {login} is signed out: {ended} session{'' if ended == 1 else 's'} ended.")
+
+
+@cli.command()
 def delete(login: Login) -> None:
-    """Delete a user and its application passwords.
+    """Delete a user, its application passwords and its sessions.
 
     Example: fluent-cart users delete ada
     """
@@ -85,3 +115,17 @@ def checked_role(role: str) -> str:
     if not role.strip() or len(role) > 60:
         raise CommandError("A role has 1 to 60 characters")
     return role.strip()
+
+
+def read_password(*, from_stdin: bool = False) -> str:
+    """Return the hash of a login password that nobody sees: typed twice, or from standard input."""
+    if from_stdin:
+        password = typer.get_text_stream("stdin").read()
+    else:
+        password = typer.prompt("Login password", hide_input=True, confirmation_prompt=True)
+    if len(password.strip(login_passwords.TRIMMED)) < MIN_PASSWORD_LENGTH:
+        raise CommandError(f"A login password has at least {MIN_PASSWORD_LENGTH} characters")
+    try:
+        return login_passwords.hash_password(password)
+    except ValueError:
+        raise CommandError("A login password has at most 4096 bytes") from None

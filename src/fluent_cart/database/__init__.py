@@ -57,6 +57,15 @@ def connect(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
+def settle(url: str) -> None:
+    """Let a database that was just filled find out what it holds, as it would by itself minutes later."""
+    # SQLite needs nothing of the kind.
+    if _kind(url) == POSTGRESQL:
+        from fluent_cart.database import postgresql
+
+        postgresql.vacuum(url)
+
+
 def describe(url: str) -> str:
     """Return the database's address as it may be shown: without its password."""
     # Without parameters: PostgreSQL takes passwords there as well.
@@ -99,4 +108,5 @@ __all__ = [
     "describe",
     "get_database",
     "is_on_server",
+    "settle",
 ]

@@ -229,6 +229,17 @@ def engine(
     return made
 
 
+def vacuum(url: str) -> None:
+    """Find out which pages hold nothing but what everybody sees.
+
+    Until then an index alone answers nothing: a deep page of a million customers takes fifty times as long.
+    """
+    made = engine(url, connections=1, isolation_level="AUTOCOMMIT", limited=False)
+    with made.connect() as connection:
+        connection.exec_driver_sql("VACUUM (ANALYZE)")
+    made.dispose()
+
+
 class TimeAsText(Loader):
     """Reads ``2024-01-31 10:00:00+00``, as a session in UTC writes it, in the documented form."""
 

@@ -11,6 +11,7 @@ from fluent_cart import errors
 from fluent_cart.errors import ApiError
 from fluent_cart.handlers import error_content
 from fluent_cart.openapi.headers import describe_headers, errors_by_headers, headers
+from fluent_cart.openapi.security import FRESH_NONCE, SESSION_SCHEMES
 
 TITLE = "FluentCart Customers API"
 DESCRIPTION = """\
@@ -18,7 +19,9 @@ Customers of a FluentCart shop: their addresses, orders and stats, the WordPress
 and bulk actions.
 
 - **Authentication** is HTTP Basic: a login name (or e-mail address) and one of that user's application
-  passwords.
+  passwords. Or it is a cookie, as in WordPress: [sign in](/wp-login.php) with the login password,
+  [get a nonce](/wp-admin/admin-ajax.php?action=rest-nonce), and send it along as `X-WP-Nonce`. A cookie
+  without a nonce counts as none.
 - **Success** is always 200, with `{"success": true, "data": {...}}`.
 - **Errors** are `{"success": false, "error": {"code": "...", "message": "..."}}`; a `validation_error` has
   `error.details`, a list of texts for each field.
@@ -45,6 +48,7 @@ ALWAYS: tuple[type[ApiError], ...] = (
     errors.AuthenticationRequired,
     errors.AuthenticationFailed,
     errors.InsufficientPermissions,
+    errors.InvalidNonce,
     errors.TooManyRequests,
     errors.TooManyAttempts,
     errors.InternalError,
@@ -85,6 +89,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Error"] = _ERROR_SCHEMA
+    document["components"]["securitySchemes"] |= SESSION_SCHEMES
     examples = json.loads((files(__package__) / "examples.json").read_text("utf-8"))
     for path in document["paths"].values():
         for method, operation in path.items():
@@ -106,7 +111,9 @@ def _describe(method: str, operation: dict[str, Any], example: Mapping[str, Any]
     for status, of_status in _by_status(possible):
         responses[str(status)] = _error_response(of_status)
     responses["200"]["description"] = "Success"
-    responses["200"].setdefault("headers", {}).update(headers(_RATE_LIMIT))
+    responses["200"].setdefault("headers", {}).update(headers(_RATE_LIMIT | FRESH_NONCE))
+    # Either the password, which FastAPI has found already, or both of these.
+    operation["security"].append({name: [] for name in SESSION_SCHEMES})
     responses["200"]["content"]["application/json"]["example"] = example["response"]
     if has_body:
         _describe_body(operation["requestBody"]["content"], example["request"])

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from fluent_cart.enums import PaymentStatus
-from fluent_cart.models import Address, ApplicationPassword, Customer, IdempotencyKey, Order, User
+from fluent_cart.models import Address, ApplicationPassword, Customer, IdempotencyKey, Order, Session, User
 from fluent_cart.prepared import Prepared
 from fluent_cart.services.customer_search import number_of_customers
 
@@ -64,6 +64,9 @@ INVARIANTS: Mapping[str, Select[Any]] = {
     ),
     "an idempotency key belongs to a user": (
         select(IdempotencyKey.id).outerjoin(User, User.id == IdempotencyKey.user_id).where(User.id.is_(None))
+    ),
+    "a session belongs to a user": (
+        select(Session.id).outerjoin(User, User.id == Session.user_id).where(User.id.is_(None))
     ),
     "the number of customers that is kept is how many there are": (
         select(_counted_customers).where(

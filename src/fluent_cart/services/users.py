@@ -1,4 +1,4 @@
-"""The site's users: their accounts, roles and application passwords."""
+"""The site's users: their accounts, roles and passwords."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, s
 
 from fluent_cart import passwords
 from fluent_cart.clock import now
-from fluent_cart.models import ApplicationPassword, User
+from fluent_cart.models import ApplicationPassword, Session, User
 from fluent_cart.prepared import Prepared, Record
 from fluent_cart.services.search import search_text
 
@@ -34,7 +34,7 @@ class UserError(Exception):
 # No account has more of WordPress's old passwords tried: each costs milliseconds.
 MAX_LEGACY = 5
 
-_is_named = or_(User.login_key == bindparam("name"), User.email_key == bindparam("name"))
+is_named = or_(User.login_key == bindparam("name"), User.email_key == bindparam("name"))
 _by_password = Prepared(
     select(User.id, User.login, User.role, ApplicationPassword.id, ApplicationPassword.last_used)
     .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
@@ -53,7 +53,7 @@ _is_legacy = and_(
 _legacy = Prepared(
     select(ApplicationPassword.id, ApplicationPassword.password_hash)
     .join(User)
-    .where(_is_named, _is_legacy)
+    .where(is_named, _is_legacy)
     .order_by(ApplicationPassword.id)
     .limit(MAX_LEGACY)
 )
@@ -117,7 +117,14 @@ def key(name: str) -> str:
     return name.strip().casefold()
 
 
-def create_user(connection: Connection, login: str, email: str, display_name: str, role: str) -> int:
+def create_user(
+    connection: Connection,
+    login: str,
+    email: str,
+    display_name: str,
+    role: str,
+    password_hash: str | None = None,
+) -> int:
     """Store a new user and return its id; ``UserError`` if login or e-mail are taken."""
     taken = connection.scalar(
         select(User.id).where(
@@ -135,6 +142,7 @@ def create_user(connection: Connection, login: str, email: str, display_name: st
             "email_key": key(email),
             "display_name": display_name,
             "role": role,
+            "password_hash": password_hash,
             "search_text": search_text(login, email, display_name),
             "created_at": now(),
         },
@@ -153,8 +161,20 @@ def set_role(connection: Connection, login: str, role: str) -> None:
     connection.execute(update(User).where(User.id == _user_id(connection, login)).values(role=role))
 
 
+def set_password(connection: Connection, login: str, password_hash: str) -> None:
+    """Give a user another login password; who is signed in with the old one no longer is."""
+    user_id = _user_id(connection, login)
+    connection.execute(update(User).where(User.id == user_id).values(password_hash=password_hash))
+    sign_out(connection, login)
+
+
+def sign_out(connection: Connection, login: str) -> int:
+    """End all sessions of a user, at once and in every process; return how many there were."""
+    return connection.execute(delete(Session).where(Session.user_id == _user_id(connection, login))).rowcount
+
+
 def delete_user(connection: Connection, login: str) -> None:
-    """Delete a user and its application passwords; its customer stays, detached."""
+    """Delete a user, its application passwords and sessions; its customer stays, detached."""
     connection.execute(delete(User).where(User.id == _user_id(connection, login)))
 
 

@@ -68,6 +68,10 @@ class Oddity(StrEnum):
         "a WordPress role that is called like a shop role, and is none: it became wordpress_ROLE",
     )
     UNKNOWN_SHOP_ROLE = "unknown_shop_role", "a shop role that FluentCart does not have: it gives nothing"
+    UNKNOWN_LOGIN_HASH = (
+        "unknown_login_hash",
+        "the login password's hash is of no kind that is verified here, such as MD5: the user has none",
+    )
     ZERO_DATE = (
         "zero_date",
         "no valid date: the other one of created and updated stands for it, or else 1970-01-01",

@@ -60,7 +60,9 @@ KINDS = {
     "fct_label_relationships": Kind(
         "label_relationships", "id", ("label_id", "labelable_id"), ("labelable_type",)
     ),
-    "users": Kind("users", "id", (), ("user_login", "user_email", "display_name", "user_registered")),
+    "users": Kind(
+        "users", "id", (), ("user_login", "user_pass", "user_email", "display_name", "user_registered")
+    ),
     "usermeta": Kind("usermeta", "umeta_id", ("user_id",), ("meta_key", "meta_value")),
 }
 CUSTOMERS = "fct_customers"

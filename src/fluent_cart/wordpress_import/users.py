@@ -1,9 +1,10 @@
-"""WordPress users and their roles (decisions 20, 21, 45)."""
+"""WordPress users, their roles and login passwords (decisions 20, 21, 45, 54)."""
 
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, update
 
+from fluent_cart import login_passwords
 from fluent_cart.models import User
 from fluent_cart.policies import ROLE_PERMISSIONS
 from fluent_cart.prepared import Record
@@ -96,6 +97,7 @@ def _user(run: Run, row: dict[str, Any]) -> Record | None:
         "email": emails.own(run, KIND, values, row["email"]),
         "display_name": values.text("display_name", 255) or login,
         "role": _role(values),
+        "password_hash": _password_hash(values),
         "created_at": created_at,
     }
 
@@ -124,6 +126,15 @@ def _role(values: Values) -> str:
     return role
 
 
+def _password_hash(values: Values) -> str | None:
+    """Return the hash of the login password as it is, if passwords can be checked against it here."""
+    password_hash = (values.raw("user_pass") or "").strip()
+    if not password_hash or login_passwords.is_known(password_hash):
+        return password_hash or None
+    values.note(Oddity.UNKNOWN_LOGIN_HASH)
+    return None
+
+
 async def _without_taken_logins(run: Run, users: list[Record]) -> list[Record]:
     taken = (await others(run, _LOGINS, {user["login_key"]: user["id"] for user in users})).staying
     for user in users:
@@ -132,9 +143,11 @@ async def _without_taken_logins(run: Run, users: list[Record]) -> list[Record]:
     return [user for user in users if user["login_key"] not in taken]
 
 
-def _complete(user: Record, _stored: Record | None) -> Record:
+def _complete(user: Record, stored: Record | None) -> Record:
     text = search_text(user["login"], user["email"], user["display_name"])
-    return user | {"email_key": key(user["email"]), "search_text": text}
+    # A password that was set here does not go because the source has none that is known.
+    password_hash = user["password_hash"] or (stored and stored["password_hash"])
+    return user | {"email_key": key(user["email"]), "search_text": text, "password_hash": password_hash}
 
 
 def _bring(

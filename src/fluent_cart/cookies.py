@@ -1,0 +1,72 @@
+"""What a signed-in client holds: a cookie, and nonces that prove a request was meant (decisions 51, 52).
+
+Both are as WordPress writes them. What they are signed with is known to the session alone.
+"""
+
+import math
+import time
+from collections.abc import Iterable
+from hmac import compare_digest
+from hmac import digest as hmac
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+# As on a WordPress site, with what makes the name this program's own: both may have one host, and so one jar.
+NAME = "wordpress_logged_in_eb476206d9594589529e7f184f233308"
+_STARTS = f"{NAME}=".encode()
+
+TICK_SECONDS = 12 * 3600
+NONCE_ACTION = "wp_rest"
+
+
+class Cookie(NamedTuple):
+    """The parts of a cookie, as it was sent: none of them is to be believed yet."""
+
+    login: str
+    # Seconds since 1970.
+    expires: str
+    token: str
+    signature: str
+
+
+def read(headers: Iterable[tuple[bytes, bytes]]) -> Cookie | None:
+    """Return the cookie among the headers of a request, if there is one of the right form."""
+    for name, value in headers:
+        if name == b"cookie" and _STARTS in value:
+            for pair in value.split(b";"):
+                if pair.strip().startswith(_STARTS):
+                    text = unquote(pair.strip().removeprefix(_STARTS).decode("latin-1"))
+                    # From the right: a login may have bars in it.
+                    parts = text.rsplit("|", 3)
+                    return Cookie(*parts) if len(parts) == len(Cookie._fields) else None
+    return None
+
+
+def write(login: str, expires: int, token: str, key: str, password_hash: str) -> str:
+    """Return the value of a cookie."""
+    signed = f"{login}|{expires}|{token}"
+    return quote(f"{signed}|{_sign(signed, key + password_hash)}", safe="")
+
+
+def is_right(cookie: Cookie, key: str, password_hash: str) -> bool:
+    """Tell whether a cookie was written with this key, while the user had this password; and not long ago."""
+    signed = "|".join(cookie[:-1])
+    # What is signed was made here, so that the time is a number.
+    return compare_digest(
+        _sign(signed, key + password_hash).encode(), cookie.signature.encode()
+    ) and time.time() < int(cookie.expires)
+
+
+def nonce(user_id: int, token: str, key: str, *, ago: int = 0) -> str:
+    """Return the nonce that a session has now, or had some ticks of twelve hours ago."""
+    tick = math.ceil(time.time() / TICK_SECONDS) - ago
+    return _sign(f"{tick}|{NONCE_ACTION}|{user_id}|{token}", key)[-12:-2]
+
+
+def is_nonce(text: str, user_id: int, token: str, key: str) -> bool:
+    """Tell whether a text is a nonce of the session: of this tick, or of the last one."""
+    return any(compare_digest(nonce(user_id, token, key, ago=ago).encode(), text.encode()) for ago in (0, 1))
+
+
+def _sign(text: str, key: str) -> str:
+    return hmac(key.encode(), text.encode(), "sha256").hex()

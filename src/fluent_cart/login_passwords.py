@@ -1,0 +1,127 @@
+"""Login passwords: hashed as WordPress 6.8 does, and checked as older ones and plugins did (decision 50).
+
+MD5, plain text and whatever else a site may have stored belongs to nobody.
+"""
+
+import re
+from base64 import b64encode
+from hmac import digest as hmac
+from typing import Any, Self
+
+import bcrypt
+from passlib.context import CryptContext
+from passlib.utils import handlers
+from passlib.utils.binary import HASH64_CHARS
+
+# The binary logarithm of the rounds of a new hash. PHP's own since 8.4.
+COST = 12
+MAX_BYTES = 4096
+# What PHP's trim() takes away; Python's strip() takes more.
+TRIMMED = " \t\n\r\0\x0b"
+
+# Hashes in full, with costs that can be borne: nobody's check may keep all others waiting for minutes.
+_KNOWN = re.compile(r"(?:\$wp)?\$2y\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}|\$P\$[5-9A-E][./A-Za-z0-9]{30}")
+# What bcrypt has to cost to take as long as WordPress's phpass.
+_PHPASS_COST = 6
+
+
+class PhpBcrypt(handlers.HasRounds, handlers.HasSalt, handlers.GenericHandler):  # type: ignore[misc]
+    """What plugins stored: PHP's own bcrypt, which looks no further than the 72nd byte."""
+
+    name = "php_bcrypt"
+    ident = "$2y$"
+    setting_kwds = ("salt", "rounds")
+    salt_chars = checksum_chars = HASH64_CHARS
+    min_salt_size = max_salt_size = 22
+    checksum_size = 31
+    min_rounds, max_rounds, rounds_cost = 4, 31, "log2"
+
+    @classmethod
+    def from_string(cls, hash: str | bytes, **_context: Any) -> Self:  # noqa: A002  # passlib's name
+        rounds, _, rest = str(hash).removeprefix(cls.ident).partition("$")
+        return cls(rounds=int(rounds), salt=rest[:22], checksum=rest[22:] or None)
+
+    def to_string(self) -> str:
+        return f"{self.ident}{self.rounds:02d}${self.salt!s}{self.checksum!s}"
+
+    @classmethod
+    def _generate_salt(cls) -> str:
+        # Of its last character bcrypt keeps two bits, so not every one will do.
+        return bcrypt.gensalt()[-22:].decode()
+
+    def _calc_checksum(self, secret: bytes) -> str:
+        setting = f"$2y${self.rounds:02d}${self.salt!s}"
+        return bcrypt.hashpw(self._hashed(secret), setting.encode())[-31:].decode()
+
+    @staticmethod
+    def _hashed(secret: bytes) -> bytes:
+        if b"\0" in secret:
+            raise ValueError("PHP would look no further than the NUL")
+        return secret[:72]
+
+
+class WordPressBcrypt(PhpBcrypt):
+    """What WordPress 6.8 stores: bcrypt of an HMAC, which is as long for every password."""
+
+    name = "wordpress_bcrypt"
+    ident = "$wp$2y$"
+
+    @staticmethod
+    def _hashed(secret: bytes) -> bytes:
+        return b64encode(hmac(b"wp-sha384", secret, "sha384"))
+
+
+_handlers: list[Any] = [WordPressBcrypt, PhpBcrypt, "phpass"]
+login_passwords = CryptContext(schemes=_handlers, default="wordpress_bcrypt")
+
+
+def hash_password(password: str) -> str:
+    """Return the ``$wp$2y$`` hash of a login password; ``ValueError`` if it is empty or too long."""
+    secret = _trimmed(password)
+    if not secret:
+        raise ValueError("A password has 1 to 4096 bytes")
+    handler: Any = WordPressBcrypt
+    return str(handler.using(rounds=COST).hash(secret))
+
+
+def verify(password: str, password_hash: str | None) -> bool:
+    """Tell whether a login password belongs to a stored hash, as long as there is one.
+
+    A refusal takes as long as a hash of today's cost, whatever is stored (decision 53).
+    """
+    secret = _trimmed(password)
+    if not secret:
+        return False
+    cost = _cost(password_hash)
+    if cost is not None:
+        try:
+            if login_passwords.verify(secret, password_hash):
+                return True
+        except ValueError:  # no hash of this kind can be of this password, so nothing was hashed
+            cost = None
+    # What is left of it: 2^n = 2^c + (2^c + 2^(c+1) + ... + 2^(n-1)).
+    for missing in [COST] if cost is None else range(cost, COST):
+        bcrypt.hashpw(b"", bcrypt.gensalt(missing))
+    return False
+
+
+def is_known(password_hash: str) -> bool:
+    """Tell whether passwords can be checked against a hash."""
+    return _KNOWN.fullmatch(password_hash) is not None
+
+
+def is_outdated(password_hash: str) -> bool:
+    """Tell whether a known hash is not what would be stored today: of an older kind, or cheaper."""
+    return not password_hash.startswith(WordPressBcrypt.ident) or (_cost(password_hash) or 0) < COST
+
+
+def _cost(password_hash: str | None) -> int | None:
+    """Return how long a check takes, as a cost of bcrypt; None if there is nothing to check."""
+    known = _KNOWN.fullmatch(password_hash or "")
+    return known and int(known[1] or _PHPASS_COST)
+
+
+def _trimmed(password: str) -> bytes:
+    """Return what is hashed of a password, as WordPress trims it; nothing of one that is too long."""
+    secret = password.strip(TRIMMED).encode("utf-8", "surrogatepass")
+    return secret if len(secret) <= MAX_BYTES else b""

@@ -1,0 +1,23 @@
+"""The second way to sign in: a cookie and its nonce (decision 52). FastAPI finds the first one by itself."""
+
+from typing import Any
+
+from fluent_cart import cookies
+
+SESSION_SCHEMES: dict[str, Any] = {
+    "SessionCookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": cookies.NAME,
+        "description": "Set by `POST /wp-login.php` with the form fields `log` (a login name or e-mail"
+        " address) and `pwd` (the login password). Browsers send it by themselves.",
+    },
+    "Nonce": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-WP-Nonce",
+        "description": "Needed with the cookie: what `GET /wp-admin/admin-ajax.php?action=rest-nonce`"
+        " answers, good for 12 to 24 hours. It may also be sent as `_wpnonce` in the query.",
+    },
+}
+FRESH_NONCE = {"X-WP-Nonce": "A fresh nonce, if the request came with the cookie"}

@@ -1,0 +1,108 @@
+"""Sign-ins with a login password, and the sessions that they begin (decisions 50, 51)."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from fluent_cart import cookies
+from fluent_cart.clock import now, to_text
+from fluent_cart.cookies import Cookie
+from fluent_cart.models import Session, User
+from fluent_cart.prepared import Prepared
+from fluent_cart.services.users import CurrentUser, is_named, key
+
+# Each new session makes room for itself and more, so that what has expired goes without a job of its own.
+FORGOTTEN_AT_ONCE = 10
+
+
+class Account(NamedTuple):
+    """Whom a name belongs to, and the hash of the login password, if there is one."""
+
+    id: int
+    login: str
+    password_hash: str | None
+
+
+class SignedIn(NamedTuple):
+    """A session that goes on, with what its nonces are made of."""
+
+    id: int
+    user: CurrentUser
+    token: str
+    key: str
+
+
+_by_name = Prepared(
+    select(User.id, User.login, User.password_hash)
+    .where(is_named)
+    # What is one user's e-mail address may be the login of another: as in WordPress, the login comes first.
+    .order_by(User.login_key != bindparam("name"))
+    .limit(1)
+)
+_by_token = Prepared(
+    select(Session.id, User.id, User.login, User.role, User.password_hash, Session.key)
+    .join(User, User.id == Session.user_id)
+    .where(Session.token_hash == bindparam("token_hash"), User.password_hash.is_not(None))
+)
+
+
+def find_account(connection: Connection, name: str) -> Account | None:
+    """Return the account with this login or e-mail address; one look-up, whether there is one or not."""
+    return next((Account(*row) for row in _by_name.rows(connection, name=key(name))), None)
+
+
+def start_session(connection: Connection, account: Account, new_hash: str | None, seconds: int) -> str | None:
+    """Begin a session and return its cookie; None if the password is not what it was when it was checked.
+
+    A ``new_hash`` of the same password takes the place of the old one.
+    """
+    password_hash = connection.scalar(
+        select(User.password_hash).where(User.id == account.id).with_for_update()
+    )
+    if password_hash is None or password_hash != account.password_hash:
+        return None
+    if new_hash:
+        connection.execute(update(User).where(User.id == account.id).values(password_hash=new_hash))
+    _forget_expired(connection)
+    token, signing_key, expires = secrets.token_urlsafe(32), secrets.token_hex(32), int(time.time()) + seconds
+    connection.execute(
+        insert(Session),
+        {
+            "user_id": account.id,
+            "token_hash": _hashed(token),
+            "key": signing_key,
+            "created_at": now(),
+            "expires_at": to_text(datetime.fromtimestamp(expires, UTC)),
+        },
+    )
+    return cookies.write(account.login, expires, token, signing_key, new_hash or password_hash)
+
+
+def find_session(connection: Connection, cookie: Cookie) -> SignedIn | None:
+    """Return the session of a cookie, unless it is forged or expired, or the session has been ended."""
+    for session_id, user_id, login, role, password_hash, signing_key in _by_token.rows(
+        connection, token_hash=_hashed(cookie.token)
+    ):
+        if cookies.is_right(cookie, signing_key, password_hash):
+            return SignedIn(session_id, CurrentUser(user_id, login, role), cookie.token, signing_key)
+    return None
+
+
+def end_session(connection: Connection, session_id: int) -> None:
+    """End a session: its cookie is worth nothing from the next request on, in every process."""
+    connection.execute(delete(Session).where(Session.id == session_id))
+
+
+def _forget_expired(connection: Connection) -> None:
+    # Those that another transaction is about to remove are left to it.
+    expired = select(Session.id).where(Session.expires_at <= now()).order_by(Session.expires_at)
+    some = expired.limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)
+    connection.execute(delete(Session).where(Session.id.in_(some)))
+
+
+def _hashed(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
