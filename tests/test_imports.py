@@ -28,6 +28,8 @@ LAYERS = {
     "php_query": "",
     "wordpress": "php_query",
     "docs": "wordpress",
+    "telemetry": "",
+    "metrics": "",
     "cookies": "",
     "login_passwords": "",
     "login_page": "",
@@ -38,13 +40,14 @@ LAYERS = {
     "files": "enums errors prepared request_body",
     "models": "enums",
     "schemas": "clock enums",
-    "database": "__init__ errors models prepared settings",
+    "database": "__init__ errors metrics models prepared settings",
     "services": "clock cookies enums errors files models passwords prepared schemas",
     "limits": "clock database errors services settings",
-    "security_log": "clock errors",
+    "security_log": "clock errors metrics",
     "handlers": "errors faults security_log",
     "attachment": "clock database enums",
-    "request_id": "handlers",
+    "request_report": "metrics",
+    "request_id": "handlers request_report",
     "idempotency": "database errors handlers services",
     "etags": "errors schemas services",
     "routing": "database errors etags idempotency php_query request_body services wordpress",
@@ -55,32 +58,38 @@ LAYERS = {
     "sign_in": (
         "auth cookies database errors limits login_page login_passwords request_body security_log services"
     ),
+    "metrics_page": "auth database metrics policies security_log",
     "routers": (
         "attachment auth database enums errors etags openapi policies routing schemas services wordpress"
     ),
     "wordpress_index": "openapi policies routing schemas wordpress",
     "app": (
-        "__init__ database docs handlers health limits openapi policies request_id routers settings sign_in"
-        " wordpress wordpress_index"
+        "__init__ database docs handlers health limits metrics_page openapi policies request_id"
+        " request_report routers settings sign_in telemetry wordpress wordpress_index"
     ),
-    "serving": "app errors handlers request_id",
+    "serving": "app errors handlers metrics request_id request_report security_log settings",
     "demo": "clock database enums errors models passwords schemas services settings",
+    "doctor": "database demo models passwords policies services settings",
     "wordpress_import": (
         "clock database enums errors login_passwords models passwords policies prepared schemas services"
     ),
     "row_import": "database errors faults files models schemas services",
     "cli": (
-        "database demo enums errors faults files limits login_passwords passwords policies row_import schemas"
+        "__init__ database demo doctor enums errors faults files limits login_passwords metrics passwords"
+        " policies row_import schemas"
         " services serving settings wordpress_import"
     ),
     "__main__": "cli",
 }
 # Which layers may use a package of others; what is not named here is free to all.
 THIRD_PARTIES = {
-    "fastapi": "app attachment auth database docs etags handlers health idempotency login_page openapi"
-    " policies routers routing schemas serving sign_in wordpress_index",
-    "starlette": "app attachment handlers request_body request_id routing wordpress",
-    "sqlalchemy": "cli database demo etags idempotency models prepared routing row_import services"
+    "fastapi": "app attachment auth database docs etags handlers health idempotency login_page metrics_page"
+    " openapi policies routers routing schemas serving sign_in telemetry wordpress_index",
+    "prometheus_client": "metrics",
+    "structlog": "serving",
+    "starlette": "app attachment handlers request_body request_id routing telemetry wordpress",
+    "opentelemetry": "telemetry",
+    "sqlalchemy": "cli database demo doctor etags idempotency models prepared routing row_import services"
     " wordpress_import",
     "alembic": "database",
     "psycopg": "database",

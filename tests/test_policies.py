@@ -19,6 +19,7 @@ from tests.errors import assert_error
 
 README = Path(__file__).parents[1] / "README.md"
 VIEW, MANAGE, DELETE = Permission.VIEW, Permission.MANAGE, Permission.DELETE
+OPERATE = Permission.OPERATE
 
 
 def may(role: str, permission: Permission) -> bool:
@@ -31,11 +32,11 @@ def may(role: str, permission: Permission) -> bool:
 
 class TestRoles:
     def test_are_the_readmes(self) -> None:
-        lines = re.findall(r"^\| (`.+`) \| (yes|no) \| (yes|no) \| (yes|no) \|$", README.read_text(), re.M)
+        lines = re.findall(r"^\| (`.+`) \|" + r" (yes|no) \|" * 4 + "$", README.read_text(), re.M)
         table = {
             role: {
                 permission
-                for permission, cell in zip((VIEW, MANAGE, DELETE), cells, strict=True)
+                for permission, cell in zip((VIEW, MANAGE, DELETE, OPERATE), cells, strict=True)
                 if cell == "yes"
             }
             for names, *cells in lines
@@ -46,8 +47,8 @@ class TestRoles:
     @pytest.mark.parametrize(
         ("role", "held"),
         [
-            ("administrator", {VIEW, MANAGE, DELETE}),
-            ("super_admin", {VIEW, MANAGE, DELETE}),
+            ("administrator", {VIEW, MANAGE, DELETE, OPERATE}),
+            ("super_admin", {VIEW, MANAGE, DELETE, OPERATE}),
             ("manager", {VIEW, MANAGE, DELETE}),
             ("worker", {VIEW}),
             ("accountant", {VIEW}),
@@ -65,7 +66,9 @@ class TestRoles:
         assert not any(may(role, permission) for permission in Permission)
 
     def test_permissions_have_fluentcarts_names(self) -> None:
-        assert list(Permission) == ["customers/view", "customers/manage", "customers/delete"]
+        # It has none for the server, which is WordPress there.
+        own = ["server/operate"]
+        assert list(Permission) == ["customers/view", "customers/manage", "customers/delete", *own]
 
 
 class TestPolicy:

@@ -6,12 +6,22 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from fluent_cart import __version__, docs, health, openapi, sign_in, wordpress_index
+from fluent_cart import (
+    __version__,
+    docs,
+    health,
+    metrics_page,
+    openapi,
+    sign_in,
+    telemetry,
+    wordpress_index,
+)
 from fluent_cart.database import create_database
 from fluent_cart.handlers import add_handlers
 from fluent_cart.limits import create_limits
 from fluent_cart.policies import Policy
 from fluent_cart.request_id import RequestIdMiddleware
+from fluent_cart.request_report import RequestReport, Tell
 from fluent_cart.routers import ROUTERS
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress import EXAMPLES_PREFIX as EXAMPLES_PREFIX
@@ -24,14 +34,17 @@ class MissingPolicy(Exception):
     """A route of the API names no permission; the server does not start with one."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application; its database opens with the first request and closes on shutdown."""
+def create_app(settings: Settings | None = None, tell: Tell | None = None) -> FastAPI:
+    """Return the application; its database opens with the first request and closes on shutdown.
+
+    ``tell`` hears of requests once they are over.
+    """
     settings = settings or Settings()
     database = create_database(settings)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with database:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with database, metrics_page.reporting(app):
             yield
 
     app = FastAPI(
@@ -44,10 +57,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
         # Left on, it asks three interfaces on every request whether they are configured.
-        telemetry=None if settings.telemetry else {"tracing": False, "metrics": False, "logs": False},
+        telemetry=telemetry.ON if settings.telemetry else telemetry.OFF,
     )
     app.state.database = database
     app.state.limits = create_limits(settings)
+    app.state.report = RequestReport(tell)
+    app.state.metrics_allow = settings.metrics_allow
     # Set by the server once it was told to end.
     app.state.stopping = False
     for router in ROUTERS:
@@ -56,13 +71,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     wordpress_index.add_index(app)
     app.include_router(health.router)
     app.include_router(sign_in.router)
+    app.include_router(metrics_page.router)
     docs.add_docs(app)
     add_handlers(app)
-    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(RequestIdMiddleware, report=app.state.report)
     app.add_middleware(WordPressMiddleware)
     if settings.cors_origins:
         origins = frozenset(origin.strip() for origin in settings.cors_origins.split(","))
         app.add_middleware(CorsMiddleware, origins=origins)
+    if settings.telemetry:
+        app.add_middleware(telemetry.TelemetryMiddleware)
     require_policies(app)
     openapi.install(app)
     return app

@@ -88,6 +88,7 @@ async def current_user(
             limits.last_used.note(database, sign_in)
         else:
             user = await _legacy_user(request, database, credentials, digest)
+    state["user_id"] = user.id
     wait, state["headers"] = limits.requests.take(user.id)
     if session:
         state["headers"] += ((b"x-wp-nonce", nonce_of(session).encode()),)

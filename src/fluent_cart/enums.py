@@ -82,8 +82,9 @@ class FileFormat(StrEnum):
 
 
 class Permission(StrEnum):
-    """Permissions carry FluentCart's own names (decision 21)."""
+    """Permissions carry FluentCart's own names (decision 21); to read the server's metrics is ours (91)."""
 
     VIEW = "customers/view"
     MANAGE = "customers/manage"
     DELETE = "customers/delete"
+    OPERATE = "server/operate"

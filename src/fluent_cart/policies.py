@@ -11,13 +11,15 @@ from fluent_cart.errors import InsufficientPermissions
 from fluent_cart.services.users import CurrentUser
 
 EVERYTHING = frozenset(Permission)
+# Of customers: who runs the shop need not run the server.
+ALL_OF_CUSTOMERS = EVERYTHING - {Permission.OPERATE}
 READ_ONLY = frozenset({Permission.VIEW})
 
 # A role that is not named here, such as WordPress's editor or subscriber, may do nothing.
 ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     "administrator": EVERYTHING,
     "super_admin": EVERYTHING,
-    "manager": EVERYTHING,
+    "manager": ALL_OF_CUSTOMERS,
     "worker": READ_ONLY,
     "accountant": READ_ONLY,
 }
@@ -72,3 +74,4 @@ signed_in = Depends(SignedIn())
 can_view = Depends(CustomerPolicy(Permission.VIEW))
 can_manage = Depends(CustomerPolicy(Permission.MANAGE))
 can_delete = Depends(CustomerPolicy(Permission.DELETE))
+can_operate = CustomerPolicy(Permission.OPERATE)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any
 
+from fluent_cart import metrics
 from fluent_cart.clock import now
 from fluent_cart.errors import (
     ApiError,
@@ -48,6 +49,8 @@ _key = secrets.token_bytes(16)
 def refused(scope: Scope, error: ApiError) -> None:
     """Log the refusal of a request, if ``error`` is one."""
     event = EVENTS.get(type(error))
+    if event:
+        metrics.REFUSALS.labels(error.code).inc()
     if event == "throttling" and _throttled.was_told(scope, error.code):
         return
     if event:

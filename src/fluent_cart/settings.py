@@ -1,6 +1,8 @@
 """Every setting of the server, read once from the environment and passed in from there."""
 
-from pydantic import Field
+from ipaddress import ip_network
+
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _ORIGIN = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
@@ -32,6 +34,15 @@ class Settings(BaseSettings):
         "info",
         pattern="^(critical|error|warning|info|debug)$",
         description="How much the server logs: `critical`, `error`, `warning`, `info` or `debug`.",
+    )
+    log_format: str = Field(
+        "auto",
+        pattern="^(auto|json|console)$",
+        description="How: lines of `json`, or for people at a `console`; `auto` looks where they go.",
+    )
+    metrics_allow: str = Field(
+        "127.0.0.1,::1",
+        description="Who may read `/metrics` without signing in: addresses and networks that ask directly.",
     )
     telemetry: bool = Field(
         False, description="Whether FastAPI heeds OpenTelemetry's own settings, `OTEL_...`."
@@ -67,3 +78,11 @@ class Settings(BaseSettings):
         le=1000,
         description="Wrong passwords for one name, or from one address, in five minutes; 0 is any number.",
     )
+
+    @field_validator("metrics_allow")
+    @classmethod
+    def _must_be_networks(cls, value: str) -> str:
+        for part in value.split(","):
+            if part.strip():
+                ip_network(part.strip(), strict=False)
+        return value

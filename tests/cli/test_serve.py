@@ -16,9 +16,9 @@ import pytest
 import uvicorn
 
 from fluent_cart import demo
-from fluent_cart.cli.logs import log_config
 from fluent_cart.database import migrations
 from fluent_cart.limits.requests import BYTES
+from fluent_cart.serving.logs import log_config
 from fluent_cart.serving.protocol import Protocol
 from fluent_cart.settings import Settings
 from tests import postgres
@@ -260,7 +260,7 @@ class TestWorkers:
         self, run: Run, made: None, handed: list[Any], port: int
     ) -> None:
         run("serve", "--port", str(port))
-        assert handed == ["", None, log_config("info")]
+        assert handed == ["", None, log_config("info", "auto")]
 
 
 @contextmanager

@@ -5,7 +5,18 @@ import sys
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from fluent_cart.cli import app_passwords, backup, copy, database, export, imports, serve, users
+from fluent_cart.cli import (
+    app_passwords,
+    backup,
+    copy,
+    database,
+    doctor,
+    export,
+    imports,
+    output,
+    serve,
+    users,
+)
 from fluent_cart.cli.output import CommandError, complain
 from fluent_cart.database import UnsupportedDatabase
 from fluent_cart.database.backup import BackupError
@@ -19,14 +30,15 @@ from fluent_cart.wordpress_import import SourceError
 
 cli = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="The FluentCart Customers API: serve it, and look after its database.",
 )
+cli.callback()(output.options)
 cli.command()(serve.serve)
 cli.command()(database.migrate)
 cli.command()(database.recalculate)
 cli.command()(database.check)
+cli.command()(doctor.doctor)
 cli.command()(copy.copy)
 cli.command()(backup.backup)
 cli.command()(backup.restore)

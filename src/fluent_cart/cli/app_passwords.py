@@ -6,7 +6,7 @@ import typer
 
 from fluent_cart import passwords
 from fluent_cart.cli import session
-from fluent_cart.cli.output import CommandError, say, table
+from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
 from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.services import users
 
@@ -19,17 +19,28 @@ Login = Annotated[str, typer.Argument(help="The login name.")]
 def create(
     login: Login,
     name: Annotated[str, typer.Option(help="What the password is for.")] = "API",
+    as_json: AsJson = False,
 ) -> None:
-    """Make an application password. It is shown this once: only its hash is kept."""
+    """Make an application password. It is shown this once: only its hash is kept.
+
+    Example: fluent-cart app-passwords create ada --name "My script"
+    """
     if len(name) > 255:
         raise CommandError("A name has at most 255 characters")
-    say(passwords.in_groups(session.write(users.create_application_password, login, name)))
+    secret = passwords.in_groups(session.write(users.create_application_password, login, name))
+    say_json({"login": login, "name": name, "password": secret}) if as_json else say(secret)
 
 
 @cli.command("list")
-def list_(login: Login) -> None:
-    """List a user's application passwords, not their secrets; the last use is written once a day."""
+def list_(login: Login, as_json: AsJson = False) -> None:
+    """List a user's application passwords, not their secrets; the last use is written once a day.
+
+    Example: fluent-cart app-passwords list ada --json
+    """
     found = session.read(users.list_application_passwords, login)
+    if as_json:
+        say_json(found)
+        return
     rows = [row | {"last_used": row["last_used"] or "never"} for row in found]
     table(rows, empty="There are no application passwords.")
 
@@ -38,6 +49,9 @@ def list_(login: Login) -> None:
 def revoke(
     password_id: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="The ID from `app-passwords list`.")],
 ) -> None:
-    """Revoke an application password, at once."""
+    """Revoke an application password, at once.
+
+    Example: fluent-cart app-passwords revoke 1
+    """
     session.write(users.revoke_application_password, password_id)
     say(f"Application password {password_id} is revoked.")

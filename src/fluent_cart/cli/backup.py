@@ -7,6 +7,7 @@ import typer
 
 from fluent_cart.cli import session
 from fluent_cart.cli.output import CommandError, say
+from fluent_cart.cli.progress import Bar
 from fluent_cart.database import backup as backups
 from fluent_cart.database import connect, describe, migrations
 from fluent_cart.services import invariants
@@ -15,10 +16,15 @@ from fluent_cart.services import invariants
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write; an older backup there is replaced.")],
 ) -> None:
-    """Write the whole shop into a file, while it is served."""
+    """Write the whole shop into a file, while it is served.
+
+    Example: fluent-cart backup shop-monday.backup
+    """
     settings = session.read_settings()
     session.require_database(settings)
-    backups.back_up(settings.database_url, file)
+    with Bar() as bar:
+        bar.show("backup")
+        backups.back_up(settings.database_url, file)
     say(f"{describe(settings.database_url)} is backed up in {file}.")
 
 
@@ -26,9 +32,13 @@ def restore(
     file: Annotated[Path, typer.Argument(help="What `backup` wrote, of the same kind of database.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the shop that is there.")] = False,
 ) -> None:
-    """Make the shop what it was when the backup was taken, at the newest migration, and check it."""
+    """Make the shop what it was when the backup was taken, at the newest migration, and check it.
+
+    Example: fluent-cart restore shop-monday.backup --force
+    """
     url = session.read_settings().database_url
-    with backups.restored(file, url, replace=force) as restored_url:
+    with Bar() as bar, backups.restored(file, url, replace=force) as restored_url:
+        bar.show("migrate and check")
         migrations.upgrade(restored_url)
         with connect(restored_url) as connection:
             violations = invariants.find_violations(connection)

@@ -3,11 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from fluent_cart.cli import session
-from fluent_cart.cli.output import CommandError, say, table
+from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
+from fluent_cart.cli.progress import Bar
 from fluent_cart.database import connect, create_database, migrations, settle
 from fluent_cart.database.copying import copy_shop
 from fluent_cart.services import invariants
@@ -16,19 +15,22 @@ from fluent_cart.services import invariants
 def copy(
     source_url: Annotated[str, typer.Argument(help="The shop to copy: sqlite:///PATH or postgresql://...")],
     target_url: Annotated[str, typer.Argument(help="An empty or missing database to copy it into.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Copy a whole shop into another, empty database, and check it there."""
+    """Copy a whole shop into another, empty database, and check it there.
+
+    Example: fluent-cart copy sqlite:///fluent-cart.db postgresql://shop@db/shop
+    """
     settings = session.read_settings().model_copy(update={"database_url": source_url})
     session.require_newest(settings)
     source = create_database(settings)
     migrations.upgrade(target_url)
-    tasks: dict[str, TaskID] = {}
-    with Progress(console=Console(stderr=True)) as bar:
+    copied: dict[str, int] = {}
+    with Bar() as bar:
 
         def progress(name: str, total: int, done: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=total)
-            bar.advance(tasks[name], done)
+            copied[name] = copied.get(name, 0) + done
+            bar.show(name, copied[name], total)
 
         try:
             with source.snapshot() as reader, connect(target_url) as writer:
@@ -41,5 +43,8 @@ def copy(
         finally:
             source.stop()
     settle(target_url)
+    if as_json:
+        say_json({str(name): count for name, count in counts.items()})
+        return
     table([{"table": name, "rows": count} for name, count in counts.items()], empty="")
     say(f"The shop is copied; all {len(invariants.INVARIANTS)} rules hold.")

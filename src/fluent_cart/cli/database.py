@@ -3,29 +3,57 @@
 import typer
 
 from fluent_cart.cli import session
-from fluent_cart.cli.output import complain, say
+from fluent_cart.cli.output import AsJson, complain, say, say_json
+from fluent_cart.cli.progress import Bar
 from fluent_cart.database import describe, migrations
 from fluent_cart.services import invariants, orders
 
 
-def migrate() -> None:
-    """Bring the database to the newest migration; make it if there is none."""
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the database to the newest migration; make it if there is none.
+
+    Example: fluent-cart migrate
+    """
     settings = session.read_settings()
-    migrations.upgrade(settings.database_url)
-    say(f"{describe(settings.database_url)} is at the newest migration ({migrations.newest()}).")
+    with Bar() as bar:
+        bar.show("migrate")
+        migrations.upgrade(settings.database_url)
+    if as_json:
+        say_json({"database": describe(settings.database_url), "migration": migrations.newest()})
+    else:
+        say(f"{describe(settings.database_url)} is at the newest migration ({migrations.newest()}).")
 
 
-def recalculate() -> None:
-    """Compute the totals of all customers from their orders."""
-    changed = session.write(orders.recalculate)
-    say(f"{changed} customers had other totals." if changed else "All totals were right.")
+def recalculate(as_json: AsJson = False) -> None:
+    """Compute the totals of all customers from their orders.
+
+    Example: fluent-cart recalculate
+    """
+    with Bar() as bar:
+        bar.show("recalculate")
+        changed = session.write(orders.recalculate)
+    if as_json:
+        say_json({"changed": changed})
+    else:
+        say(f"{changed} customers had other totals." if changed else "All totals were right.")
 
 
-def check() -> None:
-    """Check every rule that must hold in a shop; exit with 1 if one is broken."""
-    violations = session.read(invariants.find_violations)
-    for rule, ids in violations.items():
-        complain(f"broken: {rule} (for example {', '.join(map(str, ids))})")
+def check(as_json: AsJson = False) -> None:
+    """Check every rule that must hold in a shop; exit with 1 if one is broken.
+
+    Example: fluent-cart check --json
+    """
+    total = len(invariants.INVARIANTS)
+    with Bar() as bar:
+        violations = session.read(
+            invariants.find_violations, progress=lambda done: bar.show("check", done, total)
+        )
+    if as_json:
+        say_json({"rules": total, "broken": violations})
+    else:
+        for rule, ids in violations.items():
+            complain(f"broken: {rule} (for example {', '.join(map(str, ids))})")
+        if not violations:
+            say(f"All {total} rules hold.")
     if violations:
         raise typer.Exit(1)
-    say(f"All {len(invariants.INVARIANTS)} rules hold.")

@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated
 
-import orjson
 import typer
 
 from fluent_cart.cli import session
-from fluent_cart.cli.output import say, table
+from fluent_cart.cli.output import AsJson, say, say_json, table
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import create_database
 from fluent_cart.wordpress_import import Options, Report, import_shop, read_source
@@ -31,9 +30,12 @@ def wordpress(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")] = False,
     test_orders: Annotated[bool, typer.Option("--test-orders", help="Bring test orders, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Move a FluentCart shop in from WordPress, with its users and their application passwords."""
+    """Move a FluentCart shop in from WordPress, with its users and their application passwords.
+
+    Example: fluent-cart import wordpress shop.sql.gz --dry-run
+    """
     settings = session.read_settings()
     session.require_newest(settings)
     options = Options(prefix, update, dry_run, test_orders)
@@ -46,8 +48,7 @@ def wordpress(
 
     report = asyncio.run(run())
     if as_json:
-        whole = {"dry_run": dry_run, **report.as_json()}
-        say(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
+        say_json({"dry_run": dry_run, **report.as_json()})
     else:
         _print(report, options)
 

@@ -1,13 +1,32 @@
-"""What commands print: plain tables on standard output, complaints on standard error."""
+"""What commands print: plain tables or JSON on standard output, complaints on standard error."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import orjson
 import typer
+
+from fluent_cart import __version__
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        say(f"fluent-cart {__version__}")
+        raise typer.Exit
 
 
 class CommandError(Exception):
     """A command cannot do what it was asked; the text says why and what helps."""
+
+
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The FluentCart Customers API: serve it, and look after its database."""
 
 
 def say(text: str) -> None:
@@ -18,6 +37,11 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print a line on standard error."""
     typer.echo(f"fluent-cart: {text}", err=True)
+
+
+def say_json(value: Any) -> None:
+    """Print a value as JSON."""
+    say(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def table(rows: Sequence[Mapping[str, Any]], empty: str) -> None:

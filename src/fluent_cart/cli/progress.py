@@ -1,18 +1,18 @@
-"""What long commands show a person at a terminal, and nobody else."""
+"""How far a command is, shown to a person at a terminal and to nobody else."""
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
 
 class Bar(Progress):
-    """Shows each step of a command; standard output stays what the command prints."""
+    """Shows each step of a command on standard error, and leaves nothing behind."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
-        super().__init__(console=console, disable=not console.is_terminal)
+        super().__init__(console=console, disable=not console.is_terminal, transient=True)
         self._steps: dict[str, TaskID] = {}
 
-    def show(self, step: str, done: int, total: int) -> None:
+    def show(self, step: str, done: int = 0, total: int = 0) -> None:
         """Show how far a step is; a total of 0 is not known."""
         if step not in self._steps:
             self._steps[step] = self.add_task(step)

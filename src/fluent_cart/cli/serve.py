@@ -2,19 +2,20 @@
 
 import os
 import socket
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 import typer
 import uvicorn
 from sqlalchemy.exc import OperationalError
 
-from fluent_cart import demo
+from fluent_cart import demo, metrics
 from fluent_cart.cli import session
-from fluent_cart.cli.logs import log_config
 from fluent_cart.cli.output import CommandError, complain, say
 from fluent_cart.database import is_on_server
 from fluent_cart.limits.requests import shared_file
+from fluent_cart.serving.logs import log_config
 from fluent_cart.serving.protocol import Protocol
 from fluent_cart.settings import Settings
 
@@ -29,7 +30,10 @@ def serve(
         int | None, typer.Option(min=1, max=64, help="Number of processes; FLUENT_CART_WORKERS.")
     ] = None,
 ) -> None:
-    """Serve the API. The database must be at the newest migration."""
+    """Serve the API. The database must be at the newest migration.
+
+    Example: fluent-cart serve --host 0.0.0.0 --workers 4
+    """
     settings = session.read_settings()
     # The demo's password is public, so it listens on the network only when told so on this command line.
     host = host or (settings.host if not demonstrate else "127.0.0.1")
@@ -43,9 +47,7 @@ def serve(
     _announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", demonstrate)
     # Worker processes begin with nothing but the environment.
     os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
-    # Several count the requests of a user together.
-    with shared_file() if workers > 1 else nullcontext("") as file:
-        os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = file
+    with _shared(workers):
         uvicorn.run(
             "fluent_cart.serving.process:create_app",
             factory=True,
@@ -55,18 +57,28 @@ def serve(
             host=host,
             port=port,
             workers=workers,
-            log_config=log_config(settings.log_level),
+            log_config=log_config(settings.log_level, settings.log_format),
             log_level=settings.log_level,
             # Links in answers begin as the caller's address did, which only the proxy knows.
             forwarded_allow_ips=settings.forwarded_allow_ips,
             server_header=False,
-            # Lines of the access log would hold search terms, and so names and addresses of customers.
+            # Its lines would hold search terms, and so names and addresses of customers: see request_log.
             access_log=False,
             # After what process.DRAIN_SECONDS grants: ten seconds are what service managers wait at least.
             timeout_graceful_shutdown=2,
             # Seconds that a new worker has, too: after SIGHUP on a busy machine, five are not enough.
             timeout_worker_healthcheck=10,
         )
+
+
+@contextmanager
+def _shared(workers: int) -> Iterator[None]:
+    """Let several workers count together: the requests of each user, and what the metrics tell."""
+    with ExitStack() as stack:
+        os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = stack.enter_context(shared_file()) if workers > 1 else ""
+        if workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(metrics.shared_folder())
+        yield
 
 
 def _require_database(settings: Settings, workers: int) -> None:

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fluent_cart import login_passwords
 from fluent_cart.cli import session
-from fluent_cart.cli.output import CommandError, say, table
+from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
 from fluent_cart.policies import ROLE_PERMISSIONS
 from fluent_cart.schemas.base import Email
 from fluent_cart.services import users
@@ -32,8 +32,12 @@ def create(
         str, typer.Option(help="The name shown, at most 255 characters; the login if not given.")
     ] = "",
     with_password: Annotated[bool, typer.Option("--password", help="Ask for a login password, too.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Make a user. It can sign in once it has a login password or an application password."""
+    """Make a user. It can sign in once it has a login password or an application password.
+
+    Example: fluent-cart users create ada --email ada@example.com --role administrator
+    """
     login, role, display_name = login.strip(), checked_role(role), display_name.strip()
     if not login or len(login) > 60 or ":" in login:
         raise CommandError("A login has 1 to 60 characters, none of them a colon")
@@ -45,18 +49,28 @@ def create(
         raise CommandError("--email must be a valid e-mail address") from None
     password_hash = read_password() if with_password else None
     user_id = session.write(users.create_user, login, address, display_name or login, role, password_hash)
-    say(f"User {login} has ID {user_id} and the role {role}.")
+    if as_json:
+        say_json({"id": user_id, "login": login, "role": role})
+    else:
+        say(f"User {login} has ID {user_id} and the role {role}.")
 
 
 @cli.command("list")
-def list_() -> None:
-    """List the users."""
-    table(session.read(users.list_users), empty="There are no users.")
+def list_(as_json: AsJson = False) -> None:
+    """List the users.
+
+    Example: fluent-cart users list --json
+    """
+    found = session.read(users.list_users)
+    say_json(found) if as_json else table(found, empty="There are no users.")
 
 
 @cli.command()
 def set_role(login: Login, role: Annotated[str, typer.Argument(help="The new role.")]) -> None:
-    """Give a user another role, at once."""
+    """Give a user another role, at once.
+
+    Example: fluent-cart users set-role ada worker
+    """
     session.write(users.set_role, login, checked_role(role))
     say(f"User {login} has the role {role}.")
 
@@ -68,21 +82,30 @@ def set_password(
         bool, typer.Option("--stdin", help="Read the password from standard input, to its end.")
     ] = False,
 ) -> None:
-    """Give a user a login password, for signing in with a cookie; whoever is signed in is signed out."""
+    """Give a user a login password, for signing in with a cookie; whoever is signed in is signed out.
+
+    Example: fluent-cart users set-password ada
+    """
     session.write(users.set_password, login, read_password(from_stdin=from_stdin))
     say(f"User {login} has a new login password.")
 
 
 @cli.command()
 def sign_out(login: Login) -> None:
-    """End all sessions of a user, at once; application passwords stay."""
+    """End all sessions of a user, at once; application passwords stay.
+
+    Example: fluent-cart users sign-out ada
+    """
     ended = session.write(users.sign_out, login)
     say(f"User {login} is signed out: {ended} session{'' if ended == 1 else 's'} ended.")
 
 
 @cli.command()
 def delete(login: Login) -> None:
-    """Delete a user, its application passwords and its sessions."""
+    """Delete a user, its application passwords and its sessions.
+
+    Example: fluent-cart users delete ada
+    """
     session.write(users.delete_user, login)
     say(f"User {login} is deleted.")
 

@@ -1,7 +1,7 @@
 """What every database offers: units of work, run as reads or as transactions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -49,6 +49,10 @@ class Database(ABC):
     @abstractmethod
     def snapshot(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the database and cannot change it."""
+
+    @abstractmethod
+    def occupancy(self) -> Mapping[str, int]:
+        """Return how much is going on at the moment, by the names of the metrics."""
 
     def capacity(self) -> int | None:
         """Return how many connections the server has for all processes together; None if any number."""

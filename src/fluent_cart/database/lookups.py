@@ -46,6 +46,16 @@ class Lookups:
         self._spare = connections
         self._waiting: deque[asyncio.Future[_Wire | None]] = deque()
 
+    @property
+    def in_use(self) -> int:
+        """How many connections ask something, or are being made."""
+        return self._connections - self._spare - len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """How many units of work wait for one."""
+        return len(self._waiting)
+
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work that asks prepared statements only.
 

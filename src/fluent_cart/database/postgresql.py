@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from fluent_cart import metrics
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.lookups import Lookups
@@ -107,6 +108,13 @@ class PostgreSQLDatabase(Database):
     def capacity(self) -> int | None:
         with self.snapshot() as connection:
             return int(connection.scalar(_CAPACITY))
+
+    def occupancy(self) -> Mapping[str, int]:
+        return {
+            metrics.QUEUED_UNITS: self._queue.qsize(),
+            metrics.LOOKUPS_IN_USE: self._lookups.in_use,
+            metrics.LOOKUPS_WAITING: self._lookups.waiting,
+        }
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

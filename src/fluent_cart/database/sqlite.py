@@ -10,7 +10,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
+from fluent_cart import metrics
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.file_lock import FileLock
@@ -83,6 +84,9 @@ class SQLiteDatabase(Database):
         self._readers.dispose()
         self._writers.dispose()
         self._lock.close()
+
+    def occupancy(self) -> Mapping[str, int]:
+        return {metrics.QUEUED_UNITS: self._queue.qsize()}
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -158,6 +162,7 @@ class SQLiteDatabase(Database):
             for unit in [*taken, *(unit for unit in units if unit.take())]:
                 unit.fail(failure)
             return
+        metrics.UNITS_PER_COMMIT.observe(len(taken))
         for answer in answers:
             answer()
 

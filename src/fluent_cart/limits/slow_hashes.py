@@ -19,6 +19,11 @@ class SlowHashes:
         self._slot = CapacityLimiter(1)
         self._inside = 0
 
+    @property
+    def inside(self) -> int:
+        """How many checks run or wait."""
+        return self._inside
+
     async def run(self, check: Callable[[], T]) -> T:
         """Return what ``check`` says; 429 if too many wait already."""
         if self._inside > MAX_WAITING:

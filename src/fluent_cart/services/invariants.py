@@ -1,6 +1,6 @@
 """What must hold in every shop at all times, each rule as one query that returns the ids that break it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
@@ -92,7 +92,17 @@ EXAMPLES = 5
 _violations = {rule: Prepared(statement.distinct().limit(EXAMPLES)) for rule, statement in INVARIANTS.items()}
 
 
-def find_violations(connection: Connection) -> dict[str, list[int]]:
-    """Return the broken rules, each with the ids of a few rows that break it."""
-    found = {rule: statement.rows(connection) for rule, statement in _violations.items()}
-    return {rule: [identifier for (identifier,) in rows] for rule, rows in found.items() if rows}
+def find_violations(
+    connection: Connection, progress: Callable[[int], None] = lambda _: None
+) -> dict[str, list[int]]:
+    """Return the broken rules, each with the ids of a few rows that break it.
+
+    ``progress`` is told how many rules have been checked.
+    """
+    found = {}
+    for done, (rule, statement) in enumerate(_violations.items(), start=1):
+        rows = statement.rows(connection)
+        if rows:
+            found[rule] = [identifier for (identifier,) in rows]
+        progress(done)
+    return found

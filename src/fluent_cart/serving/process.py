@@ -3,6 +3,7 @@
 - It ends connections whose peers are too slow.
 - Told to end (SIGTERM), it is no longer ready, but serves until what ran then is answered.
 - As a worker, it ends when its supervisor is gone, however that happened.
+- It writes a line for each request.
 """
 
 import asyncio
@@ -19,7 +20,10 @@ from typing import Any
 from fastapi import FastAPI
 
 from fluent_cart import app as application
+from fluent_cart.serving.logs import resolve
 from fluent_cart.serving.protocol import connections
+from fluent_cart.serving.request_log import RequestLog
+from fluent_cart.settings import Settings
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -33,7 +37,9 @@ ORPHAN_SECONDS = 1.5
 def create_app() -> FastAPI:
     """Return the application as a process that serves it."""
     end_with_parent()
-    app = application.create_app()
+    settings = Settings()
+    log = RequestLog(resolve(settings.log_format))
+    app = application.create_app(settings, log.tell if log.is_wanted else None)
     inner = app.router.lifespan_context
 
     @asynccontextmanager

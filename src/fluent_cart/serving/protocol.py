@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from fluent_cart import metrics
 from fluent_cart.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimeout
 from fluent_cart.handlers import error_response
 from fluent_cart.request_id import HEADER
@@ -173,6 +174,7 @@ class Protocol(HttpToolsProtocol):
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
             self._refused = True
+            metrics.REFUSALS.labels(error.code).inc()
             self.transport.write(self._error_bytes(error))
             self._end_answers()
 

@@ -1,0 +1,45 @@
+"""fluent-cart doctor."""
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from fluent_cart.cli import session
+from fluent_cart.cli.output import AsJson, CommandError, say_json
+from fluent_cart.doctor import Finding, State, examine
+from fluent_cart.doctor.findings import failure
+
+STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "bold red"}
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Look for what may be wrong: settings, database, disk, durability, users; exit with 1 if anything is.
+
+    Warnings are told, but exit with 0. Nothing is changed.
+
+    Example: fluent-cart doctor --json
+    """
+    try:
+        settings = session.read_settings()
+    except CommandError as error:
+        findings = [failure("settings", str(error), "Correct the environment, or the .env file.")]
+        if not as_json:
+            _show(findings[0])
+    else:
+        findings = examine(settings, (lambda _: None) if as_json else _show)
+    if as_json:
+        say_json([finding._asdict() for finding in findings])
+    if any(finding.state is State.FAILURE for finding in findings):
+        raise typer.Exit(1)
+
+
+def _show(finding: Finding) -> None:
+    # It colours a terminal only, and not even that one whose owner has set NO_COLOR.
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        Text(f"{finding.state.value:8}", STYLES[finding.state]),
+        f"{finding.check}: {finding.text}",
+        markup=False,
+    )
+    if finding.advice:
+        console.print(f"{'':8} -> {finding.advice}", markup=False)

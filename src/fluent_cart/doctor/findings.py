@@ -1,0 +1,32 @@
+"""What an examination finds."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class State(StrEnum):
+    OK = "ok"
+    # It works, but not for long or not for everybody.
+    WARNING = "warning"
+    # The shop cannot be served, or not safely.
+    FAILURE = "failure"
+
+
+class Finding(NamedTuple):
+    check: str
+    state: State
+    text: str
+    # What helps; "" if nothing needs help.
+    advice: str = ""
+
+
+def ok(check: str, text: str) -> Finding:
+    return Finding(check, State.OK, text)
+
+
+def warning(check: str, text: str, advice: str) -> Finding:
+    return Finding(check, State.WARNING, text, advice)
+
+
+def failure(check: str, text: str, advice: str) -> Finding:
+    return Finding(check, State.FAILURE, text, advice)

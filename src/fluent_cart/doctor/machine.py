@@ -1,0 +1,108 @@
+"""The machine: its disk, its file systems, its clock, and who reaches it."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fluent_cart.doctor.findings import Finding, failure, ok, warning
+
+MIB, GIB = 1 << 20, 1 << 30
+# A write-ahead log, a backup and a migration each want room for a while.
+ENOUGH, LITTLE = GIB, 100 * MIB
+# Locks and shared memory, which SQLite needs, do not work across these.
+NETWORK = frozenset(
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "fuse.sshfs",
+        "ncpfs",
+        "vboxsf",
+    }
+)
+MEMORY = frozenset({"tmpfs", "ramfs"})
+# No clock was here when this was written.
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+# Seconds that two clocks may differ.
+DRIFT = 5
+
+
+def disk(folder: Path) -> Finding:
+    """Look for room where the shop is kept."""
+    free = shutil.disk_usage(folder).free
+    text = f"{free // MIB:,} MiB are free where the shop is kept"
+    if free < LITTLE:
+        return failure("disk", text, "Make room now: without any, every write is answered 503.")
+    if free < ENOUGH:
+        return warning("disk", text, "Make room: a migration or a large write may need a copy of the shop.")
+    return ok("disk", text)
+
+
+def file_system(file: Path, mounts: Path = Path("/proc/mounts")) -> Finding:
+    """Look for a network share, or memory, under the shop's file."""
+    kind = _kind_of_file_system(file, mounts)
+    text = f"The shop is on {kind}" if kind else "This system does not tell where the shop is"
+    if kind in NETWORK:
+        advice = "Move the file to a local disk, or the shop to PostgreSQL: SQLite's locks fail on a share."
+        return failure("file system", text, advice)
+    if kind in MEMORY:
+        return failure("file system", text, "Move the file to a disk: memory is empty after a restart.")
+    if kind == "overlay":
+        advice = "Keep the file in a volume: what a container itself holds goes with it."
+        return warning("file system", text, advice)
+    return ok("file system", text)
+
+
+def _kind_of_file_system(file: Path, mounts: Path) -> str:
+    try:
+        lines = mounts.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    # Spaces in a path are written as \040. The last line of the longest path is what is seen there.
+    kinds = {Path(line.split()[1].replace(r"\040", " ")): line.split()[2] for line in lines}
+    return next((kinds[path] for path in (file.absolute(), *file.absolute().parents) if path in kinds), "")
+
+
+def permissions(file: Path) -> Finding:
+    """Look at who else on this machine can read the shop."""
+    mode = file.stat().st_mode & 0o777
+    if mode & 0o007:
+        text = f"Everybody on this machine can use {file.name} (mode {mode:o})"
+        return warning("permissions", text, f"Personal data is in it: chmod 600 {file}")
+    return ok("permissions", f"{file.name} is not open to everybody (mode {mode:o})")
+
+
+def clock(now: datetime, newest: datetime | None, server: datetime | None) -> Finding:
+    """Look at the time now beside the newest row's, and beside the database server's."""
+    text = f"It is {now:%Y-%m-%d %H:%M:%S} in UTC"
+    advice = "Set the clock, and let it be kept right (timedatectl set-ntp true)."
+    if now < BEGINNING:
+        return failure("clock", f"{text}, which is past", advice)
+    if newest and (newest - now).total_seconds() > DRIFT:
+        return failure("clock", f"{text}, but the shop has rows of {newest:%Y-%m-%d %H:%M:%S}", advice)
+    if server and abs((server - now).total_seconds()) > DRIFT:
+        return warning("clock", f"{text}, but {server:%H:%M:%S} on the database's server", advice)
+    return ok("clock", text)
+
+
+def proxy(host: str, forwarded_allow_ips: str) -> Finding:
+    """Look at who may say where a request came from, and whether passwords cross the network in the clear."""
+    if "*" in forwarded_allow_ips:
+        return failure(
+            "proxy",
+            "Everybody may say where a request came from",
+            "Name your proxies' addresses in FLUENT_CART_FORWARDED_ALLOW_IPS: limits and logs go by address.",
+        )
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        return warning(
+            "proxy",
+            f"The server listens on {host}, where passwords are not encrypted",
+            "Let only a proxy with TLS reach it, whose address is in FLUENT_CART_FORWARDED_ALLOW_IPS.",
+        )
+    return ok("proxy", "Only this machine reaches the server; a proxy on it can add TLS")

@@ -1,0 +1,112 @@
+"""The shop: its migration, its durability, its users and its rules."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+
+from fluent_cart import demo, passwords
+from fluent_cart.database import migrations
+from fluent_cart.doctor.findings import Finding, failure, ok, warning
+from fluent_cart.models import ApplicationPassword, Customer, User
+from fluent_cart.policies import ROLE_PERMISSIONS
+from fluent_cart.services import invariants, users
+
+# What makes an acknowledged write survive a loss of power, by kind of database.
+DURABLE = {
+    "sqlite": {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"},
+    "postgresql": {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"},
+}
+# Stricter than what is needed, and so as good.
+STRICTER = {"synchronous": {"3"}, "synchronous_commit": {"local", "remote_write", "remote_apply"}}
+
+
+def migration(connection: Connection) -> Finding:
+    """Look at the migration the shop is at."""
+    current, newest = migrations.current(connection), migrations.newest()
+    if current == newest:
+        return ok("migrations", f"The shop is at the newest migration ({newest})")
+    if current and current > newest:
+        advice = "Install the version that migrated it, or restore a backup from before."
+        return failure("migrations", f"The shop is at {current}, from a later version", advice)
+    advice = "Back up, then: fluent-cart migrate"
+    return failure("migrations", f"The shop is at {current or 'no migration'}, not at {newest}", advice)
+
+
+def durability(connection: Connection) -> Finding:
+    """Look at whether the database keeps what it says it has stored."""
+    kind = connection.dialect.name
+    ask = "PRAGMA" if kind == "sqlite" else "SHOW"
+    found = {name: str(connection.scalar(text(f"{ask} {name}"))) for name in DURABLE[kind]}
+    weak = [
+        f"{name}={value}"
+        for name, value in found.items()
+        if value != DURABLE[kind][name] and value not in STRICTER.get(name, ())
+    ]
+    shown = ", ".join(f"{name}={value}" for name, value in found.items())
+    if weak:
+        advice = f"Set {', '.join(f'{name}={value}' for name, value in DURABLE[kind].items())}."
+        return failure("durability", f"Acknowledged writes can be lost: {', '.join(weak)}", advice)
+    return ok("durability", f"Acknowledged writes are on disk ({shown})")
+
+
+def connections(workers: int, each: int, capacity: int | None) -> Finding:
+    """Look at whether all workers together have the connections they may ask for."""
+    if capacity is None:
+        return ok("connections", "A shop in a file needs none")
+    wanted = workers * each
+    found = f"{workers} workers with {each} connections each want {wanted} of the server's {capacity}"
+    if wanted > capacity:
+        advice = "Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS, or raise max_connections."
+        return failure("connections", found, advice)
+    return ok("connections", f"{found}; other machines' come on top")
+
+
+def sign_in(connection: Connection) -> Finding:
+    """Look for somebody who can sign in and may do something."""
+    number = connection.scalar(
+        select(func.count(User.id.distinct()))
+        .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
+        .where(User.role.in_([*ROLE_PERMISSIONS]))
+    )
+    if not number:
+        return warning(
+            "users",
+            "Nobody with a permission can sign in",
+            "fluent-cart users create LOGIN --email ADDRESS --role administrator,"
+            " then fluent-cart app-passwords create LOGIN",
+        )
+    return ok("users", f"{number} users with permissions have an application password")
+
+
+def demo_user(connection: Connection) -> Finding:
+    """Look for the demo's user, whose password is in the documentation."""
+    if users.find_by_application_password(connection, demo.LOGIN, passwords.digest(demo.SECRET)):
+        advice = f"Delete it: fluent-cart users delete {demo.LOGIN}"
+        return failure("demo", "Everybody can sign in with the demo's public password", advice)
+    return ok("demo", "The demo's public password lets nobody in")
+
+
+def rules(connection: Connection) -> Finding:
+    """Check every rule that must hold in a shop."""
+    violations = invariants.find_violations(connection)
+    if violations:
+        rule, ids = next(iter(violations.items()))
+        found = f"{len(violations)} rules are broken: {rule} (for example {', '.join(map(str, ids))})"
+        return failure(
+            "rules", found, "fluent-cart check names them all; fluent-cart recalculate mends totals."
+        )
+    return ok("rules", f"All {len(invariants.INVARIANTS)} rules hold")
+
+
+def newest_row(connection: Connection) -> str | None:
+    """Return when a customer was last changed."""
+    return connection.scalar(select(func.max(Customer.updated_at)))
+
+
+def server_time(connection: Connection) -> datetime | None:
+    """Return the time on the database's server; None if it is this machine."""
+    if connection.dialect.name == "sqlite":
+        return None
+    seconds: Any = connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
+    return datetime.fromtimestamp(seconds).astimezone()

@@ -1,0 +1,118 @@
+"""What is counted and measured while a shop is served, in Prometheus' own objects (decision 91).
+
+Several processes of one machine count together in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, which
+`serve` makes for its workers; whichever of them is asked answers for all. Label values are closed sets: no
+ids, no names, nothing that a caller could make up.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    values,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+def _is_shared() -> bool:
+    try:
+        MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
+    except ValueError:
+        return False
+    return True
+
+
+IS_SHARED = _is_shared()
+if not IS_SHARED:
+    # Where something cleaned the folder away, too: better the figures of one process than no process.
+    values.ValueClass = values.MutexValue
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "other"
+# Seconds: from a look-up on an idle machine to what LIMITS lets a statement take.
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+REQUESTS = Histogram(
+    "fluent_cart_request_seconds",
+    "Requests, and how long they took; status 0 is a caller who left before an answer began.",
+    ("route", "method", "status"),
+    buckets=SECONDS,
+)
+REFUSALS = Counter("fluent_cart_refusals", "Refusals of credentials, permissions and limits.", ("code",))
+UNITS_PER_COMMIT = Histogram(
+    "fluent_cart_units_per_commit",
+    "SQLite: units of work that shared one commit, and so one sync to disk.",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+)
+LOST_LINES = Counter("fluent_cart_lost_log_lines", "Lines of requests that nobody took in time.")
+
+QUEUED_UNITS = "queued_units"
+LOOKUPS_IN_USE, LOOKUPS_WAITING = "lookup_connections_in_use", "lookups_waiting"
+SLOW_HASHES = "slow_hashes"
+GAUGES = {
+    name: Gauge(f"fluent_cart_{name}", text, multiprocess_mode="livesum")
+    for name, text in {
+        QUEUED_UNITS: "Units of work that wait for a thread: on SQLite writes, on PostgreSQL scans, too.",
+        LOOKUPS_IN_USE: "PostgreSQL: connections of the event loop that ask something.",
+        LOOKUPS_WAITING: "PostgreSQL: look-ups that wait for such a connection.",
+        SLOW_HASHES: "Slow hashes of imported passwords that are checked, or wait to be.",
+    }.items()
+}
+
+Observe = Callable[[float], None]
+_observers: dict[tuple[str, str, int], Observe] = {}
+
+
+def count_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count a request; ``route`` is its template, never its path."""
+    # Finding a child by its labels costs more than all the rest of this.
+    observe = _observers.get((route, method, status))
+    (observe or _observer(route, method, status))(seconds)
+
+
+def _observer(route: str, method: str, status: int) -> Observe:
+    known = method if method in METHODS else OTHER
+    observe: Observe = REQUESTS.labels(route, known, status).observe
+    if known == method:
+        _observers[route, method, status] = observe
+    return observe
+
+
+def page() -> bytes:
+    """Return every figure in Prometheus' text format; takes milliseconds, and reads files if shared."""
+    if not IS_SHARED:
+        return generate_latest()
+    registry = CollectorRegistry()
+    collector = MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    _forget_the_dead(Path(collector._path))
+    return generate_latest(registry)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Drop what processes had open when they ended; what they counted stays counted."""
+    for file in folder.glob("gauge_livesum_*.db"):
+        process = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            # Two that are asked at the same time drop the same file.
+            with suppress(FileNotFoundError):
+                mark_process_dead(process)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def shared_folder() -> Iterator[str]:
+    """Make the folder in which the processes of one machine count together; give its path."""
+    with TemporaryDirectory(prefix="fluent-cart-metrics-") as folder:
+        yield folder
