@@ -54,6 +54,7 @@ READ: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("list_customers", {"sort_by": "ltv"}, {"order_by": "total_spent"}),
     ("list_customers", {"sort_by": "purchase_count"}, {"order_by": "order_count"}),
     ("list_customers", {"sort_type": "asc"}, {"order_type": "asc"}),
+    ("export_customers", {"sort_by": "ltv"}, {"order_by": "total_spent"}),
     ("list_customers", {"sort_by": "email"}, {"order_by": "email"}),
     ("list_customers", {"sort_by": ["id"]}, {"order_by": ["id"]}),
     ("list_customers", {"sort_by": "ltv", "order_by": "id"}, {"order_by": "id"}),

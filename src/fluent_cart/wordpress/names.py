@@ -58,12 +58,14 @@ def _full_name(value: Any, sent: Fields) -> dict[str, Any]:
     )
 
 
+_ORDER: Mapping[str, Reader] = {"sort_by": _as("order_by", SORT_FIELDS), "sort_type": _as("order_type")}
 _CUSTOMER: Mapping[str, Reader] = {"full_name": _full_name, "name": _full_name}
 _ADDRESS_REF: Mapping[str, Reader] = {"addressId": _as("address_id"), "address": _address}
 
 # By operation. Of two names for the same, the first one counts.
 NAMES: Mapping[str, Mapping[str, Reader]] = {
-    "list_customers": {"sort_by": _as("order_by", SORT_FIELDS), "sort_type": _as("order_type")},
+    "list_customers": _ORDER,
+    "export_customers": _ORDER,
     "create_customer": _CUSTOMER,
     "update_customer": _CUSTOMER,
     "create_address": {"name": _full_name, "full_name": _full_name},
