@@ -68,10 +68,7 @@ class TestIndex:
             "type": "integer", "minimum": 1, "maximum": 100, "default": 10,
             "description": "Items per page (max 100)", "required": False,
         }  # fmt: skip
-        assert listing["args"]["filters"]["properties"]["status"]["anyOf"][0]["enum"] == [
-            "active",
-            "inactive",
-        ]
+        assert "'active', 'inactive'" in str(listing["args"]["filters"])
         assert creating["args"]["email"]["required"] is True
         one = routes[r"/fluent-cart/v2/customers/(?P<customerId>[\d]+)"]
         assert "_links" not in one

@@ -199,7 +199,8 @@ def _inlined(schema: Any, schemas: Described) -> Any:
         return schema
     schema = dict(schema)
     if reference := schema.pop("$ref", None):
-        schema = {**schemas[reference.rpartition("/")[2]], **schema}
+        # JSON of any kind is described in the finished document alone; here it is no condition.
+        schema = {**schemas.get(reference.rpartition("/")[2], {}), **schema}
     # Pydantic's titles repeat the names; a member may be called so, too.
     return {
         name: _inlined(member, schemas)
