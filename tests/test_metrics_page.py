@@ -139,9 +139,9 @@ class TestFigures(OnSQLite):
             (one, "GET", 200): 4,
             (one, "GET", 404): 1,
             (one, "PUT", 422): 1,
-            # As it was sent; it ran as a PUT.
-            (one, "POST", 200): 1,
-            ("none", "HEAD", 200): 1,
+            # What was sent as a POST.
+            (one, "PUT", 200): 1,
+            ("/healthz", "GET", 200): 1,
             ("none", "GET", 404): 1,
             ("/healthz", "other", 405): 1,
             ("/metrics", "GET", 200): 1,

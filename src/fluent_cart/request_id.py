@@ -73,5 +73,5 @@ class RequestIdMiddleware:
             await response(scope, receive, send_with_headers)
         finally:
             seconds = perf_counter() - began
-            route = state.get("route") or getattr(scope.get("route"), "path", NO_ROUTE)
+            route = getattr(scope.get("route"), "path", NO_ROUTE)
             self._report.note(state, route, scope["method"], status, size, seconds)

@@ -76,8 +76,6 @@ class ApiRoute(APIRoute):
         return super().matches(scope)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # For the log and the metrics: who calls may have rewritten the scope, but not what is said in it.
-        scope.setdefault("state", {})["route"] = self.path
         request = Request(scope, receive)
         scope["state"]["allow"] = self.allow
         results: list[Any] = []

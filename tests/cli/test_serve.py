@@ -308,7 +308,7 @@ class TestServer:
         with serving(folder, port, "--demo", FLUENT_CART_HOST="0.0.0.0") as process:
             log = (folder / "server.log").read_text()
             assert log.startswith(announced(port) + try_it(port))
-            *_, user, address = log.splitlines()[1].split()
+            *_, user, address = log.splitlines()[2].split()
             login, _, secret = user.partition(":")
             answer = httpx.get(address, auth=(login, secret))
             assert (answer.status_code, answer.headers["x-wp-total"]) == (200, "39")

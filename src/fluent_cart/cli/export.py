@@ -43,7 +43,10 @@ def export(
     ] = SortDirection.DESC,
     orders: Annotated[bool, typer.Option("--orders", help="Write all orders, not customers.")] = False,
 ) -> None:
-    """Write customers, those that the list would show, or all orders into a file: one state of the shop."""
+    """Write customers, those that the list would show, or all orders into a file: one state of the shop.
+
+    Example: fluent-cart export customers.csv
+    """
     chosen = format_of(file, file_format)
     filters = {
         "status": status,

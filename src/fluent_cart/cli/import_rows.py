@@ -33,12 +33,18 @@ Ignore = Annotated[
 
 
 def csv(file: File, dry_run: DryRun = False, ignore: Ignore = None, as_json: AsJson = False) -> None:
-    """Bring customers and their addresses in from a file of CSV, as `export` writes it."""
+    """Bring customers and their addresses in from a file of CSV, as `export` writes it.
+
+    Example: fluent-cart import csv customers.csv --dry-run
+    """
     _import(CUSTOMERS, file, FileFormat.CSV, ignore, dry_run=dry_run, as_json=as_json)
 
 
 def ndjson(file: File, dry_run: DryRun = False, ignore: Ignore = None, as_json: AsJson = False) -> None:
-    """Bring customers and their addresses in from a file with a JSON object in each line."""
+    """Bring customers and their addresses in from a file with a JSON object in each line.
+
+    Example: fluent-cart import ndjson customers.ndjson
+    """
     _import(CUSTOMERS, file, FileFormat.NDJSON, ignore, dry_run=dry_run, as_json=as_json)
 
 
@@ -49,7 +55,10 @@ def orders(
     ignore: Ignore = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring orders in from a file, and their customers' totals up to date."""
+    """Bring orders in from a file, and their customers' totals up to date.
+
+    Example: fluent-cart import orders orders.csv
+    """
     _import(ORDERS, file, format_of(file, file_format), ignore, dry_run=dry_run, as_json=as_json)
 
 
