@@ -60,9 +60,11 @@ lock:  ## Write the lock files anew (needs uv)
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
 	uv pip compile pyproject.toml --group build --group bench --universal --python-version 3.11 \
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-bench.lock
+	uv pip compile tests/clients/requirements.in --universal --python-version 3.11 \
+	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o tests/clients/requirements.lock
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .venv-bench .bench .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-demo.db*
+	rm -rf .venv .venv-bench .bench .clients .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-demo.db*
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

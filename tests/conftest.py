@@ -133,6 +133,16 @@ def postgres_settings(postgres_template: str) -> Iterator[Settings]:
         execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def empty_postgres_url(postgres_template: str) -> Iterator[str]:
+    """A database with nothing in it."""
+    name = f"fluent_cart_{uuid4().hex}"
+    with _administration(postgres_template) as execute:
+        execute(f"CREATE DATABASE {name}")
+        yield f"{postgres_template}/{name}"
+        execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(scope="session")
 def postgres_shop(postgres_template: str) -> Iterator[str]:
     """One database for all tests that leave its tables alone: making one takes longer than most tests."""

@@ -50,7 +50,10 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
     app = FastAPI(
         title=openapi.TITLE,
         version=__version__,
-        description=openapi.DESCRIPTION,
+        summary=openapi.SUMMARY,
+        description=openapi.describe(),
+        license_info=openapi.LICENSE,
+        servers=openapi.SERVERS,
         openapi_tags=openapi.TAGS,
         docs_url=None,
         redoc_url=None,

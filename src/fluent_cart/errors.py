@@ -37,11 +37,15 @@ Details = Mapping[str, list[str]]
 
 
 class ApiError(Exception):
-    """An answer other than success: an HTTP status, a documented code and a text for people."""
+    """An answer other than success: an HTTP status, a documented code and a text for people.
+
+    ``when`` is for the docs page: the situations that give it, in Markdown.
+    """
 
     status: ClassVar[int]
     code: ClassVar[str]
     text: ClassVar[str]
+    when: ClassVar[str]
 
     def __init__(
         self,
@@ -59,27 +63,32 @@ class ApiError(Exception):
 class AuthenticationRequired(ApiError):
     status, code = 401, "authentication_required"
     text = "Authentication is required: send an application password with HTTP Basic"
+    when = "The request has no credentials, or a header that is not HTTP Basic"
 
 
 class AuthenticationFailed(ApiError):
     # One text for every cause, so that nobody learns which accounts exist.
     status, code = 401, "authentication_failed"
     text = "The user name or the application password is not correct"
+    when = "The name or the application password is wrong, or the password was revoked"
 
 
 class InsufficientPermissions(ApiError):
     status, code = 403, "insufficient_permissions"
     text = "You do not have permission to do this"
+    when = "The user may sign in, but not do this"
 
 
 class InvalidNonce(ApiError):
     status, code = 403, "rest_cookie_invalid_nonce"
     text = "The nonce is not one of this session, or no longer: get a new one"
+    when = "The request has the cookie, but its nonce is too old or of another session"
 
 
 class CustomerNotFound(ApiError):
     status, code = 404, "customer_not_found"
     text = "Customer not found"
+    when = "No customer has this id"
 
     def __init__(self, customer_id: int | None = None) -> None:
         """Name the customer's id, unless it is too long to be repeated."""
@@ -89,6 +98,7 @@ class CustomerNotFound(ApiError):
 class AddressNotFound(ApiError):
     status, code = 404, "address_not_found"
     text = "Address not found"
+    when = "The customer has no address with this id"
 
     def __init__(self, address_id: int) -> None:
         super().__init__(f"Address with ID {address_id} not found")
@@ -97,36 +107,43 @@ class AddressNotFound(ApiError):
 class RouteNotFound(ApiError):
     status, code = 404, "rest_no_route"
     text = "No route was found matching the URL and request method"
+    when = "Nothing is at this address"
 
 
 class MethodNotAllowed(ApiError):
     status, code = 405, "rest_no_route"
     text = "This route does not support the request method"
+    when = "The address exists, but not with this method; `Allow` names those that it has"
 
 
 class InvalidRequest(ApiError):
     status, code = 400, "validation_error"
     text = "The request is not valid HTTP/1.1"
+    when = "What was sent is not HTTP/1.1"
 
 
 class RequestTimeout(ApiError):
     status, code = 408, "request_timeout"
     text = "The request did not arrive in time"
+    when = "The headers took over 10 seconds to arrive, or the body over 15"
 
 
 class HeadersTooLarge(ApiError):
     status, code = 431, "headers_too_large"
     text = "The request's address and headers are larger than 64 KiB"
+    when = "The address and the headers are larger than 64 KiB"
 
 
 class UnreadableBody(ApiError):
     status, code = 400, "validation_error"
     text = "The request body is not readable JSON or form data"
+    when = "The body is not readable as what its `Content-Type` says"
 
 
 class IdempotencyKeyInUse(ApiError):
     status, code = 409, "idempotency_key_in_use"
     text = "A request with this idempotency key is being processed, try again"
+    when = "The first request with this `Idempotency-Key` is still running"
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__(headers={"Retry-After": str(retry_after)})
@@ -135,41 +152,49 @@ class IdempotencyKeyInUse(ApiError):
 class PreconditionFailed(ApiError):
     status, code = 412, "precondition_failed"
     text = "The customer is not in the state that If-Match or If-None-Match asks for"
+    when = "The customer was changed meanwhile, so that `If-Match` or `If-None-Match` does not hold"
 
 
 class PayloadTooLarge(ApiError):
     status, code = 413, "payload_too_large"
     text = "The request body is larger than 1 MiB"
+    when = "The body is larger than 1 MiB"
 
 
 class UnsupportedMediaType(ApiError):
     status, code = 415, "unsupported_media_type"
     text = "Send the request body as JSON or as application/x-www-form-urlencoded, in UTF-8"
+    when = "The body is neither JSON nor form data, or not in UTF-8"
 
 
 class InvalidEmail(ApiError):
     status, code = 422, "invalid_email"
     text = "The email address is invalid or already exists"
+    when = "Another customer has this e-mail address, or it is not an e-mail address"
 
 
 class InvalidUser(ApiError):
     status, code = 422, "invalid_user"
     text = "The WordPress user does not exist or cannot be attached to this customer"
+    when = "There is no such user, or the user belongs to another customer"
 
 
 class IdempotencyKeyReused(ApiError):
     status, code = 422, "idempotency_key_reused"
     text = "The idempotency key was sent with another request before"
+    when = "The same `Idempotency-Key` came with other input before"
 
 
 class ValidationFailed(ApiError):
     status, code = 422, "validation_error"
     text = "Request data validation failed"
+    when = "A field or a header is missing, unknown or out of range; `error.details` has texts for each field"
 
 
 class TooManyRequests(ApiError):
     status, code = 429, "rate_limited"
     text = "Too many requests"
+    when = "The user's bucket of requests is empty"
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__(headers={"Retry-After": str(retry_after)})
@@ -178,6 +203,7 @@ class TooManyRequests(ApiError):
 class TooManyAttempts(ApiError):
     status, code = 429, "too_many_attempts"
     text = "Too many wrong passwords for this user name or from this address, try again later"
+    when = "Wrong passwords came too often for this name or from this address"
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__(headers={"Retry-After": str(retry_after)})
@@ -186,11 +212,13 @@ class TooManyAttempts(ApiError):
 class InternalError(ApiError):
     status, code = 500, "internal_error"
     text = "Something went wrong on our side"
+    when = "A defect of the server; its log has the details under the `X-Request-Id` of the answer"
 
 
 class ServiceUnavailable(ApiError):
     status, code = 503, "service_unavailable"
     text = "The database is busy or not available, try again"
+    when = "The database is busy or away; nothing was changed"
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__(headers={"Retry-After": str(retry_after)})

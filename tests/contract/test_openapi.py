@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 
 from fluent_cart import cookies
 from fluent_cart.app import PREFIX
+from fluent_cart.errors import ApiError
 from tests.conftest import MakeClient
 from tests.contract.test_examples import (
     ADDITIONS,
@@ -20,6 +22,7 @@ from tests.contract.test_examples import (
     assert_documented,
     assert_modelled,
     by_operation,
+    command,
     without_extensions,
 )
 
@@ -35,6 +38,28 @@ JSON = "application/json"
 SHOWN: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "src/fluent_cart/openapi/examples.json").read_text()
 )
+
+# The contract's headings.
+TITLES = {
+    "list_customers": "List Customers",
+    "create_customer": "Create Customer",
+    "get_customer": "Get Customer Details",
+    "update_customer": "Update Customer",
+    "update_additional_info": "Update Customer Additional Info",
+    "get_customer_stats": "Get Customer Stats",
+    "list_customer_orders": "Get Customer Orders",
+    "list_addresses": "Get Customer Addresses",
+    "update_address": "Update Customer Address",
+    "create_address": "Create Customer Address",
+    "delete_address": "Delete Customer Address",
+    "make_address_primary": "Set Primary Address",
+    "list_attachable_users": "Get Attachable Users",
+    "attach_user": "Attach User to Customer",
+    "detach_user": "Detach User from Customer",
+    "do_bulk_action": "Bulk Actions",
+    # Ours.
+    "export_customers": "Export Customers",
+}
 
 Operation = dict[str, Any]
 
@@ -99,6 +124,22 @@ class TestDocument:
         used = {node["$ref"].rpartition("/")[2] for node in nodes(document) if "$ref" in node}
         assert set(document["components"]["schemas"]) == used
 
+    def test_names_read_well(self, document: dict[str, Any]) -> None:
+        """Generated clients name their types after them."""
+        schemas = document["components"]["schemas"]
+        assert [name for name in schemas if not re.fullmatch(r"([A-Z][a-z]+)+", name)] == []
+        assert [name for name, schema in schemas.items() if schema["title"] != name] == []
+
+    def test_the_introduction_has_every_error(self, document: dict[str, Any]) -> None:
+        rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (.+) \|$", document["info"]["description"], re.M)
+        errors = ApiError.__subclasses__()
+        assert sorted(rows) == sorted((str(error.status), error.code, error.when) for error in errors)
+
+    def test_all_it_takes_is_described(self, document: dict[str, Any]) -> None:
+        parameters = [node for node in nodes(document["paths"]) if {"in", "name", "schema"} <= set(node)]
+        assert len(parameters) > 30
+        assert [each["name"] for each in parameters if not each.get("description")] == []
+
     def test_tags_are_described(self, document: dict[str, Any], operations: list[Operation]) -> None:
         declared = [tag["name"] for tag in document["tags"] if tag["description"]]
         assert {tag for operation in operations for tag in operation["tags"]} == set(declared)
@@ -116,8 +157,11 @@ class TestOperations:
         return next(each for each in operations if each["operationId"] == request.param)
 
     def test_it_says_what_it_does(self, operation: Operation) -> None:
-        assert operation["summary"]
-        assert re.fullmatch(r"[A-Z][^\n]+\.", operation["description"])
+        """A sentence, and prose; headings in Markdown would not be of the operation."""
+        assert operation["summary"] == TITLES[operation["operationId"]]
+        sentence, _, prose = operation["description"].partition("\n\n")
+        assert re.fullmatch(r"[A-Z][^\n]+\.", sentence)
+        assert re.fullmatch(r"(?![#])[\s\S]+\.", prose)
         assert len(operation["tags"]) == 1
 
     def test_it_needs_the_credentials_that_are_described(
@@ -155,7 +199,7 @@ class TestOperations:
         assert ("requestBody" in operation) == ("request_body" in example)
         if "requestBody" in operation:
             content = operation["requestBody"]["content"]
-            assert list(content) == [JSON, "application/x-www-form-urlencoded"]
+            assert list(content) == [JSON]
             assert content[JSON]["example"] == example["request_body"]
 
     def test_it_names_the_errors_of_every_operation(self, operation: Operation) -> None:
@@ -206,7 +250,7 @@ class TestOperations:
             if status in ("200", "304"):
                 continue
             content = response["content"][JSON]
-            assert content["schema"] == {"$ref": "#/components/schemas/Error"}
+            assert content["schema"] == {"$ref": "#/components/schemas/ErrorResponse"}
             assert content["examples"]
             for example in content["examples"].values():
                 shown = example["value"]
@@ -233,7 +277,8 @@ class TestExamples:
     @by_operation
     def test_it_is_the_contracts(self, example: dict[str, Any], shared_app: FastAPI) -> None:
         operation, shown = example["operation"], SHOWN[example["operation"]]
-        assert list(shown) == ["request", "response"]
+        assert [name for name in shown if name != "query"] == ["request", "response"]
+        assert urlencode(shown.get("query", {})) == command(example, "")[3].partition("?")[2]
         assert shown["request"] == example.get("request_body")
         assert_documented(shown["response"], example["response"], operation)
         assert without_extensions(shown["response"], operation) == example["response"]

@@ -1,6 +1,7 @@
 """The OpenAPI document: what FastAPI derives from the routes, with errors and the contract's examples."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
@@ -10,41 +11,18 @@ from fastapi import FastAPI
 from fluent_cart import errors
 from fluent_cart.errors import ApiError
 from fluent_cart.handlers import error_content
+from fluent_cart.openapi.code_samples import code_samples
 from fluent_cart.openapi.forms import form
 from fluent_cart.openapi.headers import describe_headers, errors_by_headers, headers
+from fluent_cart.openapi.introduction import LICENSE as LICENSE
+from fluent_cart.openapi.introduction import SERVERS as SERVERS
+from fluent_cart.openapi.introduction import SUMMARY as SUMMARY
+from fluent_cart.openapi.introduction import TAGS as TAGS
+from fluent_cart.openapi.introduction import TITLE as TITLE
+from fluent_cart.openapi.introduction import describe as describe
 from fluent_cart.openapi.security import FRESH_NONCE, SESSION_SCHEMES
 from fluent_cart.schemas import additional_info
 from fluent_cart.schemas.base import MAX_ID
-
-TITLE = "FluentCart Customers API"
-DESCRIPTION = """\
-Customers of a FluentCart shop: their addresses, orders and stats, the WordPress users attached to them,
-and bulk actions.
-
-- **Authentication** is HTTP Basic: a login name (or e-mail address) and one of that user's application
-  passwords. Or it is a cookie, as in WordPress: [sign in](/wp-login.php) with the login password,
-  [get a nonce](/wp-admin/admin-ajax.php?action=rest-nonce), and send it along as `X-WP-Nonce`. A cookie
-  without a nonce counts as none.
-- **Success** is always 200, with `{"success": true, "data": {...}}`.
-- **Errors** are `{"success": false, "error": {"code": "...", "message": "..."}}`; a `validation_error` has
-  `error.details`, a list of texts for each field.
-- **Input** is JSON, form data or the query, the same fields in each.
-- **Retries**: with an `Idempotency-Key`, a POST that is sent again is done once and answered as before.
-- **Lost updates**: Get Customer Details answers with an `ETag`; a PUT with that tag in `If-Match` changes the
-  customer only if nobody else has since.
-- **Times** are UTC, **money** is in cents.
-- **Limits**: each user has a bucket of requests that fills up evenly; `X-RateLimit-Limit` tells its size,
-  `X-RateLimit-Remaining` what is left in it, `X-RateLimit-Reset` in how many seconds it is full. After too
-  many requests or wrong passwords the answer is 429, and tells in `Retry-After` how many seconds to wait.
-"""
-TAGS = [
-    {"name": "Customers", "description": "List, create, read and update customers."},
-    {"name": "Stats", "description": "What a customer spent, on how many orders, and when."},
-    {"name": "Orders", "description": "The orders of a customer."},
-    {"name": "Addresses", "description": "The addresses of a customer, exactly one of which is primary."},
-    {"name": "User attachment", "description": "The WordPress user that a customer is attached to."},
-    {"name": "Bulk actions", "description": "One action on many customers."},
-]
 
 # The errors of every operation, and those of every operation with input or with a body.
 ALWAYS: tuple[type[ApiError], ...] = (
@@ -96,16 +74,19 @@ def install(app: FastAPI) -> None:
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    document = _with_readable_names(document)
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    schemas["Error"] = _ERROR_SCHEMA
+    schemas.update(_ERROR_SCHEMAS)
     document["components"]["securitySchemes"] |= SESSION_SCHEMES
     schemas |= additional_info.SCHEMAS
     examples = json.loads((files(__package__) / "examples.json").read_text("utf-8"))
-    for path in document["paths"].values():
-        for method, operation in path.items():
-            _describe(method, operation, examples[operation["operationId"]], schemas)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            example = examples[operation["operationId"]]
+            _describe(method, operation, example, schemas)
+            operation["x-codeSamples"] = code_samples(method, path, example)
     _make_exact(document)
     return document
 
@@ -119,6 +100,16 @@ def _make_exact(value: Any) -> None:
         value = value.values()
     for member in value if isinstance(value, (list, type({}.values()))) else ():
         _make_exact(member)
+
+
+def _with_readable_names(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with ``Envelope[CustomerDetailData]`` named ``CustomerDetailResponse``.
+
+    Generated clients name their types after keys and titles.
+    """
+    named = re.sub(r'Envelope[_[](\w+?)(?:Data|Result)?[_\]]"', r'\1Response"', json.dumps(document))
+    renamed: dict[str, Any] = json.loads(named)
+    return renamed
 
 
 def _describe(
@@ -149,6 +140,9 @@ def _describe(
             # An empty example: "Try it out" would otherwise send made-up values for every filter.
             parameter |= {"style": "deepObject", "explode": True, "example": {}}
             parameter["schema"].pop("default", None)
+        elif parameter["in"] == "path":
+            # The contract's customer, so that "Try it out" needs no typing.
+            parameter["example"] = 1
 
 
 def _describe_body(body: dict[str, Any], example: Any, schemas: Mapping[str, Any]) -> None:
@@ -168,10 +162,10 @@ def _by_status(possible: list[type[ApiError]]) -> Iterator[tuple[int, list[type[
 
 def _error_response(possible: list[type[ApiError]]) -> dict[str, Any]:
     response: dict[str, Any] = {
-        "description": "; ".join(f"`{error.code}`: {error.text}" for error in possible),
+        "description": "\n\n".join(f"`{error.code}`: {error.when}." for error in possible),
         "content": {
             "application/json": {
-                "schema": {"$ref": "#/components/schemas/Error"},
+                "schema": {"$ref": "#/components/schemas/ErrorResponse"},
                 "examples": {error.__name__: {"value": _example(error)} for error in possible},
             }
         },
@@ -203,34 +197,43 @@ _HEADERS: Mapping[int, Mapping[str, str]] = {
     503: {"Retry-After": "Seconds to wait"},
 }
 
-_ERROR_SCHEMA: dict[str, Any] = {
-    "title": "Error",
-    "type": "object",
-    "required": ["success", "error", "code", "message", "data"],
-    "additionalProperties": False,
-    "properties": {
-        "success": {"const": False, "type": "boolean"},
-        "error": {
-            "type": "object",
-            "required": ["code", "message"],
-            "additionalProperties": False,
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "details": {
-                    "type": "object",
-                    "description": "Texts by field; a nested field has a dotted name",
-                    "additionalProperties": {"type": "array", "items": {"type": "string"}},
-                },
+_ERROR_SCHEMAS: dict[str, Any] = {
+    "ErrorResponse": {
+        "title": "ErrorResponse",
+        "type": "object",
+        "required": ["success", "error", "code", "message", "data"],
+        "additionalProperties": False,
+        "properties": {
+            "success": {"const": False, "type": "boolean"},
+            "error": {"$ref": "#/components/schemas/ErrorReason"},
+            "code": {
+                "type": "string",
+                "description": "The same as `error.code`, where WordPress clients look",
+            },
+            "message": {"type": "string", "description": "The same as `error.message`"},
+            "data": {"$ref": "#/components/schemas/ErrorStatus"},
+        },
+    },
+    "ErrorReason": {
+        "title": "ErrorReason",
+        "type": "object",
+        "required": ["code", "message"],
+        "additionalProperties": False,
+        "properties": {
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+            "details": {
+                "type": "object",
+                "description": "Texts by field; a nested field has a dotted name",
+                "additionalProperties": {"type": "array", "items": {"type": "string"}},
             },
         },
-        "code": {"type": "string", "description": "The same as `error.code`, where WordPress clients look"},
-        "message": {"type": "string", "description": "The same as `error.message`"},
-        "data": {
-            "type": "object",
-            "required": ["status"],
-            "additionalProperties": False,
-            "properties": {"status": {"type": "integer", "description": "The HTTP status"}},
-        },
+    },
+    "ErrorStatus": {
+        "title": "ErrorStatus",
+        "type": "object",
+        "required": ["status"],
+        "additionalProperties": False,
+        "properties": {"status": {"type": "integer", "description": "The HTTP status"}},
     },
 }

@@ -25,23 +25,32 @@ router = ApiRouter(tags=["Addresses"])
 
 @router.get(
     "/{customerId}/address",
+    summary="Get Customer Addresses",
     dependencies=[can_view],
     response_model=Envelope[AddressListData],
     responses=documented(CustomerNotFound),
 )
 async def list_addresses(customer_id: CustomerId, database: DatabaseDep) -> Response:
-    """Get all addresses of a specific customer."""
+    """Get all addresses of a specific customer.
+
+    Exactly one of them has `is_primary`, unless there are none.
+    """
     return envelope(addresses=await database.read(addresses.list_addresses, customer_id))
 
 
 @router.put(
     "/{customerId}/address",
+    summary="Update Customer Address",
     dependencies=[can_manage],
     response_model=Envelope[UpdatedAddressData],
     responses=documented(CustomerNotFound, AddressNotFound, PreconditionFailed),
 )
 async def update_address(customer_id: CustomerId, body: AddressUpdate, database: DatabaseDep) -> Response:
-    """Update the fields of a customer's address that are sent."""
+    """Update the fields of a customer's address that are sent.
+
+    `address_id` says which, and must be one of this customer's. `"is_primary": true` makes it the primary
+    address in place of the one that was.
+    """
     changes = body.model_dump(exclude_unset=True, exclude={"address_id"})
     return envelope(
         address=await database.write(addresses.update_address, customer_id, body.address_id, changes)
@@ -50,33 +59,47 @@ async def update_address(customer_id: CustomerId, body: AddressUpdate, database:
 
 @router.post(
     "/{customerId}/address",
+    summary="Create Customer Address",
     dependencies=[can_manage],
     response_model=Envelope[NewAddressData],
     responses=documented(CustomerNotFound),
 )
 async def create_address(customer_id: CustomerId, body: AddressCreate, database: DatabaseDep) -> Response:
-    """Create a new address for a customer."""
+    """Create a new address for a customer.
+
+    `address_1`, `city` and `country` (a code of two letters) are required; `type` is `billing` unless it is
+    `shipping`. The first address of a customer becomes the primary one.
+    """
     return envelope(address=await database.write(addresses.create_address, customer_id, body))
 
 
 @router.delete(
     "/{customerId}/address",
+    summary="Delete Customer Address",
     dependencies=[can_delete],
     response_model=Message,
     responses=documented(CustomerNotFound, AddressNotFound),
 )
 async def delete_address(customer_id: CustomerId, body: AddressRef, database: DatabaseDep) -> Response:
-    """Delete a customer's address; the id may also come in the query."""
+    """Delete a customer's address.
+
+    The id may come in the query as well, for clients that send no body with DELETE: `?address_id=2`. If the
+    primary address is deleted, the oldest that is left takes its place. It needs the permission to delete.
+    """
     await database.write(addresses.delete_address, customer_id, body.address_id)
     return message("Address deleted successfully")
 
 
 @router.post(
     "/{customerId}/address/make-primary",
+    summary="Set Primary Address",
     dependencies=[can_manage],
     response_model=Envelope[PrimaryAddressData],
     responses=documented(CustomerNotFound, AddressNotFound),
 )
 async def make_address_primary(customer_id: CustomerId, body: AddressRef, database: DatabaseDep) -> Response:
-    """Set an address as the primary address of a customer."""
+    """Set an address as the primary address of a customer.
+
+    The one that was primary no longer is. Nothing changes if it is the primary address already.
+    """
     return envelope(address=await database.write(addresses.make_primary, customer_id, body.address_id))

@@ -16,11 +16,21 @@ router = ApiRouter(tags=["Bulk actions"])
 
 @router.post(
     "/do-bulk-action",
+    summary="Bulk Actions",
     dependencies=[can_manage],
     response_model=Envelope[BulkActionResult],
     responses=documented(),
 )
 async def do_bulk_action(body: BulkAction, user: CurrentUserDep, database: DatabaseDep) -> Response:
-    """Perform an action on up to 1,000 customers; deleting needs a permission of its own."""
+    """Perform an action on up to 1,000 customers.
+
+    - `update_status` sets `data.status`, which is required.
+    - `delete` removes customers with their addresses, and needs the permission to delete; their orders
+      stay in the books.
+    - `export` returns full records in `data.export`, or CSV text with `"data": {"format": "csv"}`.
+
+    The answer is 200 even if some customers fail: `results` tells of each, in the order of the ids, with an
+    `error` where `success` is false. A repeated id counts once.
+    """
     CustomerPolicy(BULK_PERMISSIONS[body.action]).check(user)
     return envelope(**await database.write(bulk_actions.perform, body))

@@ -16,10 +16,18 @@ router = ApiRouter(tags=["Customers"])
 
 
 @router.get(
-    "/export", dependencies=[can_view], response_class=Response, responses=file_response() | documented()
+    "/export",
+    summary="Export Customers",
+    dependencies=[can_view],
+    response_class=Response,
+    responses=file_response() | documented(),
 )
 async def export_customers(query: Annotated[CustomerExportQuery, Query()], database: DatabaseDep) -> Response:
-    """Export all customers that the list would show, in its order, as a file of CSV or NDJSON."""
+    """Export all customers that the list would show, in its order, as a file of CSV or NDJSON.
+
+    It is an addition to the documented operations, and takes the list's `search`, `filters` and order. The
+    file has everything that Get Customer Details shows, and can be imported again.
+    """
     return Attachment(
         await database.stream(customer_export.export_customers, query), "customers", query.format
     )

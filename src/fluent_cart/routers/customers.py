@@ -28,11 +28,23 @@ from fluent_cart.services import customer_search, customers
 router = ApiRouter(tags=["Customers"])
 
 
-@router.get("", dependencies=[can_view], response_model=Envelope[CustomerList], responses=documented())
+@router.get(
+    "",
+    summary="List Customers",
+    dependencies=[can_view],
+    response_model=Envelope[CustomerList],
+    responses=documented(),
+)
 async def list_customers(
     request: Request, query: Annotated[CustomerListQuery, Query()], database: DatabaseDep
 ) -> Response:
-    """Retrieve a paginated list of customers with optional filtering and searching."""
+    """Retrieve a paginated list of customers with optional filtering and searching.
+
+    The newest come first, 10 a page, unless `order_by`, `order_type` and `per_page` say otherwise. `search`
+    and all `filters` must hold together; see [Filters](#description/filters). `pagination.total` counts
+    what matches, and the headers `X-WP-Total`, `X-WP-TotalPages` and `Link` tell the same as WordPress
+    does.
+    """
     items, total = await database.scan_unless(query.is_short, customer_search.list_customers, query)
     return envelope(
         page_headers(request, query.page, query.per_page, total),
@@ -48,41 +60,60 @@ async def list_customers(
 
 @router.post(
     "",
+    summary="Create Customer",
     dependencies=[can_manage],
     response_model=Envelope[NewCustomerData],
     responses=documented(InvalidEmail),
 )
 async def create_customer(body: CustomerCreate, database: DatabaseDep) -> Response:
-    """Create a new customer."""
+    """Create a new customer.
+
+    Only `email` is required. It is kept as typed, its domain in lower case, and belongs to one customer
+    alone, without regard to case: otherwise the answer is `invalid_email`. Send an `Idempotency-Key` if the
+    request may have to be repeated. Addresses and a WordPress user are added by operations of their own.
+    """
     return envelope(customer=await database.write(customers.create_customer, body))
 
 
 @router.get(
     "/{customerId}",
+    summary="Get Customer Details",
     dependencies=[can_view],
     response_model=Envelope[CustomerDetailData],
     responses=documented(CustomerNotFound, PreconditionFailed),
 )
 async def get_customer(request: Request, customer_id: CustomerId, database: DatabaseDep) -> Response:
-    """Retrieve detailed information about a specific customer."""
+    """Retrieve detailed information about a specific customer.
+
+    The answer has the customer's addresses, WordPress user and additional info. `total_spent` is what the
+    paid orders brought, refunds taken off, in cents; `order_count` says how many they are. The header
+    `ETag` names this state of the customer, for `If-Match` in a later PUT.
+    """
     answer = envelope(customer=await database.read(customers.get_customer, customer_id))
     return conditional(request, answer)
 
 
 @router.put(
     "/{customerId}",
+    summary="Update Customer",
     dependencies=[can_manage],
     response_model=Envelope[UpdatedCustomerData],
     responses=documented(CustomerNotFound, InvalidEmail, PreconditionFailed),
 )
 async def update_customer(customer_id: CustomerId, body: CustomerUpdate, database: DatabaseDep) -> Response:
-    """Update the fields of an existing customer that are sent."""
+    """Update the fields of an existing customer that are sent.
+
+    Fields that are not sent stay as they are; `"phone": null` removes the number. `updated_at` moves only
+    if something changed. With the `ETag` of Get Customer Details in `If-Match`, nobody else's change is
+    overwritten.
+    """
     changes = body.model_dump(exclude_unset=True)
     return envelope(customer=await database.write(customers.update_customer, customer_id, changes))
 
 
 @router.put(
     "/{customerId}/additional-info",
+    summary="Update Customer Additional Info",
     dependencies=[can_manage],
     response_model=Envelope[AdditionalInfoData],
     responses=documented(CustomerNotFound, PreconditionFailed),
@@ -90,5 +121,9 @@ async def update_customer(customer_id: CustomerId, body: CustomerUpdate, databas
 async def update_additional_info(
     customer_id: CustomerId, body: AdditionalInfo, database: DatabaseDep
 ) -> Response:
-    """Merge the sent keys into a customer's additional information; null removes a key."""
+    """Merge the sent keys into a customer's additional information.
+
+    Any JSON object is taken, up to 64 KiB and eight levels deep. Keys that are not sent stay; a key with
+    `null` is removed.
+    """
     return envelope(customer=await database.write(customers.update_additional_info, customer_id, body))

@@ -19,6 +19,7 @@ router = ApiRouter(tags=["Orders"])
 
 @router.get(
     "/{customerId}/orders",
+    summary="Get Customer Orders",
     dependencies=[can_view],
     response_model=Envelope[OrderListData],
     responses=documented(CustomerNotFound),
@@ -29,7 +30,11 @@ async def list_customer_orders(
     query: Annotated[OrderListQuery, Query()],
     database: DatabaseDep,
 ) -> Response:
-    """Get all orders of a specific customer, oldest first; page by page if a page is asked for."""
+    """Get all orders of a specific customer, oldest first.
+
+    They come all at once, or page by page if `page` or `per_page` is sent. The API takes no orders in: they
+    come with an import.
+    """
     items, total = await database.scan(orders.list_orders, customer_id, query.page, query.per_page)
     return envelope(page_headers(request, query.page, query.per_page or total, total), orders=items)
 

@@ -17,10 +17,16 @@ router = ApiRouter(tags=["Stats"])
 
 @router.get(
     "/get-stats/{customer}",
+    summary="Get Customer Stats",
     dependencies=[can_view],
     response_model=Envelope[StatsData],
     responses=documented(CustomerNotFound),
 )
 async def get_customer_stats(customer: Customer, database: DatabaseDep) -> Response:
-    """Get statistics for a specific customer."""
+    """Get statistics for a specific customer.
+
+    They count the orders whose payment is `paid`, `partially_paid` or `partially_refunded`. Amounts are in
+    cents; the average is rounded half up, and 0 without an order. The dates are those of the first and the
+    last such order.
+    """
     return envelope(stats=await database.read(stats.get_stats, customer))

@@ -19,6 +19,7 @@ router = ApiRouter(tags=["User attachment"])
 
 @router.get(
     "/attachable-user",
+    summary="Get Attachable Users",
     dependencies=[can_manage],
     response_model=Envelope[UserListData],
     responses=documented(),
@@ -26,7 +27,11 @@ router = ApiRouter(tags=["User attachment"])
 async def list_attachable_users(
     request: Request, query: Annotated[UserListQuery, Query()], database: DatabaseDep
 ) -> Response:
-    """Get the WordPress users that can be attached to customers."""
+    """Get the WordPress users that can be attached to customers.
+
+    These are the users who belong to no customer yet, 100 a page. It needs the permission to change
+    customers.
+    """
     items, total = await database.scan(
         user_attachment.list_attachable_users, query.search, query.page, query.per_page
     )
@@ -35,21 +40,30 @@ async def list_attachable_users(
 
 @router.post(
     "/{customerId}/attachable-user",
+    summary="Attach User to Customer",
     dependencies=[can_manage],
     response_model=Envelope[CustomerUserData],
     responses=documented(CustomerNotFound, InvalidUser),
 )
 async def attach_user(customer_id: CustomerId, body: UserRef, database: DatabaseDep) -> Response:
-    """Attach a WordPress user to a customer."""
+    """Attach a WordPress user to a customer.
+
+    Either has one partner at most: a user who is attached elsewhere or does not exist, and a customer who
+    has another user, are answered `invalid_user`. Attaching the same user again changes nothing.
+    """
     return envelope(customer=await database.write(user_attachment.attach_user, customer_id, body.user_id))
 
 
 @router.post(
     "/{customerId}/detach-user",
+    summary="Detach User from Customer",
     dependencies=[can_manage],
     response_model=Envelope[CustomerUserData],
     responses=documented(CustomerNotFound),
 )
 async def detach_user(customer_id: CustomerId, database: DatabaseDep) -> Response:
-    """Detach a WordPress user from a customer."""
+    """Detach a WordPress user from a customer.
+
+    It needs no body. Nothing changes if no user is attached.
+    """
     return envelope(customer=await database.write(user_attachment.detach_user, customer_id))

@@ -113,7 +113,7 @@ _TOP = "[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL_SCHEMA = {
     "format": "email",
     "pattern": rf"^(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_TOP}$",
-    "description": "Domains in other letters than ASCII are taken as well",
+    "description": "Of one customer alone, in any case; domains may have letters beyond ASCII",
 }
 Email = Annotated[str, BeforeValidator(checked_email), Field(max_length=254, json_schema_extra=EMAIL_SCHEMA)]
 WholeNumber = BeforeValidator(whole_number)

@@ -43,7 +43,9 @@ class BulkAction(Input):
     model_config = ConfigDict(json_schema_extra=_describe_action)
 
     action: BulkActionName
-    customer_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+    customer_ids: Annotated[
+        list[Id], Field(min_length=1, max_length=MAX_CUSTOMERS, description="A repeated one counts once")
+    ]
     data: BulkActionData = Field(
         default_factory=BulkActionData, validate_default=True, json_schema_extra=_describe_nothing
     )

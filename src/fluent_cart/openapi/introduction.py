@@ -1,0 +1,34 @@
+"""What the document says before its operations: the introduction of the docs page, and the tags."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+
+from fluent_cart.errors import ApiError
+
+TITLE = "FluentCart Customers API"
+SUMMARY = "Customers of a FluentCart shop"
+LICENSE = {"name": "MIT", "identifier": "MIT"}
+# In the contract's order, which is that of the operations within them as well.
+TAGS = [
+    {"name": "Customers", "description": "List, create, read and update customers."},
+    {"name": "Stats", "description": "What a customer spent, on how many orders, and when."},
+    {"name": "Orders", "description": "The orders of a customer."},
+    {"name": "Addresses", "description": "The addresses of a customer, exactly one of which is primary."},
+    {"name": "User attachment", "description": "The WordPress user that a customer is attached to."},
+    {"name": "Bulk actions", "description": "One action on many customers."},
+]
+# The samples' server is the contract's, and a client of the document talks to the one that it came from.
+SERVERS = [{"url": "/", "description": "The server that this document comes from"}]
+
+
+def describe() -> str:
+    """Return the introduction, in Markdown, with a row for each error."""
+    text = (files(__package__) / "introduction.md").read_text("utf-8")
+    return text.replace("{errors}", "\n".join(_error_rows()))
+
+
+def _error_rows() -> Iterator[str]:
+    yield "| status | code | when |"
+    yield "|---|---|---|"
+    for error in sorted(ApiError.__subclasses__(), key=lambda error: error.status):
+        yield f"| {error.status} | `{error.code}` | {error.when} |"
