@@ -35,7 +35,7 @@ from fluent_cart.wordpress.names import NAMES, translated
 Arguments = dict[str, Any]
 CUSTOMER = "customer_id"
 # What stands where a customer's id could, and is none for any method (decision 80).
-_FIXED = r"(?!(?:attachable-user|do-bulk-action)$)"
+_FIXED = r"(?!(?:attachable-user|do-bulk-action|export)$)"
 # A function's arguments by name, each the result of an earlier call, by its place.
 Results = tuple[tuple[str, int], ...]
 

@@ -10,6 +10,7 @@ from shop_client.api.customers import create_customer, get_customer, list_custom
 from shop_client.api.user_attachment import attach_user, list_attachable_users
 from shop_client.models import (
     AddressCreate,
+    AddressCreateCountry,
     AddressRef,
     BulkAction,
     BulkActionName,
@@ -32,7 +33,9 @@ new = create_customer.sync(client=client, body=CustomerCreate("typed@example.com
 assert isinstance(new, NewCustomerResponse)
 customer_id = new.data.customer.id
 
-place = create_address.sync(customer_id, client=client, body=AddressCreate("1 Main St", "Berlin", "DE"))
+place = create_address.sync(
+    customer_id, client=client, body=AddressCreate("1 Main St", "Berlin", AddressCreateCountry.DE)
+)
 assert isinstance(place, NewAddressResponse)
 make_address_primary.sync(customer_id, client=client, body=AddressRef(place.data.address.id))
 users = list_attachable_users.sync(client=client)

@@ -199,7 +199,7 @@ class TestOperations:
         assert ("requestBody" in operation) == ("request_body" in example)
         if "requestBody" in operation:
             content = operation["requestBody"]["content"]
-            assert list(content) == [JSON]
+            assert list(content) == [JSON, "application/x-www-form-urlencoded"]
             assert content[JSON]["example"] == example["request_body"]
 
     def test_it_names_the_errors_of_every_operation(self, operation: Operation) -> None:

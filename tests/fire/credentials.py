@@ -170,7 +170,7 @@ async def timing(shop: Shop, scale: Scale) -> list[Figure]:
     ]
 
 
-@bar("A9, the form", "32 clients sign in by form with wrong passwords", SQLITE)
+@bar("A9b", "32 clients sign in by form with wrong passwords", SQLITE)
 async def guessing_by_form(shop: Shop, scale: Scale) -> list[Figure]:
     shop.add_customers(1)
     return await _guess(shop, scale, form("manager", "wrong"), {403, 429})

@@ -13,8 +13,8 @@ WITNESSES = (
 AUTH, POLICIES = "auth.py", "policies.py"
 # Where, what is there, and what it becomes.
 MUTANTS = (
-    (AUTH, 'if scheme.lower() != "basic":', 'if scheme != "Basic":'),
-    (AUTH, 'if scheme.lower() != "basic":', 'if scheme.lower() == "bearer":'),
+    (AUTH, 'if scheme.lower() != b"basic":', 'if scheme != b"Basic":'),
+    (AUTH, 'if scheme.lower() != b"basic":', 'if scheme.lower() == b"bearer":'),
     (AUTH, "validate=True", "validate=False"),
     (AUTH, 'if not colon or "\\0" in name:', "if not colon:"),
     (AUTH, 'if not colon or "\\0" in name:', 'if "\\0" in name:'),

@@ -46,7 +46,7 @@ LOCK = 'bindparam("customer_id")).with_for_update()'
 NO_ROW_LOCK = Change(f"{PACKAGE}/services/customers.py", LOCK, LOCK.removesuffix(".with_for_update()"))
 LOOK_UP = "await database.read(users.find_by_application_password, "
 ECHO = Change(
-    f"{PACKAGE}/handlers.py",
+    f"{PACKAGE}/faults.py",
     'TEXTS.get(fault["type"], fault["msg"])',
     "f\"{TEXTS.get(fault['type'], fault['msg'])}: {fault.get('input')}\"",
 )

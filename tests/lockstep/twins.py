@@ -137,7 +137,14 @@ async def _send(app: FastAPI, method: str, path: str, body: bytes, headers: Mapp
     content = bytearray()
     path, _, query = path.partition("?")
 
+    sent = False
+
     async def receive() -> dict[str, Any]:
+        nonlocal sent
+        if sent:
+            # A client that waits for its answer; who sends a file listens for it to go.
+            await asyncio.Event().wait()
+        sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:

@@ -28,7 +28,12 @@ class TestProfile:
 
     @pytest.mark.parametrize(
         ("role", "held"),
-        [("administrator", EVERYTHING), ("manager", EVERYTHING), ("worker", VIEW), ("subscriber", [])],
+        [
+            ("administrator", [*EVERYTHING, "server/operate"]),
+            ("manager", EVERYTHING),
+            ("worker", VIEW),
+            ("subscriber", []),
+        ],
     )
     async def test_for_editing_has_role_and_capabilities(
         self, client_of: MakeClient, role: str, held: list[str]

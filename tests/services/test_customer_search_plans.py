@@ -28,7 +28,7 @@ TERMS = ("smith", "john smith", "+1 (234) 567", "5551", "o'brien")
 INDEXES = {field: f"ix_customers_{field}" for field in SortField}
 
 
-def explain(url: str, statement: ClauseElement, values: dict[str, Any]) -> str:
+def explain(url: str, statement: ClauseElement, values: dict[str, Any], *, bitmaps: bool = True) -> str:
     """Return the plan of ``statement`` in a shop so large that reading all of it is out of the question."""
     with connect(url) as connection:
         if connection.dialect.name == "sqlite":
@@ -37,6 +37,7 @@ def explain(url: str, statement: ClauseElement, values: dict[str, Any]) -> str:
             prefix, detail = "EXPLAIN", 0
             connection.execute(text("SET LOCAL enable_seqscan = off"))
             connection.execute(text("SET LOCAL enable_sort = off"))
+            connection.execute(text(f"SET LOCAL enable_bitmapscan = {'on' if bitmaps else 'off'}"))
         sql: Any = statement.params(values).compile(connection, compile_kwargs={"render_postcompile": True})
         bound = tuple(sql.params[name] for name in sql.positiontup) if sql.positiontup else sql.params
         return "\n".join(row[detail] for row in connection.exec_driver_sql(f"{prefix} {sql}", bound))
@@ -70,7 +71,8 @@ def test_a_page_near_the_start_is_read_in_order(settings: Settings) -> None:
 
 def test_the_usual_filter_is_counted_from_its_index(settings: Settings) -> None:
     count = customer_search._count(frozenset(FILTERS)).statement
-    plan = explain(settings.database_url, count, FILTERS)
+    # In a shop as small as this one, a bitmap of some of the conditions costs less than an index of all.
+    plan = explain(settings.database_url, count, FILTERS, bitmaps=False)
     assert re.search(r"(COVERING INDEX|Index Only Scan using) ix_customers_filter", plan), plan
 
 

@@ -208,7 +208,7 @@ class TestRequestIds:
             raise NotImplementedError
 
         with pytest.raises(RuntimeError, match="too late"):
-            await RequestIdMiddleware(broken)({"type": "http", "headers": []}, receive, send)
+            await RequestIdMiddleware(broken)({"type": "http", "method": "GET", "headers": []}, receive, send)
         assert [message["type"] for message in sent] == ["http.response.start"]
         assert [record.message.startswith("Unexpected error") for record in caplog.records] == [True]
 

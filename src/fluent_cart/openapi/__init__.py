@@ -21,7 +21,6 @@ from fluent_cart.openapi.introduction import TAGS as TAGS
 from fluent_cart.openapi.introduction import TITLE as TITLE
 from fluent_cart.openapi.introduction import describe as describe
 from fluent_cart.openapi.security import FRESH_NONCE, SESSION_SCHEMES
-from fluent_cart.schemas import additional_info
 from fluent_cart.schemas.base import MAX_ID
 
 # The errors of every operation, and those of every operation with input or with a body.
@@ -80,7 +79,6 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas.update(_ERROR_SCHEMAS)
     document["components"]["securitySchemes"] |= SESSION_SCHEMES
-    schemas |= additional_info.SCHEMAS
     examples = json.loads((files(__package__) / "examples.json").read_text("utf-8"))
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -16,7 +16,8 @@ def form(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, Any]:
     A form has texts alone: it says nothing in place of null, and its objects hold texts.
     """
     schema = _resolved(schema, schemas)
-    described: Schema = {name: schema[name] for name in ("type", "title", "propertyNames") if name in schema}
+    # Not the title: it is the name of the JSON, and generated clients would make one type of both.
+    described: Schema = {name: schema[name] for name in ("type", "propertyNames") if name in schema}
     if "properties" not in schema:
         return {"schema": described | {"additionalProperties": _TEXT}}
     names = {name: _name(name, _resolved(member, schemas)) for name, member in schema["properties"].items()}
@@ -24,8 +25,6 @@ def form(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, Any]:
         names[name]: _member(member, schemas) for name, member in schema["properties"].items()
     }
     described["required"] = [names[name] for name in schema.get("required", ())]
-    if "anyOf" in schema:
-        described["anyOf"] = schema["anyOf"]
     objects = [name for name, member in described["properties"].items() if member.get("type") == "object"]
     nested = {name: {"style": "deepObject", "explode": True} for name in objects}
     return {"schema": described, **({"encoding": nested} if nested else {})}

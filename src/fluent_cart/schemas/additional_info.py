@@ -11,19 +11,19 @@ MAX_BYTES = 64 * 1024
 MAX_LEVELS = 8
 TOO_DEEP = f"Must be nested at most {MAX_LEVELS} levels deep"
 TOO_LARGE = "Must be at most 64 KiB of JSON"
+NUL = "Must not contain the character NUL"
+NOT_STORABLE = "Must contain only valid Unicode and 64-bit numbers"
 
 
 def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
     """Refuse what is too deep or too large, and what cannot be stored as UTF-8 JSON."""
     for text in _texts(info, level=1):
         if "\0" in text:
-            raise PydanticCustomError("text_nul", "Must not contain the character NUL")
+            raise PydanticCustomError("text_nul", NUL)
     try:
         size = len(orjson.dumps(info))
     except (TypeError, orjson.JSONEncodeError):  # lone surrogates, integers over 64 bits
-        raise PydanticCustomError(
-            "json_value", "Must contain only valid Unicode and 64-bit numbers"
-        ) from None
+        raise PydanticCustomError("json_value", NOT_STORABLE) from None
     if size > MAX_BYTES:
         raise PydanticCustomError("json_size", TOO_LARGE)
     return info
@@ -42,25 +42,13 @@ def _texts(value: Any, level: int) -> Iterator[str]:
             yield from _texts(member, level + 1)
 
 
-# The same in the words of JSON Schema, which has none for depth and size; the document gets it from here.
-_TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
-_MEMBERS = {
-    "propertyNames": {"pattern": _TEXT["pattern"]},
-    "additionalProperties": {"$ref": "#/components/schemas/JsonValue"},
-}
-SCHEMAS: dict[str, Any] = {
-    "JsonValue": {
-        "title": "JsonValue",
-        "description": f"Any JSON but NUL, nested at most {MAX_LEVELS} levels deep and at most 64 KiB in all",
-        "anyOf": [
-            {"type": ["null", "boolean"]},
-            {"type": "number", "minimum": -(2**63), "maximum": 2**64 - 1},
-            _TEXT,
-            {"type": "array", "items": _MEMBERS["additionalProperties"]},
-            {"type": "object", **_MEMBERS},
-        ],
-    }
+# What generated clients can read. JSON Schema could say more of NUL and of numbers within values, by a type
+# that holds itself; the usual generators for Python and TypeScript make nothing of one.
+_DESCRIBED: dict[str, Any] = {
+    "description": f"Any JSON but NUL, nested at most {MAX_LEVELS} levels deep and at most 64 KiB in all",
+    "propertyNames": {"pattern": r"^[^\u0000]*$"},
+    "additionalProperties": True,
 }
 AdditionalInfo = Annotated[
-    dict[str, Any], AfterValidator(check_additional_info), Field(json_schema_extra=dict(_MEMBERS))
+    dict[str, Any], AfterValidator(check_additional_info), Field(json_schema_extra=_DESCRIBED)
 ]

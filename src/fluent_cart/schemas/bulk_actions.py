@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from fluent_cart.enums import BulkActionName, CustomerStatus, ExportFormat
 from fluent_cart.schemas.base import Id, Input, Output
@@ -20,28 +20,13 @@ class _StatusData(BulkActionData):
     status: CustomerStatus
 
 
-def _describe_action(schema: dict[str, Any]) -> None:
-    """Say what ``check_data`` asks for: `update_status` needs the status."""
-    status = {"required": ["status"], "properties": {"status": {"type": "string"}}}
-    needy, others = BulkActionName.UPDATE_STATUS, {*BulkActionName} - {BulkActionName.UPDATE_STATUS}
-    schema["anyOf"] = [
-        {
-            "required": ["data"],
-            "properties": {"action": {"const": needy.value}, "data": {"type": "object", **status}},
-        },
-        {"properties": {"action": {"enum": sorted(others)}}},
-    ]
-
-
 def _describe_nothing(schema: dict[str, Any]) -> None:
     """Say which ways to write no data there are."""
-    nothing = [{"type": "null"}, {"const": ""}, {"type": "array", "maxItems": 0}]
+    nothing = [{"type": "null"}, {"const": ""}, {"type": "array", "items": {}, "maxItems": 0}]
     schema["anyOf"] = [{"$ref": schema.pop("$ref")}, *nothing]
 
 
 class BulkAction(Input):
-    model_config = ConfigDict(json_schema_extra=_describe_action)
-
     action: BulkActionName
     customer_ids: Annotated[
         list[Id], Field(min_length=1, max_length=MAX_CUSTOMERS, description="A repeated one counts once")
