@@ -11,14 +11,14 @@ from fluent_cart.routers import (
     user_profile,
 )
 
-# Fixed paths come before the ones with a customer's id, which would swallow them.
+# In the order of the documentation, which is that of how often they are called: routes are tried in turn.
 ROUTERS = (
-    stats.router,
-    bulk_actions.router,
-    user_attachment.router,
-    customer_export.router,
     customers.router,
+    customer_export.router,
+    stats.router,
     orders.router,
     addresses.router,
+    user_attachment.router,
+    bulk_actions.router,
     user_profile.router,
 )
