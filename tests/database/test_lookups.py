@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Integer, String, bindparam, cast, func, selec
 
 from fluent_cart.database import Database, create_database
 from fluent_cart.database.lookups import Lookups
-from fluent_cart.database.postgresql import engine
+from fluent_cart.database.postgresql_engine import engine
 from fluent_cart.errors import CustomerNotFound, ServiceUnavailable
 from fluent_cart.prepared import Prepared
 from fluent_cart.schemas.customers import CustomerCreate
@@ -126,7 +126,7 @@ async def test_on_connections_that_are_lost_once_they_are_taken_run_again(lookup
 
 
 async def test_that_are_never_answered_are_503(lookups: Lookups, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fluent_cart.database.lookups.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("fluent_cart.database.wire.ANSWER_SECONDS", 0.1)
     with pytest.raises(ServiceUnavailable):
         await lookups.run(lambda connection: sleep(connection, 3))
 

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, insert, text, update
 
 from fluent_cart.clock import now
 from fluent_cart.database import connect, create_database
-from fluent_cart.database.postgresql import ATTEMPTS, LIMITS
+from fluent_cart.database.postgresql import ATTEMPTS
+from fluent_cart.database.postgresql_engine import LIMITS
 from fluent_cart.errors import InvalidEmail, ServiceUnavailable
 from fluent_cart.models import Customer
 from fluent_cart.schemas.customers import CustomerCreate

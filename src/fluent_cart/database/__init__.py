@@ -54,9 +54,9 @@ def connect(url: str) -> Iterator[Connection]:
     if _kind(url) == SQLITE:
         engine = sqlite.engine(url, begin="BEGIN IMMEDIATE", connections=1, create=True)
     else:
-        from fluent_cart.database import postgresql
+        from fluent_cart.database import postgresql_engine
 
-        engine = postgresql.engine(url, connections=1, limits={})
+        engine = postgresql_engine.engine(url, connections=1, limits={})
     try:
         with engine.begin() as connection:
             yield connection
@@ -68,9 +68,9 @@ def settle(url: str) -> None:
     """Let a database that was just filled find out what it holds, as it would by itself minutes later."""
     # SQLite needs nothing of the kind.
     if _kind(url) == POSTGRESQL:
-        from fluent_cart.database import postgresql
+        from fluent_cart.database import postgresql_engine
 
-        postgresql.vacuum(url)
+        postgresql_engine.vacuum(url)
 
 
 def describe(url: str) -> str:

@@ -13,18 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import orjson
-import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from fluent_cart import metrics
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.lookups import Lookups
-from fluent_cart.database.streams import STALL_SECONDS
-from fluent_cart.database.time_as_text import TimeAsText
+from fluent_cart.database.postgresql_engine import STREAM_LIMITS, engine
 from fluent_cart.database.unit import Unit, Work
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.prepared import execute
@@ -32,18 +28,6 @@ from fluent_cart.prepared import execute
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Milliseconds: no request may hold a connection, a lock or an open transaction for longer.
-LIMITS = {
-    "statement_timeout": 5000,
-    "lock_timeout": 3000,
-    "idle_in_transaction_session_timeout": 10000,
-}
-# A read that is taken in pieces may be asked for the next one late.
-STREAM_LIMITS: Mapping[str, int | str] = {
-    **LIMITS,
-    "idle_in_transaction_session_timeout": int(2000 * STALL_SECONDS),
-    "default_transaction_read_only": "on",
-}
 # Some connections are kept for administrators; reserved_connections is there from PostgreSQL 16 on.
 _CAPACITY = text(
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
@@ -210,47 +194,3 @@ def _did_not_happen(error: DBAPIError, committing: bool) -> bool:
         return True
     # The connection was lost, perhaps with an old server; had it been lost in COMMIT, nobody could tell.
     return not committing and error.connection_invalidated
-
-
-def engine(
-    url: str,
-    *,
-    connections: int,
-    isolation_level: IsolationLevel | None = None,
-    limits: Mapping[str, int | str] = LIMITS,
-) -> Engine:
-    """Return an engine whose sessions obey ``limits``; without any they may take as long as they need."""
-    made = create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        isolation_level=isolation_level,
-        # Personal data stays out of error texts, and so out of logs.
-        hide_parameters=True,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
-        connect_args={
-            "application_name": "fluent-cart",
-            "connect_timeout": 3,
-            "options": " ".join(
-                f"-c {name}={value}" for name, value in {"timezone": "UTC", **limits}.items()
-            ),
-        },
-    )
-
-    @event.listens_for(made, "connect")
-    def configure(connection: psycopg.Connection, _record: Any) -> None:
-        connection.adapters.register_loader("timestamptz", TimeAsText)
-
-    return made
-
-
-def vacuum(url: str) -> None:
-    """Find out which pages hold nothing but what everybody sees.
-
-    Until then an index alone answers nothing: a deep page of a million customers takes fifty times as long.
-    """
-    made = engine(url, connections=1, isolation_level="AUTOCOMMIT", limits={})
-    with made.connect() as connection:
-        connection.exec_driver_sql("VACUUM (ANALYZE)")
-    made.dispose()
