@@ -79,7 +79,7 @@ class Measured:
         # Rounds by the speed of the static bytes: the steadiest are neighbours in that order.
         order = sorted(range(len(static)), key=lambda number: static[number].per_second)
         windows = [order[start : start + self.rounds] for start in range(len(order) - self.rounds + 1)]
-        if not windows:
+        if not (windows and results):
             return results
         fastest_by = [static[window[-1]].per_second / static[window[0]].per_second for window in windows]
         return [results[number] for number in sorted(windows[fastest_by.index(min(fastest_by))])]
