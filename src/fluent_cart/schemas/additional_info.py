@@ -7,12 +7,11 @@ import orjson
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from fluent_cart.schemas.base import NO_NUL
-
 MAX_BYTES = 64 * 1024
 MAX_LEVELS = 8
 TOO_DEEP = f"Must be nested at most {MAX_LEVELS} levels deep"
 TOO_LARGE = "Must be at most 64 KiB of JSON"
+NUL = "Must not contain the character NUL"
 NOT_STORABLE = "Must contain only valid Unicode and 64-bit numbers"
 
 
@@ -20,7 +19,7 @@ def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
     """Refuse what is too deep or too large, and what cannot be stored as UTF-8 JSON."""
     for text in _texts(info, level=1):
         if "\0" in text:
-            raise PydanticCustomError("text_nul", NO_NUL)
+            raise PydanticCustomError("text_nul", NUL)
     try:
         size = len(orjson.dumps(info))
     except (TypeError, orjson.JSONEncodeError):  # lone surrogates, integers over 64 bits

@@ -11,7 +11,6 @@ from pydantic_core import PydanticCustomError
 MAX_ID = 2**63 - 1
 # Integers beyond this are not exact in a JavaScript client.
 MAX_EXACT = 2**53
-NO_NUL = "Must not contain the character NUL"
 
 # A reserved domain is bad luck for delivery, not for syntax, and imported shops have some (decision 13).
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
@@ -70,7 +69,7 @@ def clean_text(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if "\0" in value:
-        raise PydanticCustomError("text_nul", NO_NUL)
+        raise PydanticCustomError("text_nul", "Must not contain the character NUL")
     return unicodedata.normalize("NFC", value)
 
 
