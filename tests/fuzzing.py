@@ -143,13 +143,13 @@ def _count(event: events.ScenarioFinished, found: Fuzzed) -> None:
 def filter_query(_context: schemathesis.HookContext, query: Any) -> bool:
     """Leave out what is no longer invalid once it is written down.
 
-    Null becomes an empty text, which is no filter; a list becomes a repeated name, of which PHP and this
-    server take the last.
+    Null becomes an empty text, which is no filter, and so is an empty text in place of all filters; a list
+    becomes a repeated name, of which PHP and this server take the last.
     """
-    filters = query.get("filters") if isinstance(query, dict) else None
-    return not isinstance(filters, dict) or not any(
-        value is None or isinstance(value, list) for value in filters.values()
-    )
+    filters = query.get("filters", {}) if isinstance(query, dict) else {}
+    if isinstance(filters, dict):
+        return not any(value is None or isinstance(value, list) for value in filters.values())
+    return filters not in (None, "", [])
 
 
 @schemathesis.check

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCKS = sorted(path.name for path in ROOT.glob("*.lock"))
+LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
 
 
 def test_there_is_one_for_each_purpose() -> None:
