@@ -17,6 +17,8 @@ import httpx
 COMMAND = str(Path(sys.executable).with_name("fluent-cart"))
 # On a machine that does much else besides.
 START_SECONDS = 60
+# What is passed is the first file after standard error, and meant for the process that the shell becomes.
+PASS_ON = 'exec 3<&{0}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
 
 
 class Server(NamedTuple):
@@ -82,16 +84,22 @@ def server(
     environment: Mapping[str, str] | None = None,
     path: str = "/readyz",
     under: Sequence[str] = (),
+    listening: socket.socket | None = None,
 ) -> Iterator[Server]:
     """Run ``fluent-cart serve`` in ``folder``, where it writes server.log; give it once ``path`` answers 200.
 
     ``environment`` is what it finds there beside the test's own, ``under`` a command that runs it and becomes
-    it. Of several workers, one is ready.
+    it, ``listening`` a socket that it is passed as systemd does. Of several workers, one is ready.
     """
-    address = f"http://127.0.0.1:{(port := free_port())}"
+    port = listening.getsockname()[1] if listening else free_port()
+    address = f"http://127.0.0.1:{port}"
+    passed = [listening.fileno()] if listening else []
+    if passed:
+        under = ["bash", "-c", PASS_ON.format(*passed), "bash", *under]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [*under, COMMAND, "serve", "--port", str(port), *arguments],
+            pass_fds=passed,
             cwd=folder,
             # A test's load comes from one user.
             env={**os.environ, "FLUENT_CART_RATE_LIMIT": "0", **(environment or {})},

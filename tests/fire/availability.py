@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from itertools import repeat
 
 import psycopg
@@ -18,10 +18,6 @@ from tests.fire.history import History
 from tests.fire.shops import POSTGRESQL, REQUESTS, SQLITE, Shop, serving
 from tests.load import BROKEN, HOST, Answer, answers_of, ask, connected, eventually, loading, statuses
 from tests.server import Server, started, until
-
-MISSING = {
-    "E10": "`serve` takes no listening socket from a parent; the way to a new version is SIGHUP (E9)",
-}
 
 
 @bar("E4", "PostgreSQL stopped fast, immediately and by SIGKILL, three times each", POSTGRESQL)
@@ -129,7 +125,7 @@ async def replaced(shop: Shop, scale: Scale) -> list[Figure]:
     answers: list[Answer] = []
     rounds, given_up = min(scale.cycles, 5), 0
     with serving(shop) as running:
-        async with _asking(running, answers):
+        async with _asking(running.port, answers):
             for _ in range(rounds):
                 before = set(running.workers())
                 # A new worker that is not ready in time leaves the old one in place: it is asked again.
@@ -152,18 +148,49 @@ async def replaced(shop: Shop, scale: Scale) -> list[Figure]:
     ]
 
 
+@bar("E10", "restarted 5 times under load over new connections, its socket kept by its parent", SQLITE)
+async def restarted(shop: Shop, scale: Scale) -> list[Figure]:
+    shop.add_customers(1)
+    answers: list[Answer] = []
+    rounds = min(scale.cycles, 5)
+    with socket.create_server((HOST, 0), backlog=1024) as listening:
+        async with AsyncExitStack() as running:
+            await running.enter_async_context(_aside(serving(shop, listening=listening)))
+            async with _asking(listening.getsockname()[1], answers):
+                for number in range(rounds):
+                    await eventually(lambda: len(answers) >= (number + 1) * 400)  # noqa: B023
+                    await running.aclose()
+                    await running.enter_async_context(_aside(serving(shop, listening=listening)))
+                await eventually(lambda: len(answers) >= (rounds + 1) * 400)
+    return [
+        at_most(f"failed of {len(answers):,} requests", sum(not a.ok for a in answers), 1),
+        at_least("requests", len(answers), 2000),
+        at_most("longest wait of a request", max(answer.seconds for answer in answers), 5, "s"),
+    ]
+
+
+@asynccontextmanager
+async def _aside(context: AbstractContextManager[object]) -> AsyncIterator[None]:
+    """Enter and leave what waits for a server, while the event loop goes on."""
+    await asyncio.to_thread(context.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(context.__exit__, None, None, None)
+
+
 def _refusals(shop: Shop) -> int:
     return (shop.folder / "server.log").read_text().count("aborting the restart")
 
 
 @asynccontextmanager
-async def _asking(running: Server, answers: list[Answer]) -> AsyncIterator[None]:
+async def _asking(port: int, answers: list[Answer]) -> AsyncIterator[None]:
     """Let eight callers ask, each time over a new connection."""
     stop = asyncio.Event()
 
     async def call() -> None:
         while not stop.is_set():
-            answers.append(await ask(running.port, REQUESTS.read("/1")))
+            answers.append(await ask(port, REQUESTS.read("/1")))
             # The server is to be busy, not the machine: a new worker needs some of it.
             await asyncio.sleep(0.01)
 
@@ -181,7 +208,7 @@ async def worker_lost(shop: Shop, scale: Scale) -> list[Figure]:
     shop.add_customers(1)
     answers: list[Answer] = []
     with serving(shop) as running:
-        async with _asking(running, answers):
+        async with _asking(running.port, answers):
             killed = await asyncio.to_thread(_seconds_to_replace, shop, running, signal.SIGKILL)
             hung = await asyncio.to_thread(_seconds_to_replace, shop, running, signal.SIGSTOP)
         workers = running.workers()

@@ -1,6 +1,7 @@
 """Fresh shops on either database, and servers on them."""
 
 import shutil
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,13 +109,16 @@ def serving(
     *,
     environment: Mapping[str, str] | None = None,
     under: Sequence[str] = (),
+    listening: socket.socket | None = None,
 ) -> Iterator[Server]:
     """Serve a shop with workers that are all ready; remember what they logged."""
     log = shop.folder / "server.log"
     everything = {**shop.environment, **(environment or {})}
     options = ("--workers", str(workers))
     try:
-        with server(shop.folder, *options, environment=everything, under=under) as running:
+        with server(
+            shop.folder, *options, environment=everything, under=under, listening=listening
+        ) as running:
             until(lambda: len(started(shop.folder)) >= workers, "all workers")
             yield running
     finally:

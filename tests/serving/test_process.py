@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from fluent_cart.services import invariants
 from fluent_cart.settings import Settings
 from tests import postgres
 from tests.conftest import credentials, secret_of
-from tests.server import Server, free_port, server, started, until
+from tests.server import COMMAND, Server, free_port, server, started, until
 
 # How long anything here may take on a busy machine before it counts as never.
 NEVER = 30
@@ -158,6 +159,35 @@ class TestWorkers:
             running.process.kill()
             until(lambda: not listens(running.port), "no orphans")
         assert "The supervisor is gone" in (tmp_path / "server.log").read_text()
+
+
+class TestPassedSocket:
+    def test_callers_wait_in_it_while_the_server_restarts(
+        self, sqlite_settings: Settings, tmp_path: Path
+    ) -> None:
+        """E10 in short: with `deploy/fluent-cart.socket`, nobody is refused."""
+        environment = {"FLUENT_CART_DATABASE_URL": sqlite_settings.database_url}
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            with server(tmp_path, environment=environment, listening=listening) as running:
+                # The caller's own address is known as ever: these are for this machine alone.
+                assert status(running, "/metrics") == 200
+                assert f"Docs: {running.address}/docs" in (tmp_path / "server.log").read_text()
+            with closing(HTTPConnection("127.0.0.1", running.port, timeout=NEVER)) as waiting:
+                waiting.request("GET", "/readyz")
+                with server(tmp_path, "--workers", "2", environment=environment, listening=listening):
+                    assert waiting.getresponse().status == 200
+
+    def test_of_several_none_is_chosen(self, sqlite_settings: Settings, tmp_path: Path) -> None:
+        refused = subprocess.run(
+            ["bash", "-c", 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', "bash", COMMAND, "serve"],
+            cwd=tmp_path,
+            env={**os.environ, "FLUENT_CART_DATABASE_URL": sqlite_settings.database_url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert refused.returncode == 1
+        assert "Started with several sockets" in refused.stderr
 
 
 def aborted(folder: Path) -> int:

@@ -19,6 +19,9 @@ from fluent_cart.serving.logs import log_config
 from fluent_cart.serving.protocol import Protocol
 from fluent_cart.settings import Settings
 
+# Of the files that a process is started with, after standard input, output and error.
+FIRST_PASSED = 3
+
 
 def serve(
     demonstrate: Annotated[
@@ -38,7 +41,11 @@ def serve(
     # The demo's password is public, so it listens on the network only when told so on this command line.
     host = host or (settings.host if not demonstrate else "127.0.0.1")
     port = port or settings.port
-    _require_free_port(host, port)
+    passed = _passed_socket()
+    if passed is None:
+        _require_free_port(host, port)
+    else:
+        host, port = _name_of(passed)
     if demonstrate:
         settings = settings.model_copy(update={"database_url": demo.DATABASE_URL})
         demo.create(settings)
@@ -56,6 +63,7 @@ def serve(
             ws="none",
             host=host,
             port=port,
+            fd=passed,
             workers=workers,
             log_config=log_config(settings.log_level, settings.log_format),
             log_level=settings.log_level,
@@ -90,6 +98,24 @@ def _require_database(settings: Settings, workers: int) -> None:
         if not is_on_server(settings.database_url):
             raise
         complain(f"Requests are answered 503 until the database answers: {str(error.orig).splitlines()[0]}")
+
+
+def _passed_socket() -> int | None:
+    """Return the number of the listening socket that this process was given, if it was (sd_listen_fds(3)).
+
+    Whoever made it keeps it while the server restarts: callers then wait in it, and are not refused.
+    """
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    if os.environ.get("LISTEN_FDS") != "1":
+        raise CommandError("Started with several sockets: one ListenStream= is what it can listen on")
+    return FIRST_PASSED
+
+
+def _name_of(number: int) -> tuple[str, int]:
+    with socket.socket(fileno=os.dup(number)) as listening:
+        host, port, *_ = listening.getsockname()
+    return host, port
 
 
 def _require_free_port(host: str, port: int) -> None:
