@@ -207,13 +207,14 @@ class TestUnit:
     @pytest.mark.skipif(SYSTEMD is None, reason="THE SYSTEMD UNIT WAS NOT CHECKED: no systemd-analyze here")
     def test_is_found_good_by_systemd(self, tmp_path: Path) -> None:
         assert SYSTEMD
-        unit = tmp_path / "fluent-cart.service"
+        unit, socket = tmp_path / "fluent-cart.service", tmp_path / "fluent-cart.socket"
         unit.write_text(UNIT.replace("/opt/fluent-cart/bin/fluent-cart", COMMAND))
+        shutil.copy(ROOT / "deploy" / socket.name, socket)
         for command in (
-            ["verify", "--man=no"],
-            ["security", "--offline=yes", "--no-pager", f"--threshold={MAX_EXPOSURE * 10:.0f}"],
+            ["verify", "--man=no", str(unit), str(socket)],
+            ["security", "--offline=yes", "--no-pager", f"--threshold={MAX_EXPOSURE * 10:.0f}", str(unit)],
         ):
-            done = subprocess.run([SYSTEMD, *command, unit], capture_output=True, text=True, check=False)
+            done = subprocess.run([SYSTEMD, *command], capture_output=True, text=True, check=False)
             assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
