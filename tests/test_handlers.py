@@ -6,7 +6,6 @@ The applications here are made for one test each: they fail in ways that the sho
 import inspect
 import logging
 import re
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -51,12 +50,6 @@ def app() -> FastAPI:
     made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_handlers(made)
     return made
-
-
-def all_errors(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
-    for error in of.__subclasses__():
-        yield error
-        yield from all_errors(error)
 
 
 # Every error as it is raised without a word of explanation, and what it is answered with.
@@ -200,11 +193,11 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
 class TestErrors:
     def test_tree_in_the_docstring_is_the_classes(self) -> None:
         lines = re.findall(r"[├└]── (\w+) +(\d+)  (\w+)$", errors.__doc__ or "", re.M)
-        classes = [(error.__name__, str(error.status), error.code) for error in all_errors()]
+        classes = [(error.__name__, str(error.status), error.code) for error in errors.every_error()]
         assert lines == classes
 
     def test_every_one_is_tried_below(self) -> None:
-        assert {type(error) for error, *_ in ENVELOPES} == set(all_errors())
+        assert {type(error) for error, *_ in ENVELOPES} == set(errors.every_error())
 
     @pytest.mark.parametrize(
         ("error", "expected", "headers"), ENVELOPES, ids=[type(error).__name__ for error, *_ in ENVELOPES]
@@ -443,4 +436,4 @@ def test_no_other_error_is_defined_in_the_module() -> None:
         for _, value in inspect.getmembers(errors, inspect.isclass)
         if value.__module__ == errors.__name__
     ]
-    assert set(defined) == {ApiError, *all_errors()}
+    assert set(defined) == {ApiError, errors.TryAgain, *errors.every_error()}

@@ -4,16 +4,22 @@ from enum import StrEnum
 
 
 class CustomerStatus(StrEnum):
+    """Whether a customer is active; the server treats both alike."""
+
     ACTIVE = "active"
     INACTIVE = "inactive"
 
 
 class AddressType(StrEnum):
+    """What an address is for."""
+
     BILLING = "billing"
     SHIPPING = "shipping"
 
 
 class OrderStatus(StrEnum):
+    """How far an order is."""
+
     DRAFT = "draft"
     PENDING = "pending"
     PROCESSING = "processing"
@@ -24,6 +30,8 @@ class OrderStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
+    """How far an order is paid; it counts towards the totals once it is paid, also in part (decision 16)."""
+
     PENDING = "pending"
     AUTHORIZED = "authorized"
     PAID = "paid"
@@ -39,6 +47,8 @@ class PaymentStatus(StrEnum):
 
 
 class SortField(StrEnum):
+    """What a list is sorted by."""
+
     ID = "id"
     EMAIL = "email"
     FIRST_NAME = "first_name"
@@ -51,17 +61,23 @@ class SortField(StrEnum):
 
 
 class SortDirection(StrEnum):
+    """Upwards or downwards."""
+
     ASC = "ASC"
     DESC = "DESC"
 
 
 class BulkActionName(StrEnum):
+    """What can be done to many customers at once."""
+
     UPDATE_STATUS = "update_status"
     DELETE = "delete"
     EXPORT = "export"
 
 
 class ExportFormat(StrEnum):
+    """What an export is: full records, or CSV text."""
+
     JSON = "json"
     CSV = "csv"
 

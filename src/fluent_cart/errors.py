@@ -1,6 +1,11 @@
 """Every error a caller can meet.
 
     ApiError
+    ├── TryAgain
+    │   ├── IdempotencyKeyInUse   409  idempotency_key_in_use
+    │   ├── TooManyRequests       429  rate_limited
+    │   ├── TooManyAttempts       429  too_many_attempts
+    │   └── ServiceUnavailable    503  service_unavailable
     ├── AuthenticationRequired    401  authentication_required
     ├── AuthenticationFailed      401  authentication_failed
     ├── InsufficientPermissions   403  insufficient_permissions
@@ -13,7 +18,6 @@
     ├── RequestTimeout            408  request_timeout
     ├── HeadersTooLarge           431  headers_too_large
     ├── UnreadableBody            400  validation_error
-    ├── IdempotencyKeyInUse       409  idempotency_key_in_use
     ├── PreconditionFailed        412  precondition_failed
     ├── PayloadTooLarge           413  payload_too_large
     ├── UnsupportedMediaType      415  unsupported_media_type
@@ -21,16 +25,13 @@
     ├── InvalidUser               422  invalid_user
     ├── IdempotencyKeyReused      422  idempotency_key_reused
     ├── ValidationFailed          422  validation_error
-    ├── TooManyRequests           429  rate_limited
-    ├── TooManyAttempts           429  too_many_attempts
-    ├── InternalError             500  internal_error
-    └── ServiceUnavailable        503  service_unavailable
+    └── InternalError             500  internal_error
 
 Services raise them, ``handlers`` turns them into the envelope (decision 4). Texts are complete sentences'
 worth of help, and never repeat what the caller sent, save the id of something that was not found.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 Details = Mapping[str, list[str]]
@@ -58,6 +59,14 @@ class ApiError(Exception):
         self.message = message or self.text
         self.details = details
         self.headers = dict(headers or {})
+
+
+class TryAgain(ApiError):
+    """What the same request may get an answer to a little later."""
+
+    def __init__(self, retry_after: int = 1) -> None:
+        """Say in how many seconds."""
+        super().__init__(headers={"Retry-After": str(retry_after)})
 
 
 class AuthenticationRequired(ApiError):
@@ -140,13 +149,10 @@ class UnreadableBody(ApiError):
     when = "The body is not readable as what its `Content-Type` says"
 
 
-class IdempotencyKeyInUse(ApiError):
+class IdempotencyKeyInUse(TryAgain):
     status, code = 409, "idempotency_key_in_use"
     text = "A request with this idempotency key is being processed, try again"
     when = "The first request with this `Idempotency-Key` is still running"
-
-    def __init__(self, retry_after: int = 1) -> None:
-        super().__init__(headers={"Retry-After": str(retry_after)})
 
 
 class PreconditionFailed(ApiError):
@@ -191,22 +197,16 @@ class ValidationFailed(ApiError):
     when = "A field or a header is missing, unknown or out of range; `error.details` has texts for each field"
 
 
-class TooManyRequests(ApiError):
+class TooManyRequests(TryAgain):
     status, code = 429, "rate_limited"
     text = "Too many requests"
     when = "The user's bucket of requests is empty"
 
-    def __init__(self, retry_after: int = 1) -> None:
-        super().__init__(headers={"Retry-After": str(retry_after)})
 
-
-class TooManyAttempts(ApiError):
+class TooManyAttempts(TryAgain):
     status, code = 429, "too_many_attempts"
     text = "Too many wrong passwords for this user name or from this address, try again later"
     when = "Wrong passwords came too often for this name or from this address"
-
-    def __init__(self, retry_after: int = 1) -> None:
-        super().__init__(headers={"Retry-After": str(retry_after)})
 
 
 class InternalError(ApiError):
@@ -215,13 +215,18 @@ class InternalError(ApiError):
     when = "A defect of the server; its log has the details under the `X-Request-Id` of the answer"
 
 
-class ServiceUnavailable(ApiError):
+class ServiceUnavailable(TryAgain):
     status, code = 503, "service_unavailable"
     text = "The database is busy or not available, try again"
     when = "The database is busy or away; nothing was changed"
 
-    def __init__(self, retry_after: int = 1) -> None:
-        super().__init__(headers={"Retry-After": str(retry_after)})
+
+def every_error(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
+    """Give each error that an answer can be."""
+    for error in of.__subclasses__():
+        if "code" in vars(error):
+            yield error
+        yield from every_error(error)
 
 
 # A race between two requests is decided by the schema; these are the answers for the loser.

@@ -1,5 +1,6 @@
 """Every setting of the server, read once from the environment and passed in from there."""
 
+import os
 from ipaddress import ip_network
 
 from pydantic import Field, field_validator
@@ -86,3 +87,16 @@ class Settings(BaseSettings):
             if part.strip():
                 ip_network(part.strip(), strict=False)
         return value
+
+
+class _Passed(BaseSettings):
+    """What systemd says of the sockets that it passes, in variables of its own: sd_listen_fds(3)."""
+
+    listen_pid: str = ""
+    listen_fds: str = ""
+
+
+def passed_sockets() -> str:
+    """Return how many listening sockets this process was started with; "" if with none."""
+    passed = _Passed()
+    return passed.listen_fds if passed.listen_pid == str(os.getpid()) else ""

@@ -1,10 +1,11 @@
 """The command line as people and programs use it: examples, JSON, completion, progress, exit codes."""
 
+import inspect
 import io
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,29 @@ from tests.cli.conftest import Run, printed
 from tests.server import COMMAND
 
 
-def commands(group: typer.Typer = cli, path: str = "") -> Iterator[tuple[str, str]]:
-    """Give the words of every command, and its help."""
+def commands(group: typer.Typer = cli, path: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Give the words of every command, and the function that it is."""
     for command in group.registered_commands:
         assert command.callback
         name = command.name or command.callback.__name__.replace("_", "-")
-        yield f"{path}{name}", command.callback.__doc__ or ""
+        yield f"{path}{name}", command.callback
     for inner in group.registered_groups:
         assert inner.typer_instance
         yield from commands(inner.typer_instance, f"{path}{inner.name} ")
 
 
-@pytest.mark.parametrize(("words", "help_"), list(commands()))
-def test_every_command_has_an_example(words: str, help_: str) -> None:
+@pytest.mark.parametrize(("words", "command"), list(commands()))
+def test_every_command_has_an_example(words: str, command: Callable[..., Any]) -> None:
     """Of itself, on a line of its own."""
-    assert re.search(rf"^    Example: fluent-cart {words}( |$)", help_, re.M), words
+    assert re.search(rf"^    Example: fluent-cart {words}( |$)", command.__doc__ or "", re.M), words
+
+
+def test_every_command_that_tells_something_tells_it_as_json() -> None:
+    """All but `serve`, which writes a log, and `export`, whose file is what it has to say."""
+    silent = {
+        words for words, command in commands() if "as_json" not in inspect.signature(command).parameters
+    }
+    assert silent == {"serve", "export"}
 
 
 def test_the_version_is_printed(run: Run) -> None:
@@ -67,7 +76,22 @@ class TestJson:
         assert re.fullmatch(r"(\w{4} ?){6}", password["password"])
         (stored,) = asked("app-passwords", "list", "ada")
         assert (stored["name"], stored["last_used"]) == ("API", None)
+        assert asked("app-passwords", "revoke", str(stored["id"])) == {"id": stored["id"]}
+        assert asked("users", "set-role", "ada", " worker ") == {"login": "ada", "role": "worker"}
+        assert asked("users", "sign-out", "ada") == {"login": "ada", "ended": 0}
+        assert asked("users", "delete", "ada") == {"login": "ada"}
         assert asked("copy", "sqlite:///fluent-cart.db", "sqlite:///other.db")["customers"] == 39
+        backup = asked("backup", "a.backup")
+        assert backup == {
+            "database": "sqlite:///fluent-cart.db",
+            "file": "a.backup",
+            "bytes": Path("a.backup").stat().st_size,
+        }
+        assert asked("restore", "a.backup", "--force") == {
+            "database": "sqlite:///fluent-cart.db",
+            "file": "a.backup",
+            "rules": len(INVARIANTS),
+        }
 
     def test_of_a_broken_rule_exits_with_1(self, run: Run) -> None:
         with connect("sqlite:///fluent-cart.db") as connection:

@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 
 from fluent_cart import demo
+from fluent_cart.cli import serve
 from fluent_cart.database import migrations
 from fluent_cart.limits.requests import BYTES
 from fluent_cart.serving.logs import log_config
@@ -49,6 +50,16 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     monkeypatch.setenv("FLUENT_CART_DATABASE_URL", "sqlite:///fluent-cart.db")
     monkeypatch.setenv("FLUENT_CART_RATE_LIMIT_FILE", "")
     return calls
+
+
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A listening socket that this process was started with."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setattr(serve, "FIRST_PASSED", listening.fileno())
+        monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+        monkeypatch.setenv("LISTEN_FDS", "1")
+        yield listening
 
 
 @pytest.fixture
@@ -175,6 +186,7 @@ class TestOptions:
             "ws": "none",
             "host": "127.0.0.1",
             "port": port,
+            "fd": None,
             "workers": 1,
             "log_level": "info",
             "forwarded_allow_ips": "127.0.0.1,::1",
@@ -225,6 +237,31 @@ class TestOptions:
         assert served == [
             ("fluent_cart.serving.process:create_app", "sqlite:///fluent-cart-demo.db", options)
         ]
+
+    def test_of_where_to_listen_give_way_to_a_socket_that_is_passed(
+        self, run: Run, made: None, served: list[Any], passed: socket.socket
+    ) -> None:
+        """As systemd does it; its address is the one that is told."""
+        port = passed.getsockname()[1]
+        assert run("serve", "--host", "0.0.0.0", "--port", "1") == printed(announced(port))
+        assert [options for *_, options in served] == [self.options(port, fd=passed.fileno())]
+
+    def test_of_several_sockets_none_is_chosen(
+        self, run: Run, made: None, served: list[Any], passed: socket.socket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LISTEN_FDS", "2")
+        assert run("serve") == complained(
+            "Started with several sockets: one ListenStream= is what it can listen on"
+        )
+        assert served == []
+
+    def test_a_socket_that_was_passed_to_another_process_is_not_taken(
+        self, run: Run, made: None, served: list[Any], port: int, passed: socket.socket,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setenv("LISTEN_PID", "1")
+        assert run("serve", "--port", str(port)) == printed(announced(port))
+        assert [options for *_, options in served] == [self.options(port)]
 
     def test_of_the_demo_leave_the_configured_shop_alone(
         self, run: Run, made: None, folder: Path, served: list[Any], port: int

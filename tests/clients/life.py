@@ -10,11 +10,11 @@ from shop_client.api.customers import create_customer, get_customer, list_custom
 from shop_client.api.user_attachment import attach_user, list_attachable_users
 from shop_client.models import (
     AddressCreate,
-    AddressCreateCountry,
     AddressRef,
     BulkAction,
     BulkActionName,
     BulkActionResponse,
+    Country,
     CustomerCreate,
     CustomerDetail,
     CustomerDetailResponse,
@@ -33,9 +33,7 @@ new = create_customer.sync(client=client, body=CustomerCreate("typed@example.com
 assert isinstance(new, NewCustomerResponse)
 customer_id = new.data.customer.id
 
-place = create_address.sync(
-    customer_id, client=client, body=AddressCreate("1 Main St", "Berlin", AddressCreateCountry.DE)
-)
+place = create_address.sync(customer_id, client=client, body=AddressCreate("1 Main St", "Berlin", Country.DE))
 assert isinstance(place, NewAddressResponse)
 make_address_primary.sync(customer_id, client=client, body=AddressRef(place.data.address.id))
 users = list_attachable_users.sync(client=client)

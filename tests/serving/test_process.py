@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from fluent_cart.services import invariants
 from fluent_cart.settings import Settings
 from tests import postgres
 from tests.conftest import credentials, secret_of
-from tests.server import COMMAND, Server, free_port, server, started, until
+from tests.server import Server, free_port, server, started, until
 
 # How long anything here may take on a busy machine before it counts as never.
 NEVER = 30
@@ -176,18 +175,6 @@ class TestPassedSocket:
                 waiting.request("GET", "/readyz")
                 with server(tmp_path, "--workers", "2", environment=environment, listening=listening):
                     assert waiting.getresponse().status == 200
-
-    def test_of_several_none_is_chosen(self, sqlite_settings: Settings, tmp_path: Path) -> None:
-        refused = subprocess.run(
-            ["bash", "-c", 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', "bash", COMMAND, "serve"],
-            cwd=tmp_path,
-            env={**os.environ, "FLUENT_CART_DATABASE_URL": sqlite_settings.database_url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert refused.returncode == 1
-        assert "Started with several sockets" in refused.stderr
 
 
 def aborted(folder: Path) -> int:

@@ -6,7 +6,7 @@ import typer
 
 from fluent_cart import passwords
 from fluent_cart.cli import session
-from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
+from fluent_cart.cli.output import AsJson, CommandError, say_json, table, tell
 from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.services import users
 
@@ -28,7 +28,7 @@ def create(
     if len(name) > 255:
         raise CommandError("A name has at most 255 characters")
     secret = passwords.in_groups(session.write(users.create_application_password, login, name))
-    say_json({"login": login, "name": name, "password": secret}) if as_json else say(secret)
+    tell(secret, {"login": login, "name": name, "password": secret}, as_json=as_json)
 
 
 @cli.command("list")
@@ -48,10 +48,11 @@ def list_(login: Login, as_json: AsJson = False) -> None:
 @cli.command()
 def revoke(
     password_id: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="The ID from `app-passwords list`.")],
+    as_json: AsJson = False,
 ) -> None:
     """Revoke an application password, at once.
 
     Example: fluent-cart app-passwords revoke 1
     """
     session.write(users.revoke_application_password, password_id)
-    say(f"Application password {password_id} is revoked.")
+    tell(f"Application password {password_id} is revoked.", {"id": password_id}, as_json=as_json)

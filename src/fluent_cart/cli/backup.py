@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import session
-from fluent_cart.cli.output import CommandError, say
+from fluent_cart.cli.output import AsJson, CommandError, tell
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import backup as backups
 from fluent_cart.database import connect, describe, migrations
@@ -15,6 +15,7 @@ from fluent_cart.services import invariants
 
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write; an older backup there is replaced.")],
+    as_json: AsJson = False,
 ) -> None:
     """Write the whole shop into a file, while it is served.
 
@@ -25,12 +26,15 @@ def backup(
     with Bar() as bar:
         bar.show("backup")
         backups.back_up(settings.database_url, file)
-    say(f"{describe(settings.database_url)} is backed up in {file}.")
+    database = describe(settings.database_url)
+    told = {"database": database, "file": str(file), "bytes": file.stat().st_size}
+    tell(f"{database} is backed up in {file}.", told, as_json=as_json)
 
 
 def restore(
     file: Annotated[Path, typer.Argument(help="What `backup` wrote, of the same kind of database.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the shop that is there.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make the shop what it was when the backup was taken, at the newest migration, and check it.
 
@@ -44,4 +48,6 @@ def restore(
             violations = invariants.find_violations(connection)
         if violations:
             raise CommandError(f"The shop in {file} breaks a rule: {next(iter(violations))}")
-    say(f"{describe(url)} is restored; all {len(invariants.INVARIANTS)} rules hold.")
+    database, rules = describe(url), len(invariants.INVARIANTS)
+    told = {"database": database, "file": str(file), "rules": rules}
+    tell(f"{database} is restored; all {rules} rules hold.", told, as_json=as_json)

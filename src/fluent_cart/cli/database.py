@@ -3,7 +3,7 @@
 import typer
 
 from fluent_cart.cli import session
-from fluent_cart.cli.output import AsJson, complain, say, say_json
+from fluent_cart.cli.output import AsJson, complain, say, say_json, tell
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import describe, migrations
 from fluent_cart.services import invariants, orders
@@ -18,10 +18,9 @@ def migrate(as_json: AsJson = False) -> None:
     with Bar() as bar:
         bar.show("migrate")
         migrations.upgrade(settings.database_url)
-    if as_json:
-        say_json({"database": describe(settings.database_url), "migration": migrations.newest()})
-    else:
-        say(f"{describe(settings.database_url)} is at the newest migration ({migrations.newest()}).")
+    database, newest = describe(settings.database_url), migrations.newest()
+    told = {"database": database, "migration": newest}
+    tell(f"{database} is at the newest migration ({newest}).", told, as_json=as_json)
 
 
 def recalculate(as_json: AsJson = False) -> None:
@@ -32,10 +31,8 @@ def recalculate(as_json: AsJson = False) -> None:
     with Bar() as bar:
         bar.show("recalculate")
         changed = session.write(orders.recalculate)
-    if as_json:
-        say_json({"changed": changed})
-    else:
-        say(f"{changed} customers had other totals." if changed else "All totals were right.")
+    text = f"{changed} customers had other totals." if changed else "All totals were right."
+    tell(text, {"changed": changed}, as_json=as_json)
 
 
 def check(as_json: AsJson = False) -> None:

@@ -44,6 +44,11 @@ def say_json(value: Any) -> None:
     say(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
+def tell(text: str, value: Any, *, as_json: bool) -> None:
+    """Print what was done: a line for people, or a value for programs."""
+    say_json(value) if as_json else say(text)
+
+
 def table(rows: Sequence[Mapping[str, Any]], empty: str) -> None:
     """Print rows in columns under their names, or ``empty`` if there are none."""
     if not rows:

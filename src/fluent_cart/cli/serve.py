@@ -17,7 +17,7 @@ from fluent_cart.database import is_on_server
 from fluent_cart.limits.requests import shared_file
 from fluent_cart.serving.logs import log_config
 from fluent_cart.serving.protocol import Protocol
-from fluent_cart.settings import Settings
+from fluent_cart.settings import Settings, passed_sockets
 
 # Of the files that a process is started with, after standard input, output and error.
 FIRST_PASSED = 3
@@ -101,15 +101,14 @@ def _require_database(settings: Settings, workers: int) -> None:
 
 
 def _passed_socket() -> int | None:
-    """Return the number of the listening socket that this process was given, if it was (sd_listen_fds(3)).
+    """Return the file number of the listening socket that this process was started with, if it was.
 
     Whoever made it keeps it while the server restarts: callers then wait in it, and are not refused.
     """
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
-        return None
-    if os.environ.get("LISTEN_FDS") != "1":
+    passed = passed_sockets()
+    if passed not in ("", "1"):
         raise CommandError("Started with several sockets: one ListenStream= is what it can listen on")
-    return FIRST_PASSED
+    return FIRST_PASSED if passed else None
 
 
 def _name_of(number: int) -> tuple[str, int]:

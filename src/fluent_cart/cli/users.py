@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fluent_cart import login_passwords
 from fluent_cart.cli import session
-from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
+from fluent_cart.cli.output import AsJson, CommandError, say_json, table, tell
 from fluent_cart.policies import ROLE_PERMISSIONS
 from fluent_cart.schemas.base import Email
 from fluent_cart.services import users
@@ -49,10 +49,8 @@ def create(
         raise CommandError("--email must be a valid e-mail address") from None
     password_hash = read_password() if with_password else None
     user_id = session.write(users.create_user, login, address, display_name or login, role, password_hash)
-    if as_json:
-        say_json({"id": user_id, "login": login, "role": role})
-    else:
-        say(f"User {login} has ID {user_id} and the role {role}.")
+    told = {"id": user_id, "login": login, "role": role}
+    tell(f"User {login} has ID {user_id} and the role {role}.", told, as_json=as_json)
 
 
 @cli.command("list")
@@ -66,13 +64,16 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @cli.command()
-def set_role(login: Login, role: Annotated[str, typer.Argument(help="The new role.")]) -> None:
+def set_role(
+    login: Login, role: Annotated[str, typer.Argument(help="The new role.")], as_json: AsJson = False
+) -> None:
     """Give a user another role, at once.
 
     Example: fluent-cart users set-role ada worker
     """
-    session.write(users.set_role, login, checked_role(role))
-    say(f"User {login} has the role {role}.")
+    role = checked_role(role)
+    session.write(users.set_role, login, role)
+    tell(f"User {login} has the role {role}.", {"login": login, "role": role}, as_json=as_json)
 
 
 @cli.command()
@@ -81,33 +82,35 @@ def set_password(
     from_stdin: Annotated[
         bool, typer.Option("--stdin", help="Read the password from standard input, to its end.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give a user a login password, for signing in with a cookie; whoever is signed in is signed out.
 
     Example: fluent-cart users set-password ada
     """
     session.write(users.set_password, login, read_password(from_stdin=from_stdin))
-    say(f"User {login} has a new login password.")
+    tell(f"User {login} has a new login password.", {"login": login}, as_json=as_json)
 
 
 @cli.command()
-def sign_out(login: Login) -> None:
+def sign_out(login: Login, as_json: AsJson = False) -> None:
     """End all sessions of a user, at once; application passwords stay.
 
     Example: fluent-cart users sign-out ada
     """
     ended = session.write(users.sign_out, login)
-    say(f"User {login} is signed out: {ended} session{'' if ended == 1 else 's'} ended.")
+    text = f"User {login} is signed out: {ended} session{'' if ended == 1 else 's'} ended."
+    tell(text, {"login": login, "ended": ended}, as_json=as_json)
 
 
 @cli.command()
-def delete(login: Login) -> None:
+def delete(login: Login, as_json: AsJson = False) -> None:
     """Delete a user, its application passwords and its sessions.
 
     Example: fluent-cart users delete ada
     """
     session.write(users.delete_user, login)
-    say(f"User {login} is deleted.")
+    tell(f"User {login} is deleted.", {"login": login}, as_json=as_json)
 
 
 def checked_role(role: str) -> str:

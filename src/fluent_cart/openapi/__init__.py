@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +13,7 @@ from fluent_cart import errors
 from fluent_cart.errors import ApiError
 from fluent_cart.handlers import error_content
 from fluent_cart.openapi.code_samples import code_samples
+from fluent_cart.openapi.fields import describe_fields
 from fluent_cart.openapi.forms import form
 from fluent_cart.openapi.headers import describe_headers, errors_by_headers, headers
 from fluent_cart.openapi.introduction import LICENSE as LICENSE
@@ -77,7 +79,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    schemas.update(_ERROR_SCHEMAS)
+    schemas.update(deepcopy(_ERROR_SCHEMAS))
+    describe_fields(schemas)
     document["components"]["securitySchemes"] |= SESSION_SCHEMES
     examples = json.loads((files(__package__) / "examples.json").read_text("utf-8"))
     for path, methods in document["paths"].items():

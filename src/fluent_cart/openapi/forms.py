@@ -49,11 +49,12 @@ def _name(name: str, schema: Schema) -> str:
 
 
 def _member(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:
+    meaning = {"description": schema["description"]} if "description" in schema else {}
     resolved = _resolved(schema, schemas)
     if resolved.get("type") == "object":
         if "properties" in resolved:
             members = {name: _member(each, schemas) for name, each in resolved["properties"].items()}
-            return {"type": "object", "properties": members}
-        return {"type": "object", "propertyNames": _NAMES, "additionalProperties": _TEXT}
+            return {"type": "object", "properties": members, **meaning}
+        return {"type": "object", "propertyNames": _NAMES, "additionalProperties": _TEXT, **meaning}
     # A reference is kept: it has the name by which people know it.
-    return schema if "$ref" in schema else resolved
+    return schema if "$ref" in schema else resolved | meaning
