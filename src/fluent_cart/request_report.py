@@ -5,6 +5,7 @@ One at a time, between the statements of requests, the same costs three times as
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fluent_cart import metrics
@@ -50,7 +51,9 @@ class RequestReport:
         """Tell of what was noted."""
         requests = [*map(Request._make, self._noted)]
         self._noted.clear()
-        for request in requests:
-            metrics.count_request(request.route, request.method, request.status, request.seconds)
+        # Shared figures are in files: on a full disk requests go uncounted, and are answered all the same.
+        with suppress(OSError):
+            for request in requests:
+                metrics.count_request(request.route, request.method, request.status, request.seconds)
         if self._tell:
             self._tell(requests)

@@ -24,6 +24,7 @@ def assert_conforming(shop: Settings, *phases: str, without: Collection[str] = (
     found = fuzzing.fuzz(app, EXAMPLES, SEED, phases, without)
     assert found.complaints == []
     assert len(found.requests) == len(OPERATIONS) - len(without)
+    assert min(found.requests.values()) >= EXAMPLES
     return set(found.checks)
 
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -20,7 +21,7 @@ from tests.cluster import Cluster
 from tests.conftest import make_template
 from tests.fire import availability, concurrency, credentials, everyday, hostile, properties
 from tests.fire.bars import BARS, QUICK, Bar, Figure, NotRun, Scale, none
-from tests.fire.report import FAILED, Verdict, lines, report
+from tests.fire.report import FAILED, Verdict, again, lines, report
 from tests.fire.shops import Shops
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -41,6 +42,9 @@ def main() -> int:
     parser.add_argument(
         "--sequences", type=int, help="sequences of steps that all databases take in lockstep"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="add what is measured to RESULTS.md, below what is there"
+    )
     options = parser.parse_args()
     scale = QUICK if options.quick else Scale()
     for name in ("cycles", "soak_minutes", "examples", "sequences"):
@@ -59,7 +63,11 @@ def main() -> int:
         shops = Shops(Path(folder), template, cluster)
         verdicts = [*_everyday(options.only)]
         verdicts += [verdict for bar in chosen for verdict in _run(bar, shops, scale)]
-    if options.only or options.quick:
+    if options.again:
+        with RESULTS.open("a") as results:
+            results.write(again(verdicts, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"))
+        print(f"Added to {RESULTS}", file=sys.stderr)
+    elif options.only or options.quick:
         print("Not written to RESULTS.md: that takes a run of all, and not a quick one.", file=sys.stderr)
     else:
         verdicts.sort(key=lambda verdict: _place(verdict.name))

@@ -37,12 +37,21 @@ def report(
         "Fire",
         f"What `make fire` measured: {counted}. {scale.cycles} kills, power cuts or restarts each,"
         f" {scale.rounds} rounds of everybody at once, {scale.soak_minutes:g} minutes of soak.",
-        table(("bar", "database", "what", "wanted", "measured", "verdict"), _rows(verdicts), texts=6),
+        _table(verdicts),
         "## Not run",
         "\n".join(f"- **{name}**: {reason}" for name, reason in _reasons(verdicts, missing).items()),
         "## Where",
         facts(where),
     )
+
+
+def again(verdicts: Iterable[Verdict], when: str) -> str:
+    """Return what follows the page of an earlier run: bars that were tried once more, after a change."""
+    return f"\n## Again, {when}\n\n{_table(verdicts)}\n"
+
+
+def _table(verdicts: Iterable[Verdict]) -> str:
+    return table(("bar", "database", "what", "wanted", "measured", "verdict"), _rows(verdicts), texts=6)
 
 
 def lines(verdict: Verdict) -> Iterable[str]:

@@ -7,7 +7,7 @@ import orjson
 from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.conftest import ROLES
-from tests.lockstep.answers import Answer, Refused
+from tests.lockstep.answers import Answer, Record, Refused
 from tests.lockstep.model import Model
 from tests.lockstep.twins import Reply, Twins
 
@@ -68,15 +68,19 @@ class Asking(RuleBasedStateMachine):
     def read(self, path: str, act: Callable[[], Answer]) -> None:
         self.answered(self.twins.ask("GET", path), act)
 
-    def post(self, path: str, sent: Any, key: str | None, act: Callable[[], Answer]) -> None:
+    def post(
+        self, path: str, sent: Any, key: str | None, act: Callable[[], Answer], usual: Record | None = None
+    ) -> None:
+        """Send something; what is left out of it means the same as what is ``usual`` there (decision 27)."""
         if key is None:
             self.answered(self.twins.ask("POST", path, sent), act)
             return
+        understood = usual | sent if usual else sent
         replayed = self.model.kept.has(MANAGER, path, key)
         reply = self.twins.ask("POST", path, sent, {"Idempotency-Key": key})
         reused = reply.status == 422 and b"idempotency_key_reused" in reply.body
         assert ("idempotency-replayed" in reply.headers) == (replayed and not reused), reply
-        self.answered(reply, lambda: self.model.kept.once(MANAGER, path, key, sent, act))
+        self.answered(reply, lambda: self.model.kept.once(MANAGER, path, key, understood, act))
 
     def put(self, path: str, customer_id: int, sent: Any, condition: str, act: Callable[[], Answer]) -> None:
         name, _, which = condition.partition(": ")

@@ -25,7 +25,7 @@ from tests.lockstep.inputs import (
     STATUSES,
     USER_IDS,
 )
-from tests.lockstep.model import PERMISSIONS
+from tests.lockstep.model import PERMISSIONS, USUAL_ADDRESS, USUAL_CUSTOMER
 
 STEPS = 40
 
@@ -51,7 +51,7 @@ class Shop(Asking):
     )
     def create_customer(self, email: str, sent: Record, key: str | None) -> None:
         sent = {"email": email, **sent}
-        self.post("", sent, key, partial(self.model.create_customer, sent))
+        self.post("", sent, key, partial(self.model.create_customer, sent), USUAL_CUSTOMER)
 
     @rule(
         customer=PLACES,
@@ -74,7 +74,7 @@ class Shop(Asking):
     def create_address(self, customer: int, sent: Record, key: str | None) -> None:
         customer_id = self.customer(customer)
         act = partial(self.model.create_address, customer_id, sent)
-        self.post(f"/{customer_id}/address", sent, key, act)
+        self.post(f"/{customer_id}/address", sent, key, act, USUAL_ADDRESS)
 
     @rule(
         customer=PLACES,

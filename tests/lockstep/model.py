@@ -17,6 +17,13 @@ PLACE = ("first_name", "last_name", "address_1", "city", "state", "postcode", "c
 MORE = ("address_2", "company_name", "phone")
 ADDRESS = ("id", "type", *PLACE, "is_primary", *MORE)
 PERMISSIONS = {"manager": ("view", "manage", "delete"), "worker": ("view",)}
+# What is not sent is this.
+USUAL_CUSTOMER: Record = {
+    "first_name": "", "last_name": "", "phone": None, "status": "active", "additional_info": {},
+}  # fmt: skip
+USUAL_ADDRESS: Record = (
+    dict.fromkeys(MORE) | dict.fromkeys(PLACE, "") | {"type": "billing", "is_primary": False}
+)
 COUNTED = ("paid", "partially_paid", "partially_refunded")
 
 
@@ -56,9 +63,8 @@ class Model:
         self.free(sent["email"], None)
         self.last_customer += 1
         customer = {
-            "id": self.last_customer, "first_name": "", "last_name": "", "phone": None, "status": "active",
-            "additional_info": {}, "total_spent": 0, "order_count": 0, "first": None, "last": None,
-            "user_id": None, "created_at": self.time, "updated_at": self.time, **sent,
+            "id": self.last_customer, "total_spent": 0, "order_count": 0, "first": None, "last": None,
+            "user_id": None, "created_at": self.time, "updated_at": self.time, **USUAL_CUSTOMER, **sent,
         }  # fmt: skip
         self.customers[self.last_customer] = customer
         names = ("id", "email", "first_name", "last_name", "phone", "status", "created_at")
@@ -108,8 +114,7 @@ class Model:
     def create_address(self, customer_id: int, sent: Record) -> Answer:
         self.customer(customer_id)
         self.last_address += 1
-        empty = dict.fromkeys(MORE) | dict.fromkeys(PLACE, "")
-        address = empty | {"type": "billing"} | sent
+        address = USUAL_ADDRESS | sent
         address |= {"id": self.last_address, "customer_id": customer_id}
         address |= {"created_at": self.time, "updated_at": self.time, "is_primary": False}
         first = not self.addresses_of(customer_id)

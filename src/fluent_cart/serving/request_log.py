@@ -32,7 +32,11 @@ def write_to_standard_error(piece: bytes) -> bool:
     """Write a piece if it is taken at once, and tell whether it was."""
     # Standard error is shared with other processes, which a mode of its own for not waiting would surprise.
     _, is_ready, _ = select.select([], [sys.stderr], [], 0)
-    return bool(is_ready) and bool(os.write(sys.stderr.fileno(), piece))
+    try:
+        return bool(is_ready) and bool(os.write(sys.stderr.fileno(), piece))
+    except OSError:
+        # The disk that the log is on is full, or its reader is gone: no reason to fail a request.
+        return False
 
 
 class RequestLog:
