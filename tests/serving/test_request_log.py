@@ -1,9 +1,11 @@
 """A line for each request: whole, soon, and lost before anybody has to wait for it."""
 
+import errno
 import json
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,6 +100,27 @@ def test_a_full_pipe_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         assert written > 0
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EPIPE])
+def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A full disk, or a reader that is gone, is a slow reader: the line is kept for later."""
+    written: list[bytes] = []
+
+    def write(_file: int, piece: bytes) -> int:
+        if not written:
+            raise OSError(number, "no")
+        written.append(piece)
+        return len(piece)
+
+    monkeypatch.setattr(os, "write", write)
+    with Path(os.devnull).open("w") as anything:
+        monkeypatch.setattr(sys, "stderr", anything)
+        log = RequestLog("json")
+        log.tell([request(1)])
+        written.append(b"there is room again")
+        log.tell([request(2)])
+    assert [json.loads(line)["request_id"] for line in written[1].splitlines()] == ["id-1", "id-2"]
+
+
 def test_lines_are_wanted_from_the_level_on() -> None:
     logger = logging.getLogger("fluent_cart.requests")
     try:
@@ -118,6 +141,19 @@ class TestReport:
         report.send()
         report.send()
         assert told == [BATCH, 1, 0]
+
+    def test_figures_that_cannot_be_written_fail_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Processes that count together do so in files."""
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "no")
+
+        monkeypatch.setattr(metrics, "count_request", full)
+        told: list[int] = []
+        report = RequestReport(lambda requests: told.append(len(requests)))
+        report.note({}, "/", "GET", 200, 1, 0.1)
+        report.send()
+        assert told == [1]
 
 
 def test_the_console_line_is_one(capsys: pytest.CaptureFixture[str]) -> None:
