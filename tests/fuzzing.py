@@ -152,10 +152,12 @@ def _is_lost_in_writing(case: schemathesis.Case[Any]) -> bool:
     Null becomes an empty text, which is no filter, and so is an empty text in place of all filters; a list
     becomes a repeated name, of which PHP and this server take the last.
     """
-    filters = (case.query or {}).get("filters", {})
-    if isinstance(filters, dict):
-        return any(value is None or value == "" or isinstance(value, list) for value in filters.values())
-    return filters in (None, "", [])
+    filters = [
+        value
+        for name, value in (case.query or {}).items()
+        if name == "filters" or name.startswith("filters[")
+    ]
+    return any(value in (None, "") or isinstance(value, list) for value in filters)
 
 
 @schemathesis.check

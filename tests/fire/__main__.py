@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from tests import postgres
 from tests.cluster import Cluster
 from tests.conftest import make_template
 from tests.fire import availability, concurrency, credentials, everyday, hostile, properties
-from tests.fire.bars import BARS, QUICK, Bar, Figure, NotRun, Scale, none
+from tests.fire.bars import BARS, BOTH, QUICK, Bar, Figure, NotRun, Scale, none
 from tests.fire.report import FAILED, Verdict, again, lines, report
 from tests.fire.shops import Shops
 
@@ -35,6 +35,7 @@ def main() -> int:
     """Run the bars; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fire", description=__doc__)
     parser.add_argument("--only", default="", metavar="BAR,...", help="bars, or families of them: E2,D")
+    parser.add_argument("--database", choices=BOTH, help="on this alone")
     parser.add_argument("--quick", action="store_true", help="a little of each bar; writes nothing")
     parser.add_argument("--cycles", type=int, help="kills, power cuts and restarts")
     parser.add_argument("--soak-minutes", type=float)
@@ -62,12 +63,13 @@ def main() -> int:
         make_template(f"sqlite:///{template}")
         shops = Shops(Path(folder), template, cluster)
         verdicts = [*_everyday(options.only)]
-        verdicts += [verdict for bar in chosen for verdict in _run(bar, shops, scale)]
+        databases = [options.database] if options.database else BOTH
+        verdicts += [verdict for bar in chosen for verdict in _run(bar, databases, shops, scale)]
     if options.again:
         with RESULTS.open("a") as results:
             results.write(again(verdicts, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"))
         print(f"Added to {RESULTS}", file=sys.stderr)
-    elif options.only or options.quick:
+    elif options.only or options.database or options.quick:
         print("Not written to RESULTS.md: that takes a run of all, and not a quick one.", file=sys.stderr)
     else:
         verdicts.sort(key=lambda verdict: _place(verdict.name))
@@ -86,8 +88,8 @@ def _everyday(only: str) -> Iterator[Verdict]:
         yield verdict
 
 
-def _run(bar: Bar, shops: Shops, scale: Scale) -> Iterator[Verdict]:
-    for database in bar.databases:
+def _run(bar: Bar, databases: Sequence[str], shops: Shops, scale: Scale) -> Iterator[Verdict]:
+    for database in (each for each in bar.databases if each in databases):
         began = time.monotonic()
         verdict = _verdict(bar, database, shops, scale)
         print("\n".join(lines(verdict)), f"({time.monotonic() - began:.0f} s)", flush=True)
