@@ -159,8 +159,9 @@ def _is_lost_in_writing(case: schemathesis.Case[Any], sent: Any) -> bool:
     if any(part.endswith("=") for part in written):
         return True
     filters = [value for name, value in (case.query or {}).items() if name.partition("[")[0] == "filters"]
-    in_form = case.media_type == FORM and isinstance(case.body, dict)
-    return any(map(_is_lost, filters)) or (in_form and _is_lost(case.body.get("data")))
+    body: Any = case.body
+    in_form = case.media_type == FORM and isinstance(body, dict)
+    return any(map(_is_lost, filters)) or (in_form and _is_lost(body.get("data")))
 
 
 def _is_lost(value: Any) -> bool:
