@@ -10,11 +10,13 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from fluent_cart import cookies
 from fluent_cart.app import PREFIX
 from fluent_cart.errors import every_error
 from fluent_cart.openapi.fields import COUNTRY, MEANINGS
+from fluent_cart.schemas.addresses import AddressCreate
 from tests.conftest import MakeClient
 from tests.contract.test_examples import (
     ADDITIONS,
@@ -165,6 +167,14 @@ class TestDocument:
         }
         assert [name for name in MEANINGS if name not in names] == []
 
+    def test_what_counts_as_blank_is_said_to_the_character(self, document: dict[str, Any]) -> None:
+        """Regular expressions do not agree on white space: U+0085, for example, is none in JavaScript."""
+        pattern = document["components"]["schemas"]["AddressCreate"]["properties"]["address_1"]["pattern"]
+        characters = [chr(number) for number in range(1, 0x3100)]
+        allowed = [character for character in characters if re.search(pattern, character)]
+        assert 20 < len(characters) - len(allowed) < 40
+        assert allowed == [character for character in characters if is_street(character)]
+
     def test_tags_are_described(self, document: dict[str, Any], operations: list[Operation]) -> None:
         declared = [tag["name"] for tag in document["tags"] if tag["description"]]
         assert {tag for operation in operations for tag in operation["tags"]} == set(declared)
@@ -174,6 +184,14 @@ class TestDocument:
         async with client_of(prefix="") as client:
             response = await client.get("/openapi.json")
         assert (response.status_code, response.json()) == (200, document)
+
+
+def is_street(text: str) -> bool:
+    try:
+        AddressCreate(address_1=text, city="Rome", country="IT")
+    except ValidationError:
+        return False
+    return True
 
 
 class TestOperations:

@@ -94,7 +94,9 @@ T = TypeVar("T")
 Clean = BeforeValidator(clean_text)
 # What the limits of lengths do not say: no NUL, and where a text is required, more than white space.
 WithoutNul = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
-NotBlank = Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"})
+# White space as Unicode has it, character by character: to regular expressions it differs by language.
+_BLANK = r"\u0000\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+NotBlank = Field(json_schema_extra={"pattern": rf"^[^\u0000]*[^{_BLANK}][^\u0000]*$"})
 Text255 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), Clean, WithoutNul]
 Text100 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Clean, WithoutNul]
 Text50 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50), Clean, WithoutNul]
