@@ -39,7 +39,7 @@ TERMS = (
     "smithson s", "john smith", "garcia jose", "@", "@exam", "example.com", ".com", "EXAMPLE1",
     "+1 (234) 567-890", "1234567890", "234-567", "(234)", "+1", "5551234", "030 555", "49 30", "12",
     "7", "42", "1", "200", "999", "0", "001", "9223372036854775807", "99999999999", "van der",
-    "der van", "mary ann", "  john   doe  ", "\tjohn\ndoe", "jo\u0308hn", "nobody at all", "e e e",
+    "der van", "mary ann", "  john   doe  ", "\tjohn\ndoe", "jo\u0308hn", "nobody at all", "e e e", "\x1f",
 )  # fmt: skip
 
 

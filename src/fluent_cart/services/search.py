@@ -28,6 +28,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     union,
 )
 
@@ -106,13 +107,14 @@ def matches(term: str, searched: Searched, dialect: str) -> ColumnElement[bool]:
     for word in words(term):
         if word not in texts:
             conditions.append(or_(false(), *_one_of(word, searched, index)))
-    return and_(*conditions)
+    # White space alone, such as U+001F, which input does not strip: nothing is asked for.
+    return and_(true(), *conditions)
 
 
 def ids_from_index(term: str, searched: Searched, dialect: str) -> SelectBase | None:
     """Return the ids of the rows that are found by ``term``, if an index of its own tells all of them."""
     wanted, index = words(term), searched.index
-    if dialect != "sqlite" or index is None or not all(word.is_indexed for word in wanted):
+    if dialect != "sqlite" or index is None or not wanted or not all(word.is_indexed for word in wanted):
         return None
     ids = _from_index(index, wanted)
     numbers = [word.identifier for word in wanted if word.identifier is not None]
