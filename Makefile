@@ -29,7 +29,7 @@ test: install-dev  ## Run every test with branch coverage
 test-quick: install-dev  ## Run the everyday tests: no coverage, no servers of their own
 	@$(BIN)/python -m pytest -n auto -q -m 'not server and not browser'
 
-fire: install-dev  ## Kill, cut, flood and soak the server; write tests/fire/RESULTS.md (45 minutes; FIRE= for flags)
+fire: install-dev  ## Kill, cut, flood and soak the server; write tests/fire/RESULTS.md (75 minutes; FIRE= for flags)
 	@$(BIN)/python -m tests.fire $(FIRE)
 
 sabotage: install-dev  ## Break the server on purpose, and see its tests fail (SABOTAGE= for flags)
