@@ -30,7 +30,7 @@ class OrderStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """How far an order is paid; it counts towards the totals once it is paid, also in part (decision 16)."""
+    """How far an order is paid; it counts towards the totals once it is paid, also in part."""
 
     PENDING = "pending"
     AUTHORIZED = "authorized"

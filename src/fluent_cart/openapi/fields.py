@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-_MOMENT = {"format": "date-time"}
-
 # By name, or by model and name where one of them means something else. What a schema says itself is kept.
 MEANINGS: Mapping[str, str] = {
     "success": "True: the request was done",
@@ -82,15 +80,18 @@ COUNTRY = "Country"
 def describe_fields(schemas: dict[str, Any]) -> None:
     """Complete the fields of all ``schemas`` by what their names mean."""
     for model, schema in tuple(schemas.items()):
-        for name, field in schema.get("properties", {}).items():
+        fields = schema.get("properties", {})
+        for name, field in fields.items():
             meaning = MEANINGS.get(f"{model}.{name}") or MEANINGS.get(name)
             if meaning:
                 field.setdefault("description", meaning)
-            if name in MOMENTS:
-                for text in field.get("anyOf", [field]):
-                    if text["type"] == "string":
-                        text |= _MOMENT
-            if name == "country" and "enum" in field:
-                field.pop("title", None)
-                schemas[COUNTRY] = {"title": COUNTRY, **field}
-                schema["properties"][name] = {"$ref": f"#/components/schemas/{COUNTRY}"}
+        for name in MOMENTS & fields.keys():
+            _text_of(fields[name])["format"] = "date-time"
+        if "enum" in (country := fields.get("country", {})):
+            schemas[COUNTRY] = country | {"title": COUNTRY}
+            fields["country"] = {"$ref": f"#/components/schemas/{COUNTRY}"}
+
+
+def _text_of(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a field's schema that is a text: all of it, unless it may be null."""
+    return next(each for each in field.get("anyOf", [field]) if each["type"] == "string")
