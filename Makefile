@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo serve install install-dev test test-quick fire sabotage lint format bench bench-million bench-layers lock clean
+.PHONY: help demo serve install install-dev test test-quick test-stress test-mutation lint format bench bench-million bench-layers lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,11 +29,11 @@ test: install-dev  ## Run every test with branch coverage
 test-quick: install-dev  ## Run the everyday tests: no coverage, no servers of their own
 	@$(BIN)/python -m pytest -n auto -q -m 'not server and not browser'
 
-fire: install-dev  ## Kill, cut, flood and soak the server; write tests/fire/RESULTS.md (75 minutes; FIRE= for flags)
-	@$(BIN)/python -m tests.fire $(FIRE)
+test-stress: install-dev  ## Kill, cut, flood and soak the server; write tests/stress/RESULTS.md (75 minutes; STRESS= for flags)
+	@$(BIN)/python -m tests.stress $(STRESS)
 
-sabotage: install-dev  ## Break the server on purpose, and see its tests fail (SABOTAGE= for flags)
-	@$(BIN)/python -m tests.fire.sabotage $(SABOTAGE)
+test-mutation: install-dev  ## Break the server on purpose, and see its tests fail (MUTATION= for flags)
+	@$(BIN)/python -m tests.stress.mutations $(MUTATION)
 
 lint: install-dev  ## Check format, lint and types
 	@$(BIN)/ruff format --check .
@@ -60,8 +60,8 @@ lock:  ## Write the lock files anew (needs uv)
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
 	uv pip compile pyproject.toml --group build --group bench --universal --python-version 3.11 \
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-bench.lock
-	uv pip compile tests/clients/requirements.in --universal --python-version 3.11 \
-	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o tests/clients/requirements.lock
+	uv pip compile tests/e2e/clients/requirements.in --universal --python-version 3.11 \
+	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o tests/e2e/clients/requirements.lock
 
 clean:  ## Remove what the targets above made
 	rm -rf .venv .venv-bench .bench .clients .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-demo.db*

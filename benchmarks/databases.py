@@ -17,7 +17,7 @@ from psycopg import sql
 from benchmarks import FOLDER, WORK, loading
 from benchmarks.registry import POSTGRESQL, SQLITE, Arm
 from fluent_cart.database import migrations
-from tests import postgres
+from tests.support import postgres
 
 # No database of this name is anybody's but the benchmark's.
 PREFIX = "fluent_cart_benchmark_"

@@ -18,10 +18,10 @@ from benchmarks.registry import OURS_SQLITE
 from benchmarks.workloads import CUSTOMERS, PATH, SECRET, USER, authorization
 from fluent_cart.app import create_app
 from fluent_cart.database import sqlite
+from fluent_cart.http.responses import envelope
 from fluent_cart.models import Address, Customer
-from fluent_cart.passwords import digest
 from fluent_cart.schemas.customers import CustomerListQuery
-from fluent_cart.schemas.envelope import envelope
+from fluent_cart.security.application_passwords import digest
 from fluent_cart.services import customer_search, customers, users
 from fluent_cart.settings import Settings
 

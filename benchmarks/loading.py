@@ -18,7 +18,7 @@ from benchmarks.workloads import READER, SECRET, STRANGER, USER
 from fluent_cart.clock import to_text
 from fluent_cart.database import connect, migrations
 from fluent_cart.models import ApplicationPassword, Base
-from fluent_cart.passwords import digest
+from fluent_cart.security.application_passwords import digest
 from fluent_cart.services import users
 
 

@@ -14,7 +14,7 @@ import httpx
 from benchmarks import HOST, ROOT, WORK
 from benchmarks.registry import Arm
 from benchmarks.workloads import PATH, authorization
-from tests.server import free_port
+from tests.support.server import free_port
 
 START_SECONDS, STOP_SECONDS = 20, 10
 

@@ -17,18 +17,19 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Connection, insert
 
-from fluent_cart import login_passwords, passwords
-from fluent_cart.app import PREFIX, create_app
+from fluent_cart.app import create_app
+from fluent_cart.auth.limits import create_limits
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect, create_database, migrations
-from fluent_cart.limits import create_limits
 from fluent_cart.models import ApplicationPassword
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.security import application_passwords, login_passwords
 from fluent_cart.services import addresses, customers, invariants, users
 from fluent_cart.settings import Settings
-from tests import mariadb, postgres
-from tests.sign_in import Work, watch
+from fluent_cart.wordpress.paths import PREFIX
+from tests.support import mariadb, postgres
+from tests.support.login import Work, watch
 
 # A user for every role of the policy, and one whose role it does not know; each has its login as e-mail name.
 ROLES = ("administrator", "super_admin", "manager", "worker", "accountant", "subscriber")
@@ -107,7 +108,7 @@ def make_template(url: str) -> None:
                 {
                     "user_id": user_id,
                     "name": "test",
-                    "password_hash": passwords.digest(secret_of(role)),
+                    "password_hash": application_passwords.digest(secret_of(role)),
                     "created_at": now(),
                     # So that no test's first request is a write, too.
                     "last_used": now(),

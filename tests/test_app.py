@@ -7,12 +7,13 @@ import httpx
 import pytest
 
 from fluent_cart import __version__
-from fluent_cart.app import PREFIX, create_app
+from fluent_cart.app import create_app
 from fluent_cart.database.sqlite import SQLiteDatabase
-from fluent_cart.openapi import TITLE
+from fluent_cart.openapi.introduction import TITLE
 from fluent_cart.settings import Settings
+from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import MakeClient, credentials
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 
 class TestLifespan:

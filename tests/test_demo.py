@@ -11,15 +11,16 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from fluent_cart import demo, login_passwords
+from fluent_cart import demo
+from fluent_cart.auth.policies import ROLE_PERMISSIONS
 from fluent_cart.database import connect
 from fluent_cart.models import Base, User
-from fluent_cart.policies import ROLE_PERMISSIONS
+from fluent_cart.security import login_passwords
 from fluent_cart.services import invariants
 from fluent_cart.settings import Settings
 from tests.conftest import MakeClient, rows
-from tests.errors import assert_error
-from tests.sign_in import nonce_of, sign_in, with_nonce
+from tests.support.errors import assert_error
+from tests.support.login import nonce_of, sign_in, with_nonce
 
 
 @pytest.fixture(autouse=True)

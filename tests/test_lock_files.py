@@ -1,11 +1,11 @@
 """Bar F1: what is installed is what was tested: every dependency by its version and its hashes."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.paths import ROOT
+
 LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
 
 

@@ -1,3 +1,3 @@
-from fluent_cart.cli import main
+from fluent_cart.cli.main import main
 
 main()

@@ -6,28 +6,21 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from fluent_cart import (
-    __version__,
-    docs,
-    health,
-    metrics_page,
-    openapi,
-    sign_in,
-    telemetry,
-    wordpress_index,
-)
+from fluent_cart import __version__
+from fluent_cart.auth.limits import create_limits
+from fluent_cart.auth.policies import Policy
 from fluent_cart.database import create_database
-from fluent_cart.handlers import add_handlers
-from fluent_cart.limits import create_limits
-from fluent_cart.policies import Policy
-from fluent_cart.request_id import RequestIdMiddleware
-from fluent_cart.request_report import RequestReport, Tell
+from fluent_cart.http.error_handlers import add_handlers
+from fluent_cart.http.request_id import RequestIdMiddleware
+from fluent_cart.observability import telemetry
+from fluent_cart.observability.request_events import RequestReport, Tell
+from fluent_cart.openapi import document, introduction, wordpress_index
+from fluent_cart.pages import docs, health, login, metrics
 from fluent_cart.routers import ROUTERS
 from fluent_cart.settings import Settings
-from fluent_cart.wordpress import EXAMPLES_PREFIX as EXAMPLES_PREFIX
-from fluent_cart.wordpress import PREFIX as PREFIX
-from fluent_cart.wordpress import ROOT, WordPressMiddleware
 from fluent_cart.wordpress.cors import CorsMiddleware
+from fluent_cart.wordpress.middleware import WordPressMiddleware
+from fluent_cart.wordpress.paths import ROOT
 
 
 class MissingPolicy(Exception):
@@ -44,17 +37,17 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with database, metrics_page.reporting(app):
+        async with database, metrics.reporting(app):
             yield
 
     app = FastAPI(
-        title=openapi.TITLE,
+        title=introduction.TITLE,
         version=__version__,
-        summary=openapi.SUMMARY,
-        description=openapi.describe(),
-        license_info=openapi.LICENSE,
-        servers=openapi.SERVERS,
-        openapi_tags=openapi.TAGS,
+        summary=introduction.SUMMARY,
+        description=introduction.describe(),
+        license_info=introduction.LICENSE,
+        servers=introduction.SERVERS,
+        openapi_tags=introduction.TAGS,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -73,8 +66,8 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
         app.router.routes += router.routes
     wordpress_index.add_index(app)
     app.include_router(health.router)
-    app.include_router(sign_in.router)
-    app.include_router(metrics_page.router)
+    app.include_router(login.router)
+    app.include_router(metrics.router)
     docs.add_docs(app)
     add_handlers(app)
     app.add_middleware(RequestIdMiddleware, report=app.state.report)
@@ -85,7 +78,7 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
     if settings.telemetry:
         app.add_middleware(telemetry.TelemetryMiddleware)
     require_policies(app)
-    openapi.install(app)
+    document.install(app)
     return app
 
 

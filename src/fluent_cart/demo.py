@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
-from fluent_cart import passwords
 from fluent_cart.clock import to_text
 from fluent_cart.database import create_database, migrations
 from fluent_cart.enums import AddressType, CustomerStatus, OrderStatus, PaymentStatus
 from fluent_cart.models import Address, ApplicationPassword, Customer
+from fluent_cart.security import application_passwords
 from fluent_cart.services import orders, users
 from fluent_cart.services.customers import customer_search_text
 from fluent_cart.settings import Settings
@@ -81,7 +81,7 @@ def _load_users(connection: Connection) -> None:
         {
             "user_id": user_id,
             "name": "Demo",
-            "password_hash": passwords.digest(SECRET),
+            "password_hash": application_passwords.digest(SECRET),
             "created_at": to_text(OPENED),
         },
     )

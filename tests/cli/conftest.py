@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from fluent_cart.cli import main
+from fluent_cart.cli.main import main
 from fluent_cart.settings import Settings
 
 

@@ -8,13 +8,13 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from fluent_cart import passwords
 from fluent_cart.database import connect
 from fluent_cart.models import ApplicationPassword
+from fluent_cart.security import application_passwords
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Result, Run, complained, printed
 from tests.conftest import MakeClient, credentials, rows, secret_of
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 Status = Callable[[str, str], Any]
 
@@ -39,7 +39,7 @@ class TestCreate:
             "id": 7,
             "user_id": 4,
             "name": "My script",
-            "password_hash": passwords.digest(made.out),
+            "password_hash": application_passwords.digest(made.out),
             "created_at": password["created_at"],
             "last_used": None,
             "uuid": None,
@@ -47,10 +47,10 @@ class TestCreate:
 
     def test_prints_it_this_once(self, run: Run, shop: str) -> None:
         """Only a hash is kept, so nothing can print it again."""
-        secret = passwords.normalize(run("app-passwords", "create", "worker").out)
+        secret = application_passwords.normalize(run("app-passwords", "create", "worker").out)
         listed = run("app-passwords", "list", "worker")
         for kept in (*map(str, stored(shop)), listed.out):
-            assert secret not in passwords.normalize(kept)
+            assert secret not in application_passwords.normalize(kept)
 
     def test_makes_another_each_time(self, run: Run, shop: str) -> None:
         made = {run("app-passwords", "create", "worker").out for _ in range(5)}

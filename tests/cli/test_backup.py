@@ -22,9 +22,9 @@ from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers
 from fluent_cart.services.invariants import INVARIANTS
 from fluent_cart.settings import Settings
-from tests import postgres
 from tests.cli.conftest import Run, complained, printed
 from tests.conftest import rows
+from tests.support import postgres
 
 HELD = f"all {len(INVARIANTS)} rules hold."
 SHOP = "sqlite:///fluent-cart.db"

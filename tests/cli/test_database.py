@@ -11,13 +11,13 @@ from sqlalchemy import text
 
 from fluent_cart import demo
 from fluent_cart.database import connect, migrations
-from fluent_cart.database.copying import copy_shop
+from fluent_cart.database.transfer import copy_shop
 from fluent_cart.models import Customer
 from fluent_cart.services.invariants import INVARIANTS, find_violations
 from fluent_cart.settings import Settings
-from tests import postgres
 from tests.cli.conftest import Run, complained, printed
 from tests.conftest import rows
+from tests.support import postgres
 
 NEWEST = migrations.newest()
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from fluent_cart.database import connect
 from fluent_cart.models import User
 from tests.cli.conftest import Run, complained
-from tests.wordpress_import.conftest import SHOP, dump_of
+from tests.importers.wordpress.conftest import SHOP, dump_of
 
 TABLE = """\
 table                  read  written  changed  unchanged  left  skipped

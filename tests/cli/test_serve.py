@@ -16,15 +16,15 @@ import pytest
 import uvicorn
 
 from fluent_cart import demo
+from fluent_cart.auth.rate_limit import BYTES
 from fluent_cart.cli import serve
 from fluent_cart.database import migrations
-from fluent_cart.limits.requests import BYTES
-from fluent_cart.serving.logs import log_config
-from fluent_cart.serving.protocol import Protocol
+from fluent_cart.observability.logging import log_config
+from fluent_cart.server.protocol import Protocol
 from fluent_cart.settings import Settings
-from tests import postgres
 from tests.cli.conftest import Run, complained, printed
-from tests.server import COMMAND, START_SECONDS, free_port
+from tests.support import postgres
+from tests.support.server import COMMAND, START_SECONDS, free_port
 
 CUSTOMERS = "/wp-json/fluent-cart/v2/customers"
 
@@ -206,7 +206,7 @@ class TestOptions:
         assert run("serve") == printed(announced(port, "0.0.0.0"))
         told = {"host": "0.0.0.0", "workers": 3, "log_level": "warning", "forwarded_allow_ips": proxies}
         options = self.options(port, **told)
-        assert served == [("fluent_cart.serving.process:create_app", "sqlite:///fluent-cart.db", options)]
+        assert served == [("fluent_cart.server.process:create_app", "sqlite:///fluent-cart.db", options)]
 
     def test_on_the_command_line_win(
         self, run: Run, made: None, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
@@ -234,9 +234,7 @@ class TestOptions:
         monkeypatch.setenv("FLUENT_CART_HOST", "0.0.0.0")
         assert run("serve", "--demo", "--port", str(port), *told).out.startswith(announced(port, host))
         options = self.options(port, host=host)
-        assert served == [
-            ("fluent_cart.serving.process:create_app", "sqlite:///fluent-cart-demo.db", options)
-        ]
+        assert served == [("fluent_cart.server.process:create_app", "sqlite:///fluent-cart-demo.db", options)]
 
     def test_of_where_to_listen_give_way_to_a_socket_that_is_passed(
         self, run: Run, made: None, served: list[Any], passed: socket.socket

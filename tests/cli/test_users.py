@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from fluent_cart import login_passwords
 from fluent_cart.clock import now
 from fluent_cart.database import connect
 from fluent_cart.models import ApplicationPassword, Customer, Session, User
+from fluent_cart.security import login_passwords
 from fluent_cart.services import sessions
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run, complained, printed

@@ -10,15 +10,16 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
-from fluent_cart.app import PREFIX, create_app
+from fluent_cart.app import create_app
 from fluent_cart.database import Database, connect, create_database
 from fluent_cart.models import Address, Customer, IdempotencyKey, Order, User
 from fluent_cart.services import idempotency_keys, orders, users
 from fluent_cart.services.idempotency_keys import Answer, Attempt
 from fluent_cart.settings import Settings
-from tests import postgres
+from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import MakeAddress, MakeClient, MakeCustomer, credentials, rows
-from tests.errors import assert_error
+from tests.support import postgres
+from tests.support.errors import assert_error
 
 AT_ONCE = 50
 

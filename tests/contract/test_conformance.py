@@ -1,7 +1,7 @@
-"""The server does what its OpenAPI document says: a short form of `make fire`'s bar C2.
+"""The server does what its OpenAPI document says: a short form of `make test-stress`'s bar C2.
 
 What Schemathesis makes of the limits in the document goes to one database, what it makes up to the other:
-both get all of it in `make fire`.
+both get all of it in `make test-stress`.
 """
 
 from collections.abc import Collection
@@ -11,8 +11,8 @@ import pytest
 from fluent_cart.app import create_app
 from fluent_cart.database import connect
 from fluent_cart.settings import Settings
-from tests import fuzzing, postgres
 from tests.contract.test_permissions import OPERATIONS
+from tests.support import fuzzing, postgres
 
 SEED, EXAMPLES = 1, 10
 
@@ -29,7 +29,7 @@ def assert_conforming(shop: Settings, *phases: str, without: Collection[str] = (
 
 
 def test_at_the_limits(sqlite_settings: Settings) -> None:
-    # Addresses have many fields, one of them with every country: `make fire` takes their time.
+    # Addresses have many fields, one of them with every country: `make test-stress` takes their time.
     assert_conforming(sqlite_settings, "examples", "coverage", without=["create_address", "update_address"])
 
 

@@ -8,16 +8,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from fluent_cart.app import EXAMPLES_PREFIX, PREFIX
+from fluent_cart.auth.limits import RequestLimit, create_limits
 from fluent_cart.database import create_database
-from fluent_cart.limits import RequestLimit, create_limits
 from fluent_cart.models import Customer
 from fluent_cart.services import addresses
 from fluent_cart.settings import Settings
+from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
 from tests.conftest import MakeAddress, MakeClient, MakeCustomer, credentials, login_password_of, rows
 from tests.contract.test_permissions import BODIES, OPERATIONS, STRANGERS, every_operation, send, url
-from tests.errors import assert_error
-from tests.sign_in import sign_in, with_nonce
+from tests.support.errors import assert_error
+from tests.support.login import sign_in, with_nonce
 
 # Tested below on a server that is broken on purpose.
 ELSEWHERE = {(500, "internal_error"), (503, "service_unavailable")}

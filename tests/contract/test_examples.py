@@ -23,10 +23,10 @@ from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 
 from fluent_cart import demo
-from fluent_cart.app import EXAMPLES_PREFIX, PREFIX
 from fluent_cart.database import connect, create_database, migrations
 from fluent_cart.settings import Settings
-from tests.server import demo_server
+from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
+from tests.support.server import demo_server
 
 EXAMPLES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("contract.json").read_text())
 DOCUMENTED = {example["operation"]: example["response"] for example in EXAMPLES}

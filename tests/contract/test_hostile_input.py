@@ -15,7 +15,7 @@ from tests.conftest import MakeAddress, MakeCustomer
 from tests.contract import hostile
 from tests.contract.hostile import FORM, JSON, MARK
 from tests.contract.test_permissions import BODIES, OPERATIONS, every_operation, url
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 WITH_BODY = [operation for operation in OPERATIONS if operation[2] in BODIES]
 with_body = pytest.mark.parametrize(

@@ -12,15 +12,15 @@ import httpx
 import pytest
 from sqlalchemy import Connection
 
-from fluent_cart import policies
-from fluent_cart.app import EXAMPLES_PREFIX, PREFIX
+from fluent_cart.auth import policies
 from fluent_cart.database import Database
 from fluent_cart.enums import Permission
 from fluent_cart.services import users
 from fluent_cart.settings import Settings
+from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
 from tests.conftest import ROLES, MakeAddress, MakeClient, MakeCustomer, credentials, secret_of
 from tests.contract.test_permissions import BODIES, EXTENSIONS, MAY, OPERATIONS, bulk, everything, url, whole
-from tests.sign_in import store_user
+from tests.support.login import store_user
 
 PATHS = {operation: (method, path) for method, path, operation in OPERATIONS + EXTENSIONS}
 TARGETS = {"there": "1", "missing": "999", "malformed": "abc"}

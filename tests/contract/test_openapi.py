@@ -12,11 +12,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from fluent_cart import cookies
-from fluent_cart.app import PREFIX
 from fluent_cart.errors import every_error
 from fluent_cart.openapi.fields import COUNTRY, MEANINGS
 from fluent_cart.schemas.addresses import AddressCreate
+from fluent_cart.security import session_cookies
+from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import MakeClient
 from tests.contract.test_examples import (
     ADDITIONS,
@@ -216,7 +216,7 @@ class TestOperations:
         assert list(schemes) == ["ApplicationPassword", "SessionCookie", "Nonce"]
         assert schemes["ApplicationPassword"]["scheme"] == "basic"
         sent = {(schemes[name]["in"], schemes[name]["name"]) for name in ("SessionCookie", "Nonce")}
-        assert sent == {("cookie", cookies.NAME), ("header", "X-WP-Nonce")}
+        assert sent == {("cookie", session_cookies.NAME), ("header", "X-WP-Nonce")}
 
     def test_its_parameters_are_the_paths(self, document: dict[str, Any], operation: Operation) -> None:
         [path] = [path for path, methods in document["paths"].items() if operation in methods.values()]

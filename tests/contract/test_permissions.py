@@ -8,16 +8,17 @@ from fastapi import Depends, FastAPI, Response
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount, Route
 
-from fluent_cart import policies
-from fluent_cart.app import EXAMPLES_PREFIX, PREFIX, MissingPolicy, create_app, require_policies
-from fluent_cart.auth import current_user
+from fluent_cart.app import MissingPolicy, create_app, require_policies
+from fluent_cart.auth import policies
+from fluent_cart.auth.dependencies import current_user
 from fluent_cart.database import Database
 from fluent_cart.enums import BulkActionName
+from fluent_cart.http.routing import ApiRouter
 from fluent_cart.models import Address, Customer, Order, User
-from fluent_cart.routing import ApiRouter
 from fluent_cart.settings import Settings
+from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
 from tests.conftest import ROLES, MakeAddress, MakeClient, MakeCustomer, credentials, rows
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 # Who may do what, written down here a second time: the code's own tables are what is tested.
 TABLE = """

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import httpx
 
-from fluent_cart.app import PREFIX, create_app
+from fluent_cart.app import create_app
 from fluent_cart.database import connect
 from fluent_cart.models import Address
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers
 from fluent_cart.settings import Settings
+from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import credentials, rows
-from tests.server import server
+from tests.support.server import server
 
 REQUESTS, AT_ONCE = 40, 16
 

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from fluent_cart import cookies
 from fluent_cart.database import Database
+from fluent_cart.security import session_cookies
 from fluent_cart.settings import Settings
 from tests.conftest import MakeAddress, MakeClient, MakeCustomer, login_password_of
 from tests.contract.test_permissions import BODIES, every_operation, everything, url
-from tests.errors import assert_error
-from tests.sign_in import LOGIN, nonce_of, sign_in, with_nonce
+from tests.support.errors import assert_error
+from tests.support.login import LOGIN, nonce_of, sign_in, with_nonce
 
 TICK = 12 * 3600
 
@@ -54,7 +54,7 @@ async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
 async def held_by(client: httpx.AsyncClient, login: str) -> Held:
     """Sign in and return what the browser then holds, which forgets it here."""
     await sign_in(client, login, login_password_of(login))
-    held = Held(client.cookies[cookies.NAME], await nonce_of(client))
+    held = Held(client.cookies[session_cookies.NAME], await nonce_of(client))
     client.cookies.clear()
     return held
 
@@ -65,7 +65,7 @@ async def test_let_in_together_and_not_otherwise(
     method: str, path: str, operation: str,
 ) -> None:  # fmt: skip
     async def send(cookie: str, nonce: str | None, place: str = "header") -> httpx.Response:
-        headers = {"Cookie": f"{cookies.NAME}={cookie}"} if cookie else {}
+        headers = {"Cookie": f"{session_cookies.NAME}={cookie}"} if cookie else {}
         query = f"?_wpnonce={nonce}" if place == "query" else ""
         if place == "header" and nonce is not None:
             headers |= with_nonce(nonce)
@@ -74,7 +74,7 @@ async def test_let_in_together_and_not_otherwise(
     manager, again, worker = [await held_by(client, login) for login in ("manager", "manager", "worker")]
     left = await held_by(client, "manager")
     out = f"{LOGIN}?action=logout&_wpnonce={left.nonce}"
-    await client.get(out, headers={"Cookie": f"{cookies.NAME}={left.cookie}"})
+    await client.get(out, headers={"Cookie": f"{session_cookies.NAME}={left.cookie}"})
     clock[0] -= 2 * TICK
     two_ticks_ago = await held_by(client, "manager")
     clock[0] += 2 * TICK
@@ -123,7 +123,7 @@ async def test_are_worth_what_their_user_may_do(
 ) -> None:
     subscriber = await held_by(client, "subscriber")
     before = await everything(database)
-    headers = {"Cookie": f"{cookies.NAME}={subscriber.cookie}", **with_nonce(subscriber.nonce)}
+    headers = {"Cookie": f"{session_cookies.NAME}={subscriber.cookie}", **with_nonce(subscriber.nonce)}
     answer = await client.request(method, url(path), headers=headers, json=BODIES.get(operation))
     assert_error(answer, 403, "insufficient_permissions")
     assert await everything(database) == before

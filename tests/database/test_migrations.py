@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from fluent_cart.database import connect, create_database, migrations
 from fluent_cart.models import Base
 from fluent_cart.settings import Settings
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 INI = str(ROOT / "alembic.ini")
 SCRIPTS = ScriptDirectory.from_config(alembic.Config(INI))
 TABLES = sorted(Base.metadata.tables)

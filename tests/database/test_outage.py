@@ -17,13 +17,22 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from fluent_cart.app import PREFIX
-from tests import cluster as clusters
-from tests import postgres
-from tests.cluster import Cluster
+from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import make_template, secret_of
-from tests.load import Answer, Request, Requests, acknowledged, answers_of, connected, loading, statuses
-from tests.server import COMMAND, Server, server
+from tests.support import cluster as clusters
+from tests.support import postgres
+from tests.support.cluster import Cluster
+from tests.support.load import (
+    Answer,
+    Request,
+    Requests,
+    acknowledged,
+    answers_of,
+    connected,
+    loading,
+    statuses,
+)
+from tests.support.server import COMMAND, Server, server
 
 LONG = os.environ.get("FLUENT_CART_LONG_TESTS") == "1"
 # What pg_ctl sends to stop a server; nothing tells it of the last.

@@ -15,7 +15,7 @@ from fluent_cart.models import Customer
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers
 from fluent_cart.settings import Settings
-from tests import postgres
+from tests.support import postgres
 
 pytestmark = pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
 

@@ -18,10 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect, create_database
 from fluent_cart.database.file_lock import FileLock
+from fluent_cart.database.prepared import Prepared
 from fluent_cart.database.sqlite import BATCH
 from fluent_cart.errors import InvalidEmail, ServiceUnavailable
 from fluent_cart.models import Customer
-from fluent_cart.prepared import Prepared
 from fluent_cart.settings import Settings
 
 Store = Callable[[Connection, str], str]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, update
 from fluent_cart.database import Database
 from fluent_cart.models import Address
 from tests.conftest import MakeAddress, MakeCustomer, rows
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 PLACE = {"address_1": "1 Main St", "city": "Rome", "country": "IT"}

@@ -13,7 +13,7 @@ from fluent_cart.database import Database
 from fluent_cart.models import Address, Customer, Order
 from fluent_cart.services import orders
 from tests.conftest import MakeAddress, MakeCustomer, rows
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 

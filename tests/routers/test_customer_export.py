@@ -16,17 +16,17 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, insert
 
-from fluent_cart.app import PREFIX
 from fluent_cart.database import Database, connect
-from fluent_cart.files import writing
+from fluent_cart.database.prepared import Record
+from fluent_cart.formats import row_writer
 from fluent_cart.models import Customer
-from fluent_cart.prepared import Record
 from fluent_cart.services import customer_export, customers
 from fluent_cart.settings import Settings
+from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import MakeClient, MakeCustomer, credentials, secret_of
-from tests.errors import assert_error
-from tests.server import Server, server, until
 from tests.services.test_customer_search import make_customers
+from tests.support.errors import assert_error
+from tests.support.server import Server, server, until
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # What a spreadsheet would run, and what looks like its guard.
@@ -94,7 +94,7 @@ class TestAnswer:
 
         monkeypatch.setattr(customer_export, "get_customers", get_customers)
         monkeypatch.setattr(customer_export, "BATCH", 1)
-        monkeypatch.setattr(writing, "PIECE", 1)
+        monkeypatch.setattr(row_writer, "PIECE", 1)
         shop = [{**customer, "total_spent": 0, "order_count": 0} for customer in make_customers()]
         await database.write(lambda connection: connection.execute(insert(Customer), shop) and None)
         response = await viewer.head("/export")

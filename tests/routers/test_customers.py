@@ -7,12 +7,12 @@ import httpx
 import pytest
 from sqlalchemy import Connection, update
 
-from fluent_cart.app import PREFIX
 from fluent_cart.database import Database
 from fluent_cart.models import Customer
 from fluent_cart.schemas.additional_info import MAX_BYTES
+from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import MakeAddress, MakeCustomer, rows
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 

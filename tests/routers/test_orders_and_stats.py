@@ -13,7 +13,7 @@ from fluent_cart.models import Customer, Order
 from fluent_cart.services import orders
 from fluent_cart.services.stats import average
 from tests.conftest import MakeCustomer, rows
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 COUNTED = ("paid", "partially_paid", "partially_refunded")
 

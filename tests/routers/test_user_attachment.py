@@ -8,7 +8,7 @@ from fluent_cart.database import Database
 from fluent_cart.models import Customer
 from fluent_cart.services import users
 from tests.conftest import ROLES, MakeCustomer, rows
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 

@@ -10,7 +10,7 @@ from fluent_cart.services import users
 from fluent_cart.services.user_profile import get_profile, slug
 from tests.conftest import ROLES, MakeClient, credentials
 from tests.contract.test_examples import TIME
-from tests.errors import assert_error
+from tests.support.errors import assert_error
 
 PATH = "/wp-json/wp/v2/users/me"
 VIEW, EVERYTHING = ["customers/view"], ["customers/view", "customers/manage", "customers/delete"]

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
-from fluent_cart import cookies
 from fluent_cart.clock import now
 from fluent_cart.database import Database
 from fluent_cart.models import Session, User
+from fluent_cart.security import session_cookies
 from fluent_cart.services import sessions, users
 from fluent_cart.services.sessions import FORGOTTEN_AT_ONCE, Account, SignedIn
 from fluent_cart.services.users import CurrentUser
@@ -29,7 +29,7 @@ async def start(database: Database, of: Account | None = None, new_hash: str | N
 
 
 async def find(database: Database, cookie: str) -> SignedIn | None:
-    read = cookies.read([(b"cookie", f"{cookies.NAME}={cookie}".encode())])
+    read = session_cookies.read([(b"cookie", f"{session_cookies.NAME}={cookie}".encode())])
     assert read
     return await database.read(sessions.find_session, read)
 

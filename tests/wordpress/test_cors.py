@@ -6,11 +6,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from fluent_cart.app import PREFIX, create_app
+from fluent_cart.app import create_app
 from fluent_cart.database import Database
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.cors import ALLOWED
-from fluent_cart.wordpress.headers import EXPOSED
+from fluent_cart.wordpress.exposed_headers import EXPOSED
+from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import MakeClient, credentials
 
 ORIGIN = "https://admin.example"

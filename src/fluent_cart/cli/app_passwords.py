@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from fluent_cart import passwords
-from fluent_cart.cli import session
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, CommandError, say_json, table, tell
 from fluent_cart.schemas.base import MAX_ID
+from fluent_cart.security import application_passwords
 from fluent_cart.services import users
 
 cli = typer.Typer(no_args_is_help=True, help="The application passwords with which users sign in.")
@@ -27,7 +27,7 @@ def create(
     """
     if len(name) > 255:
         raise CommandError("A name has at most 255 characters")
-    secret = passwords.in_groups(session.write(users.create_application_password, login, name))
+    secret = application_passwords.in_groups(runner.write(users.create_application_password, login, name))
     tell(secret, {"login": login, "name": name, "password": secret}, as_json=as_json)
 
 
@@ -37,7 +37,7 @@ def list_(login: Login, as_json: AsJson = False) -> None:
 
     Example: fluent-cart app-passwords list ada --json
     """
-    found = session.read(users.list_application_passwords, login)
+    found = runner.read(users.list_application_passwords, login)
     if as_json:
         say_json(found)
         return
@@ -54,5 +54,5 @@ def revoke(
 
     Example: fluent-cart app-passwords revoke 1
     """
-    session.write(users.revoke_application_password, password_id)
+    runner.write(users.revoke_application_password, password_id)
     tell(f"Application password {password_id} is revoked.", {"id": password_id}, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fluent_cart.cli import session
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, CommandError, tell
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import backup as backups
@@ -21,8 +21,8 @@ def backup(
 
     Example: fluent-cart backup shop-monday.backup
     """
-    settings = session.read_settings()
-    session.require_database(settings)
+    settings = runner.read_settings()
+    runner.require_database(settings)
     with Bar() as bar:
         bar.show("backup")
         backups.back_up(settings.database_url, file)
@@ -40,7 +40,7 @@ def restore(
 
     Example: fluent-cart restore shop-monday.backup --force
     """
-    url = session.read_settings().database_url
+    url = runner.read_settings().database_url
     with Bar() as bar, backups.restored(file, url, replace=force) as restored_url:
         bar.show("migrate and check")
         migrations.upgrade(restored_url)

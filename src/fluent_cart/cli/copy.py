@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from fluent_cart.cli import session
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import connect, create_database, migrations, settle
-from fluent_cart.database.copying import copy_shop
+from fluent_cart.database.transfer import copy_shop
 from fluent_cart.services import invariants
 
 
@@ -21,8 +21,8 @@ def copy(
 
     Example: fluent-cart copy sqlite:///fluent-cart.db postgresql://shop@db/shop
     """
-    settings = session.read_settings().model_copy(update={"database_url": source_url})
-    session.require_newest(settings)
+    settings = runner.read_settings().model_copy(update={"database_url": source_url})
+    runner.require_newest(settings)
     source = create_database(settings)
     migrations.upgrade(target_url)
     copied: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 import typer
 
-from fluent_cart.cli import session
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, complain, say, say_json, tell
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import describe, migrations
@@ -14,7 +14,7 @@ def migrate(as_json: AsJson = False) -> None:
 
     Example: fluent-cart migrate
     """
-    settings = session.read_settings()
+    settings = runner.read_settings()
     with Bar() as bar:
         bar.show("migrate")
         migrations.upgrade(settings.database_url)
@@ -30,7 +30,7 @@ def recalculate(as_json: AsJson = False) -> None:
     """
     with Bar() as bar:
         bar.show("recalculate")
-        changed = session.write(orders.recalculate)
+        changed = runner.write(orders.recalculate)
     text = f"{changed} customers had other totals." if changed else "All totals were right."
     tell(text, {"changed": changed}, as_json=as_json)
 
@@ -42,7 +42,7 @@ def check(as_json: AsJson = False) -> None:
     """
     total = len(invariants.INVARIANTS)
     with Bar() as bar:
-        violations = session.read(
+        violations = runner.read(
             invariants.find_violations, progress=lambda done: bar.show("check", done, total)
         )
     if as_json:

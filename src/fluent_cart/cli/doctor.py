@@ -4,7 +4,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from fluent_cart.cli import session
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, CommandError, say_json
 from fluent_cart.doctor import Finding, State, examine
 from fluent_cart.doctor.findings import failure
@@ -20,7 +20,7 @@ def doctor(as_json: AsJson = False) -> None:
     Example: fluent-cart doctor --json
     """
     try:
-        settings = session.read_settings()
+        settings = runner.read_settings()
     except CommandError as error:
         findings = [failure("settings", str(error), "Correct the environment, or the .env file.")]
         if not as_json:

@@ -10,14 +10,14 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from fluent_cart.cli import session
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import CommandError
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database.backup import written_beside
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
-from fluent_cart.faults import texts_by_field
-from fluent_cart.files.writing import Pieces
+from fluent_cart.formats.row_writer import Pieces
 from fluent_cart.schemas.customers import CustomerExportQuery
+from fluent_cart.schemas.error_messages import texts_by_field
 from fluent_cart.services import customer_export, order_export
 
 STANDARD = "-"
@@ -72,7 +72,7 @@ def export(
                 done += piece.count(b"\n")
                 bar.show("lines", done, 0)
 
-    session.read(write)
+    runner.read(write)
 
 
 def format_of(file: str, chosen: FileFormat | None) -> FileFormat:

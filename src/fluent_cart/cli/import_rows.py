@@ -12,14 +12,14 @@ from typing import Annotated, BinaryIO
 import orjson
 import typer
 
-from fluent_cart.cli import session
+from fluent_cart.cli import runner
 from fluent_cart.cli.export import STANDARD, Format, format_of
 from fluent_cart.cli.output import CommandError, say, table
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import create_database
 from fluent_cart.enums import FileFormat
-from fluent_cart.files.reading import read_rows
-from fluent_cart.row_import import CUSTOMERS, ORDERS, Kind, Report, import_rows
+from fluent_cart.formats.row_reader import read_rows
+from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 
 # Lines whose faults are printed; the JSON has all.
 SHOWN = 20
@@ -68,8 +68,8 @@ def _import(
     columns = kind.columns._replace(ignored=kind.columns.ignored.union(ignore or ()))
     if unknown := columns.ignored - columns.names:
         raise CommandError(f"--ignore: there is no column {min(unknown)}")
-    settings = session.read_settings()
-    session.require_newest(settings)
+    settings = runner.read_settings()
+    runner.require_newest(settings)
 
     async def run() -> Report:
         with _opened(file) as stream, Bar() as bar:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from fluent_cart.cli import session
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, say, say_json, table
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import create_database
-from fluent_cart.wordpress_import import Options, Report, import_shop, read_source
-from fluent_cart.wordpress_import.oddities import Oddity
-from fluent_cart.wordpress_import.report import Fate, Found
+from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.report import Fate, Found
+from fluent_cart.importers.wordpress.shop import Options, Report, import_shop, read_source
 
 # Ids that a line of the report names; the JSON has more.
 EXAMPLES = 5
@@ -36,8 +36,8 @@ def wordpress(
 
     Example: fluent-cart import wordpress shop.sql.gz --dry-run
     """
-    settings = session.read_settings()
-    session.require_newest(settings)
+    settings = runner.read_settings()
+    runner.require_newest(settings)
     options = Options(prefix, update, dry_run, test_orders)
 
     async def run() -> Report:

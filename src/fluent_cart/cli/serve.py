@@ -10,13 +10,14 @@ import typer
 import uvicorn
 from sqlalchemy.exc import OperationalError
 
-from fluent_cart import demo, metrics
-from fluent_cart.cli import session
+from fluent_cart import demo
+from fluent_cart.auth.rate_limit import shared_file
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import CommandError, complain, say
 from fluent_cart.database import is_on_server
-from fluent_cart.limits.requests import shared_file
-from fluent_cart.serving.logs import log_config
-from fluent_cart.serving.protocol import Protocol
+from fluent_cart.observability import metrics
+from fluent_cart.observability.logging import log_config
+from fluent_cart.server.protocol import Protocol
 from fluent_cart.settings import Settings, passed_sockets
 
 # Of the files that a process is started with, after standard input, output and error.
@@ -37,7 +38,7 @@ def serve(
 
     Example: fluent-cart serve --host 0.0.0.0 --workers 4
     """
-    settings = session.read_settings()
+    settings = runner.read_settings()
     # The demo's password is public, so it listens on the network only when told so on this command line.
     host = host or (settings.host if not demonstrate else "127.0.0.1")
     port = port or settings.port
@@ -56,7 +57,7 @@ def serve(
     os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
     with _shared(workers):
         uvicorn.run(
-            "fluent_cart.serving.process:create_app",
+            "fluent_cart.server.process:create_app",
             factory=True,
             http=Protocol,
             # Nothing here speaks it, and deadlines would not hold for it.
@@ -92,8 +93,8 @@ def _shared(workers: int) -> Iterator[None]:
 def _require_database(settings: Settings, workers: int) -> None:
     """Raise ``CommandError`` if the database cannot be served; a server that is away may come back."""
     try:
-        session.require_newest(settings)
-        session.require_capacity(settings, workers)
+        runner.require_newest(settings)
+        runner.require_capacity(settings, workers)
     except OperationalError as error:
         if not is_on_server(settings.database_url):
             raise

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from fluent_cart import login_passwords
-from fluent_cart.cli import session
+from fluent_cart.auth.policies import ROLE_PERMISSIONS
+from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, CommandError, say_json, table, tell
-from fluent_cart.policies import ROLE_PERMISSIONS
 from fluent_cart.schemas.base import Email
+from fluent_cart.security import login_passwords
 from fluent_cart.services import users
 
 cli = typer.Typer(no_args_is_help=True, help="The users who may sign in.")
@@ -48,7 +48,7 @@ def create(
     except ValidationError:
         raise CommandError("--email must be a valid e-mail address") from None
     password_hash = read_password() if with_password else None
-    user_id = session.write(users.create_user, login, address, display_name or login, role, password_hash)
+    user_id = runner.write(users.create_user, login, address, display_name or login, role, password_hash)
     told = {"id": user_id, "login": login, "role": role}
     tell(f"User {login} has ID {user_id} and the role {role}.", told, as_json=as_json)
 
@@ -59,7 +59,7 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: fluent-cart users list --json
     """
-    found = session.read(users.list_users)
+    found = runner.read(users.list_users)
     say_json(found) if as_json else table(found, empty="There are no users.")
 
 
@@ -72,7 +72,7 @@ def set_role(
     Example: fluent-cart users set-role ada worker
     """
     role = checked_role(role)
-    session.write(users.set_role, login, role)
+    runner.write(users.set_role, login, role)
     tell(f"User {login} has the role {role}.", {"login": login, "role": role}, as_json=as_json)
 
 
@@ -88,7 +88,7 @@ def set_password(
 
     Example: fluent-cart users set-password ada
     """
-    session.write(users.set_password, login, read_password(from_stdin=from_stdin))
+    runner.write(users.set_password, login, read_password(from_stdin=from_stdin))
     tell(f"User {login} has a new login password.", {"login": login}, as_json=as_json)
 
 
@@ -98,7 +98,7 @@ def sign_out(login: Login, as_json: AsJson = False) -> None:
 
     Example: fluent-cart users sign-out ada
     """
-    ended = session.write(users.sign_out, login)
+    ended = runner.write(users.sign_out, login)
     text = f"User {login} is signed out: {ended} session{'' if ended == 1 else 's'} ended."
     tell(text, {"login": login, "ended": ended}, as_json=as_json)
 
@@ -109,7 +109,7 @@ def delete(login: Login, as_json: AsJson = False) -> None:
 
     Example: fluent-cart users delete ada
     """
-    session.write(users.delete_user, login)
+    runner.write(users.delete_user, login)
     tell(f"User {login} is deleted.", {"login": login}, as_json=as_json)
 
 

@@ -8,112 +8,22 @@ A *unit of work* is a plain function whose first argument is a connection. ``Dat
 - ``write``: a transaction, durable before the call returns
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated
-
-from fastapi import Depends, Request
-from sqlalchemy import Connection, make_url
-from sqlalchemy.exc import ArgumentError
-
-from fluent_cart.database import sqlite
 from fluent_cart.database.base import Database
-from fluent_cart.settings import Settings
-
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
-
-
-class UnsupportedDatabase(Exception):
-    """The configured address does not name a database this server knows."""
-
-
-def create_database(settings: Settings) -> Database:
-    """Return the database that the settings name, not yet open."""
-    url = settings.database_url
-    if _kind(url) == SQLITE:
-        return sqlite.SQLiteDatabase(
-            url,
-            write_timeout=settings.write_timeout,
-            stream_timeout=settings.export_timeout,
-            scan_threads=settings.scan_threads,
-        )
-    # Its driver is a tenth of what a start takes, and of no use to a shop in a file.
-    from fluent_cart.database import postgresql
-
-    return postgresql.PostgreSQLDatabase(
-        url,
-        write_timeout=settings.write_timeout,
-        stream_timeout=settings.export_timeout,
-        connections=settings.connections,
-    )
-
-
-@contextmanager
-def connect(url: str) -> Iterator[Connection]:
-    """Give a connection in one transaction of its own, for migrations and for moving whole shops."""
-    if _kind(url) == SQLITE:
-        engine = sqlite.engine(url, begin="BEGIN IMMEDIATE", connections=1, create=True)
-    else:
-        from fluent_cart.database import postgresql_engine
-
-        engine = postgresql_engine.engine(url, connections=1, limits={})
-    try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def settle(url: str) -> None:
-    """Let a database that was just filled find out what it holds, as it would by itself minutes later."""
-    # SQLite needs nothing of the kind.
-    if _kind(url) == POSTGRESQL:
-        from fluent_cart.database import postgresql_engine
-
-        postgresql_engine.vacuum(url)
-
-
-def describe(url: str) -> str:
-    """Return the database's address as it may be shown: without its password."""
-    # Without parameters: PostgreSQL takes passwords there as well.
-    return make_url(url).set(query={}).render_as_string(hide_password=True)
-
-
-def is_on_server(url: str) -> bool:
-    """Tell whether the database is on a server, which may be away for a while, and not in a file."""
-    return _kind(url) == POSTGRESQL
-
-
-def _kind(url: str) -> str:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: its port is no number
-        parsed = None
-    if parsed and parsed.drivername == SQLITE and parsed.database:
-        return SQLITE
-    if parsed and parsed.drivername == POSTGRESQL:
-        return POSTGRESQL
-    raise UnsupportedDatabase(
-        "FLUENT_CART_DATABASE_URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
-    )
-
-
-async def get_database(request: Request) -> Database:
-    """Return the application's database, as a dependency."""
-    database: Database = request.app.state.database
-    return database
-
-
-DatabaseDep = Annotated[Database, Depends(get_database)]
+from fluent_cart.database.factory import (
+    UnsupportedDatabase,
+    connect,
+    create_database,
+    describe,
+    is_on_server,
+    settle,
+)
 
 __all__ = [
     "Database",
-    "DatabaseDep",
     "UnsupportedDatabase",
     "connect",
     "create_database",
     "describe",
-    "get_database",
     "is_on_server",
     "settle",
 ]

@@ -16,14 +16,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from fluent_cart import metrics
+from fluent_cart.database.async_pool import Lookups
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
-from fluent_cart.database.lookups import Lookups
 from fluent_cart.database.postgresql_engine import STREAM_LIMITS, engine
-from fluent_cart.database.unit import Unit, Work
+from fluent_cart.database.prepared import execute
+from fluent_cart.database.work_item import Unit, Work
 from fluent_cart.errors import ServiceUnavailable
-from fluent_cart.prepared import execute
+from fluent_cart.observability import metrics
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -22,12 +22,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from fluent_cart import metrics
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.file_lock import FileLock
-from fluent_cart.database.unit import Unit
+from fluent_cart.database.work_item import Unit
 from fluent_cart.errors import ServiceUnavailable
+from fluent_cart.observability import metrics
 
 P = ParamSpec("P")
 T = TypeVar("T")

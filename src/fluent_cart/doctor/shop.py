@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
-from fluent_cart import demo, passwords
+from fluent_cart import demo
+from fluent_cart.auth.policies import ROLE_PERMISSIONS
 from fluent_cart.database import migrations
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
 from fluent_cart.models import ApplicationPassword, Customer, User
-from fluent_cart.policies import ROLE_PERMISSIONS
+from fluent_cart.security import application_passwords
 from fluent_cart.services import invariants, users
 
 # What makes an acknowledged write survive a loss of power, by kind of database.
@@ -81,7 +82,7 @@ def sign_in(connection: Connection) -> Finding:
 
 def demo_user(connection: Connection) -> Finding:
     """Look for the demo's user, whose password is in the documentation."""
-    if users.find_by_application_password(connection, demo.LOGIN, passwords.digest(demo.SECRET)):
+    if users.find_by_application_password(connection, demo.LOGIN, application_passwords.digest(demo.SECRET)):
         advice = f"Delete it: fluent-cart users delete {demo.LOGIN}"
         return failure("demo", "Everybody can sign in with the demo's public password", advice)
     return ok("demo", "The demo's public password lets nobody in")

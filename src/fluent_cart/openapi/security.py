@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from fluent_cart import cookies
+from fluent_cart.security import session_cookies
 
 SESSION_SCHEMES: dict[str, Any] = {
     "SessionCookie": {
         "type": "apiKey",
         "in": "cookie",
-        "name": cookies.NAME,
+        "name": session_cookies.NAME,
         "description": "Set by `POST /wp-login.php` with the form fields `log` (a login name or e-mail"
         " address) and `pwd` (the login password). Browsers send it by themselves.",
     },

@@ -2,12 +2,13 @@
 
 from fastapi import Response
 
-from fluent_cart.database import DatabaseDep
+from fluent_cart.auth.policies import can_delete, can_manage, can_view
 from fluent_cart.errors import AddressNotFound, CustomerNotFound, PreconditionFailed
-from fluent_cart.openapi import documented
-from fluent_cart.policies import can_delete, can_manage, can_view
-from fluent_cart.routers.parameters import CustomerId
-from fluent_cart.routing import ApiRouter
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.parameters import CustomerId
+from fluent_cart.http.responses import envelope, message
+from fluent_cart.http.routing import ApiRouter
+from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.addresses import (
     AddressCreate,
     AddressListData,
@@ -17,7 +18,7 @@ from fluent_cart.schemas.addresses import (
     PrimaryAddressData,
     UpdatedAddressData,
 )
-from fluent_cart.schemas.envelope import Envelope, Message, envelope, message
+from fluent_cart.schemas.envelope import Envelope, Message
 from fluent_cart.services import addresses
 
 router = ApiRouter(tags=["Addresses"])

@@ -2,13 +2,14 @@
 
 from fastapi import Response
 
-from fluent_cart.auth import CurrentUserDep
-from fluent_cart.database import DatabaseDep
-from fluent_cart.openapi import documented
-from fluent_cart.policies import BULK_PERMISSIONS, CustomerPolicy, can_manage
-from fluent_cart.routing import ApiRouter
+from fluent_cart.auth.dependencies import CurrentUserDep
+from fluent_cart.auth.policies import BULK_PERMISSIONS, CustomerPolicy, can_manage
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.responses import envelope
+from fluent_cart.http.routing import ApiRouter
+from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.bulk_actions import BulkAction, BulkActionResult
-from fluent_cart.schemas.envelope import Envelope, envelope
+from fluent_cart.schemas.envelope import Envelope
 from fluent_cart.services import bulk_actions
 
 router = ApiRouter(tags=["Bulk actions"])

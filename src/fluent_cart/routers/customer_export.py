@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from fluent_cart.attachment import Attachment
-from fluent_cart.database import DatabaseDep
-from fluent_cart.openapi import documented, file_response
-from fluent_cart.policies import can_view
-from fluent_cart.routing import ApiRouter
+from fluent_cart.auth.policies import can_view
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.file_response import Attachment
+from fluent_cart.http.routing import ApiRouter
+from fluent_cart.openapi.document import documented, file_response
 from fluent_cart.schemas.customers import CustomerExportQuery
 from fluent_cart.services import customer_export
 

@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from fluent_cart.database import DatabaseDep
+from fluent_cart.auth.policies import can_manage, can_view
 from fluent_cart.errors import CustomerNotFound
-from fluent_cart.openapi import documented
-from fluent_cart.policies import can_manage, can_view
-from fluent_cart.routers.parameters import CustomerId, page_headers
-from fluent_cart.routing import ApiRouter
-from fluent_cart.schemas.envelope import Envelope, envelope, message_with
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.parameters import CustomerId, page_headers
+from fluent_cart.http.responses import envelope, message_with
+from fluent_cart.http.routing import ApiRouter
+from fluent_cart.openapi.document import documented
+from fluent_cart.schemas.envelope import Envelope
 from fluent_cart.schemas.orders import OrderListData, OrderListQuery
 from fluent_cart.services import orders
 

@@ -2,13 +2,14 @@
 
 from fastapi import Response
 
-from fluent_cart.database import DatabaseDep
+from fluent_cart.auth.policies import can_view
 from fluent_cart.errors import CustomerNotFound
-from fluent_cart.openapi import documented
-from fluent_cart.policies import can_view
-from fluent_cart.routers.parameters import Customer
-from fluent_cart.routing import ApiRouter
-from fluent_cart.schemas.envelope import Envelope, envelope
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.parameters import Customer
+from fluent_cart.http.responses import envelope
+from fluent_cart.http.routing import ApiRouter
+from fluent_cart.openapi.document import documented
+from fluent_cart.schemas.envelope import Envelope
 from fluent_cart.schemas.stats import StatsData
 from fluent_cart.services import stats
 

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from fluent_cart.auth import CurrentUserDep
-from fluent_cart.database import DatabaseDep
-from fluent_cart.policies import capabilities, signed_in
-from fluent_cart.routing import ApiRouter
-from fluent_cart.schemas.envelope import bare
+from fluent_cart.auth.dependencies import CurrentUserDep
+from fluent_cart.auth.policies import capabilities, signed_in
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.responses import json_response
+from fluent_cart.http.routing import ApiRouter
 from fluent_cart.schemas.user_profile import UserProfileQuery
 from fluent_cart.services import user_profile
-from fluent_cart.wordpress import ROOT
+from fluent_cart.wordpress.paths import ROOT
 
 router = ApiRouter(tags=["Users"], prefix=f"{ROOT}/wp/v2/users")
 
@@ -22,4 +22,4 @@ async def get_own_profile(
 ) -> Response:
     """Retrieve the user whose credentials came with the request."""
     held = capabilities(user.role)
-    return bare(await database.read(user_profile.get_profile, user.id, query.context, held))
+    return json_response(await database.read(user_profile.get_profile, user.id, query.context, held))

@@ -22,7 +22,7 @@ from fluent_cart.schemas.base import (
     Text50,
     Text255,
 )
-from fluent_cart.schemas.moments import since, until
+from fluent_cart.schemas.timestamps import since, until
 
 Phone = Optional[Text50]
 

@@ -1,10 +1,6 @@
 """The envelope around every successful answer (decision 2)."""
 
-from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeVar
-
-import orjson
-from fastapi import Response
+from typing import Generic, Literal, TypeVar
 
 from fluent_cart.schemas.base import Output
 
@@ -19,27 +15,3 @@ class Envelope(Output, Generic[DataT]):
 class Message(Output):
     success: Literal[True]
     message: str
-
-
-def envelope(headers: Mapping[str, str] | None = None, /, **data: Any) -> Response:
-    """Return the answer ``{"success": true, "data": {...}}``, serialised once."""
-    return _json({"success": True, "data": data}, headers)
-
-
-def message(text: str) -> Response:
-    """Return the answer ``{"success": true, "message": "..."}``."""
-    return _json({"success": True, "message": text})
-
-
-def message_with(text: str, /, **data: Any) -> Response:
-    """Return an answer that the plugin's clients can read as well: they look for ``data`` at the top."""
-    return _json({"success": True, "data": data, "message": text, **data})
-
-
-def bare(content: Mapping[str, Any]) -> Response:
-    """Return an answer of WordPress's own API, which has no envelope."""
-    return _json(content)
-
-
-def _json(content: Any, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(content), headers=headers, media_type="application/json")

@@ -22,7 +22,7 @@ from fluent_cart.schemas.base import (
     blank_as_none,
 )
 from fluent_cart.schemas.customers import CustomerUpdate
-from fluent_cart.schemas.moments import Moment
+from fluent_cart.schemas.timestamps import Moment
 
 # Not the largest id there is: others must be left for what is created here.
 RowId = Annotated[int, Field(ge=1, le=MAX_EXACT), WholeNumber]

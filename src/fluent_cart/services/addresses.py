@@ -9,9 +9,9 @@ from functools import lru_cache
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Prepared, Record
 from fluent_cart.errors import AddressNotFound, ValidationFailed
 from fluent_cart.models import Address
-from fluent_cart.prepared import Prepared, Record
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.services.customers import (
     ADDRESS_COLUMNS,

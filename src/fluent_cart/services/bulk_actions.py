@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Record
 from fluent_cart.enums import BulkActionName, ExportFormat
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
-from fluent_cart.prepared import Record
 from fluent_cart.schemas.bulk_actions import BulkAction
 from fluent_cart.services.customer_export import customers_as_csv
 from fluent_cart.services.customers import get_customers

@@ -25,9 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
+from fluent_cart.database.prepared import Prepared, Record, record_maker
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
-from fluent_cart.prepared import Prepared, Record, record_maker
 from fluent_cart.schemas.customers import CustomerListQuery, CustomerSelection
 from fluent_cart.services import search
 from fluent_cart.services.customers import LIST_COLUMNS, keys

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Prepared, Record, record_maker
 from fluent_cart.errors import CustomerNotFound, InvalidEmail, ValidationFailed
 from fluent_cart.models import Address, Customer
-from fluent_cart.prepared import Prepared, Record, record_maker
 from fluent_cart.schemas.additional_info import MAX_BYTES, TOO_LARGE
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services.search import search_text

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select
 
 from fluent_cart.clock import ago, now
+from fluent_cart.database.prepared import Prepared
 from fluent_cart.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 from fluent_cart.models import IdempotencyKey
-from fluent_cart.prepared import Prepared
 
 KEPT = timedelta(hours=24)
 # Each new key makes room for itself and more, so that what has expired goes without a job of its own.

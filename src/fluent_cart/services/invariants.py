@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
+from fluent_cart.database.prepared import Prepared
 from fluent_cart.enums import PaymentStatus
 from fluent_cart.models import Address, ApplicationPassword, Customer, IdempotencyKey, Order, Session, User
-from fluent_cart.prepared import Prepared
 from fluent_cart.services.customer_search import number_of_customers
 
 _other = aliased(Customer)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, select
 
+from fluent_cart.database.prepared import Record
 from fluent_cart.enums import FileFormat
-from fluent_cart.files.writing import Pieces, in_pieces, to_lines
+from fluent_cart.formats.row_writer import Pieces, in_pieces, to_lines
 from fluent_cart.models import Order
-from fluent_cart.prepared import Record
 
 COLUMNS: Sequence[str] = (
     "id",

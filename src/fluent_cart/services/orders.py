@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, ScalarSelect, bindparam, case, func, insert, select, update
 
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Record
 from fluent_cart.enums import PaymentStatus
 from fluent_cart.models import Base, Customer, Order
-from fluent_cart.prepared import Record
 from fluent_cart.services.customers import get_customer, lock_customer, lock_customers, require_customer
 
 _of_customer = (

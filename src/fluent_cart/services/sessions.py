@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from fluent_cart import cookies
 from fluent_cart.clock import now, to_text
-from fluent_cart.cookies import Cookie
+from fluent_cart.database.prepared import Prepared
 from fluent_cart.models import Session, User
-from fluent_cart.prepared import Prepared
+from fluent_cart.security import session_cookies
+from fluent_cart.security.session_cookies import Cookie
 from fluent_cart.services.users import CurrentUser, is_named, key
 
 # Each new session makes room for itself and more, so that what has expired goes without a job of its own.
@@ -79,7 +79,7 @@ def start_session(connection: Connection, account: Account, new_hash: str | None
             "expires_at": to_text(datetime.fromtimestamp(expires, UTC)),
         },
     )
-    return cookies.write(account.login, expires, token, signing_key, new_hash or password_hash)
+    return session_cookies.write(account.login, expires, token, signing_key, new_hash or password_hash)
 
 
 def find_session(connection: Connection, cookie: Cookie) -> SignedIn | None:
@@ -87,7 +87,7 @@ def find_session(connection: Connection, cookie: Cookie) -> SignedIn | None:
     for session_id, user_id, login, role, password_hash, signing_key in _by_token.rows(
         connection, token_hash=_hashed(cookie.token)
     ):
-        if cookies.is_right(cookie, signing_key, password_hash):
+        if session_cookies.is_right(cookie, signing_key, password_hash):
             return SignedIn(session_id, CurrentUser(user_id, login, role), cookie.token, signing_key)
     return None
 

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, bindparam, select
 
+from fluent_cart.database.prepared import Prepared, Record
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
-from fluent_cart.prepared import Prepared, Record
 
 _totals = Prepared(
     select(Customer.total_spent, Customer.order_count, Customer.last_order_at, Customer.first_order_at).where(

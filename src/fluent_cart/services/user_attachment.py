@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, func, select
 
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Record
 from fluent_cart.errors import InvalidUser
 from fluent_cart.models import Customer, User
-from fluent_cart.prepared import Record
 from fluent_cart.services.customers import lock_customer, pick, store_customer
 from fluent_cart.services.search import Searched, matches
 

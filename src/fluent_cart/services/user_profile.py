@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
+from fluent_cart.database.prepared import Prepared, Record
 from fluent_cart.enums import Context
 from fluent_cart.errors import AuthenticationFailed
 from fluent_cart.models import User
-from fluent_cart.prepared import Prepared, Record
 
 _profile = Prepared(
     select(User.login, User.email, User.display_name, User.role, User.created_at).where(

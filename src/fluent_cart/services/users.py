@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
-from fluent_cart import passwords
 from fluent_cart.clock import now
+from fluent_cart.database.prepared import Prepared, Record
 from fluent_cart.models import ApplicationPassword, Session, User
-from fluent_cart.prepared import Prepared, Record
+from fluent_cart.security import application_passwords
 from fluent_cart.services.search import search_text
 
 
@@ -47,8 +47,8 @@ _by_password = Prepared(
 )
 # A range, not LIKE, which SQLite answers by looking at all of them.
 _is_legacy = and_(
-    ApplicationPassword.password_hash >= passwords.LEGACY_PREFIX,
-    ApplicationPassword.password_hash < passwords.LEGACY_PREFIX[:-1] + chr(ord("$") + 1),
+    ApplicationPassword.password_hash >= application_passwords.LEGACY_PREFIX,
+    ApplicationPassword.password_hash < application_passwords.LEGACY_PREFIX[:-1] + chr(ord("$") + 1),
 )
 _legacy = Prepared(
     select(ApplicationPassword.id, ApplicationPassword.password_hash)
@@ -86,7 +86,7 @@ def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
         (password_id, password_hash)
         for password_id, password_hash in _legacy.rows(connection, name=key(name))
     ]
-    dummies = [(0, passwords.DUMMY_LEGACY_HASH)] * (min(most, MAX_LEGACY) - len(own))
+    dummies = [(0, application_passwords.DUMMY_LEGACY_HASH)] * (min(most, MAX_LEGACY) - len(own))
     return own + dummies
 
 
@@ -180,13 +180,13 @@ def delete_user(connection: Connection, login: str) -> None:
 
 def create_application_password(connection: Connection, login: str, name: str) -> str:
     """Store a new application password and return it; only its hash is kept."""
-    secret = passwords.generate()
+    secret = application_passwords.generate()
     connection.execute(
         insert(ApplicationPassword),
         {
             "user_id": _user_id(connection, login),
             "name": name,
-            "password_hash": passwords.digest(secret),
+            "password_hash": application_passwords.digest(secret),
             "created_at": now(),
         },
     )

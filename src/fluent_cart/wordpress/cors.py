@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fluent_cart.wordpress.headers import EXPOSED
+from fluent_cart.wordpress.exposed_headers import EXPOSED
 
 METHODS = "OPTIONS, GET, POST, PUT, PATCH, DELETE"
 # WordPress's five, then those that are known here besides.

@@ -4,7 +4,7 @@ import re
 
 from starlette.requests import Request
 
-from fluent_cart.wordpress import ROOT
+from fluent_cart.wordpress.paths import ROOT
 
 # The caller says which host it is; only what can be one is repeated, in JSON and in headers.
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")

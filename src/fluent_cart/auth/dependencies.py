@@ -1,0 +1,169 @@
+"""Credentials of a request -> its user: a cookie with its nonce, or HTTP Basic (decisions 22, 52)."""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBasic
+
+from fluent_cart.auth.limits import Limits
+from fluent_cart.database import Database
+from fluent_cart.errors import (
+    AuthenticationFailed,
+    AuthenticationRequired,
+    InvalidNonce,
+    TooManyAttempts,
+    TooManyRequests,
+)
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.observability import security_log
+from fluent_cart.observability.client_address import client_address
+from fluent_cart.security import application_passwords, session_cookies
+from fluent_cart.security.session_cookies import Cookie
+from fluent_cart.services import sessions, users
+from fluent_cart.services.sessions import SignedIn
+from fluent_cart.services.users import CurrentUser
+
+REALM = "FluentCart"
+CHALLENGE = {"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'}
+
+
+class Credentials(NamedTuple):
+    name: str
+    secret: str
+
+
+class BasicCredentials(HTTPBasic):
+    """The credentials of an ``Authorization: Basic`` header in UTF-8, or None.
+
+    A header that is not well formed counts as none, as in WordPress. FastAPI's own reader knows only ASCII.
+    """
+
+    async def __call__(self, request: Request) -> Credentials | None:  # type: ignore[override]
+        header = next((value for name, value in request.scope["headers"] if name == b"authorization"), b"")
+        scheme, _, encoded = header.partition(b" ")
+        if scheme.lower() != b"basic":
+            return None
+        try:
+            decoded = b64decode(encoded.strip(), validate=True).decode()
+        except ValueError:  # neither base64 nor UTF-8
+            return None
+        name, colon, secret = decoded.partition(":")
+        if not colon or "\0" in name:
+            return None
+        return Credentials(name, secret)
+
+
+basic_credentials = BasicCredentials(
+    realm=REALM,
+    scheme_name="ApplicationPassword",
+    description="A login name or e-mail address, and one of that user's application passwords.",
+)
+
+
+async def current_user(
+    request: Request,
+    credentials: Annotated[Credentials | None, Depends(basic_credentials)],
+    database: DatabaseDep,
+) -> CurrentUser:
+    """Return the user whose cookie and nonce, or whose application password, came with the request.
+
+    401 without either; 403 with a wrong nonce; 429 after too many wrong passwords, or too many requests
+    (decision 29). Who is signed in by cookie is not asked for a password, as in WordPress.
+    """
+    limits: Limits = request.app.state.limits
+    state = request.scope["state"]
+    cookie = session_cookies.read(request.scope["headers"])
+    session = await _meant_session(request, database, cookie) if cookie else None
+    if session:
+        user = session.user
+    elif credentials is None:
+        raise AuthenticationRequired(headers=CHALLENGE)
+    else:
+        state["account"] = credentials.name
+        digest = application_passwords.digest(credentials.secret)
+        sign_in = await database.read(users.find_by_application_password, credentials.name, digest)
+        if sign_in:
+            user = sign_in.user
+            limits.last_used.note(database, sign_in)
+        else:
+            user = await _legacy_user(request, database, credentials, digest)
+    state["user_id"] = user.id
+    wait, state["headers"] = limits.requests.take(user.id)
+    if session:
+        state["headers"] += ((b"x-wp-nonce", nonce_of(session).encode()),)
+    if wait:
+        raise TooManyRequests(wait)
+    return user
+
+
+async def _meant_session(request: Request, database: Database, cookie: Cookie) -> SignedIn | None:
+    """Return the session of a request that has a nonce, so that no other site made it; 403 if it is wrong.
+
+    Browsers send cookies by themselves: one that comes alone says nothing of who wants the request.
+    """
+    nonce = sent_nonce(request)
+    if nonce is None:
+        return None
+    session = await database.read(sessions.find_session, cookie)
+    if session:
+        request.scope["state"]["account"] = session.user.login
+        if not is_nonce(nonce, session):
+            raise InvalidNonce
+    return session
+
+
+async def find_session(request: Request, database: Database) -> SignedIn | None:
+    """Return the session whose cookie came with a request, nonce or not."""
+    cookie = session_cookies.read(request.scope["headers"])
+    return await database.read(sessions.find_session, cookie) if cookie else None
+
+
+def sent_nonce(request: Request) -> str | None:
+    """Return the nonce that came with a request, in its query or in its header; None if there is none."""
+    return request.query_params.get("_wpnonce", request.headers.get("x-wp-nonce"))
+
+
+def nonce_of(session: SignedIn) -> str:
+    """Return the nonce that requests of a session are to have from now on."""
+    return session_cookies.nonce(session.user.id, session.token, session.key)
+
+
+def is_nonce(text: str, session: SignedIn) -> bool:
+    """Tell whether a text is a nonce of a session."""
+    return session_cookies.is_nonce(text, session.user.id, session.token, session.key)
+
+
+async def _legacy_user(
+    request: Request, database: DatabaseDep, credentials: Credentials, digest: str
+) -> CurrentUser:
+    """Try the slow hashes of an imported site; a match is stored anew in the fast form.
+
+    Whoever it does not let in is refused: 401, or 429 after too many failures.
+    """
+    limits: Limits = request.app.state.limits
+    address = client_address(request.scope)
+    # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
+    if wait := limits.guesses.wait(address):
+        raise TooManyAttempts(wait)
+    hashes = await database.read(users.legacy_hashes, credentials.name)
+    if hashes and (
+        password_id := await limits.slow_hashes.run(partial(_first_match, credentials.secret, hashes))
+    ):
+        user = await database.write(users.upgrade_application_password, password_id, digest)
+        if user:
+            security_log.upgraded(request.scope)
+            return user
+    if wait := limits.guesses.fail(users.key(credentials.name), address):
+        raise TooManyAttempts(wait)
+    raise AuthenticationFailed(headers=CHALLENGE)
+
+
+def _first_match(secret: str, hashes: Sequence[tuple[int, str]]) -> int:
+    """Return the id of the application password that ``secret`` is; 0 if it is none."""
+    return next((id_ for id_, hash_ in hashes if application_passwords.verify(secret, hash_)), 0)
+
+
+CurrentUserDep = Annotated[CurrentUser, Depends(current_user)]

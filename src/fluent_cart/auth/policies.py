@@ -1,0 +1,77 @@
+"""Who may do what: the one table of roles, and the policy that stands on every route (decision 21)."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import Depends
+
+from fluent_cart.auth.dependencies import current_user
+from fluent_cart.enums import BulkActionName, Permission
+from fluent_cart.errors import InsufficientPermissions
+from fluent_cart.services.users import CurrentUser
+
+EVERYTHING = frozenset(Permission)
+# Of customers: who runs the shop need not run the server.
+ALL_OF_CUSTOMERS = EVERYTHING - {Permission.OPERATE}
+READ_ONLY = frozenset({Permission.VIEW})
+
+# A role that is not named here, such as WordPress's editor or subscriber, may do nothing.
+ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
+    "administrator": EVERYTHING,
+    "super_admin": EVERYTHING,
+    "manager": ALL_OF_CUSTOMERS,
+    "worker": READ_ONLY,
+    "accountant": READ_ONLY,
+}
+
+# What an action needs on top of the permission of the bulk route itself.
+BULK_PERMISSIONS: Mapping[BulkActionName, Permission] = {
+    BulkActionName.UPDATE_STATUS: Permission.MANAGE,
+    BulkActionName.DELETE: Permission.DELETE,
+    BulkActionName.EXPORT: Permission.VIEW,
+}
+
+
+class Policy:
+    """Who a route is for, as one of its dependencies: without one, the application does not start."""
+
+
+class Anyone(Policy):
+    """Lets every request through: what it is answered is public."""
+
+    async def __call__(self) -> None: ...
+
+
+class SignedIn(Policy):
+    """Lets every user through, whatever the role: what a user is answered is the user's own."""
+
+    async def __call__(self, _user: Annotated[CurrentUser, Depends(current_user)]) -> None: ...
+
+
+class CustomerPolicy(Policy):
+    """Lets a request through only if its user's role holds ``permission``."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    async def __call__(self, user: Annotated[CurrentUser, Depends(current_user)]) -> None:
+        self.check(user)
+
+    def check(self, user: CurrentUser) -> None:
+        """Raise ``InsufficientPermissions`` unless the user's role holds the permission."""
+        if self.permission not in ROLE_PERMISSIONS.get(user.role, frozenset()):
+            raise InsufficientPermissions
+
+
+def capabilities(role: str) -> list[str]:
+    """Return the names of what a role may do, in a fixed order."""
+    held = ROLE_PERMISSIONS.get(role, frozenset())
+    return [permission.value for permission in Permission if permission in held]
+
+
+anyone = Depends(Anyone())
+signed_in = Depends(SignedIn())
+can_view = Depends(CustomerPolicy(Permission.VIEW))
+can_manage = Depends(CustomerPolicy(Permission.MANAGE))
+can_delete = Depends(CustomerPolicy(Permission.DELETE))
+can_operate = CustomerPolicy(Permission.OPERATE)

@@ -1,0 +1,129 @@
+"""Look-ups on PostgreSQL, asked from the event loop.
+
+A hop to a thread and back costs more than the server takes for a look-up. Here a statement is written to the
+connection's socket, and the loop serves others until its rows can be read. Units of work are plain functions
+all the same: one that asks is set aside, in a greenlet, until it is answered.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import psycopg
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import greenlet_spawn
+
+from fluent_cart.database.async_connection import Wire
+from fluent_cart.errors import ServiceUnavailable
+
+T = TypeVar("T")
+
+# Every connection may have been lost with an old server; the last attempt is for one that is new.
+SPARE_ATTEMPTS = 2
+
+
+class Lookups:
+    """A few connections of the event loop; each answers one unit of work at a time."""
+
+    def __init__(self, engine: Engine, connections: int, patience: float) -> None:
+        self._engine = engine
+        self._connections = connections
+        self._patience = patience
+        self._idle: list[Wire] = []
+        self._opened: set[Wire] = set()
+        # How many more connections may be made; and who waits for one, or for leave to make one (None).
+        self._spare = connections
+        self._waiting: deque[asyncio.Future[Wire | None]] = deque()
+
+    @property
+    def in_use(self) -> int:
+        """How many connections ask something, or are being made."""
+        return self._connections - self._spare - len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """How many units of work wait for one."""
+        return len(self._waiting)
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run a unit of work that asks prepared statements only.
+
+        On a connection that turns out to be lost nothing has happened, and the unit runs again on another.
+        """
+        for spare in reversed(range(self._connections + SPARE_ATTEMPTS)):
+            wire = await self._take()
+            try:
+                return await greenlet_spawn(work, cast(Connection, wire))
+            except psycopg.OperationalError as error:
+                if not (wire.is_lost and spare):
+                    raise ServiceUnavailable from error
+            finally:
+                self._give_back(wire)
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Close every connection."""
+        for wire in self._opened:
+            wire.close()
+        self._opened.clear()
+        self._idle.clear()
+        self._spare = self._connections
+
+    async def _take(self) -> Wire:
+        if self._idle:
+            return self._idle.pop()
+        if self._spare:
+            self._spare -= 1
+            return await self._open()
+        return await self._turn() or await self._open()
+
+    async def _turn(self) -> Wire | None:
+        """Wait for a connection, or for leave to make one; 503 if neither comes in time."""
+        turn: asyncio.Future[Wire | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._patience):
+                return await turn
+        except BaseException as error:
+            # It may have come in the very moment in which nobody waits for it any more.
+            if turn.done() and not turn.cancelled():
+                self._pass_on(turn.result())
+            if isinstance(error, TimeoutError):
+                raise ServiceUnavailable from None
+            raise
+
+    async def _open(self) -> Wire:
+        try:
+            # In a thread: it takes several round trips, and seconds where nobody answers.
+            wire = Wire(await asyncio.to_thread(self._engine.connect))
+        except BaseException as error:
+            self._pass_on(None)
+            if isinstance(error, DBAPIError):
+                raise ServiceUnavailable from error
+            raise
+        self._opened.add(wire)
+        return wire
+
+    def _give_back(self, wire: Wire) -> None:
+        if wire not in self._opened:
+            return
+        # One that is still busy was left in the middle of an answer, which nobody wants any more.
+        if wire.is_lost or wire.is_busy:
+            wire.close()
+            self._opened.discard(wire)
+            self._pass_on(None)
+        else:
+            self._pass_on(wire)
+
+    def _pass_on(self, wire: Wire | None) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(wire)
+                return
+        if wire:
+            self._idle.append(wire)
+        else:
+            self._spare += 1

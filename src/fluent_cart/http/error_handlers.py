@@ -1,0 +1,101 @@
+"""Exceptions -> the error envelope (decision 4); the only module that knows its shape."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+
+from fluent_cart.errors import (
+    ApiError,
+    InternalError,
+    InvalidEmail,
+    MethodNotAllowed,
+    RouteNotFound,
+    ValidationFailed,
+)
+from fluent_cart.observability import security_log
+from fluent_cart.schemas.error_messages import texts_by_field
+
+logger = logging.getLogger(__name__)
+
+WHOLE_BODY = "body"
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error of ``app`` answer in the envelope."""
+    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def error_content(error: ApiError) -> dict[str, Any]:
+    """Return the envelope of an error; its last three members are what WordPress clients read."""
+    inner: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.details is not None:
+        inner["details"] = error.details
+    return {
+        "success": False,
+        "error": inner,
+        "code": error.code,
+        "message": error.message,
+        "data": {"status": error.status},
+    }
+
+
+def error_response(error: ApiError) -> Response:
+    """Return an error as a response."""
+    return Response(
+        orjson.dumps(error_content(error)), error.status, error.headers, media_type="application/json"
+    )
+
+
+async def _on_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101  # registered for nothing else
+    security_log.refused(request.scope, error)
+    return error_response(error)
+
+
+async def _on_validation_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
+    return error_response(_as_documented(error.errors()))
+
+
+def _as_documented(faults: Sequence[Mapping[str, Any]]) -> ApiError:
+    """Return ``invalid_email`` if that is the only fault, else one ``validation_error`` with all of them."""
+    if [fault["type"] for fault in faults] == ["invalid_email"]:
+        return InvalidEmail("The email address is invalid")
+    # The first part of a location is where the field was: path, query or body.
+    return ValidationFailed(details=texts_by_field(faults, whole=WHOLE_BODY, skip=1))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    if error.status_code == 404:
+        return error_response(RouteNotFound())
+    if error.status_code == 405:
+        return error_response(MethodNotAllowed(headers={"Allow": _allowed_methods(request)}))
+    # FastAPI's own complaint about a body is the only other one.
+    return error_response(ValidationFailed())
+
+
+def _allowed_methods(request: Request) -> str:
+    """Return the methods of every route with this path; Starlette itself names those of one route only."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex.match(request.scope["path"]):
+            methods |= route.methods or set()
+    # A mounted folder of files names none.
+    methods = methods or {"GET"}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def unexpected(error: Exception, request_id: str) -> Response:
+    """Log what nobody foresaw, and return an answer that says nothing of it but the request's id."""
+    # The traceback names what failed; what databases say of it is taken out where it happens (constraints).
+    logger.error("Unexpected error in request %s", request_id, exc_info=error)
+    return error_response(InternalError(f"{InternalError.text}. Request ID: {request_id}"))

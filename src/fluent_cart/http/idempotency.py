@@ -1,0 +1,65 @@
+"""Idempotency-Key: a POST that is sent again does nothing, and is answered as before (decision 27)."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from pydantic import BaseModel
+from sqlalchemy import Connection
+
+from fluent_cart.database import Database
+from fluent_cart.database.transaction import savepoint
+from fluent_cart.errors import InvalidEmail, InvalidUser, ValidationFailed
+from fluent_cart.http.error_handlers import error_response
+from fluent_cart.services import idempotency_keys
+from fluent_cart.services.idempotency_keys import Answer, Attempt
+
+HEADER = "Idempotency-Key"
+REPLAYED = {"Idempotency-Replayed": "true"}
+# What an operation itself refuses is its answer. All other refusals come before it (decision 5), or are not
+# for good.
+REFUSALS = (InvalidEmail, InvalidUser)
+_KEY = re.compile(b"[ -~]{1,255}")
+
+
+def read_key(request: Request) -> str | None:
+    """Return the key that came with a request, if any; ``ValidationFailed`` if it is none."""
+    keys = [value for name, value in request.scope["headers"] if name == b"idempotency-key"]
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise ValidationFailed(details={HEADER: ["Must be one text of 1 to 255 printable ASCII characters"]})
+    return str(keys[0], "ascii")
+
+
+def attempt(request: Request, user_id: int, key: str, values: dict[str, Any]) -> Attempt:
+    """Return what tells one request from another; ``values`` is its input, checked and completed."""
+    given = orjson.dumps(values, default=_model, option=orjson.OPT_SORT_KEYS)
+    fingerprint = blake2b(given, digest_size=16).hexdigest()
+    return Attempt(user_id, f"{request.method} {request.scope['path']}", key, fingerprint)
+
+
+def _model(value: BaseModel) -> Any:
+    return value.model_dump(mode="json")
+
+
+async def answer_once(
+    database: Database, attempt: Attempt, handler: Callable[[Connection], Response]
+) -> Response:
+    """Return what the unit of work ``handler`` answers, kept in its transaction, or what was kept before."""
+    answer = await database.write(idempotency_keys.answer_once, attempt, partial(_act, handler))
+    headers = REPLAYED if answer.replayed else None
+    return Response(answer.body, answer.status, headers, media_type="application/json")
+
+
+def _act(handler: Callable[[Connection], Response], connection: Connection) -> Answer:
+    try:
+        with savepoint(connection):
+            response = handler(connection)
+    except REFUSALS as error:
+        response = error_response(error)
+    return Answer(response.status_code, bytes(response.body))

@@ -1,0 +1,77 @@
+"""Every request has an id, every answer the headers that all answers have, and no error goes unanswered.
+
+What became of a request is noted here, once: for the metrics, and for the server's log.
+"""
+
+import random
+import re
+from time import perf_counter
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fluent_cart.http.error_handlers import unexpected
+from fluent_cart.observability.request_events import RequestReport
+
+HEADER = "X-Request-Id"
+ALWAYS = ((b"x-content-type-options", b"nosniff"),)
+# Personal data belongs into no cache.
+NO_CACHE = (b"cache-control", b"no-store, private")
+# Ids are unique, not secret: the system's own randomness would cost a system call for each request, which
+# gives the interpreter away to a writer that may keep it.
+_random = random.Random()  # noqa: S311
+# The template of a route that is none: whatever strangers ask for is one.
+NO_ROUTE = "none"
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestIdMiddleware:
+    """Takes the caller's request id if it is a harmless one, else makes one, and sends it back.
+
+    It is also the last resort for errors that nothing else knows: it logs them once, under the request's id.
+    """
+
+    def __init__(self, app: ASGIApp, report: RequestReport | None = None) -> None:
+        self.app = app
+        self._report = report or RequestReport()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = perf_counter()
+        given = Headers(scope=scope).get(HEADER, "")
+        request_id = given if _ACCEPTABLE.fullmatch(given) else f"{_random.getrandbits(128):032x}"
+        # What is said here of a request is known from here on inward, and from there to here.
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        status = size = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"]
+                headers += (
+                    (b"x-request-id", request_id.encode()),
+                    *ALWAYS,
+                    *state.get("allow", ()),
+                    *state.get("headers", ()),
+                )
+                if all(name != b"cache-control" for name, _ in headers):
+                    headers.append(NO_CACHE)
+            else:
+                size += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            response = unexpected(error, request_id)
+            if status:
+                raise
+            await response(scope, receive, send_with_headers)
+        finally:
+            seconds = perf_counter() - began
+            route = getattr(scope.get("route"), "path", NO_ROUTE)
+            self._report.note(state, route, scope["method"], status, size, seconds)

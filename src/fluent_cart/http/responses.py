@@ -1,0 +1,31 @@
+"""The response of a successful operation, in the documented envelope (decision 2)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import Response
+
+
+def envelope(headers: Mapping[str, str] | None = None, /, **data: Any) -> Response:
+    """Return the answer ``{"success": true, "data": {...}}``, serialised once."""
+    return _json({"success": True, "data": data}, headers)
+
+
+def message(text: str) -> Response:
+    """Return the answer ``{"success": true, "message": "..."}``."""
+    return _json({"success": True, "message": text})
+
+
+def message_with(text: str, /, **data: Any) -> Response:
+    """Return an answer that the plugin's clients can read as well: they look for ``data`` at the top."""
+    return _json({"success": True, "data": data, "message": text, **data})
+
+
+def json_response(content: Mapping[str, Any]) -> Response:
+    """Return an answer of WordPress's own API, which has no envelope."""
+    return _json(content)
+
+
+def _json(content: Any, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), headers=headers, media_type="application/json")

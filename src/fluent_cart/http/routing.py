@@ -1,0 +1,193 @@
+"""How a request of the API runs: dependencies, then input, then the handler (decisions 5, 8).
+
+Routes are declared as in any FastAPI application, and described by it, but run by the few steps below.
+FastAPI reads a body before it asks who sent it, while here a stranger learns nothing from input errors; and
+its general ways to solve dependencies and to match included routers cost more than a whole short read.
+
+A POST with an idempotency key and a PUT on a condition run as one unit of work, their handler within it:
+what is answered is known before the transaction ends.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from sqlalchemy import Connection
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
+
+from fluent_cart.database.transaction import Transaction, completed
+from fluent_cart.errors import ApiError
+from fluent_cart.formats.php_query import parse_query
+from fluent_cart.http import etags, idempotency
+from fluent_cart.http.dependencies import get_database
+from fluent_cart.http.request_body import read_fields
+from fluent_cart.services.users import CurrentUser
+from fluent_cart.wordpress.field_aliases import NAMES, translated
+from fluent_cart.wordpress.paths import PREFIX
+
+Arguments = dict[str, Any]
+CUSTOMER = "customer_id"
+# What stands where a customer's id could, and is none for any method (decision 80).
+_FIXED = r"(?!(?:attachable-user|do-bulk-action|export)$)"
+# A function's arguments by name, each the result of an earlier call, by its place.
+Results = tuple[tuple[str, int], ...]
+
+
+class ApiRoute(APIRoute):
+    """A route whose handler and dependencies are async functions; the handler returns a ``Response``.
+
+    ``allow`` is the header that names the methods of its path, once all routes are known.
+    """
+
+    allow: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any
+    ) -> None:
+        super().__init__(path, endpoint, **options)
+        customer = "(?P<customerId>"
+        self.path_regex = re.compile(self.path_regex.pattern.replace(customer, customer + _FIXED))
+        self._calls: list[_Call] = []
+        self._results = _place_dependencies(self.dependant, self._calls)
+        self._names = NAMES.get(self.name, {})
+        # Fields of the query may stand in for those of the body; additional info has none of its own.
+        body = self.body_field.field_info.annotation if self.body_field else None
+        self._body_names = frozenset((*getattr(body, "model_fields", ()), *self._names))
+        # By the name of its argument: a handler that has none writes nothing.
+        self._database = next(
+            (str(needed.name) for needed in self.dependant.dependencies if needed.call is get_database), ""
+        )
+        of_customer = any(field.name == CUSTOMER for field in self.dependant.path_params)
+        self._is_repeatable = self.methods == {"POST"} and bool(self._database)
+        self._is_conditional = self.methods == {"PUT"} and bool(self._database) and of_customer
+        self.app = self._answer
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        # Most routes are the wrong ones: passing them over at once is a twentieth of a look-up's time.
+        if not scope.get("root_path") and not self.path_regex.match(scope["path"]):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        scope["state"]["allow"] = self.allow
+        results: list[Any] = []
+        for call in self._calls:
+            results.append(
+                await call.function(**_arguments(call.request_name, request, call.results, results))
+            )
+        arguments = _arguments(self.dependant.request_param_name, request, self._results, results)
+        key = idempotency.read_key(request) if self._is_repeatable else None
+        values = await self._read_input(request)
+        arguments |= values
+        if key is not None:
+            [user] = (result for result in results if isinstance(result, CurrentUser))
+            attempt = idempotency.attempt(request, user.id, key, values)
+            handler = partial(self._within, arguments)
+            response = await idempotency.answer_once(arguments[self._database], attempt, handler)
+        elif self._is_conditional and etags.is_conditional(request):
+            handler, write = partial(self._within, arguments), arguments[self._database].write
+            response = await write(etags.change_if_match, request, values[CUSTOMER], handler)
+        else:
+            response = await self.endpoint(**arguments)
+        await response(scope, receive, send)
+
+    def _within(self, arguments: Arguments, connection: Connection) -> Response:
+        """Run the handler in the transaction of ``connection``, as a unit of work or a part of one."""
+        response: Response = completed(
+            self.endpoint(**{**arguments, self._database: Transaction(connection)})
+        )
+        return response
+
+    async def _read_input(self, request: Request) -> Arguments:
+        """Return what path, query and body say, checked; raise all their faults at once."""
+        values: Arguments = {}
+        faults: list[Any] = []
+        # Whether something exists is asked last, even where the id alone tells (decision 5).
+        not_found: ApiError | None = None
+        for field in self.dependant.path_params:
+            try:
+                values[field.name], errors = field.validate(
+                    request.path_params[field.alias], loc=("path", field.alias)
+                )
+                faults += errors
+            except ApiError as error:
+                not_found = error
+        sent = {}
+        if self.dependant.query_params or self._body_names:
+            sent = parse_query(request.scope["query_string"].decode("latin-1"))
+        for field in self.dependant.query_params:
+            fields = translated(sent, self._names)
+            values[field.name], errors = field.validate(fields, loc=("query",))
+            faults += errors
+        for field in self.dependant.body_params:
+            body = await read_fields(request)
+            if isinstance(body, dict):
+                body = {name: value for name, value in sent.items() if name in self._body_names} | body
+                body = translated(body, self._names)
+            values[field.name], errors = field.validate(body, loc=("body",))
+            faults += errors
+        if faults:
+            raise RequestValidationError(faults)
+        if not_found:
+            raise not_found
+        return values
+
+
+class _Call(NamedTuple):
+    """A dependency to be called."""
+
+    function: Callable[..., Awaitable[Any]]
+    request_name: str | None
+    results: Results
+
+
+def _place_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
+    """Add what ``dependant`` needs to ``calls``, each once and after its own needs; tell where it is."""
+    results = []
+    for needed in dependant.dependencies:
+        function = _checked(needed)
+        own = _place_dependencies(needed, calls)
+        functions = [call.function for call in calls]
+        if function not in functions:
+            functions.append(function)
+            calls.append(_Call(function, needed.request_param_name, own))
+        if needed.name:
+            results.append((needed.name, functions.index(function)))
+    return tuple(results)
+
+
+def _checked(dependency: Dependant) -> Callable[..., Awaitable[Any]]:
+    """Return the function of a dependency of the kind that is known here; refuse another at the start."""
+    function = dependency.call
+    is_async = iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+    has_input = dependency.path_params or dependency.query_params or dependency.body_params
+    if function is None or not is_async or isasyncgenfunction(function) or has_input:
+        raise TypeError(f"{function} must be an async function of the request and of other dependencies")
+    return function
+
+
+def _arguments(request_name: str | None, request: Request, results: Results, values: list[Any]) -> Arguments:
+    arguments = {name: values[place] for name, place in results}
+    if request_name:
+        arguments[request_name] = request
+    return arguments
+
+
+class ApiRouter(APIRouter):
+    """Routes below /customers, or another ``prefix``; their operation ids are the names of the handlers."""
+
+    def __init__(self, *, tags: list[str], prefix: str = PREFIX) -> None:
+        super().__init__(
+            prefix=prefix,
+            tags=list(tags),
+            route_class=ApiRoute,
+            generate_unique_id_function=lambda route: route.name,
+        )

@@ -1,0 +1,190 @@
+"""Customers of a file into the shop: a batch of lines is one unit of work (decisions 62-64).
+
+A line is held against the shop as the lines before it have left it. What is to be written is found out for
+all lines first, so that a run that writes nothing reports the same.
+"""
+
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+
+from fluent_cart.clock import now
+from fluent_cart.database.prepared import Record
+from fluent_cart.enums import CustomerStatus
+from fluent_cart.importers.rows.addresses import Addresses, AddressPlan, write_addresses
+from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Fate, Faults, Outcome, differs
+from fluent_cart.models import Base, Customer, User
+from fluent_cart.schemas.rows import CustomerRow
+from fluent_cart.services.customers import customer_search_text, pick
+
+_TABLE = Base.metadata.tables[Customer.__tablename__]
+_NEW: Record = {
+    "first_name": "",
+    "last_name": "",
+    "phone": None,
+    "status": CustomerStatus.ACTIVE,
+    "user_id": None,
+    "additional_info": {},
+}
+_COLUMNS = ("email", *_NEW, "search_text", "created_at", "updated_at")
+_change = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("row_id"))
+    .values({column: bindparam(f"new_{column}") for column in _COLUMNS})
+)
+
+
+def import_customers(
+    connection: Connection, lines: Mapping[int, CustomerRow], claims: Claims, *, writing: bool
+) -> Outcome:
+    """Bring the rows of a batch, by their lines, and tell what becomes of each.
+
+    ``claims`` are those of earlier lines. Nothing is written unless ``writing``.
+    """
+    batch = _Batch(connection, lines, claims, locking=writing)
+    batch.outcome.plan(lines, batch.plan)
+    if writing:
+        batch.write(connection)
+    batch.outcome.claims = batch.claims
+    return batch.outcome
+
+
+class _Planned(NamedTuple):
+    """A customer as a line makes it; ``id`` is below 0 if it gets one only when it is written."""
+
+    id: int
+    values: Record
+    # Those that it does not have yet.
+    addresses: list[Record]
+
+
+class _Batch:
+    """What is here of what the lines speak of, and what is to become of it."""
+
+    def __init__(
+        self, connection: Connection, lines: Mapping[int, CustomerRow], claims: Claims, *, locking: bool
+    ) -> None:
+        self.outcome = Outcome()
+        self._rows = lines
+        self._stored = _stored(connection, lines, locking=locking)
+        emails = {row["email"].lower(): row_id for row_id, row in self._stored.items()}
+        users = {row.user_id for row in lines.values() if row.user_id}
+        self._users = set(connection.scalars(select(User.id).where(User.id.in_(users))))
+        owners = select(Customer.user_id, Customer.id).where(Customer.user_id.in_(users))
+        attached = {user_id: row_id for user_id, row_id in connection.execute(owners) if user_id}
+        self._lines = ChainMap[int, int]({}, claims.lines)
+        self._emails = ChainMap[str, int | None]({}, claims.emails, dict(emails))
+        self._attached = ChainMap[int, int | None]({}, claims.users, dict(attached))
+        self._addresses = Addresses(connection, lines.values(), self._stored, claims)
+        self._new: list[_Planned] = []
+        self._changed: list[_Planned] = []
+        self._address_plans: list[AddressPlan] = []
+
+    @property
+    def claims(self) -> Claims:
+        """What the lines of this batch have claimed."""
+        return Claims(
+            dict(self._lines.maps[0]),
+            dict(self._emails.maps[0]),
+            dict(self._attached.maps[0]),
+            dict(self._addresses.owners.maps[0]),
+        )
+
+    def plan(self, number: int) -> Fate:
+        """Find out what a line changes; ``ValidationFailed`` if it cannot be."""
+        row, faults = self._rows[number], Faults()
+        given = row.model_dump(exclude_unset=True, exclude={"id", "addresses"})
+        email = given.get("email")
+        found = row.id or (self._emails.get(email.lower()) if email else None)
+        stored = self._stored.get(found or 0)
+        if email is None and stored is None:
+            faults.add("email", REQUIRED)
+        elif found and (earlier := self._lines.get(found)):
+            faults.add("id" if row.id else "email", f"The customer is on line {earlier} already")
+        elif stored and _is_another(stored, given):
+            faults.add("id", "The customer with this id is another one here")
+        faults.raise_any()
+        customer_id = found or -number
+        if email and self._emails.get(email.lower()) not in (None, customer_id):
+            faults.add("email", "The email address belongs to another customer")
+        if user_id := given.get("user_id"):
+            if user_id not in self._users:
+                faults.add("user_id", f"WordPress user with ID {user_id} not found")
+            elif self._attached.get(user_id) not in (None, customer_id):
+                faults.add("user_id", "The user is attached to another customer")
+        addresses = AddressPlan()
+        if "addresses" in row.model_fields_set:
+            addresses = self._addresses.plan(customer_id, row.addresses, faults)
+        faults.raise_any()
+        self._claim(number, customer_id, stored, given)
+        self._addresses.claim(customer_id, row.addresses, addresses)
+        return self._keep(customer_id, stored, given, addresses)
+
+    def _claim(self, number: int, customer_id: int, stored: Record | None, given: Record) -> None:
+        self._lines[customer_id] = number
+        if stored and "email" in given:
+            self._emails[stored["email"].lower()] = None
+        if "email" in given:
+            self._emails[given["email"].lower()] = customer_id
+        if stored and stored["user_id"] and "user_id" in given:
+            self._attached[stored["user_id"]] = None
+        if given.get("user_id"):
+            self._attached[given["user_id"]] = customer_id
+
+    def _keep(self, customer_id: int, stored: Record | None, given: Record, addresses: AddressPlan) -> Fate:
+        time = now()
+        values = {**(pick(stored, *_COLUMNS) if stored else {**_NEW, "created_at": time, "updated_at": time})}
+        is_changed = stored is None or differs(stored, given)
+        if is_changed:
+            values |= {"updated_at": time, **given}
+            values["search_text"] = customer_search_text(values)
+        if is_changed:
+            planned = _Planned(customer_id, values, addresses.new)
+            (self._changed if stored else self._new).append(planned)
+        self._address_plans.append(addresses)
+        if stored is None:
+            return Fate.WRITTEN
+        return Fate.CHANGED if is_changed or addresses else Fate.UNCHANGED
+
+    def write(self, connection: Connection) -> None:
+        """Do what was planned, in an order in which nothing is in another's way."""
+        if self._changed:
+            connection.execute(_change, [_parameters(planned) for planned in self._changed])
+        known = [planned for planned in self._new if planned.id > 0]
+        if known:
+            connection.execute(insert(Customer), [{"id": each.id, **each.values} for each in known])
+        unknown = [planned for planned in self._new if planned.id < 0]
+        if unknown:
+            given = connection.scalars(
+                insert(Customer).returning(Customer.id, sort_by_parameter_order=True),
+                [planned.values for planned in unknown],
+            )
+            for planned, customer_id in zip(unknown, given.all(), strict=True):
+                self._lines[customer_id] = self._lines.pop(planned.id)
+                for address in planned.addresses:
+                    address["customer_id"] = customer_id
+        write_addresses(connection, self._address_plans)
+
+
+def _parameters(planned: _Planned) -> Record:
+    return {"row_id": planned.id, **{f"new_{name}": planned.values[name] for name in _COLUMNS}}
+
+
+def _stored(connection: Connection, lines: Mapping[int, CustomerRow], *, locking: bool) -> dict[int, Record]:
+    """Return the customers whom the lines name by id or by e-mail, locked if they are to be changed."""
+    ids = [row.id for row in lines.values() if row.id]
+    emails = [row.email.lower() for row in lines.values() if row.email]
+    statement = select(_TABLE).where(or_(_TABLE.c.id.in_(ids), func.lower(_TABLE.c.email).in_(emails)))
+    if locking:
+        statement = statement.order_by(_TABLE.c.id).with_for_update()
+    return {row["id"]: dict(row) for row in connection.execute(statement).mappings()}
+
+
+def _is_another(stored: Record, given: Record) -> bool:
+    """Tell whether a customer only has the same id: neither e-mail nor time of creation are the same."""
+    if "email" not in given or "created_at" not in given:
+        return False
+    same_email = given["email"].lower() == stored["email"].lower()
+    return not same_email and bool(given["created_at"] != stored["created_at"])

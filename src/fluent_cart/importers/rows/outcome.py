@@ -1,0 +1,94 @@
+"""What importing rows of any kind shares: what became of a line, and what earlier lines have claimed."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from typing import Any, TypeVar
+
+import orjson
+
+from fluent_cart.database.prepared import Record
+from fluent_cart.errors import ValidationFailed
+
+T = TypeVar("T")
+
+# No database takes any number of parameters.
+SLICE = 10_000
+REQUIRED = "This field is required"
+
+
+class Fate(StrEnum):
+    """What became of a line."""
+
+    WRITTEN = "written"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass
+class Claims:
+    """What lines of a file have made of the shop, as far as it does not show there yet.
+
+    A new row without an id stands here as its line's number below 0; what nobody has any more is None.
+    """
+
+    # The line on which a row was, by the row's id: none may be there twice.
+    lines: dict[int, int] = field(default_factory=dict)
+    emails: dict[str, int | None] = field(default_factory=dict)
+    users: dict[int, int | None] = field(default_factory=dict)
+    addresses: dict[int, int | None] = field(default_factory=dict)
+
+    def add(self, other: "Claims") -> None:
+        """Add what later lines have claimed."""
+        self.lines |= other.lines
+        self.emails |= other.emails
+        self.users |= other.users
+        self.addresses |= other.addresses
+
+
+@dataclass
+class Outcome:
+    """What became of a batch: each of its lines has a fate or faults."""
+
+    fates: dict[int, Fate] = field(default_factory=dict)
+    faults: dict[int, dict[str, list[str]]] = field(default_factory=dict)
+    claims: Claims = field(default_factory=Claims)
+
+    def plan(self, numbers: Iterable[int], plan: Callable[[int], Fate]) -> None:
+        """Plan each line; one that is refused does not stop the others."""
+        for number in numbers:
+            try:
+                self.fates[number] = plan(number)
+            except ValidationFailed as error:
+                self.faults[number] = dict(error.details or {})
+
+
+class Faults(dict[str, list[str]]):
+    """Everything that is wrong with a line, by field."""
+
+    def add(self, field: str, text: str) -> None:
+        self.setdefault(field, []).append(text)
+
+    def raise_any(self) -> None:
+        """Raise ``ValidationFailed`` if there are any."""
+        if self:
+            raise ValidationFailed(details=self)
+
+
+def in_slices(values: Iterable[T]) -> Iterator[Sequence[T]]:
+    """Give values in numbers that fit into a statement."""
+    left = iter(values)
+    while some := list(islice(left, SLICE)):
+        yield some
+
+
+def differs(stored: Record, wanted: Record) -> bool:
+    """Tell whether a row is to be another one; the order of JSON's keys counts, and 1 is not true."""
+    return any(not _is_same(stored[name], value) for name, value in wanted.items())
+
+
+def _is_same(stored: Any, value: Any) -> bool:
+    if isinstance(value, dict):
+        return orjson.dumps(stored) == orjson.dumps(value)
+    return bool(stored == value)

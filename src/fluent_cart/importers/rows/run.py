@@ -1,0 +1,139 @@
+"""Brings the rows of a file into the shop: batch by batch, each a transaction (decisions 62-65).
+
+A line that cannot be brought is reported and passed over. What was written stays; whoever runs an interrupted
+import again finds it unchanged, and goes on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection
+
+from fluent_cart.database import Database
+from fluent_cart.database.retries import write_patiently
+from fluent_cart.database.transfer import continue_ids
+from fluent_cart.formats.row_reader import WHOLE_LINE, Columns, Faults, Line
+from fluent_cart.importers.rows.customers import import_customers
+from fluent_cart.importers.rows.orders import import_orders
+from fluent_cart.importers.rows.outcome import Claims, Fate, Outcome
+from fluent_cart.models import Address, Base, Customer, Order
+from fluent_cart.schemas.error_messages import texts_by_field
+from fluent_cart.schemas.rows import CustomerRow, OrderRow
+from fluent_cart.services import customer_export, order_export
+
+# Lines in one transaction: few enough for a busy server beside it, enough to share a sync to disk.
+BATCH = 500
+
+
+class Kind(NamedTuple):
+    """What the rows of a file are."""
+
+    name: str
+    columns: Columns
+    row: type[BaseModel]
+    bring: Callable[..., Outcome]
+    # The highest ids that a row brings along, by the table that gives out such ids.
+    ids: Callable[[Any], Mapping[type[Base], int]]
+
+
+CUSTOMERS = Kind(
+    "customers",
+    Columns(
+        names=frozenset(customer_export.COLUMNS),
+        json=frozenset({"addresses", "additional_info"}),
+        silent=frozenset({"id", "status", "addresses", "additional_info", "created_at", "updated_at"}),
+        # They come from orders (decision 16).
+        ignored=frozenset({"total_spent", "order_count"}),
+    ),
+    CustomerRow,
+    import_customers,
+    lambda row: {Customer: row.id or 0, Address: max((each.id or 0 for each in row.addresses), default=0)},
+)
+ORDERS = Kind(
+    "orders",
+    Columns(
+        names=frozenset({*order_export.COLUMNS, "customer_email"}),
+        silent=frozenset(order_export.COLUMNS) - {"customer_id", "currency"},
+    ),
+    OrderRow,
+    import_orders,
+    lambda row: {Order: row.id or 0},
+)
+
+
+@dataclass
+class Report:
+    """What became of the lines of a file."""
+
+    read: int = 0
+    fates: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    faults: dict[int, Faults] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        """Add what became of a batch."""
+        for fate in outcome.fates.values():
+            self.fates[fate] += 1
+        self.faults |= outcome.faults
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many lines had which fate."""
+        fates = {fate.value: number for fate, number in self.fates.items()}
+        return {"read": self.read, **fates, "failed": len(self.faults)}
+
+
+async def import_rows(
+    database: Database, kind: Kind, lines: Iterable[Line], progress: Callable[[], None], *, dry_run: bool
+) -> Report:
+    """Bring the lines of a file, and report what was done, or would be: ``dry_run`` writes nothing.
+
+    ``ServiceUnavailable`` if the database could not write in time; what was written before is whole.
+    """
+    report, claims = Report(), Claims()
+    for rows in _batches(kind, lines, report):
+        if dry_run:
+            outcome = await database.scan(kind.bring, rows, claims, writing=False)
+            claims.add(outcome.claims)
+        else:
+            outcome = await write_patiently(database, _write, kind, rows, claims)
+            # All else shows in the shop by now.
+            claims.lines |= outcome.claims.lines
+        report.add(outcome)
+        progress()
+    report.faults = dict(sorted(report.faults.items()))
+    return report
+
+
+def _batches(kind: Kind, lines: Iterable[Line], report: Report) -> Iterator[dict[int, BaseModel]]:
+    """Give the rows that are valid by themselves by their lines; report the others."""
+    left = iter(lines)
+    while batch := list(islice(left, BATCH)):
+        rows: dict[int, BaseModel] = {}
+        for line in batch:
+            report.read += 1
+            try:
+                row = kind.row.model_validate(line.values)
+            except ValidationError as error:
+                found = error.errors(include_url=False, include_input=False, include_context=False)
+                report.faults[line.number] = {
+                    **texts_by_field(found, whole=WHOLE_LINE),
+                    **(line.faults or {}),
+                }
+            else:
+                if line.faults:
+                    report.faults[line.number] = line.faults
+                else:
+                    rows[line.number] = row
+        yield rows
+
+
+def _write(connection: Connection, kind: Kind, rows: dict[int, BaseModel], claims: Claims) -> Outcome:
+    last: dict[type[Base], int] = {}
+    for row in rows.values():
+        last |= {model: max(row_id, last.get(model, 0)) for model, row_id in kind.ids(row).items()}
+    for model, row_id in last.items():
+        # The server may run: it must not give out ids that are on their way.
+        continue_ids(connection, Base.metadata.tables[model.__tablename__], row_id)
+    return kind.bring(connection, rows, claims, writing=True)

@@ -1,0 +1,122 @@
+"""What becomes a customer's additional info (decision 40): meta, notes, labels, what had no other place.
+
+``notes`` is the customer's note, ``labels`` the texts of its labels, ``wordpress`` what could not be kept as
+it was. Every other key is one of meta.
+"""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from fluent_cart.database.prepared import Record
+from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.report import Fate
+from fluent_cart.importers.wordpress.row_values import Values
+from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.schemas.additional_info import MAX_BYTES, AdditionalInfo
+
+META, LINKS, LABELS = "customer_meta", "label_relationships", "labels"
+OURS = ("notes", "labels", "wordpress")
+NEWEST = list(Fate)
+# In characters, of which each may take four bytes.
+NOTES_LENGTH = MAX_BYTES // 4 - 1000
+
+_info = TypeAdapter(AdditionalInfo)
+_META_OF = "SELECT * FROM customer_meta WHERE customer_id BETWEEN ? AND ? ORDER BY customer_id, id"
+_IS_OF_CUSTOMER = "(labelable_type = 'Customer' OR labelable_type LIKE '%\\Customer')"
+_LABELS_OF = f"""
+SELECT links.id, labelable_id AS customer_id, label_id, value
+FROM label_relationships AS links LEFT JOIN labels ON labels.id = label_id
+WHERE {_IS_OF_CUSTOMER} AND labelable_id BETWEEN ? AND ? ORDER BY labelable_id, label_id, links.id
+"""  # noqa: S608
+
+
+class Sources:
+    """What the source has about a batch of customers, beside their own rows."""
+
+    def __init__(self, run: Run, first: int, last: int) -> None:
+        self._run = run
+        self._meta = defaultdict[int, list[dict[str, Any]]](list)
+        self._labels = defaultdict[int, list[dict[str, Any]]](list)
+        # How many rows of each table went into a customer's additional info.
+        self._used = defaultdict[int, Counter[str]](Counter)
+        for found, statement in ((self._meta, _META_OF), (self._labels, _LABELS_OF)):
+            for row in run.staging.rows(statement, (first, last)):
+                found[row["customer_id"]].append(row)
+
+    def info(self, values: Values, kept: Record) -> Record:
+        """Return a customer's additional info; ``kept`` is what had no other place."""
+        info: Record = {}
+        for row in self._meta[values.id]:
+            self._add_meta(values, row, info)
+        if notes := values.text("notes", NOTES_LENGTH):
+            info["notes"] = notes
+        if labels := self._label_texts(values):
+            info["labels"] = labels
+        return {**info, "wordpress": kept} if kept else info
+
+    def account(self, customer_id: int, fate: Fate) -> None:
+        """Report what became of the rows, once that is known of their customer."""
+        for table, number in self._used[customer_id].items():
+            self._run.report.fate(table, fate, number)
+        if self._used[customer_id][LINKS]:
+            for row in self._labels[customer_id]:
+                label_id = row["label_id"]
+                # A label is as new as the newest customer who has it.
+                self._run.labels[label_id] = min(fate, self._run.labels.get(label_id, fate), key=NEWEST.index)
+
+    def _add_meta(self, values: Values, row: dict[str, Any], info: Record) -> None:
+        meta_key = values.fit(row["meta_key"] or "", 255)
+        if meta_key in OURS:
+            values.note(Oddity.META_KEY_TAKEN)
+            meta_key = f"meta_{meta_key}"
+        if meta_key in info:
+            self._run.report.skip(META, Oddity.REPEATED, row["id"])
+            return
+        try:
+            _info.validate_python({**info, meta_key: _decoded(row["meta_value"])})
+        except ValidationError:
+            self._run.report.skip(META, Oddity.UNFIT_META, row["id"])
+            return
+        info[meta_key] = _decoded(row["meta_value"])
+        self._used[values.id][META] += 1
+
+    def _label_texts(self, values: Values) -> list[str]:
+        texts: list[str] = []
+        for row in self._labels[values.id]:
+            text = values.fit(row["value"] or "", 192)
+            if not text or text in texts:
+                reason = Oddity.REPEATED if text else Oddity.UNKNOWN_LABEL
+                self._run.report.skip(LINKS, reason, row["id"])
+            else:
+                texts.append(text)
+                self._used[values.id][LINKS] += 1
+        return texts
+
+
+def without_ours(info: Record) -> Record:
+    """Return what of the info that is stored here the source cannot take back: not even meta has a memory."""
+    return {key: value for key, value in info.items() if key not in OURS}
+
+
+def account_for_the_rest(run: Run) -> None:
+    """Report meta and labels of no customer that was brought."""
+    run.skip_orphans(META, "customer_id", "customers")
+    run.skip_orphans(LINKS, "labelable_id", "customers", _IS_OF_CUSTOMER)
+    for row in run.staging.rows(f"SELECT id FROM {LINKS} WHERE NOT {_IS_OF_CUSTOMER}"):  # noqa: S608
+        run.report.skip(LINKS, Oddity.OTHER_OBJECT, row["id"])
+    for row in run.staging.rows(f"SELECT id FROM {LABELS}"):  # noqa: S608
+        if row["id"] in run.labels:
+            run.report.fate(LABELS, run.labels[row["id"]])
+        else:
+            run.report.skip(LABELS, Oddity.UNUSED_LABEL, row["id"])
+
+
+def _decoded(text: str | None) -> Any:
+    """Return a value as FluentCart reads it: as JSON, if it is some that says anything, else as the text."""
+    try:
+        return orjson.loads(text or "") or text
+    except orjson.JSONDecodeError:
+        return text and text.replace("\0", "")

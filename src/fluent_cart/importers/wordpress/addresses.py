@@ -1,0 +1,182 @@
+"""Addresses of customers (decisions 18, 19, 43)."""
+
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import orjson
+import pycountry
+from sqlalchemy import Connection, case, func, select, update
+
+from fluent_cart.database.prepared import Record
+from fluent_cart.enums import AddressType
+from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.row_values import Values
+from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.upsert import Outcome, bring, is_another, stored_rows
+from fluent_cart.models import Address
+from fluent_cart.schemas.addresses import COUNTRIES
+from fluent_cart.services.customers import lock_customers
+
+KIND = "customer_addresses"
+TYPES = frozenset(AddressType)
+IDENTITY = ["created_at"]
+
+_STATEMENT = f"""
+SELECT * FROM {KIND}
+WHERE EXISTS (SELECT 1 FROM brought WHERE kind = 'customers' AND brought.id = customer_id)
+ORDER BY customer_id, id
+"""  # noqa: S608
+
+
+class Candidate(NamedTuple):
+    """An address, and how well it would do as the primary one: the lowest rank does best."""
+
+    row: Record
+    rank: tuple[bool, bool, bool, int]
+
+
+async def bring_addresses(run: Run) -> None:
+    """Bring the addresses of all customers who came along; all of one customer's in one transaction."""
+    await run.reserve_ids(Address, KIND)
+    for batch in run.batches(KIND, _STATEMENT, together="customer_id"):
+        candidates = [_candidate(run, row) for row in batch]
+        _note_primaries(run, candidates)
+        outcome = await run.unit(
+            _bring, candidates, changing=run.options.update, writing=not run.options.dry_run
+        )
+        run.account(KIND, outcome)
+    run.skip_orphans(KIND, "customer_id", "customers")
+
+
+def _candidate(run: Run, row: dict[str, Any]) -> Candidate:
+    values = Values(run.report, KIND, row)
+    address_type = values.text("type", 20).lower()
+    if address_type not in TYPES:
+        values.note(Oddity.UNKNOWN_TYPE)
+        address_type = AddressType.BILLING.value
+    is_archived = values.text("status", 20).lower() == "archived"
+    if is_archived:
+        values.note(Oddity.ARCHIVED)
+    if not values.text("address_1", 255) or not values.text("city", 100):
+        values.note(Oddity.INCOMPLETE)
+    meta = _meta(values)
+    first_name, last_name = _names(values, meta)
+    created_at, updated_at = values.times()
+    address = {
+        "id": values.id,
+        "customer_id": values.raw("customer_id"),
+        "type": address_type,
+        "first_name": first_name,
+        "last_name": last_name,
+        "company_name": values.fit(_member(meta, "company_name"), 255) or None,
+        "address_1": values.text("address_1", 255),
+        "address_2": values.text("address_2", 255) or None,
+        "city": values.text("city", 100),
+        "state": values.text("state", 100),
+        "postcode": values.text("postcode", 32),
+        "country": _country(values),
+        "phone": values.text("phone", 50) or None,
+        "created_at": created_at,
+        "updated_at": updated_at,
+    }
+    is_primary = values.reference("is_primary") is not None
+    return Candidate(address, (not is_primary, is_archived, address_type != AddressType.BILLING, values.id))
+
+
+def _meta(values: Values) -> dict[str, Any]:
+    """Return what FluentCart keeps as JSON beside an address."""
+    try:
+        meta = orjson.loads(values.raw("meta") or "[]")
+    except orjson.JSONDecodeError:
+        values.note(Oddity.UNREADABLE_META)
+        return {}
+    other = meta.get("other_data") if isinstance(meta, dict) else None
+    return other if isinstance(other, dict) else {}
+
+
+def _member(meta: dict[str, Any], name: str) -> str:
+    value = meta.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _names(values: Values, meta: dict[str, Any]) -> tuple[str, str]:
+    """Return first and last name as FluentCart tells them apart: the last word is the last name."""
+    if first_name := values.fit(_member(meta, "first_name"), 255):
+        return first_name, values.fit(_member(meta, "last_name"), 255)
+    first, _, last = values.text("name", 255).rpartition(" ")
+    return (first.strip(), last) if first else (last, "")
+
+
+def _country(values: Values) -> str:
+    text = values.text("country", 100)
+    if text.upper() in COUNTRIES:
+        return text.upper()
+    try:
+        found = str(pycountry.countries.lookup(text).alpha_2)
+    except LookupError:
+        values.note(Oddity.UNKNOWN_COUNTRY)
+        return ""
+    values.note(Oddity.COUNTRY_NAME)
+    return found
+
+
+def _customer_id(candidate: Candidate) -> int:
+    return int(candidate.row["customer_id"])
+
+
+def _note_primaries(run: Run, candidates: list[Candidate]) -> None:
+    for customer_id, own in groupby(candidates, _customer_id):
+        primaries = sum(not candidate.rank[0] for candidate in own)
+        if primaries != 1:
+            oddity = Oddity.SEVERAL_PRIMARIES if primaries else Oddity.NO_PRIMARY
+            run.report.note(KIND, oddity, customer_id)
+
+
+def _bring(connection: Connection, candidates: list[Candidate], *, changing: bool, writing: bool) -> Outcome:
+    stored = stored_rows(connection, Address, (candidate.row for candidate in candidates))
+    customer_ids = {_customer_id(candidate) for candidate in candidates}
+    # Whoever an address is taken from may have to get another primary one.
+    customer_ids |= {row["customer_id"] for row in stored.values()}
+    if writing:
+        lock_customers(connection, customer_ids)
+    columns = Address.__table__.c
+    here = dict(
+        connection.execute(
+            select(columns.customer_id, columns.id).where(
+                columns.customer_id.in_(customer_ids), columns.is_primary
+            )
+        ).all()
+    )
+    rows, primaries = [], dict[int, int]()
+    for customer_id, group in groupby(candidates, _customer_id):
+        own = list(group)
+        possible = [
+            candidate
+            for candidate in own
+            if not (row := stored.get(candidate.row["id"])) or not is_another(row, candidate.row, IDENTITY)
+        ]
+        if possible and (changing or customer_id not in here):
+            primary = min(possible, key=lambda candidate: candidate.rank).row["id"]
+        else:
+            primary = here.get(customer_id)
+        primaries[customer_id] = primary
+        rows += [{**row, "is_primary": row["id"] == primary} for row, _ in own]
+    if writing and changing:
+        # First of all: two at a time cannot be.
+        gone = [row_id for owner, row_id in here.items() if primaries.get(owner, row_id) != row_id]
+        connection.execute(update(Address).where(Address.id.in_(gone)).values(is_primary=False))
+    outcome = bring(connection, Address, rows, stored, IDENTITY, changing=changing, writing=writing)
+    if writing:
+        _promote(connection, customer_ids)
+    return outcome
+
+
+def _promote(connection: Connection, customer_ids: set[int]) -> None:
+    """Make the oldest address the primary one of a customer whose primary one is another's now."""
+    orphaned = (
+        select(func.min(Address.id))
+        .where(Address.customer_id.in_(customer_ids))
+        .group_by(Address.customer_id)
+        .having(func.sum(case((Address.is_primary, 1), else_=0)) == 0)
+    )
+    connection.execute(update(Address).where(Address.id.in_(orphaned)).values(is_primary=True))

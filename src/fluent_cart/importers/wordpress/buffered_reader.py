@@ -1,0 +1,98 @@
+"""A window that moves over the text of a dump, so that neither the dump's size nor a statement's matters."""
+
+import re
+from typing import Protocol
+
+from fluent_cart.importers.wordpress.source_tables import SourceError
+
+CHUNK = 256 * 1024
+# What has to be seen as a whole, such as a row, has to fit into memory; what is longer is no dump.
+LONGEST = 64 * 1024 * 1024
+
+_OUTSIDE = re.compile(rb"[^'\"`;]++")
+_INSIDE = {
+    b"'": re.compile(rb"(?:[^'\\]++|\\.)*+", re.S),
+    b'"': re.compile(rb"(?:[^\"\\]++|\\.)*+", re.S),
+    b"`": re.compile(rb"[^`]*+"),
+}
+
+
+class Stream(Protocol):
+    def read(self, length: int, /) -> bytes: ...
+
+
+class Window:
+    """The part of a dump that is in memory, and the place in it that is looked at."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._text, self._at, self._ended = b"", 0, False
+
+    def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Match here, in what is in memory; see ``look``."""
+        return pattern.match(self._text, self._at)
+
+    def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Match here and go behind the match."""
+        if found := self.match(pattern):
+            self._at = found.end()
+        return found
+
+    def require(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
+        """Match here, looking as far as that takes, and go behind the match."""
+        while not (found := self.take(pattern)):
+            if len(self._text) - self._at > LONGEST:
+                raise SourceError(f"The dump cannot be read: {what} is not well formed, or over 64 MiB long")
+            if not self._more():
+                raise SourceError(
+                    f"The dump cannot be read: it ends within {what}, or that is not well formed"
+                )
+        return found
+
+    def look(self, length: int) -> bool:
+        """Have ``length`` bytes from here in memory, if there are so many; tell whether there are any."""
+        while len(self._text) - self._at < length and self._more():
+            pass
+        return self._at < len(self._text)
+
+    def skip_line(self) -> None:
+        """Go to the next line."""
+        while (end := self._text.find(b"\n", self._at)) < 0:
+            self._at = len(self._text)
+            if not self._more():
+                return
+        self._at = end + 1
+
+    def skip_statement(self) -> None:
+        """Go behind the semicolon that ends the statement, however long its texts are."""
+        while True:
+            self.take(_OUTSIDE)
+            if not self.look(1):
+                raise SourceError("The dump is not whole: it ends within a statement")
+            character = self._text[self._at : self._at + 1]
+            if character == b";":
+                self._at += 1
+                return
+            if character in _INSIDE:
+                self._at += 1
+                self._skip_text(character)
+
+    def _skip_text(self, quote: bytes) -> None:
+        # A doubled quote ends one text and begins another, which makes no difference to where the last ends.
+        while True:
+            self.take(_INSIDE[quote])
+            if self._text.startswith(quote, self._at):
+                self._at += 1
+                return
+            if not self._more():
+                raise SourceError("The dump is not whole: it ends within a text")
+
+    def _more(self) -> bool:
+        """Look further: twice as far, or a long row would be read again and again."""
+        if self._ended:
+            return False
+        chunk = self._stream.read(max(CHUNK, len(self._text) - self._at))
+        self._text = self._text[self._at :] + chunk
+        self._at = 0
+        self._ended = not chunk
+        return bool(chunk)

@@ -1,0 +1,56 @@
+"""What only one row can have, such as an e-mail address, and who has it here already."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from fluent_cart.importers.wordpress.row_values import moment
+from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.models import Base
+
+
+class Claimed(NamedTuple):
+    """A column that is unique: of which model, as which expression, and where the source has its rows."""
+
+    model: type[Base]
+    expression: ColumnElement[Any]
+    kind: str
+    created: str
+
+
+class Others(NamedTuple):
+    """Rows here that have what rows of the source are to have."""
+
+    # What they keep.
+    staying: set[Any]
+    # The ids of those that came from the source, and will be given something else by it.
+    moving: list[int]
+
+
+async def others(run: Run, claimed: Claimed, wanted: Mapping[Any, int]) -> Others:
+    """Find the rows here that have what is ``wanted``, each for the id of a row of the source."""
+    found = Others(set(), [])
+    for key, row_id, created_at in await run.look(_owners, claimed, list(wanted)):
+        if row_id == wanted[key]:
+            continue
+        if run.options.update and _comes_from_source(run, claimed, row_id, created_at):
+            found.moving.append(row_id)
+        else:
+            found.staying.add(key)
+    return found
+
+
+def _owners(connection: Connection, claimed: Claimed, keys: list[Any]) -> list[tuple[Any, int, str]]:
+    columns = claimed.model.__table__.c
+    statement = select(claimed.expression, columns.id, columns.created_at)
+    rows = connection.execute(statement.where(claimed.expression.in_(keys)))
+    return [(key, row_id, created_at) for key, row_id, created_at in rows]
+
+
+def _comes_from_source(run: Run, claimed: Claimed, row_id: int, created_at: str) -> bool:
+    created = run.staging.value(
+        f"SELECT {claimed.created} FROM {claimed.kind} WHERE id = ?",  # noqa: S608  # names of ours
+        (row_id,),
+    )
+    return moment(created) == created_at

@@ -1,0 +1,153 @@
+"""Customers (decisions 10-13, 42, 43)."""
+
+from typing import Any
+
+from sqlalchemy import Connection, func, update
+
+from fluent_cart.database.prepared import Record
+from fluent_cart.enums import CustomerStatus
+from fluent_cart.importers.wordpress import additional_info, emails
+from fluent_cart.importers.wordpress.conflicts import Claimed, others
+from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.report import Fate
+from fluent_cart.importers.wordpress.row_values import Values
+from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.upsert import Outcome, bring, stored_rows
+from fluent_cart.models import Customer
+from fluent_cart.services.customers import customer_search_text
+
+KIND = "customers"
+STATUSES = frozenset(CustomerStatus)
+
+_STATEMENT = f"""
+SELECT customers.*, emails.email AS valid_email,
+    EXISTS (SELECT 1 FROM brought WHERE kind = 'users' AND brought.id = user_id) AS has_user,
+    EXISTS (SELECT 1 FROM customer_addresses WHERE customer_id = customers.id) AS has_address
+FROM customers LEFT JOIN emails ON emails.kind = '{KIND}' AND emails.id = customers.id ORDER BY customers.id
+"""  # noqa: S608
+_EMAILS = Claimed(Customer, func.lower(Customer.email), KIND, "created_at")
+_USERS = Claimed(Customer, Customer.user_id.expression, KIND, "created_at")
+_PLACE = ("country", "state", "city", "postcode")
+
+
+async def bring_customers(run: Run) -> None:
+    """Bring all customers, with all that becomes their additional info."""
+    await run.reserve_ids(Customer, KIND)
+    emails.collect(run, KIND, "email")
+    for batch in run.batches(KIND, _STATEMENT):
+        sources = additional_info.Sources(run, batch[0]["id"], batch[-1]["id"])
+        customers = [_customer(run, row, sources) for row in batch]
+        moving = await emails.settle(run, KIND, _EMAILS, customers)
+        leaving = await _settle_users(run, customers)
+        outcome = await run.unit(
+            _bring, customers, moving, leaving, changing=run.options.update, writing=not run.options.dry_run
+        )
+        run.account(KIND, outcome)
+        for customer_id, fate in outcome.fates.items():
+            differs = "additional_info" in outcome.differences.get(customer_id, {"additional_info"})
+            sources.account(customer_id, fate if differs else Fate.UNCHANGED)
+    additional_info.account_for_the_rest(run)
+
+
+def _customer(run: Run, row: dict[str, Any], sources: additional_info.Sources) -> Record:
+    values = Values(run.report, KIND, row)
+    email = emails.own(run, KIND, values, row["valid_email"])
+    status, unknown_status = _status(values)
+    created_at, updated_at = values.times()
+    kept = {
+        "email": values.text("email", 255) if row["valid_email"] is None else "",
+        "status": unknown_status,
+        **_place(values),
+    }
+    return {
+        "id": values.id,
+        "email": email,
+        "first_name": values.text("first_name", 255),
+        "last_name": values.text("last_name", 255),
+        "status": status,
+        "user_id": _user_id(run, values),
+        "additional_info": sources.info(values, {key: text for key, text in kept.items() if text}),
+        "created_at": created_at,
+        "updated_at": updated_at,
+    }
+
+
+def _status(values: Values) -> tuple[str, str]:
+    """Return the status, and what the source said if that is none."""
+    text = values.text("status", 45)
+    if text.lower() in STATUSES:
+        return text.lower(), ""
+    if text:
+        values.note(Oddity.UNKNOWN_STATUS)
+        return CustomerStatus.INACTIVE.value, text
+    values.note(Oddity.EMPTY_STATUS)
+    return CustomerStatus.ACTIVE.value, ""
+
+
+def _place(values: Values) -> dict[str, str]:
+    """Return a customer's own place; it is a copy of an address, unless there is none."""
+    place = {column: values.text(column, 100) for column in _PLACE}
+    if values.raw("has_address") or not any(place.values()):
+        return {}
+    values.note(Oddity.PLACE_ALONE)
+    return place
+
+
+def _user_id(run: Run, values: Values) -> int | None:
+    user_id = values.reference("user_id")
+    if user_id is None:
+        return None
+    if not values.raw("has_user"):
+        values.note(Oddity.STALE_USER)
+        return None
+    if not run.staging.claim("customer of user", user_id, values.id):
+        values.note(Oddity.USER_TAKEN)
+        return None
+    return user_id
+
+
+async def _settle_users(run: Run, customers: list[Record]) -> list[int]:
+    """Detach the users who are attached to another customer here; return who has to let go of one."""
+    wanted = {customer["user_id"]: customer["id"] for customer in customers if customer["user_id"]}
+    found = await others(run, _USERS, wanted)
+    for customer in customers:
+        if customer["user_id"] in found.staying:
+            run.report.note(KIND, Oddity.USER_TAKEN, customer["id"])
+            customer["user_id"] = None
+    return found.moving
+
+
+def _bring(
+    connection: Connection,
+    customers: list[Record],
+    moving: list[int],
+    leaving: list[int],
+    *,
+    changing: bool,
+    writing: bool,
+) -> Outcome:
+    if writing:
+        for customer_id in moving:
+            address = emails.on_the_move(customer_id)
+            connection.execute(update(Customer).where(Customer.id == customer_id).values(email=address))
+        if leaving:
+            connection.execute(update(Customer).where(Customer.id.in_(leaving)).values(user_id=None))
+    return bring(
+        connection,
+        Customer,
+        customers,
+        stored_rows(connection, Customer, customers),
+        ["created_at", "email"],
+        changing=changing,
+        writing=writing,
+        complete=_complete,
+    )
+
+
+def _complete(customer: Record, stored: Record | None) -> Record:
+    """Add what the source does not have: the phone stays, and so does additional info of our own."""
+    row = {"phone": stored and stored["phone"], **customer}
+    if stored:
+        own = additional_info.without_ours(stored["additional_info"])
+        row["additional_info"] = {**own, **customer["additional_info"]}
+    return {**row, "search_text": customer_search_text(row)}

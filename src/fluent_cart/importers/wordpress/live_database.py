@@ -1,0 +1,112 @@
+"""Reads a live database of WordPress, MariaDB or MySQL, row by row, in one snapshot, and changes nothing."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import SSCursor
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from fluent_cart.importers.wordpress.dump_parser import Progress
+from fluent_cart.importers.wordpress.source_tables import (
+    Kind,
+    Row,
+    SourceError,
+    find_prefix,
+    kind_of,
+    require_columns,
+)
+
+SCHEMES = ("mysql", "mariadb")
+PROGRESS_EVERY = 10_000
+
+
+def is_live(source: str) -> bool:
+    """Tell whether a source is the address of a database, not the path of a dump."""
+    return source.partition("://")[0] in SCHEMES and "://" in source
+
+
+def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[tuple[str, Row | None]]:
+    """Give the rows of every table to import, as ``dump.read_dump`` does."""
+    try:
+        with closing(_connect(_parsed(source))) as connection:
+            yield from _rows(connection, prefix, progress)
+    except (pymysql.MySQLError, RuntimeError) as error:
+        # RuntimeError: a way to sign in that the driver does not have.
+        raise SourceError(f"The database cannot be read: {error.args[-1]}") from None
+
+
+def _parsed(source: str) -> URL:
+    try:
+        url = make_url(source)
+    except (ArgumentError, ValueError):  # ValueError: its port is no number
+        url = None
+    if url is None or not url.database:
+        raise SourceError("The address of a database must be mysql://USER:PASSWORD@HOST/DATABASE")
+    return url
+
+
+def _connect(url: URL) -> "Connection[SSCursor]":
+    socket, authority = url.query.get("unix_socket"), url.query.get("ssl_ca")
+    return pymysql.connect(
+        host=url.host or "localhost",
+        port=url.port or 3306,
+        user=url.username,
+        # As a text, the driver would take it for Latin-1.
+        password=(url.password or "").encode(),
+        database=url.database,
+        unix_socket=socket if isinstance(socket, str) else None,
+        ssl_ca=authority if isinstance(authority, str) else None,
+        charset="utf8mb4",
+        # Every value as the text that a dump would have.
+        conv={},
+        cursorclass=SSCursor,
+        connect_timeout=10,
+        autocommit=True,
+    )
+
+
+def _rows(
+    connection: "Connection[SSCursor]", prefix: str | None, progress: Progress
+) -> Iterator[tuple[str, Row | None]]:
+    with connection.cursor() as cursor:
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"
+        )
+        columns: dict[str, list[str]] = {}
+        for table, column in cursor:
+            columns.setdefault(str(table), []).append(str(column))
+        chosen = find_prefix(columns, prefix)
+        read = 0
+        for table in columns:
+            kind = kind_of(table, chosen)
+            if kind is None:
+                continue
+            require_columns(table, kind, columns[table])
+            yield table, None
+            cursor.execute(_select(table, kind, columns[table]))
+            for row in cursor:
+                yield table, tuple(_text(value) for value in row)
+                read += 1
+                if read % PROGRESS_EVERY == 0:
+                    progress(read, 0)
+
+
+def _select(table: str, kind: Kind, columns: list[str]) -> str:
+    there = {column.lower(): column for column in columns}
+    values = (_quoted(there[column]) if column in there else "NULL" for column in kind.columns)
+    return f"SELECT {', '.join(values)} FROM {_quoted(table)}"  # noqa: S608  # quoted
+
+
+def _quoted(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return None if value is None else str(value)

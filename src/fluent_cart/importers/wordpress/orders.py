@@ -1,0 +1,133 @@
+"""Orders, and the customers' totals that come from them (decisions 16, 17, 44)."""
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection
+
+from fluent_cart.database.prepared import Record
+from fluent_cart.enums import OrderStatus, PaymentStatus
+from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.row_values import Values
+from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.upsert import Outcome, bring, stored_rows
+from fluent_cart.models import Order
+from fluent_cart.schemas.base import MAX_EXACT
+from fluent_cart.services import orders
+from fluent_cart.services.customers import lock_customers
+
+KIND = "orders"
+ORDER_STATUSES, PAYMENT_STATUSES, COUNTED = map(
+    frozenset, (OrderStatus, PaymentStatus, PaymentStatus.counted())
+)
+# What FluentCart and its forerunners have called these.
+SYNONYMS = {
+    "cancelled": OrderStatus.CANCELED.value,
+    "refunded": OrderStatus.COMPLETED.value,
+    "partial-refund": OrderStatus.COMPLETED.value,
+}
+
+_STATEMENT = """
+SELECT orders.*,
+    EXISTS (SELECT 1 FROM brought WHERE kind = 'customers' AND brought.id = customer_id) AS has_customer
+FROM orders ORDER BY customer_id, id
+"""
+_MOST_USED = "SELECT currency FROM orders GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1"
+_COUNT = """
+INSERT INTO totals VALUES (?, 1, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+    number = number + 1, spent = spent + excluded.spent,
+    first = min(first, excluded.first), last = max(last, excluded.last)
+"""
+_WHOLE = re.compile(r"(-?\d{1,16})(?:\.0*)?", re.ASCII)
+
+
+async def bring_orders(run: Run) -> None:
+    """Bring all orders, and compute in the same transaction what their customers spent."""
+    await run.reserve_ids(Order, KIND)
+    currency = run.staging.value(_MOST_USED)
+    for batch in run.batches(KIND, _STATEMENT):
+        mapped = [order for row in batch if (order := _order(run, row, currency))]
+        outcome = await run.unit(_bring, mapped, changing=run.options.update, writing=not run.options.dry_run)
+        run.account(KIND, outcome)
+        taken = set(outcome.taken)
+        run.staging.execute_many(
+            _COUNT, (_counted(order) for order in mapped if _counts(order) and order["id"] not in taken)
+        )
+
+
+def _order(run: Run, row: dict[str, Any], currency: str) -> Record | None:
+    values = Values(run.report, KIND, row)
+    if values.raw("mode") == "test" and not run.options.test_orders:
+        run.report.skip(KIND, Oddity.TEST_ORDER, values.id)
+        return None
+    amounts = [_cents(values.raw(column)) for column in ("total_amount", "total_paid", "total_refund")]
+    amount, paid, refunded = amounts
+    if amount is None or paid is None or refunded is None:
+        run.report.skip(KIND, Oddity.UNREADABLE_AMOUNT, values.id)
+        return None
+    if paid < 0 or refunded < 0:
+        values.note(Oddity.NEGATIVE_AMOUNT)
+        paid, refunded = max(paid, 0), max(refunded, 0)
+    if refunded > paid:
+        values.note(Oddity.OVER_REFUNDED)
+    elif refunded and paid + refunded == amount:
+        values.note(Oddity.PAID_LESS_REFUND)
+    if not values.raw("has_customer"):
+        values.note(Oddity.NO_CUSTOMER)
+    if values.raw("currency") != currency:
+        values.note(Oddity.FOREIGN_CURRENCY)
+    created_at, updated_at = values.times()
+    return {
+        "id": values.id,
+        "customer_id": values.raw("customer_id") if values.raw("has_customer") else None,
+        "status": _status(values),
+        "payment_status": _payment_status(values),
+        "currency": values.text("currency", 10).upper(),
+        "total_amount": amount,
+        "total_paid": paid,
+        "total_refund": refunded,
+        "created_at": created_at,
+        "updated_at": updated_at,
+    }
+
+
+def _status(values: Values) -> str:
+    text = values.text("status", 20).lower()
+    if text in ORDER_STATUSES:
+        return text
+    values.note(Oddity.UNKNOWN_ORDER_STATUS)
+    return SYNONYMS.get(text, OrderStatus.PENDING.value)
+
+
+def _payment_status(values: Values) -> str:
+    text = values.text("payment_status", 20).lower()
+    if text in PAYMENT_STATUSES:
+        return text
+    values.note(Oddity.UNKNOWN_PAYMENT_STATUS)
+    return PaymentStatus.PENDING.value
+
+
+def _cents(text: str | None) -> int | None:
+    found = _WHOLE.fullmatch((text or "").strip())
+    return int(found[1]) if found and abs(int(found[1])) <= MAX_EXACT else None
+
+
+def _counts(order: Record) -> bool:
+    return order["customer_id"] is not None and order["payment_status"] in COUNTED
+
+
+def _counted(order: Record) -> tuple[int, int, str, str]:
+    spent = max(order["total_paid"] - order["total_refund"], 0)
+    return order["customer_id"], spent, order["created_at"], order["created_at"]
+
+
+def _bring(connection: Connection, rows: list[Record], *, changing: bool, writing: bool) -> Outcome:
+    stored = stored_rows(connection, Order, rows)
+    customer_ids = {row["customer_id"] for row in rows} | {row["customer_id"] for row in stored.values()}
+    customer_ids -= {None}
+    if writing:
+        lock_customers(connection, customer_ids)
+    outcome = bring(connection, Order, rows, stored, ["created_at"], changing=changing, writing=writing)
+    if writing:
+        orders.recalculate(connection, sorted(customer_ids))
+    return outcome

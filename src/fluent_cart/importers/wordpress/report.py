@@ -1,0 +1,99 @@
+"""What an import did: how many rows of each table, and every oddity by its name."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from fluent_cart.importers.wordpress.issues import Oddity
+
+# Ids that are named as examples: a report is read, and its size must not grow with the shop.
+EXAMPLES = 100
+
+
+class Fate(StrEnum):
+    """What became of a row."""
+
+    WRITTEN = "written"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    # It differs from the source, and was not to be updated.
+    LEFT = "left"
+
+
+@dataclass
+class Found:
+    """How often something was seen, and at which ids."""
+
+    number: int = 0
+    ids: list[int] = field(default_factory=list)
+
+    def add(self, number: int, row_id: int | None) -> None:
+        self.number += number
+        if row_id is not None and len(self.ids) < EXAMPLES:
+            self.ids.append(row_id)
+
+
+@dataclass
+class TableReport:
+    read: int = 0
+    fates: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    skipped: dict[Oddity, Found] = field(default_factory=lambda: defaultdict(Found))
+    handled: dict[Oddity, Found] = field(default_factory=lambda: defaultdict(Found))
+
+
+class Report:
+    """Counts; every row that is read has one fate or is skipped for one reason."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, TableReport] = defaultdict(TableReport)
+        self.missing: list[str] = []
+        # Application passwords that were revoked at the source, and are now revoked here.
+        self.revoked = 0
+        # Customers whose totals the shop has another idea of, as examples.
+        self.totals: list[dict[str, Any]] = []
+
+    def read(self, table: str, number: int = 1) -> None:
+        self.tables[table].read += number
+
+    def fate(self, table: str, fate: Fate, number: int = 1) -> None:
+        self.tables[table].fates[fate] += number
+
+    def skip(self, table: str, oddity: Oddity, row_id: int | None = None, number: int = 1) -> None:
+        if number:
+            self.tables[table].skipped[oddity].add(number, row_id)
+
+    def note(self, table: str, oddity: Oddity, row_id: int) -> None:
+        """Name an oddity that was handled."""
+        self.tables[table].handled[oddity].add(1, row_id)
+
+    def add_totals(self, customer_id: int, shop: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+        """Show a customer's totals as the shop has them, and as they are here."""
+        if len(self.totals) < EXAMPLES:
+            self.totals.append({"customer_id": customer_id, "shop": shop, "here": here})
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the whole report as plain values."""
+        return {
+            "missing_tables": self.missing,
+            "revoked_application_passwords": self.revoked,
+            "other_totals": self.totals,
+            "tables": {
+                name: {
+                    "read": table.read,
+                    **{fate.value: number for fate, number in table.fates.items()},
+                    "skipped": sum(found.number for found in table.skipped.values()),
+                    "reasons": _as_json(table.skipped),
+                    "oddities": _as_json(table.handled),
+                }
+                for name, table in self.tables.items()
+            },
+        }
+
+
+def _as_json(oddities: Mapping[Oddity, Found]) -> dict[str, Any]:
+    return {
+        oddity.value: {"count": found.number, "treatment": oddity.treatment, "ids": found.ids}
+        for oddity, found in oddities.items()
+    }

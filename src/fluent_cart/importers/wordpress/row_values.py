@@ -1,0 +1,76 @@
+"""Values as WordPress has them -> values as the models take them; what does not fit is noted by name."""
+
+import re
+import unicodedata
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.report import Report
+
+UNKNOWN_TIME = "1970-01-01T00:00:00Z"
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d))?(?:\.\d+)?Z?", re.ASCII)
+
+
+class Values:
+    """Reads the values of one row, and notes what is odd in them."""
+
+    def __init__(self, report: Report, table: str, row: dict[str, Any]) -> None:
+        self._report, self._table, self._row = report, table, row
+        self._noted = set[Oddity]()
+        self.id: int = row["id"]
+
+    def note(self, oddity: Oddity) -> None:
+        """Name what is odd in the row, once."""
+        if oddity not in self._noted:
+            self._noted.add(oddity)
+            self._report.note(self._table, oddity, self.id)
+
+    def raw(self, column: str) -> Any:
+        return self._row[column]
+
+    def text(self, column: str, length: int) -> str:
+        """Return a text as the API would take it: trimmed, composed, at most ``length`` characters."""
+        return self.fit(self._row[column] or "", length)
+
+    def fit(self, text: str, length: int) -> str:
+        """Return any text as the API would take it."""
+        if text.isascii() and "\0" not in text:
+            fitted = text.strip()
+        else:
+            if "\0" in text or "\ufffd" in text:
+                self.note(Oddity.UNFIT_TEXT)
+            fitted = unicodedata.normalize("NFC", text.replace("\0", "")).strip()
+        if len(fitted) > length:
+            self.note(Oddity.TEXT_CUT)
+            fitted = fitted[:length].strip()
+        return fitted
+
+    def reference(self, column: str) -> int | None:
+        """Return the id of another row; WordPress writes 0 and nothing alike."""
+        value = self._row[column]
+        if isinstance(value, int):
+            return value or None
+        if value not in (None, ""):
+            self.note(Oddity.WRONG_TYPE)
+        return None
+
+    def times(self, created: str = "created_at", updated: str = "updated_at") -> tuple[str, str]:
+        """Return when a row was made and last changed."""
+        made, changed = moment(self._row[created]), moment(self._row[updated])
+        if made is None or changed is None:
+            self.note(Oddity.ZERO_DATE)
+        return made or changed or UNKNOWN_TIME, changed or made or UNKNOWN_TIME
+
+
+@lru_cache(1024)  # most rows were changed when they were made
+def moment(text: str | None) -> str | None:
+    """Return a date of WordPress, which is in UTC, in the documented form; None for what is no date."""
+    if not text or not (found := _TIME.fullmatch(text.strip())):
+        return None
+    try:
+        return datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00:00'}").isoformat() + "Z"
+    except ValueError:
+        # 0000-00-00, or the 31st of February.
+        return None

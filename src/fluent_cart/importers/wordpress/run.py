@@ -1,0 +1,104 @@
+"""One import on its way: where it comes from, where it goes, and what is known so far."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from fluent_cart.database import Database
+from fluent_cart.database.retries import write_patiently
+from fluent_cart.database.transfer import continue_ids
+from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.report import Fate, Report
+from fluent_cart.importers.wordpress.staging import Staging
+from fluent_cart.importers.wordpress.upsert import Outcome
+from fluent_cart.models import Base
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Rows in one transaction: few enough for a busy server beside it, enough to share a sync to disk.
+BATCH = 1000
+
+# Called with the name of a step, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+class Options(NamedTuple):
+    prefix: str | None = None
+    update: bool = False
+    dry_run: bool = False
+    test_orders: bool = False
+
+
+@dataclass
+class Run:
+    database: Database
+    staging: Staging
+    report: Report
+    options: Options
+    prefix: str
+    progress: Progress
+    # The labels that customers have, and what became of these.
+    labels: dict[int, Fate] = field(default_factory=dict)
+
+    async def look(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a read."""
+        return await self.database.scan(work, *args, **kwargs)
+
+    async def unit(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a batch: as a transaction, or as a read if nothing is to be written."""
+        if self.options.dry_run:
+            return await self.database.scan(work, *args, **kwargs)
+        return await write_patiently(self.database, work, *args, **kwargs)
+
+    async def reserve_ids(self, model: type[Base], kind: str) -> None:
+        """Keep the server, which may be running, from giving away the ids of the rows to come."""
+        last = self.staging.value(f"SELECT max(id) FROM {kind}")  # noqa: S608  # a name of ours
+        if last and not self.options.dry_run:
+            await self.unit(continue_ids, Base.metadata.tables[model.__tablename__], last)
+
+    def batches(
+        self, kind: str, statement: str, parameters: Sequence[Any] = (), together: str | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Give the rows of a query in batches, and tell of each when it is done.
+
+        Rows that follow each other with the same value of ``together`` are in the same batch.
+        """
+        total = self.staging.value(f"SELECT count(*) FROM {kind}")  # noqa: S608  # a name of ours
+        self.progress(kind, 0, total)
+        batch: list[dict[str, Any]] = []
+        done = 0
+        for row in self.staging.rows(statement, parameters):
+            if len(batch) >= BATCH and (together is None or row[together] != batch[-1][together]):
+                yield batch
+                done += len(batch)
+                self.progress(kind, done, total)
+                batch = []
+            batch.append(row)
+        if batch:
+            yield batch
+        self.progress(kind, total, total)
+
+    def account(self, kind: str, outcome: Outcome) -> None:
+        """Report what became of a batch, and remember which of its rows others can belong to."""
+        for fate in outcome.fates.values():
+            self.report.fate(kind, fate)
+        for row_id in outcome.taken:
+            self.report.skip(kind, Oddity.ID_TAKEN, row_id)
+        self.staging.bring(kind, outcome.fates)
+
+    def skip_orphans(self, kind: str, column: str, owners: str, where: str = "1") -> None:
+        """Report the rows that belong to none of those that were brought."""
+        orphans = self.staging.rows(
+            f"SELECT id FROM {kind} WHERE {where} AND NOT EXISTS"  # noqa: S608  # names of ours
+            f" (SELECT 1 FROM brought WHERE kind = ? AND brought.id = {column}) ORDER BY id",
+            (owners,),
+        )
+        for row in orphans:
+            self.report.skip(kind, Oddity.ORPHAN, row["id"])

@@ -1,0 +1,55 @@
+"""Moves a FluentCart shop in from WordPress: from a dump, or from its live database (decisions 40-45).
+
+The source is read into a temporary database (``staging``), and from there brought into the shop table by
+table, in batches that are transactions. Ids stay. What is there already stays as it is, unless it is to be
+updated, so an import that was interrupted is run again and goes on.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from fluent_cart.database import Database
+from fluent_cart.importers.wordpress import dump_parser, live_database
+from fluent_cart.importers.wordpress.addresses import bring_addresses
+from fluent_cart.importers.wordpress.customers import bring_customers
+from fluent_cart.importers.wordpress.orders import bring_orders
+from fluent_cart.importers.wordpress.report import Report
+from fluent_cart.importers.wordpress.run import Options, Progress, Run
+from fluent_cart.importers.wordpress.source_tables import Row, SourceError
+from fluent_cart.importers.wordpress.staging import Staging
+from fluent_cart.importers.wordpress.totals import compare_totals
+from fluent_cart.importers.wordpress.users import bring_users
+
+
+def read_source(
+    source: str, prefix: str | None, progress: dump_parser.Progress
+) -> Iterator[tuple[str, Row | None]]:
+    """Give the rows of a dump, or of a database's address."""
+    if live_database.is_live(source):
+        return live_database.read_live(source, prefix, progress)
+    return dump_parser.read_dump(Path(source), prefix, progress)
+
+
+async def import_shop(
+    database: Database, source: Iterable[tuple[str, Row | None]], options: Options, progress: Progress
+) -> Report:
+    """Bring the shop that ``source`` gives the rows of, and report what was done.
+
+    ``SourceError`` if it cannot be read to its end: then nothing was written. ``ServiceUnavailable`` if the
+    database could not write in time: then what was written is whole, and another run goes on.
+    """
+    report = Report()
+    with closing(Staging()) as staging:
+        prefix = staging.fill(source, options.prefix, report)
+        run = Run(database, staging, report, options, prefix, progress)
+        # Who belongs to nobody comes first.
+        await bring_users(run)
+        await bring_customers(run)
+        await bring_addresses(run)
+        await bring_orders(run)
+        compare_totals(run)
+    return report
+
+
+__all__ = ["Options", "Progress", "Report", "SourceError", "import_shop", "read_source"]

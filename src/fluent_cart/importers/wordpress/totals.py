@@ -1,0 +1,33 @@
+"""The customers' totals beside the shop's own figures (decision 16)."""
+
+from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.row_values import moment
+from fluent_cart.importers.wordpress.run import Run
+
+_STATEMENT = """
+SELECT customers.id, purchase_count, ltv, first_purchase_date, last_purchase_date,
+    coalesce(number, 0) AS order_count, coalesce(spent, 0) AS total_spent, first, last
+FROM customers LEFT JOIN totals ON totals.id = customers.id
+WHERE EXISTS (SELECT 1 FROM brought WHERE kind = 'customers' AND brought.id = customers.id)
+ORDER BY customers.id
+"""
+
+
+def compare_totals(run: Run) -> None:
+    """Report the customers of whom the shop itself says something else than its orders do."""
+    for row in run.staging.rows(_STATEMENT):
+        shop = {
+            "order_count": row["purchase_count"],
+            "total_spent": row["ltv"],
+            "first_order_date": moment(row["first_purchase_date"]),
+            "last_order_date": moment(row["last_purchase_date"]),
+        }
+        here = {
+            "order_count": row["order_count"],
+            "total_spent": row["total_spent"],
+            "first_order_date": row["first"],
+            "last_order_date": row["last"],
+        }
+        if shop != here:
+            run.report.note("customers", Oddity.OTHER_TOTALS, row["id"])
+            run.report.add_totals(row["id"], shop, here)

@@ -1,0 +1,101 @@
+"""Brings rows into a table: what is missing is written, what differs changed on demand (decision 41).
+
+These are units of work: a batch is one transaction, whole or not at all, and may be run again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from fluent_cart.database.prepared import Record
+from fluent_cart.importers.wordpress.report import Fate
+from fluent_cart.models import Base
+
+Complete = Callable[[Record, Record | None], Record]
+
+
+@dataclass
+class Outcome:
+    """What became of the rows of a batch, by their ids."""
+
+    fates: dict[int, Fate] = field(default_factory=dict)
+    # The columns in which a row differs from the one that is here.
+    differences: dict[int, set[str]] = field(default_factory=dict)
+    # The id belongs to a row here that is another one.
+    taken: list[int] = field(default_factory=list)
+
+
+def stored_rows(connection: Connection, model: type[Base], rows: Iterable[Record]) -> dict[int, Record]:
+    """Return the rows that have the same ids here."""
+    table = model.__table__
+    ids = [row["id"] for row in rows]
+    found = connection.execute(select(table).where(table.c.id.in_(ids))).mappings()
+    return {row["id"]: dict(row) for row in found}
+
+
+def is_another(stored: Record, row: Record, identity: Sequence[str]) -> bool:
+    """Tell whether a row here only has the same id: not one column that tells rows apart is the same."""
+    return all(stored[column] != row[column] for column in identity)
+
+
+def bring(
+    connection: Connection,
+    model: type[Base],
+    rows: Sequence[Record],
+    stored: Mapping[int, Record],
+    identity: Sequence[str],
+    *,
+    changing: bool,
+    writing: bool,
+    complete: Complete = lambda row, _stored: row,
+) -> Outcome:
+    """Bring ``rows`` into the table of ``model``, and tell what became of each.
+
+    ``stored`` are the rows that have the same ids here. Those that differ are changed only if ``changing``,
+    and nothing is written unless ``writing``. ``complete`` adds to a row what depends on the stored one.
+    """
+    outcome, new, changed = Outcome(), list[Record](), list[Record]()
+    for row in rows:
+        row_id, here = row["id"], stored.get(row["id"])
+        if here is None:
+            outcome.fates[row_id] = Fate.WRITTEN
+            new.append(complete(row, None))
+        elif is_another(here, row, identity):
+            outcome.taken.append(row_id)
+        else:
+            wanted = complete(row, here)
+            differs = {column for column, value in wanted.items() if not _is_same(here[column], value)}
+            outcome.differences[row_id] = differs
+            outcome.fates[row_id] = Fate.UNCHANGED if not differs else Fate.CHANGED if changing else Fate.LEFT
+            if differs and changing:
+                changed.append(wanted)
+    if writing:
+        write(connection, model, new, changed)
+    return outcome
+
+
+def write(connection: Connection, model: type[Base], new: list[Record], changed: list[Record]) -> None:
+    """Store new rows, and all columns of changed ones."""
+    if new:
+        connection.execute(insert(model), new)
+    if changed:
+        table = Base.metadata.tables[model.__tablename__]
+        columns: dict[str, Any] = {
+            column: bindparam(f"new_{column}") for column in changed[0] if column != "id"
+        }
+        connection.execute(
+            update(table).where(table.c.id == bindparam("new_id")).values(columns),
+            [{f"new_{column}": value for column, value in row.items()} for row in changed],
+        )
+
+
+def _is_same(stored: Any, value: Any) -> bool:
+    if isinstance(value, dict):
+        # As JSON: in Python, 1 and true are the same.
+        return orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
+            value, option=orjson.OPT_SORT_KEYS
+        )
+    return bool(stored == value)

@@ -1,0 +1,86 @@
+"""A line for each request, of which many are written at once (decision 90).
+
+The event loop writes them, as much as is taken at once: who reads the log may be slow or stuck, and is not
+waited for. A thread would have to ask for the interpreter after each write, which a busy loop hardly gives
+up.
+"""
+
+import logging
+import os
+import select
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from fluent_cart.observability import metrics
+from fluent_cart.observability.logging import request_renderer
+from fluent_cart.observability.request_events import Request
+
+logger = logging.getLogger("fluent_cart.requests")
+NAME = logger.name
+
+# What a pipe or a socket takes in one piece, if anything: lines of several processes stay whole.
+PIECE_BYTES = 4096
+# What is kept for a reader who is slow. Then lines are lost, and the metrics tell how many.
+MAX_PIECES = 1000
+
+Write = Callable[[bytes], bool]
+
+
+def write_to_standard_error(piece: bytes) -> bool:
+    """Write a piece if it is taken at once, and tell whether it was."""
+    # Standard error is shared with other processes, which a mode of its own for not waiting would surprise.
+    _, is_ready, _ = select.select([], [sys.stderr], [], 0)
+    try:
+        return bool(is_ready) and bool(os.write(sys.stderr.fileno(), piece))
+    except OSError:
+        # The disk that the log is on is full, or its reader is gone: no reason to fail a request.
+        return False
+
+
+class RequestLog:
+    """Writes lines; a process that is killed loses those of its last tenth of a second."""
+
+    def __init__(self, format_: str, write: Write = write_to_standard_error) -> None:
+        self._render = request_renderer(format_)
+        self._write = write
+        self._pieces: deque[bytes] = deque()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the log's level lets a line through at all."""
+        return logger.isEnabledFor(logging.INFO)
+
+    def tell(self, requests: Sequence[Request]) -> None:
+        """Write a line about each request, and what could not be written before."""
+        for request in requests:
+            self._add(
+                self._render(
+                    {
+                        "time": datetime.fromtimestamp(request.time, UTC),
+                        "level": "info",
+                        "logger": NAME,
+                        "event": "request",
+                        "request_id": request.state["request_id"],
+                        "user_id": request.state.get("user_id"),
+                        "method": request.method,
+                        "route": request.route,
+                        "status": request.status,
+                        "duration_ms": round(request.seconds * 1000, 3),
+                        "bytes": request.bytes,
+                    }
+                )
+            )
+        while self._pieces:
+            if not self._write(self._pieces[0]):
+                return
+            self._pieces.popleft()
+
+    def _add(self, line: bytes) -> None:
+        if self._pieces and len(self._pieces[-1]) + len(line) <= PIECE_BYTES:
+            self._pieces[-1] += line
+        elif len(self._pieces) < MAX_PIECES:
+            self._pieces.append(line)
+        else:
+            metrics.LOST_LINES.inc()

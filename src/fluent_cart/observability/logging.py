@@ -1,0 +1,95 @@
+"""What the server writes to standard error: a line for each event, all of one form (decision 90).
+
+JSON for programs, or words and colours for people at a terminal. Neither has personal data: requests are told
+by route and by their user's id, refusals as ``security_log`` tells them, and tracebacks have no values.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import structlog
+from rich.console import Console
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import JSONRenderer, TimeStamper
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, Processor
+
+from fluent_cart.observability import security_log
+
+JSON, CONSOLE, AUTO = "json", "console", "auto"
+
+
+def resolve(format_: str) -> str:
+    """Return the form of lines that ``auto`` stands for."""
+    return (CONSOLE if sys.stderr.isatty() else JSON) if format_ == AUTO else format_
+
+
+def console() -> ConsoleRenderer:
+    """Return what makes a line for people of an event."""
+    terminal = Console(stderr=True)
+    return ConsoleRenderer(
+        colors=terminal.is_terminal and not terminal.no_color,
+        # Not that of rich, if it is installed: it shows the values of variables.
+        exception_formatter=plain_traceback,
+        # Nor may a name that a stranger sent move the cursor.
+        repr_native_str=True,
+        timestamp_key="time",
+    )
+
+
+def formatter(format_: str) -> logging.Formatter:
+    """Return what makes a line of anything that is logged, by uvicorn and by libraries, too."""
+    steps: list[Processor] = [
+        TimeStamper(fmt="%Y-%m-%dT%H:%M:%S.%fZ", utc=True, key="time"),
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        ProcessorFormatter.remove_processors_meta,
+        _read_security_line,
+    ]
+    if format_ == JSON:
+        # In ASCII: line breaks and control characters, also those of Unicode, are escaped.
+        steps += [structlog.processors.format_exc_info, _in_order, JSONRenderer(serializer=json.dumps)]
+    else:
+        steps.append(console())
+    return ProcessorFormatter(processors=steps)
+
+
+def request_renderer(format_: str) -> Callable[[dict[str, Any]], bytes]:
+    """Return what makes a line, with its end, of a request: the quick way to what ``formatter`` makes.
+
+    The record of a log takes longer to make than all else that is done for a line.
+    """
+    if format_ == JSON:
+        return lambda event: orjson.dumps(event, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+    render = console()
+    return lambda event: f"{render(None, '', event | {'time': event['time'].isoformat()})}\n".encode()
+
+
+def _read_security_line(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    if event["logger"] == security_log.logger.name:
+        event |= orjson.loads(event["event"])
+    return event
+
+
+def _in_order(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    return {name: event.pop(name) for name in ("time", "level", "logger")} | dict(event)
+
+
+def log_config(level: str, format_: str) -> dict[str, Any]:
+    """Return the logging of all, in the form that ``logging.config`` takes and every process can be sent."""
+    own = {"level": level.upper()}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": f"{__name__}.formatter", "format_": resolve(format_)}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
+        },
+        "loggers": {"uvicorn": own, "fluent_cart": own},
+        # What libraries say in passing may be anything.
+        "root": {"handlers": ["stderr"], "level": "WARNING" if level in ("debug", "info") else level.upper()},
+    }

@@ -1,0 +1,120 @@
+"""The security log: who was refused and why, who signed in and out; in the logger ``fluent_cart.security``.
+
+Each is a line of JSON. It never holds a secret, and of people only what they sign in with: an e-mail address,
+or what looks like an application password in the wrong place, is told by a short hash that one process gives
+it until it ends.
+"""
+
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from fluent_cart.clock import now
+from fluent_cart.errors import (
+    ApiError,
+    AuthenticationFailed,
+    AuthenticationRequired,
+    InsufficientPermissions,
+    InvalidNonce,
+    TooManyAttempts,
+    TooManyRequests,
+)
+from fluent_cart.observability import metrics
+from fluent_cart.observability.client_address import client_address
+
+logger = logging.getLogger("fluent_cart.security")
+
+EVENTS: Mapping[type[ApiError], str] = {
+    AuthenticationRequired: "authentication",
+    AuthenticationFailed: "authentication",
+    InvalidNonce: "authentication",
+    InsufficientPermissions: "authorization",
+    TooManyAttempts: "throttling",
+    TooManyRequests: "throttling",
+}
+# As long as a login name can be.
+MAX_LENGTH = 60
+# An application password has 24 letters and digits; most of one is too much, too.
+SECRET_LENGTH = 20
+
+Scope = Mapping[str, Any]
+
+_key = secrets.token_bytes(16)
+
+
+def refused(scope: Scope, error: ApiError) -> None:
+    """Log the refusal of a request, if ``error`` is one."""
+    event = EVENTS.get(type(error))
+    if event:
+        metrics.REFUSALS.labels(error.code).inc()
+    if event == "throttling" and _throttled.was_told(scope, error.code):
+        return
+    if event:
+        _log(logging.WARNING, event, error.code, scope)
+
+
+def upgraded(scope: Scope) -> None:
+    """Log that an older site's password was let in, and is stored in today's form from now on."""
+    _log(logging.INFO, "password_upgrade", "upgraded", scope)
+
+
+def signed_in(scope: Scope) -> None:
+    """Log that a session begins."""
+    _log(logging.INFO, "authentication", "signed_in", scope)
+
+
+def signed_out(scope: Scope) -> None:
+    """Log that a session was ended by whoever began it."""
+    _log(logging.INFO, "authentication", "signed_out", scope)
+
+
+def shown(account: str) -> str:
+    """Return a name as it may be written down: cut at 60 characters, addresses and secrets as a hash."""
+    if "@" in account or len(re.sub("[^A-Za-z0-9]", "", account)) >= SECRET_LENGTH:
+        return f"hash:{blake2b(account.strip().casefold().encode(), key=_key, digest_size=6).hexdigest()}"
+    return account[:MAX_LENGTH]
+
+
+def _log(level: int, event: str, outcome: str, scope: Scope) -> None:
+    if logger.isEnabledFor(level):
+        state = scope.get("state", {})
+        line = {
+            "time": now(),
+            "event": event,
+            "outcome": outcome,
+            "account": shown(state["account"]) if "account" in state else None,
+            # As it was declared: no ids, and nothing of the query.
+            "route": f"{scope['method']} {getattr(scope.get('route'), 'path', None)}",
+            "address": client_address(scope)[:MAX_LENGTH],
+            "request_id": state.get("request_id"),
+        }
+        # In ASCII: line breaks and control characters, also those of Unicode, are escaped.
+        logger.log(level, "%s", json.dumps(line))
+
+
+class _Throttled:
+    """Who is throttled and goes on is told of once a minute, and no more than so many are remembered."""
+
+    QUIET_SECONDS, MAX = 60, 1000
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._minute = 0
+        self._told: set[tuple[Any, ...]] = set()
+
+    def was_told(self, scope: Scope, code: str) -> bool:
+        if (minute := int(self._clock() / self.QUIET_SECONDS)) != self._minute:
+            self._minute, self._told = minute, set()
+        throttled = (code, hash(scope.get("state", {}).get("account")), client_address(scope))
+        if throttled in self._told or len(self._told) >= self.MAX:
+            return True
+        self._told.add(throttled)
+        return False
+
+
+_throttled = _Throttled()

@@ -1,0 +1,215 @@
+"""What the API says of itself to WordPress clients: /wp-json/, its namespaces, and OPTIONS of every route.
+
+All of it is derived, once, from the routes as FastAPI describes them (decision 70).
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from copy import copy
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+
+from fluent_cart.auth.policies import anyone
+from fluent_cart.http.responses import json_response
+from fluent_cart.http.routing import ApiRoute, ApiRouter
+from fluent_cart.openapi.introduction import TITLE
+from fluent_cart.wordpress.paths import (
+    EXAMPLES_NAMESPACE,
+    EXAMPLES_PREFIX,
+    NAMESPACE,
+    PREFIX,
+    ROOT,
+)
+from fluent_cart.wordpress.site import site_url
+
+NAMESPACES = (NAMESPACE, EXAMPLES_NAMESPACE, "wp/v2")
+DESCRIPTION = "Customers of a FluentCart shop"
+# Application passwords are known here, but there is no page to ask a user for one: they are made by command.
+AUTHENTICATION: Mapping[str, Any] = {"application-passwords": {"endpoints": {}}}
+HELP = "https://developer.wordpress.org/rest-api/"
+# What WordPress tells of an argument.
+KEYWORDS = frozenset({
+    "description", "default", "type", "format", "enum", "items", "properties", "additionalProperties",
+    "patternProperties", "minProperties", "maxProperties", "minimum", "maximum", "exclusiveMinimum",
+    "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems",
+    "uniqueItems", "anyOf", "oneOf",
+})  # fmt: skip
+
+PUBLIC: dict[str, Any] = {"dependencies": [anyone], "include_in_schema": False}
+
+Described = dict[str, Any]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def add_index(app: FastAPI) -> None:
+    """Add the indexes to ``app``, and OPTIONS to every route; tell each the methods of its path."""
+    description = _Description(app)
+    router = ApiRouter(tags=["Index"], prefix=ROOT)
+    router.add_api_route("", _index(description), name="index", **PUBLIC)
+    for namespace in NAMESPACES:
+        router.add_api_route(
+            f"/{namespace}", _namespace_index(description, namespace), name=f"index of {namespace}", **PUBLIC
+        )
+    app.router.routes += router.routes
+    for path, routes in _by_path(app).items():
+        handler = _route_description(description, path)
+        options = ApiRoute(path, handler, methods=["OPTIONS"], name=f"OPTIONS of {path}", **PUBLIC)
+        # Behind all others, so that no other request meets it.
+        app.router.routes.append(options)
+        allowed = {method for route in routes for method in route.methods or ()} | {"OPTIONS"}
+        header = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
+        for route in (*routes, options):
+            route.allow = ((b"allow", header.encode()),)
+
+
+def _by_path(app: FastAPI) -> dict[str, list[ApiRoute]]:
+    """Return the routes below /wp-json; one that FastAPI runs itself could not tell its methods."""
+    found: dict[str, list[ApiRoute]] = {}
+    for route in app.router.routes:
+        if isinstance(route, ApiRoute) and route.path.startswith(ROOT):
+            found.setdefault(route.path, []).append(route)
+    return found
+
+
+class _Description:
+    """Every path below /wp-json as WordPress describes a route, made when it is first asked for."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    @cached_property
+    def paths(self) -> dict[str, Described]:
+        routes = []
+        for each in chain.from_iterable(_by_path(self._app).values()):
+            if each.methods != {"OPTIONS"}:
+                # Also those that the document leaves out.
+                route = copy(each)
+                route.include_in_schema = True
+                routes.append(route)
+        document = get_openapi(title="", version="", routes=routes)
+        schemas = document["components"]["schemas"]
+        described = {
+            path: _described(_namespace_of(path), operations, schemas)
+            for path, operations in document["paths"].items()
+        }
+        examples = {
+            path.replace(PREFIX, EXAMPLES_PREFIX): {**route, "namespace": EXAMPLES_NAMESPACE}
+            for path, route in described.items()
+            if path.startswith(PREFIX)
+        }
+        return described | examples
+
+    def route(self, path: str, site: str) -> Described:
+        """Return the route of a path, with its address if it has only one."""
+        route = self.paths[path]
+        return route if "{" in path else {**route, "_links": {"self": [{"href": site + path}]}}
+
+    def routes(self, site: str, namespace: str | None = None) -> dict[str, Described]:
+        """Return the routes by their names, all of them or a namespace's."""
+        return {
+            _pattern(path): self.route(path, site)
+            for path, route in self.paths.items()
+            if namespace in (None, route["namespace"])
+        }
+
+
+def _index(description: _Description) -> Handler:
+    async def index(request: Request) -> Response:
+        site = site_url(request)
+        return json_response(
+            {
+                "name": TITLE,
+                "description": DESCRIPTION,
+                "url": site,
+                "home": site,
+                "gmt_offset": "0",
+                "timezone_string": "UTC",
+                "namespaces": NAMESPACES,
+                "authentication": AUTHENTICATION,
+                "routes": description.routes(site),
+                "_links": {"help": [{"href": HELP}]},
+            }
+        )
+
+    return index
+
+
+def _namespace_index(description: _Description, namespace: str) -> Handler:
+    async def namespace_index(request: Request) -> Response:
+        site = site_url(request)
+        return json_response(
+            {
+                "namespace": namespace,
+                "routes": description.routes(site, namespace),
+                "_links": {"up": [{"href": f"{site}{ROOT}/"}]},
+            }
+        )
+
+    return namespace_index
+
+
+def _route_description(description: _Description, path: str) -> Handler:
+    async def route_description(request: Request) -> Response:
+        return json_response(description.route(path, site_url(request)))
+
+    return route_description
+
+
+def _namespace_of(path: str) -> str:
+    """Return the namespace of a path; the index is in none."""
+    return next((each for each in NAMESPACES if path.startswith(f"{ROOT}/{each}")), "")
+
+
+def _pattern(path: str) -> str:
+    """Return a path as WordPress names routes: a pattern in PHP's spelling; here all that varies are ids."""
+    return re.sub(r"{(\w+)}", r"(?P<\1>[\\d]+)", path.removeprefix(ROOT)) or "/"
+
+
+def _described(namespace: str, operations: Described, schemas: Described) -> Described:
+    endpoints = [
+        {"methods": [method.upper()], "args": _arguments(operation, schemas)}
+        for method, operation in operations.items()
+    ]
+    methods = [method for endpoint in endpoints for method in endpoint["methods"]]
+    return {"namespace": namespace, "methods": methods, "endpoints": endpoints}
+
+
+def _arguments(operation: Described, schemas: Described) -> Described:
+    """Return what an operation takes, from path, query and body alike."""
+    arguments = {}
+    for parameter in operation.get("parameters", []):
+        told = {**parameter["schema"], "description": parameter.get("description")}
+        arguments[parameter["name"]] = _argument(told, schemas, required=parameter["required"])
+    if "requestBody" in operation:
+        body = _inlined(operation["requestBody"]["content"]["application/json"]["schema"], schemas)
+        for name, schema in body.get("properties", {}).items():
+            arguments[name] = _argument(schema, schemas, required=name in body.get("required", ()))
+    return arguments
+
+
+def _argument(schema: Described, schemas: Described, *, required: bool) -> Described:
+    told = _inlined(schema, schemas)
+    known = {name: value for name, value in told.items() if name in KEYWORDS and value is not None}
+    return {**known, "required": required}
+
+
+def _inlined(schema: Any, schemas: Described) -> Any:
+    """Return a schema with what it refers to in place of the references."""
+    if isinstance(schema, list):
+        return [_inlined(member, schemas) for member in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = dict(schema)
+    if reference := schema.pop("$ref", None):
+        # JSON of any kind is described in the finished document alone; here it is no condition.
+        schema = {**schemas.get(reference.rpartition("/")[2], {}), **schema}
+    # Pydantic's titles repeat the names; a member may be called so, too.
+    return {
+        name: _inlined(member, schemas)
+        for name, member in schema.items()
+        if name != "title" or isinstance(member, dict)
+    }

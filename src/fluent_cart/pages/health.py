@@ -1,0 +1,24 @@
+"""/healthz: the process runs. /readyz: it can serve."""
+
+from fastapi import APIRouter, Request, Response
+
+from fluent_cart.database.migrations import is_newest
+from fluent_cart.errors import ServiceUnavailable
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.responses import envelope
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    """Tell that the process runs; the database is not asked."""
+    return envelope(status="ok")
+
+
+@router.get("/readyz")
+async def readyz(request: Request, database: DatabaseDep) -> Response:
+    """Tell that the database answers and is at the newest migration; 503 otherwise, and before the end."""
+    if request.app.state.stopping or not await database.scan(is_newest):
+        raise ServiceUnavailable
+    return envelope(status="ready")

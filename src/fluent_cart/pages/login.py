@@ -1,0 +1,164 @@
+"""Signing in and out at WordPress's own addresses (decision 51): the form, its sessions, and their nonces."""
+
+import re
+from functools import partial
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request, Response
+
+from fluent_cart.auth.dependencies import find_session, is_nonce, nonce_of, sent_nonce
+from fluent_cart.auth.limits import Limits
+from fluent_cart.database import Database
+from fluent_cart.errors import (
+    AuthenticationFailed,
+    TooManyAttempts,
+    TooManyRequests,
+    UnreadableBody,
+    UnsupportedMediaType,
+)
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.request_body import FORM, parse_form, read_bytes
+from fluent_cart.observability import security_log
+from fluent_cart.observability.client_address import client_address
+from fluent_cart.pages.login_form import login_page, sign_out_page
+from fluent_cart.security import login_passwords, session_cookies
+from fluent_cart.services import sessions, users
+from fluent_cart.services.sessions import Account
+
+LOGIN = "/wp-login.php"
+AJAX = "/wp-admin/admin-ajax.php"
+DAY_SECONDS = 24 * 3600
+# Without and with "remember me". Without, browsers forget the cookie when they close.
+SHORT, LONG = 2 * DAY_SECONDS, 14 * DAY_SECONDS
+REFUSED = 403
+# One text for every cause, so that nobody learns which accounts exist.
+WRONG = "The user name or the password is not correct"
+
+# The rest of an address on this site. A browser takes "//" and "/\\" for the beginning of another one.
+_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get(LOGIN)
+async def show_form(request: Request, database: DatabaseDep) -> Response:
+    """Show the form to sign in with, or end the session."""
+    query = request.query_params
+    if query.get("action") == "logout":
+        return await _sign_out(request, database)
+    notice = "You are signed out." if "loggedout" in query else ""
+    return login_page(_own_address(request, query.get("redirect_to", "")), notice)
+
+
+@router.post(LOGIN)
+async def sign_in(request: Request, database: DatabaseDep) -> Response:
+    """Begin a session and answer with its cookie; the form again if name or password are wrong."""
+    fields = await _read_form(request)
+    target = _own_address(request, fields.get("redirect_to", ""))
+    seconds = LONG if fields.get("rememberme") else SHORT
+    try:
+        cookie = await _start_session(
+            request, database, fields.get("log", ""), fields.get("pwd", ""), seconds
+        )
+    except (AuthenticationFailed, TooManyAttempts, TooManyRequests) as error:
+        security_log.refused(request.scope, error)
+        status = REFUSED if isinstance(error, AuthenticationFailed) else error.status
+        return login_page(target, error.message, status, error.headers)
+    security_log.signed_in(request.scope)
+    response = _moved(target)
+    _set_cookie(request, response, cookie, LONG if seconds == LONG else None)
+    return response
+
+
+@router.api_route(AJAX, methods=["GET", "POST"])
+async def new_nonce(request: Request, database: DatabaseDep) -> Response:
+    """Answer with the nonce of the session; as in WordPress 0 and 400 if there is none."""
+    is_asked = request.query_params.get("action") == "rest-nonce"
+    session = await find_session(request, database) if is_asked else None
+    if session is None:
+        return Response("0", 400, media_type="text/plain")
+    return Response(nonce_of(session), media_type="text/plain")
+
+
+async def _start_session(request: Request, database: Database, name: str, password: str, seconds: int) -> str:
+    """Return the cookie of a new session.
+
+    Refused are wrong names and passwords with one error, at the same cost; and the eleventh of them (429).
+    """
+    limits: Limits = request.app.state.limits
+    request.scope["state"]["account"] = name
+    address = client_address(request.scope)
+    # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
+    if wait := limits.guesses.wait(address):
+        raise TooManyAttempts(wait)
+    # No database has a NUL in a name, and some fail at one.
+    account = await database.read(sessions.find_account, name if "\0" not in name else "")
+    right, new_hash = await limits.slow_hashes.run(partial(_check, account, password))
+    if account and right:
+        cookie = await database.write(sessions.start_session, account, new_hash, seconds)
+        if cookie:
+            if new_hash:
+                security_log.upgraded(request.scope)
+            return cookie
+    if wait := limits.guesses.fail(users.key(name), address):
+        raise TooManyAttempts(wait)
+    raise AuthenticationFailed(WRONG)
+
+
+def _check(account: Account | None, password: str) -> tuple[bool, str | None]:
+    """Tell whether a password is right, and what is to be stored of it if that is not today's form."""
+    stored = account.password_hash if account else None
+    if not login_passwords.verify(password, stored):
+        return False, None
+    outdated = stored is not None and login_passwords.is_outdated(stored)
+    return True, login_passwords.hash_password(password) if outdated else None
+
+
+async def _sign_out(request: Request, database: Database) -> Response:
+    session = await find_session(request, database)
+    if session:
+        request.scope["state"]["account"] = session.user.login
+        # Else any page could sign out whoever looks at it.
+        if not is_nonce(sent_nonce(request) or "", session):
+            return sign_out_page(f"{LOGIN}?action=logout&_wpnonce={nonce_of(session)}")
+        await database.write(sessions.end_session, session.id)
+        security_log.signed_out(request.scope)
+    response = _moved(
+        _own_address(request, request.query_params.get("redirect_to", ""), f"{LOGIN}?loggedout=true")
+    )
+    _set_cookie(request, response, "", 0)
+    return response
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != FORM:
+        raise UnsupportedMediaType(f"Send the form as {FORM}, in UTF-8")
+    try:
+        fields = parse_form((await read_bytes(request)).decode())
+    except UnicodeDecodeError:
+        raise UnreadableBody from None
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
+
+
+def _own_address(request: Request, address: str, otherwise: str = "/") -> str:
+    """Return where to go on: ``address`` if it is on this site, for nobody is to be sent to another one."""
+    base = urlsplit(str(request.base_url))
+    path = address.removeprefix(f"{base.scheme}://{base.netloc}")
+    return address if _PATH.fullmatch(path) else otherwise
+
+
+def _moved(address: str) -> Response:
+    return Response(status_code=302, headers={"Location": address})
+
+
+def _set_cookie(request: Request, response: Response, value: str, max_age: int | None) -> None:
+    response.set_cookie(
+        session_cookies.NAME,
+        value,
+        max_age=max_age,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )

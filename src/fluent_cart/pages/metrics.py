@@ -1,0 +1,84 @@
+"""/metrics: what is counted, for Prometheus; never for the public (decision 91)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+
+from fluent_cart.auth.dependencies import Credentials, basic_credentials, current_user
+from fluent_cart.auth.policies import can_operate
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.observability import metrics
+from fluent_cart.observability.client_address import client_address
+
+Networks = Iterable[IPv4Network | IPv6Network]
+
+# A request that came through a proxy says so with one of these, and says of its origin what it likes.
+FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+# How long a line of the log may wait for others, and a figure for whoever asks another process.
+REPORT_SECONDS = 0.1
+
+router = APIRouter(include_in_schema=False)
+
+
+async def may_scrape(
+    request: Request,
+    credentials: Annotated[Credentials | None, Depends(basic_credentials)],
+    database: DatabaseDep,
+) -> None:
+    """Let in who asks directly from an allowed address, or else signs in and may operate the server."""
+    if not _is_allowed(request):
+        can_operate.check(await current_user(request, credentials, database))
+
+
+@router.get("/metrics", dependencies=[Depends(may_scrape)])
+async def metrics_page(request: Request) -> Response:
+    """Return the figures of every process of this machine."""
+    report(request.app)
+    # In a thread: those of other processes are read from files.
+    return Response(await asyncio.to_thread(metrics.page), media_type=metrics.CONTENT_TYPE)
+
+
+def _is_allowed(request: Request) -> bool:
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        address = ip_address(client_address(request.scope))
+    except ValueError:  # a socket that is no network's
+        return False
+    return any(address in network for network in _networks(request.app.state.metrics_allow))
+
+
+@cache
+def _networks(allowed: str) -> Networks:
+    return tuple(ip_network(part.strip(), strict=False) for part in allowed.split(",") if part.strip())
+
+
+@asynccontextmanager
+async def reporting(app: FastAPI) -> AsyncIterator[None]:
+    """Tell now and then what goes on in this process: the metrics, and so any other process; and the log."""
+
+    async def report_for_ever() -> None:
+        while True:
+            report(app)
+            await asyncio.sleep(REPORT_SECONDS)
+
+    task = asyncio.create_task(report_for_ever())
+    yield
+    task.cancel()
+    report(app)
+
+
+def report(app: FastAPI) -> None:
+    """Tell of the requests that are over, and what goes on at this moment."""
+    app.state.report.send()
+    now: Mapping[str, int] = {
+        **app.state.database.occupancy(),
+        metrics.SLOW_HASHES: app.state.limits.slow_hashes.inside,
+    }
+    for name, value in now.items():
+        metrics.GAUGES[name].set(value)

@@ -1,1 +1,0 @@
-"""What `fluent-cart serve` adds to uvicorn: the protocol of connections, and the life of its processes."""

@@ -1,0 +1,78 @@
+"""The edge: requests and answers as WordPress clients know them (decisions 1, 8, 71-73)."""
+
+from collections.abc import Awaitable
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX, ROOT
+from fluent_cart.wordpress.response_shape import is_asked_for, shaped
+
+OVERRIDES = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
+
+
+class WordPressMiddleware:
+    """Rewrites a request before it is routed, and an answer after everything else had its say.
+
+    - ``/?rest_route=/fluent-cart/v2/customers`` is the pretty path
+    - v1 in the path is v2
+    - a trailing slash does not matter, and costs no redirect
+    - a POST may stand for another method: ``?_method=PUT``, or ``X-HTTP-Method-Override: PUT``
+    - HEAD is GET without a body
+    - ``_fields`` and ``_envelope`` in the query change the shape of an answer
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    # Not async: it returns what the application does, and so takes no turn of its own.
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http":
+            scope, send = _rewrite(scope, send)
+        return self.app(scope, receive, send)
+
+
+def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
+    path, method = scope["path"], scope["method"]
+    if path == "/" and (route := dict(_query(scope)).get("rest_route")):
+        path = f"{ROOT}/{route.lstrip('/')}"
+        query = [(name, value) for name, value in _query(scope) if name != "rest_route"]
+        scope = {**scope, "query_string": urlencode(query).encode()}
+    if path.startswith(f"{ROOT}/"):
+        path = path.rstrip("/")
+    if path.startswith(EXAMPLES_PREFIX):
+        path = PREFIX + path.removeprefix(EXAMPLES_PREFIX)
+    if method == "POST":
+        override = dict(_query(scope)).get("_method") or Headers(scope=scope).get(
+            "x-http-method-override", ""
+        )
+        if override.upper() in OVERRIDES:
+            method = override.upper()
+    if method == "HEAD":
+        method, send = "GET", _without_body(send)
+    if is_asked_for(scope["query_string"]) and path.startswith(ROOT):
+        send = shaped(send, scope["query_string"])
+    if (path, method) != (scope["path"], scope["method"]):
+        scope = {**scope, "path": path, "raw_path": path.encode(), "method": method}
+    return scope, send
+
+
+def _query(scope: Scope) -> list[tuple[str, str]]:
+    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace")
+
+
+def _without_body(send: Send) -> Send:
+    ended = False
+
+    async def send_headers_only(message: Message) -> None:
+        nonlocal ended
+        if ended:
+            return
+        if message["type"] == "http.response.body":
+            # The first piece of a long answer is the last: whoever makes it learns that nobody listens.
+            message = {"type": "http.response.body", "body": b""}
+            ended = True
+        await send(message)
+
+    return send_headers_only

@@ -1,0 +1,164 @@
+"""Requests: a bucket of tokens for each user, shared by the processes of one machine."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from fluent_cart.auth import rate_limit
+from fluent_cart.auth.limits import RequestLimit
+from fluent_cart.auth.rate_limit import BUCKETS, shared_file
+from fluent_cart.settings import Settings
+from tests.auth.test_failed_logins import Clock
+from tests.conftest import MakeClient, credentials
+from tests.contract.test_permissions import OPERATIONS, send
+from tests.support.errors import assert_error
+from tests.support.login import OnSQLite
+
+ADA, BOB = 1, 2
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def limit(clock: Clock) -> RequestLimit:
+    """Five a second, fifty at once."""
+    return RequestLimit(5, clock=clock)
+
+
+def told(limit: RequestLimit, user_id: int) -> tuple[int, ...]:
+    """Take a token; return the wait, and the numbers of the headers."""
+    wait, headers = limit.take(user_id)
+    names = [name for name, _ in headers]
+    assert names == [b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"]
+    return wait, *(int(value) for _, value in headers)
+
+
+class TestBucket:
+    def test_is_emptied_and_fills_again(self, limit: RequestLimit, clock: Clock) -> None:
+        assert told(limit, ADA) == (0, 50, 49, 1)
+        assert [told(limit, ADA)[2] for _ in range(49)] == list(range(48, -1, -1))
+        assert told(limit, ADA) == (1, 50, 0, 10)
+        clock.seconds += 0.2
+        assert told(limit, ADA) == (0, 50, 0, 10)
+        assert told(limit, ADA) == (1, 50, 0, 10)
+        clock.seconds += 4
+        assert told(limit, ADA) == (0, 50, 19, 7)
+        clock.seconds += 1_000_000
+        assert told(limit, ADA) == (0, 50, 49, 1)
+
+    def test_what_is_refused_takes_nothing(self, limit: RequestLimit, clock: Clock) -> None:
+        while not limit.take(ADA)[0]:
+            pass
+        for _ in range(100):
+            assert limit.take(ADA)[0] == 1
+        clock.seconds += 0.2
+        assert limit.take(ADA)[0] == 0
+
+    def test_is_each_users_own(self, limit: RequestLimit) -> None:
+        while not limit.take(ADA)[0]:
+            pass
+        assert told(limit, BOB) == (0, 50, 49, 1)
+        assert told(limit, 2**63 - 1) == (0, 50, 49, 1)
+        assert told(limit, ADA + BUCKETS)[0] == 1, "as it is documented"
+
+    @pytest.mark.parametrize("per_second", [1, 7, 100, 1_000_000])
+    def test_lets_through_what_it_says(self, per_second: int, clock: Clock) -> None:
+        limit, burst = RequestLimit(per_second, clock=clock), min(10 * per_second, 5000)
+        assert [told(limit, ADA)[2] for _ in range(burst)] == [
+            10 * per_second - n for n in range(1, burst + 1)
+        ]
+        assert (limit.take(ADA)[0] > 0) == (burst == 10 * per_second)
+
+    def test_can_be_switched_off(self) -> None:
+        limit = RequestLimit(0)
+        assert [limit.take(ADA) for _ in range(20)] == [(0, ())] * 20
+
+
+class TestSharing:
+    def test_by_a_file_counts_together(self, clock: Clock) -> None:
+        with shared_file() as path:
+            one, other = RequestLimit(1, path, clock), RequestLimit(1, path, clock)
+            assert [told(each, ADA)[2] for each in (one, other, one, other)] == [9, 8, 7, 6]
+            while not one.take(ADA)[0]:
+                pass
+            assert other.take(ADA)[0] == 1
+            assert Path(path).parent.stat().st_mode & 0o077 == 0, "nobody else may count"
+        assert not Path(path).exists()
+
+    def test_goes_over_processes(self) -> None:
+        script = (
+            "import runpy, sys\n"
+            "limit = runpy.run_path(sys.argv[1])['RequestLimit'](1, sys.argv[2], lambda: 60.0)\n"
+            "print([limit.take(1)[0] for _ in range(6)])"
+        )
+        with shared_file() as path:
+            limit = RequestLimit(1, path, lambda: 60.0)
+            assert [limit.take(ADA)[0] for _ in range(6)] == [0] * 6
+            command = [sys.executable, "-c", script, rate_limit.__file__, path]
+            seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            assert seen == "[0, 0, 0, 0, 1, 1]\n"
+            assert limit.take(ADA)[0] == 1
+
+    @pytest.mark.parametrize("content", [None, b"", b"short"])
+    def test_without_its_file_counts_alone_and_says_so(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
+    ) -> None:
+        path = tmp_path / "requests"
+        if content is not None:
+            path.write_bytes(content)
+        with caplog.at_level(logging.WARNING):
+            limit = RequestLimit(1, str(path))
+        assert [record.name for record in caplog.records] == ["fluent_cart.auth.rate_limit"]
+        assert [limit.take(ADA)[0] for _ in range(10)] == [0] * 10
+
+
+class TestAnswers(OnSQLite):
+    """What callers see of it, at every operation."""
+
+    async def test_tell_what_is_left(self, app: FastAPI, client_of: MakeClient) -> None:
+        app.state.limits = app.state.limits._replace(requests=RequestLimit(10, clock=lambda: 60.0))
+        left = 100
+        for auth in (credentials("manager"), None, httpx.BasicAuth("manager", "wrong")):
+            async with client_of(auth) as client:
+                for method, path, operation in OPERATIONS:
+                    answer = await send(client, method, path, operation)
+                    numbers = {
+                        name.removeprefix("x-ratelimit-"): value
+                        for name, value in answer.headers.items()
+                        if name.startswith("x-ratelimit-")
+                    }
+                    if answer.status_code == 401:
+                        assert numbers == {}, "nobody has signed in"
+                        continue
+                    left -= 1
+                    assert numbers["limit"] == "100"
+                    assert numbers["remaining"] == str(left)
+                    assert 0 < int(numbers["reset"]) <= 10
+        assert left == 100 - len(OPERATIONS)
+
+    async def test_of_who_asks_too_much_are_429_before_anything_else(
+        self, app: FastAPI, client_of: MakeClient
+    ) -> None:
+        app.state.limits = app.state.limits._replace(requests=RequestLimit(1, clock=lambda: 60.0))
+        async with client_of(credentials("subscriber")) as nobody, client_of(credentials("worker")) as viewer:
+            for _ in range(10):
+                assert_error(await nobody.get("/abc"), 403, "insufficient_permissions")
+            refused = await nobody.get("/abc")
+            assert_error(refused, 429, "rate_limited")
+            assert (refused.headers["retry-after"], refused.headers["x-ratelimit-remaining"]) == ("1", "0")
+            assert (await viewer.get("")).status_code == 200
+
+    async def test_have_no_such_headers_without_a_limit(self, viewer: httpx.AsyncClient) -> None:
+        assert not [name for name in (await viewer.get("")).headers if name.startswith("x-ratelimit")]
+
+    def test_are_limited_unless_it_is_switched_off(self) -> None:
+        settings = Settings(_env_file=None)
+        assert (settings.rate_limit, settings.guess_limit) == (100, 10)

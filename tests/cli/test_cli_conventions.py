@@ -1,0 +1,137 @@
+"""The command line as people and programs use it: examples, JSON, completion, progress, exit codes."""
+
+import inspect
+import io
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+
+from fluent_cart import __version__, demo
+from fluent_cart.cli import progress as progress_module
+from fluent_cart.cli.main import cli
+from fluent_cart.cli.progress import Bar
+from fluent_cart.database import connect, migrations
+from fluent_cart.services.invariants import INVARIANTS
+from tests.cli.conftest import Run, printed
+from tests.support.server import COMMAND
+
+
+def commands(group: typer.Typer = cli, path: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Give the words of every command, and the function that it is."""
+    for command in group.registered_commands:
+        assert command.callback
+        name = command.name or command.callback.__name__.replace("_", "-")
+        yield f"{path}{name}", command.callback
+    for inner in group.registered_groups:
+        assert inner.typer_instance
+        yield from commands(inner.typer_instance, f"{path}{inner.name} ")
+
+
+@pytest.mark.parametrize(("words", "command"), list(commands()))
+def test_every_command_has_an_example(words: str, command: Callable[..., Any]) -> None:
+    """Of itself, on a line of its own."""
+    assert re.search(rf"^    Example: fluent-cart {words}( |$)", command.__doc__ or "", re.M), words
+
+
+def test_every_command_that_tells_something_tells_it_as_json() -> None:
+    """All but `serve`, which writes a log, and `export`, whose file is what it has to say."""
+    silent = {
+        words for words, command in commands() if "as_json" not in inspect.signature(command).parameters
+    }
+    assert silent == {"serve", "export"}
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    assert run("--version") == printed(f"fluent-cart {__version__}\n")
+
+
+class TestJson:
+    @pytest.fixture(autouse=True)
+    def _shop(self, folder: Path) -> None:
+        migrations.upgrade("sqlite:///fluent-cart.db")
+        with connect("sqlite:///fluent-cart.db") as connection:
+            demo.load(connection)
+
+    def test_is_printed_on_request(self, run: Run) -> None:
+        def asked(*arguments: str) -> Any:
+            told = run(*arguments, "--json")
+            assert (told.code, told.err) == (0, "")
+            return json.loads(told.out)
+
+        assert asked("check") == {"rules": len(INVARIANTS), "broken": {}}
+        assert asked("recalculate") == {"changed": 0}
+        assert asked("migrate") == {"database": "sqlite:///fluent-cart.db", "migration": migrations.newest()}
+        made = asked("users", "create", "ada", "--email", "ada@example.com")
+        assert made == {"id": 4, "login": "ada", "role": "subscriber"}
+        listed = asked("users", "list")
+        assert listed[-1]["login"] == "ada"
+        password = asked("app-passwords", "create", "ada")
+        assert re.fullmatch(r"(\w{4} ?){6}", password["password"])
+        (stored,) = asked("app-passwords", "list", "ada")
+        assert (stored["name"], stored["last_used"]) == ("API", None)
+        assert asked("app-passwords", "revoke", str(stored["id"])) == {"id": stored["id"]}
+        assert asked("users", "set-role", "ada", " worker ") == {"login": "ada", "role": "worker"}
+        assert asked("users", "sign-out", "ada") == {"login": "ada", "ended": 0}
+        assert asked("users", "delete", "ada") == {"login": "ada"}
+        assert asked("copy", "sqlite:///fluent-cart.db", "sqlite:///other.db")["customers"] == 39
+        backup = asked("backup", "a.backup")
+        assert backup == {
+            "database": "sqlite:///fluent-cart.db",
+            "file": "a.backup",
+            "bytes": Path("a.backup").stat().st_size,
+        }
+        assert asked("restore", "a.backup", "--force") == {
+            "database": "sqlite:///fluent-cart.db",
+            "file": "a.backup",
+            "rules": len(INVARIANTS),
+        }
+
+    def test_of_a_broken_rule_exits_with_1(self, run: Run) -> None:
+        with connect("sqlite:///fluent-cart.db") as connection:
+            connection.exec_driver_sql("UPDATE customers SET total_spent = 1 WHERE id = 1")
+        told = run("check", "--json")
+        assert told.code == 1
+        assert list(json.loads(told.out)["broken"].values()) == [[1]]
+
+
+class TestProgress:
+    def test_is_shown_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        screen = io.StringIO()
+        monkeypatch.setattr(
+            progress_module, "Console", lambda **_: Console(file=screen, force_terminal=True, width=80)
+        )
+        with Bar() as bar:
+            bar.show("check", 1, 2)
+            bar.show("check", 2, 2)
+        assert "check" in screen.getvalue()
+        assert "100%" in screen.getvalue()
+
+    def test_is_shown_to_nobody_else(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with Bar() as bar:
+            bar.show("check", 1, 2)
+        assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell: str) -> None:
+    completed = subprocess.run(
+        [COMMAND],
+        env={
+            "_FLUENT_CART_COMPLETE": f"complete_{shell}",
+            "COMP_WORDS": "fluent-cart do",
+            "COMP_CWORD": "1",
+            "_TYPER_COMPLETE_ARGS": "fluent-cart do",
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "doctor" in completed.stdout

@@ -1,0 +1,262 @@
+"""fluent-cart doctor: each finding is made true once, and found."""
+
+import json
+import re
+import shutil
+from collections import namedtuple
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, text
+
+from fluent_cart.database import connect, migrations, sqlite
+from fluent_cart.doctor import Finding, State, examine, machine, shop
+from fluent_cart.models import ApplicationPassword
+from fluent_cart.security import application_passwords
+from fluent_cart.services import users
+from fluent_cart.settings import Settings
+from tests.cli.conftest import Run
+from tests.cli.conftest import run as run
+from tests.support import postgres
+
+CHECKS = ["settings", "proxy", "disk", "file system", "permissions", "database", "durability", "migrations",
+          "clock", "users", "demo", "rules", "connections"]  # fmt: skip
+NOW = datetime(2026, 11, 26, 10, tzinfo=UTC)
+Usage = namedtuple("Usage", "free")
+
+
+def found(settings: Settings, check: str) -> Finding:
+    [finding] = [finding for finding in examine(settings) if finding.check == check]
+    return finding
+
+
+def file_of(settings: Settings) -> Path:
+    return Path(settings.database_url.removeprefix("sqlite:///"))
+
+
+class TestSQLite:
+    @pytest.fixture
+    def settings(self, sqlite_settings: Settings) -> Settings:
+        file_of(sqlite_settings).chmod(0o600)
+        return sqlite_settings
+
+    def test_of_a_good_shop_is_all_well(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(machine, "NETWORK", frozenset())
+        monkeypatch.setattr(machine, "MEMORY", frozenset())
+        shown: list[Finding] = []
+        findings = examine(settings, shown.append)
+        assert shown == findings
+        assert [finding.check for finding in findings] == CHECKS
+        weak = [
+            each
+            for each in findings
+            if each.state is not State.OK and each.check not in ("file system", "disk")
+        ]
+        assert weak == []
+
+    def test_a_missing_database(self, tmp_path: Path) -> None:
+        settings = Settings(database_url=f"sqlite:///{tmp_path}/none.db", _env_file=None)
+        assert found(settings, "database") == Finding(
+            "database",
+            State.FAILURE,
+            f"There is no database at sqlite:///{tmp_path}/none.db",
+            "fluent-cart migrate",
+        )
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_file_that_is_no_database(self, settings: Settings) -> None:
+        file_of(settings).write_bytes(b"this is no database" * 100)
+        finding = examine(settings)[-1]
+        assert (finding.check, finding.state) == ("database", State.FAILURE)
+        assert "file is not a database" in finding.text
+        assert "restore" in finding.advice
+
+    def test_an_old_migration(self, settings: Settings) -> None:
+        migrations.downgrade(settings.database_url, "-1")
+        finding = found(settings, "migrations")
+        assert finding.state is State.FAILURE
+        assert finding.advice == "Back up, then: fluent-cart migrate"
+        # What is not understood is not judged.
+        assert "rules" not in {each.check for each in examine(settings)}
+
+    def test_a_later_migration(self, settings: Settings) -> None:
+        with connect(settings.database_url) as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        finding = found(settings, "migrations")
+        assert finding.state is State.FAILURE
+        assert "later version" in finding.text
+
+    def test_writes_that_are_not_synced(self, settings: Settings) -> None:
+        engine = sqlite.engine(settings.database_url, begin=None, connections=1)
+        with engine.connect() as connection:
+            assert shop.durability(connection).state is State.OK
+            connection.exec_driver_sql("PRAGMA synchronous=EXTRA")
+            assert shop.durability(connection).state is State.OK
+            connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+            finding = shop.durability(connection)
+        engine.dispose()
+        assert finding.state is State.FAILURE
+        assert "synchronous=1" in finding.text
+
+    def test_a_file_that_everybody_can_read(self, settings: Settings) -> None:
+        file_of(settings).chmod(0o644)
+        finding = found(settings, "permissions")
+        assert finding.state is State.WARNING
+        assert f"chmod 600 {file_of(settings)}" in finding.advice
+        file_of(settings).chmod(0o600)
+        assert found(settings, "permissions").state is State.OK
+
+    @pytest.mark.parametrize(
+        ("free", "state"),
+        [(1, State.FAILURE), (machine.LITTLE, State.WARNING), (machine.ENOUGH, State.OK)],
+    )
+    def test_a_disk_that_is_full(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch, free: int, state: State
+    ) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free))
+        assert found(settings, "disk").state is state
+
+    @pytest.mark.parametrize(
+        ("kind", "state"),
+        [
+            ("nfs4", State.FAILURE),
+            ("cifs", State.FAILURE),
+            ("tmpfs", State.FAILURE),
+            ("overlay", State.WARNING),
+            ("ext4", State.OK),
+        ],
+    )
+    def test_a_share(self, tmp_path: Path, kind: str, state: State) -> None:
+        mounts = tmp_path / "mounts"
+        mounts.write_text(f"a / xfs rw 0 0\nb /srv/the\\040shop {kind} rw 0 0\nc /srv/the xfs rw 0 0\n")
+        finding = machine.file_system(Path("/srv/the shop/data/shop.db"), mounts)
+        assert (finding.state, kind in finding.text) == (state, True)
+
+    def test_where_nothing_tells_of_shares(self, tmp_path: Path) -> None:
+        assert machine.file_system(tmp_path, tmp_path / "nothing").state is State.OK
+
+    def test_nobody_who_can_sign_in(self, settings: Settings) -> None:
+        assert found(settings, "users").text == "5 users with permissions have an application password"
+        with connect(settings.database_url) as connection:
+            subscriber = users._user_id(connection, "subscriber")
+            connection.execute(delete(ApplicationPassword).where(ApplicationPassword.user_id != subscriber))
+        finding = found(settings, "users")
+        assert finding.state is State.WARNING
+        assert "app-passwords create" in finding.advice
+
+    def test_the_demos_password(self, settings: Settings) -> None:
+        with connect(settings.database_url) as connection:
+            users.create_user(connection, "username", "demo@shop.example", "Demo", "worker")
+            users.create_application_password(connection, "username", "Demo")
+            assert shop.demo_user(connection).state is State.OK
+            connection.execute(
+                text("UPDATE application_passwords SET password_hash = :hash WHERE name = 'Demo'"),
+                {"hash": application_passwords.digest("application_password")},
+            )
+        finding = found(settings, "demo")
+        assert finding.state is State.FAILURE
+        assert finding.advice == "Delete it: fluent-cart users delete username"
+
+    def test_a_broken_rule(self, settings: Settings) -> None:
+        with connect(settings.database_url) as connection:
+            connection.execute(text("UPDATE customer_counts SET count = count + 1 WHERE id = 0"))
+        finding = found(settings, "rules")
+        assert finding.state is State.FAILURE
+        assert finding.text.startswith("1 rules are broken: the number of customers")
+
+
+@pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+class TestPostgreSQL:
+    def test_of_a_good_shop_is_all_well(self, shared_postgres_settings: Settings) -> None:
+        findings = {finding.check: finding for finding in examine(shared_postgres_settings)}
+        assert [*findings] == [
+            check for check in CHECKS if check not in ("disk", "file system", "permissions")
+        ]
+        # A scratch server for tests may well run without syncs, and is told so.
+        findings.pop("durability")
+        assert [each for each in findings.values() if each.state is not State.OK] == []
+
+    def test_writes_that_are_not_synced(self, shared_postgres_settings: Settings) -> None:
+        with connect(shared_postgres_settings.database_url) as connection:
+            connection.execute(text("SET synchronous_commit = off"))
+            finding = shop.durability(connection)
+        assert finding.state is State.FAILURE
+        assert "synchronous_commit=off" in finding.text
+
+    def test_too_few_connections(self, shared_postgres_settings: Settings) -> None:
+        many = shared_postgres_settings.model_copy(update={"workers": 64, "connections": 100})
+        finding = found(many, "connections")
+        assert finding.state is State.FAILURE
+        assert "64 workers with 100 connections each want 6400" in finding.text
+
+    def test_a_server_that_is_away(self) -> None:
+        settings = Settings(database_url="postgresql://shop:hunter2@127.0.0.1:1/shop", _env_file=None)
+        finding = examine(settings)[-1]
+        assert (finding.check, finding.state) == ("database", State.FAILURE)
+        assert "hunter2" not in str(examine(settings))
+        assert "Start the server" in finding.advice
+
+
+class TestMachine:
+    def test_clocks(self) -> None:
+        hour = timedelta(hours=1)
+        for now, newest, server, state in (
+            (NOW, None, None, State.OK),
+            (NOW, NOW - hour, NOW, State.OK),
+            (NOW, NOW + hour, None, State.FAILURE),
+            (NOW, None, NOW - hour, State.WARNING),
+            (NOW, None, NOW + hour, State.WARNING),
+            (datetime(1970, 1, 1, tzinfo=UTC), None, None, State.FAILURE),
+        ):
+            assert machine.clock(now, newest, server).state is state
+
+    @pytest.mark.parametrize(
+        ("host", "believed", "state"),
+        [
+            ("127.0.0.1", "127.0.0.1,::1", State.OK),
+            ("127.0.0.1", "*", State.FAILURE),
+            ("0.0.0.0", "10.0.0.0/8", State.WARNING),
+        ],
+    )
+    def test_proxies(self, host: str, believed: str, state: State) -> None:
+        assert machine.proxy(host, believed).state is state
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def _shop(self, sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(machine.ENOUGH))
+        monkeypatch.setattr(machine, "MEMORY", frozenset())
+        monkeypatch.setenv("FLUENT_CART_DATABASE_URL", sqlite_settings.database_url)
+
+    def test_tells_each_finding_and_what_helps(self, run: Run, sqlite_settings: Settings) -> None:
+        file_of(sqlite_settings).chmod(0o644)
+        told = run("doctor")
+        assert (told.code, told.err) == (0, "")
+        assert re.findall(r"^(?:ok|warning) +([a-z ]+):", told.out, re.M) == CHECKS
+        assert f"         -> Personal data is in it: chmod 600 {file_of(sqlite_settings)}\n" in told.out
+        assert "\x1b" not in told.out
+
+    def test_exits_with_1_on_a_failure(self, run: Run, sqlite_settings: Settings) -> None:
+        migrations.downgrade(sqlite_settings.database_url, "-1")
+        told = run("doctor")
+        assert told.code == 1
+        assert "failure  migrations: " in told.out
+
+    def test_tells_programs_the_same(self, run: Run) -> None:
+        told = run("doctor", "--json")
+        findings: list[dict[str, Any]] = json.loads(told.out)
+        assert [finding["check"] for finding in findings] == CHECKS
+        assert {tuple(finding) for finding in findings} == {("check", "state", "text", "advice")}
+
+    @pytest.mark.parametrize("options", [(), ("--json",)])
+    def test_names_a_wrong_setting(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+    ) -> None:
+        monkeypatch.setenv("FLUENT_CART_PORT", "0")
+        told = run("doctor", *options)
+        assert told.code == 1
+        assert "FLUENT_CART_PORT: Input should be greater than or equal to 1" in told.out

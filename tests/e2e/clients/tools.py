@@ -1,0 +1,63 @@
+"""What tests take from npm and PyPI besides, by lock files of its own; the folder is not committed."""
+
+import fcntl
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+HERE = Path(__file__).parent
+FOLDER = ROOT / ".clients"
+NPM = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+PIP = ["-m", "pip", "install", "--quiet", "--require-hashes", "-r", "requirements.lock"]
+
+
+@cache
+def node_modules() -> Path:
+    """Return the folder of that name; skip the test, loudly, where Node or its packages cannot be had."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("NOT TESTED: no Node.js with npm on this machine")
+    _install_once("node", ["package.json", "package-lock.json"], [NPM])
+    return FOLDER / "node" / "node_modules"
+
+
+@cache
+def python() -> Path:
+    """Return the Python with the generator of Python clients, which wants an older typer."""
+    program = FOLDER / "python" / "venv" / "bin" / "python"
+    commands = [[sys.executable, "-m", "venv", "--clear", "venv"], [str(program), *PIP]]
+    _install_once("python", ["requirements.lock"], commands)
+    return program
+
+
+def _install_once(name: str, files: list[str], commands: list[list[str]]) -> None:
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    # One worker of the tests installs, the others wait for it.
+    with _locked(folder / "lock"):
+        if (folder / "done").exists() and all(
+            (folder / file).read_bytes() == (HERE / file).read_bytes() for file in files
+        ):
+            return
+        (folder / "done").unlink(missing_ok=True)
+        for file in files:
+            shutil.copy(HERE / file, folder)
+        for command in commands:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"NOT TESTED: {command[0]} cannot install what it takes: {done.stderr[-300:]}")
+        (folder / "done").touch()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,493 @@
+"""The image, the compose file and the proxy: what they promise is read from them, and the proxy really runs.
+
+No container engine is needed: the same processes are started by hand. They are PostgreSQL, ``migrate``, two
+servers, and nginx with the very configuration of ``deploy/``.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+
+from fluent_cart.database import migrations
+from fluent_cart.database.streams import STREAMS
+from fluent_cart.http.request_body import MAX_BYTES
+from fluent_cart.settings import Settings
+from fluent_cart.wordpress.paths import PREFIX
+from tests.conftest import TEMPLATE, credentials
+from tests.support import postgres
+from tests.support.errors import assert_error
+from tests.support.paths import ROOT
+from tests.support.server import COMMAND, START_SECONDS, free_port
+
+COMPOSE = ROOT / "docker-compose.yml"
+PROXY = (ROOT / "deploy" / "nginx.conf").read_text()
+ENTRY = "server api:8000 resolve"
+TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
+NGINX = shutil.which("nginx", path=TOOLS)
+HADOLINT = shutil.which("hadolint", path=TOOLS)
+
+# ${NAME:-default} has a default, ${NAME:?text} must be set.
+VARIABLE = re.compile(r"\$\{(\w+):([-?])([^}]*)\}")
+
+
+class Instruction(NamedTuple):
+    """A line of the Dockerfile: ``RUN`` and what follows it."""
+
+    name: str
+    value: str
+
+    @property
+    def words(self) -> list[str]:
+        is_list = self.value.startswith("[")
+        return list(json.loads(self.value)) if is_list else shlex.split(self.value)
+
+
+def read_stages() -> list[list[Instruction]]:
+    """Return the instructions of each stage of the Dockerfile; before the first are arguments only."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M)
+    lines = text.replace("\\\n", " ").splitlines()
+    stages: list[list[Instruction]] = []
+    for name, _, value in (line.strip().partition(" ") for line in lines if line.strip()):
+        if name == "FROM":
+            stages.append([])
+        if stages:
+            stages[-1].append(Instruction(name, value.strip()))
+    return stages
+
+
+BUILD, FINAL = read_stages()
+
+
+def only(stage: list[Instruction], name: str) -> Instruction:
+    (instruction,) = [instruction for instruction in stage if instruction.name == name]
+    return instruction
+
+
+def health_command() -> list[str]:
+    """Return what the image's HEALTHCHECK runs, with this Python."""
+    _, _, command = only(FINAL, "HEALTHCHECK").value.partition("CMD ")
+    program, *arguments = json.loads(command)
+    assert program == "python"
+    return [sys.executable, *arguments]
+
+
+class TestImage:
+    def test_copies_what_exists_and_what_the_build_context_lets_in(self) -> None:
+        let_in = {
+            line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+        }
+        copied = {
+            source for instruction in BUILD if instruction.name == "COPY" for source in instruction.words[:-1]
+        }
+        assert copied == let_in
+        assert [name for name in copied if not (ROOT / name).exists()] == []
+        assert "*" in (ROOT / ".dockerignore").read_text().splitlines()
+
+    def test_is_made_of_files_whose_hashes_are_locked(self) -> None:
+        """One command has the network, and it wants hashes; whatever else installs has no index."""
+        commands = [
+            command.strip()
+            for instruction in BUILD
+            if instruction.name == "RUN"
+            for command in instruction.value.split("&&")
+            if re.search(r"\bpip\b.* (install|download|wheel) ", command)
+        ]
+        online = [shlex.split(command) for command in commands if "--no-index" not in command]
+        assert len(commands) == 4
+        assert len(online) == 1
+        assert {"--require-hashes", "--only-binary", "requirements.lock"} <= set(online[0])
+        assert not re.search(
+            r"https?:|\b(curl|wget|git|apt-get)\b",
+            (ROOT / "Dockerfile").read_text()[:-1].split("HEALTHCHECK")[0],
+        )
+
+    def test_has_no_build_tools(self) -> None:
+        """The last stage gets one folder, made without pip, and gives up the pip that came with Python."""
+        copies = [instruction.value for instruction in FINAL if instruction.name == "COPY"]
+        assert copies == ["--from=build /opt/fluent-cart /opt/fluent-cart"]
+        runs = [instruction.value for instruction in FINAL if instruction.name == "RUN"]
+        assert re.findall(r"-m pip (\w+)", " ".join(runs)) == ["uninstall"]
+        assert any("venv --without-pip /opt/fluent-cart" in instruction.value for instruction in BUILD)
+
+    def test_runs_as_a_user_that_is_not_root(self) -> None:
+        names = [instruction.name for instruction in FINAL]
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", only(FINAL, "USER").value)
+        assert "RUN" not in names[names.index("USER") :]
+
+    def test_serves_on_every_address_and_writes_nothing(self) -> None:
+        assert [*only(FINAL, "ENTRYPOINT").words, *only(FINAL, "CMD").words] == [
+            "fluent-cart", "serve", "--host", "0.0.0.0",
+        ]  # fmt: skip
+        settings = dict(word.split("=", 1) for word in only(FINAL, "ENV").words)
+        assert settings["PYTHONDONTWRITEBYTECODE"] == "1"
+        assert settings["FLUENT_CART_PORT"] == only(FINAL, "EXPOSE").value
+        assert not {name for name in settings if "PASSWORD" in name or "URL" in name}
+
+    @pytest.mark.skipif(HADOLINT is None, reason="THE DOCKERFILE WAS NOT LINTED: no hadolint here")
+    def test_is_what_hadolint_recommends(self) -> None:
+        assert HADOLINT
+        done = subprocess.run([HADOLINT, "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "")
+
+
+Service = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The compose file as it is written, variables and all."""
+    yaml = pytest.importorskip("ruamel.yaml", reason="THE COMPOSE FILE WAS NOT TESTED: no YAML reader here")
+    document: dict[str, Any] = yaml.YAML(typ="safe").load(COMPOSE)
+    return document
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, Service]:
+    found: dict[str, Service] = compose["services"]
+    return found
+
+
+def by_default(value: object) -> str:
+    """Return ``value`` where the environment sets nothing."""
+    return VARIABLE.sub(lambda found: found[3] if found[2] == "-" else "", str(value))
+
+
+class TestCompose:
+    def test_is_valid_by_the_compose_specification(self) -> None:
+        pytest.importorskip("check_jsonschema", reason="THE COMPOSE FILE WAS NOT TESTED: no schema here")
+        command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+        done = subprocess.run([*command, COMPOSE], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+    def test_is_a_database_a_migration_servers_and_a_proxy(self, services: dict[str, Service]) -> None:
+        assert set(services) == {"db", "migrate", "api", "proxy"}
+        assert by_default(services["api"]["deploy"]["replicas"]) == "2"
+        assert services["migrate"]["command"] == ["migrate"]
+        for name in ("migrate", "api"):
+            assert (services[name]["build"], services[name]["image"]) == (".", "fluent-cart-api")
+
+    def test_is_reached_through_the_proxy_and_from_this_machine_only(
+        self, compose: dict[str, Any], services: dict[str, Service]
+    ) -> None:
+        published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+        assert list(published) == ["proxy"]
+        assert [by_default(port) for port in published["proxy"]] == ["127.0.0.1:8000:8080"]
+        assert "host" not in [service.get("network_mode") for service in services.values()]
+        closed = {name for name, network in compose["networks"].items() if network.get("internal")}
+        assert {name: set(service["networks"]) - closed for name, service in services.items()} == {
+            "db": set(), "migrate": set(), "api": set(), "proxy": {"outer"},
+        }  # fmt: skip
+        assert not set(services["proxy"]["networks"]) & set(services["db"]["networks"])
+
+    @pytest.mark.parametrize("name", ["db", "migrate", "api", "proxy"])
+    def test_gives_no_service_more_than_it_needs(self, services: dict[str, Service], name: str) -> None:
+        service = services[name]
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["tmpfs"][0].startswith("/tmp:")
+        assert not {"privileged", "cap_add", "pid", "ipc", "devices"} & set(service)
+
+    def test_runs_the_image_as_the_user_it_was_made_for(self, services: dict[str, Service]) -> None:
+        user = only(FINAL, "USER").value
+        assert (services["api"]["user"], services["migrate"]["user"]) == (user, user)
+
+    def test_has_no_secret_and_asks_for_each(self, services: dict[str, Service]) -> None:
+        values = {
+            (name, variable): value
+            for name, service in services.items()
+            for variable, value in service.get("environment", {}).items()
+        }
+        secrets = {key: value for key, value in values.items() if "PASSWORD" in key[1]}
+        assert {name for name, _ in secrets} == {"db", "migrate", "api"}
+        assert [value for value in secrets.values() if not re.fullmatch(r"\$\{\w+:\?set it\}", value)] == []
+        addresses = {value for (_, variable), value in values.items() if variable.endswith("_URL")}
+        assert addresses == {"postgresql://shop@db/shop"}
+
+    def test_names_in_the_example_what_can_be_set_and_no_value(self) -> None:
+        example = (ROOT / ".env.example").read_text()
+        variables = {(name, kind) for name, kind, _ in VARIABLE.findall(COMPOSE.read_text())}
+        assert dict(re.findall(r"^(\w+)=(.*)$", example, re.M)) == {
+            name: "" for name, kind in variables if kind == "?"
+        }
+        assert set(re.findall(r"^# (\w+)=$", example, re.M)) == {
+            name for name, kind in variables if kind == "-"
+        }
+
+    def test_starts_each_service_when_what_it_needs_is_there(self, services: dict[str, Service]) -> None:
+        needs = {
+            name: {other: need["condition"] for other, need in service.get("depends_on", {}).items()}
+            for name, service in services.items()
+        }
+        assert needs == {
+            "db": {},
+            "migrate": {"db": "service_healthy"},
+            "api": {"migrate": "service_completed_successfully", "db": "service_healthy"},
+            "proxy": {"api": "service_healthy"},
+        }
+        assert services["migrate"]["restart"] == "no"
+
+    def test_asks_each_service_how_it_is(self, services: dict[str, Service]) -> None:
+        assert services["db"]["healthcheck"]["test"][1] == "pg_isready"
+        assert services["proxy"]["healthcheck"]["test"][-1].endswith(":8080/readyz")
+        assert services["migrate"]["healthcheck"] == {"disable": True}
+        # Nothing here stands in the way of the image's own.
+        assert "healthcheck" not in services["api"]
+
+    def test_mounts_files_that_exist_read_only(
+        self, compose: dict[str, Any], services: dict[str, Service]
+    ) -> None:
+        for name in ("db", "proxy"):
+            for source, *_, mode in (volume.split(":") for volume in services[name]["volumes"]):
+                assert source in compose["volumes"] or ((ROOT / source).is_file() and mode == "ro")
+
+    def test_has_connections_for_twice_the_servers(self, services: dict[str, Service]) -> None:
+        """While new ones replace old ones both are there; 10 are for PostgreSQL's own and for commands."""
+        settings = services["api"]["environment"]
+        each = [by_default(settings[f"FLUENT_CART_{name}"]) for name in ("WORKERS", "CONNECTIONS")]
+        replicas = int(by_default(services["api"]["deploy"]["replicas"]))
+        limit = by_default(services["db"]["command"][-1]).removeprefix("max_connections=")
+        assert 2 * replicas * int(each[0]) * (int(each[1]) + STREAMS) + 10 <= int(limit)
+
+    def test_lets_servers_believe_the_proxy_and_nobody_else(
+        self, compose: dict[str, Any], services: dict[str, Service]
+    ) -> None:
+        (range_of_addresses,) = compose["networks"]["inner"]["ipam"]["config"]
+        assert (
+            services["api"]["environment"]["FLUENT_CART_FORWARDED_ALLOW_IPS"] == range_of_addresses["subnet"]
+        )
+        assert ip_network(by_default(range_of_addresses["subnet"])).is_private
+        assert {name for name, service in services.items() if "inner" in service["networks"]} == {
+            "api", "proxy",
+        }  # fmt: skip
+
+    def test_sets_what_the_server_reads(self, services: dict[str, Service]) -> None:
+        known = {f"FLUENT_CART_{name.upper()}" for name in Settings.model_fields}
+        assert set(services["api"]["environment"]) - {"PGPASSWORD"} <= known
+
+
+class TestProxyConfiguration:
+    def test_names_the_port_of_the_image_and_the_one_that_is_published(self) -> None:
+        assert PROXY.count(ENTRY) == 1
+        assert ENTRY.split()[1] == f"api:{only(FINAL, 'EXPOSE').value}"
+        assert PROXY.count("listen 8080;") == 1
+
+    def test_leaves_the_limit_of_bodies_to_the_server(self) -> None:
+        (kilobytes,) = re.findall(r"client_max_body_size (\d+)k;", PROXY)
+        assert MAX_BYTES < int(kilobytes) * 1024 < 2 * MAX_BYTES
+
+    def test_gives_up_idle_connections_before_the_server_does(self) -> None:
+        (seconds,) = re.findall(r"\n        keepalive_timeout (\d+)s;", PROXY)
+        assert int(seconds) < uvicorn.Config("unused").timeout_keep_alive
+
+    def test_sends_no_request_twice_that_may_have_happened(self) -> None:
+        """By default nginx sends nothing again that is not idempotent; one word would change that."""
+        assert re.findall(r"proxy_next_upstream (.*);", PROXY) == ["error timeout"]
+
+
+class Deployment(NamedTuple):
+    """Two servers behind the proxy."""
+
+    proxy: str
+    ports: tuple[int, int]
+    servers: tuple["subprocess.Popen[bytes]", "subprocess.Popen[bytes]"]
+    folder: Path
+
+    def client(self, **options: Any) -> httpx.Client:
+        """Return a manager who calls through the proxy, as the world sees it."""
+        headers = {"Host": "shop.example"}
+        return httpx.Client(base_url=self.proxy, auth=credentials("manager"), headers=headers, **options)
+
+    def log(self) -> str:
+        return (self.folder / "proxy.log").read_text()
+
+    def wait_for_log(self, line: str) -> None:
+        """Wait for what the proxy writes once it has answered."""
+        deadline = time.monotonic() + 5
+        while line not in self.log():
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.01)
+
+    def answered_by(self) -> Counter[int]:
+        """Return how many requests each server's port had answered."""
+        return Counter(int(port) for port in re.findall(r'127\.0\.0\.1:(\d+)" "200"$', self.log(), re.M))
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def is_healthy(port: int) -> bool:
+    """Tell what the image's healthcheck finds."""
+    environment = {**os.environ, "FLUENT_CART_PORT": str(port)}
+    return subprocess.run(health_command(), env=environment, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="class")
+def database_url(postgres_template: str) -> Iterator[str]:
+    """A shop for the whole class, one migration behind."""
+    with psycopg.connect(f"{postgres_template}/postgres", autocommit=True) as connection:
+        name = f"fluent_cart_{uuid4().hex}"
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY".encode())
+        migrations.downgrade(url := f"{postgres_template}/{name}", "-1")
+        yield url
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="class")
+def deployment(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """What the compose file starts, in its order."""
+    folder = tmp_path_factory.mktemp("deployment")
+    environment = {**os.environ, "FLUENT_CART_DATABASE_URL": database_url}
+    subprocess.run([COMMAND, "migrate"], cwd=folder, env=environment, check=True, capture_output=True)
+    port, ports = free_port(), (free_port(), free_port())
+    (configuration := folder / "nginx.conf").write_text(addressed(PROXY, port, ports))
+    with ExitStack() as stack:
+
+        def start(name: str, *command: str) -> "subprocess.Popen[bytes]":
+            # To append to: nginx opens its standard output a second time.
+            log = stack.enter_context((folder / f"{name}.log").open("ab"))
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+            stack.callback(process.wait, timeout=10)
+            stack.callback(process.terminate)
+            return process
+
+        one, two = (start(f"server-{port}", COMMAND, "serve", "--port", str(port)) for port in ports)
+        assert NGINX
+        start("proxy", NGINX, "-e", "stderr", "-p", str(folder), "-c", str(configuration))
+        deadline = time.monotonic() + START_SECONDS
+        while not all(map(is_ready, (*ports, port))):
+            assert time.monotonic() < deadline, [path.read_text() for path in folder.glob("*.log")]
+            time.sleep(0.05)
+        yield Deployment(f"http://127.0.0.1:{port}", ports, (one, two), folder)
+    assert "Traceback" not in "".join(path.read_text() for path in folder.glob("server-*.log"))
+
+
+def addressed(configuration: str, port: int, ports: tuple[int, int]) -> str:
+    """Return the proxy's configuration with addresses on this machine, and otherwise as it is."""
+    (line,) = re.findall(rf"^ *{ENTRY}(.*)$", configuration, re.M)
+    entries = "\n".join(f"server 127.0.0.1:{port}{line}" for port in ports)
+    return configuration.replace(f"{ENTRY}{line}", entries).replace(
+        "listen 8080;", f"listen 127.0.0.1:{port};"
+    )
+
+
+@pytest.mark.server
+@pytest.mark.skipif(not postgres.AVAILABLE, reason="THE PROXY WAS NOT TESTED: no PostgreSQL here")
+@pytest.mark.skipif(NGINX is None, reason="THE PROXY WAS NOT TESTED: no nginx here")
+class TestTwoServers:
+    """In the order in which they are written: the last one leaves no server behind."""
+
+    def test_are_one_shop_that_is_served_by_both(self, deployment: Deployment) -> None:
+        emails = [f"{number}@one.example" for number in range(20)]
+        with deployment.client() as client:
+            made = [client.post(PREFIX, json={"email": email}) for email in emails]
+            read = [client.get(f"{PREFIX}/{answer.json()['data']['customer']['id']}") for answer in made]
+        assert [answer.status_code for answer in (*made, *read)] == [200] * 40
+        assert [answer.json()["data"]["customer"]["email"] for answer in read] == emails
+        assert min(deployment.answered_by()[port] for port in deployment.ports) >= 18
+        for port in deployment.ports:
+            answer = httpx.get(f"http://127.0.0.1:{port}{PREFIX}", auth=credentials("manager"))
+            assert answer.headers["x-wp-total"] == "20"
+
+    def test_are_called_as_the_world_calls_the_proxy(self, deployment: Deployment) -> None:
+        with deployment.client() as client:
+            for number in range(2):
+                client.post(PREFIX, json={"email": f"{number}@called.example"})
+            asked = {"X-Forwarded-Proto": "https", "X-Request-Id": "of-the-caller"}
+            answer = client.get(PREFIX, params={"per_page": 1, "search": "called"}, headers=asked)
+            plain = client.get(PREFIX, params={"per_page": 1})
+            odd = client.get(PREFIX, headers={"X-Request-Id": "{odd}"})
+            # The server's own limit, and the proxy's for what is far beyond it.
+            refused = [client.post(PREFIX, content=b"x" * size) for size in (MAX_BYTES + 1, 2 * MAX_BYTES)]
+        assert f"<https://shop.example{PREFIX}?per_page=1&search=called&page=2>" in answer.headers["link"]
+        assert f"<http://shop.example{PREFIX}?per_page=1&page=2>" in plain.headers["link"]
+        assert answer.headers["x-request-id"] == "of-the-caller"
+        assert odd.headers["x-request-id"] != "{odd}"
+        by_the_server, by_the_proxy = (set(response.headers) for response in refused)
+        # The proxy knows of no user's bucket, and no route's methods.
+        limits = {name for name in by_the_server if name.startswith("x-ratelimit-")}
+        assert by_the_server - by_the_proxy - limits <= {"connection", "allow"}
+        for response in refused:
+            assert_error(response, 413, "payload_too_large", "The request body is larger than 1 MiB")
+        for response in (answer, plain, odd, *refused):
+            deployment.wait_for_log(response.headers["x-request-id"])
+        assert "called" not in deployment.log()
+
+    def test_lose_one_and_no_read_fails(self, deployment: Deployment) -> None:
+        """Nor is a write lost or made twice: what was in flight is answered 503, once.
+
+        Uvicorn sends the head of an answer before its body. One that was cut between them has been passed on,
+        and cannot be taken back; each caller can have one such at most.
+        """
+        assert [is_healthy(port) for port in deployment.ports] == [True, True]
+        stop, reads, writes, cut = threading.Event(), Counter[int](), Counter[int](), 0
+
+        def status(client: httpx.Client, method: str, **sent: Any) -> int:
+            try:
+                return client.request(method, PREFIX, **sent).status_code
+            except httpx.RemoteProtocolError:
+                return cut
+
+        def read() -> None:
+            with deployment.client() as client:
+                while not stop.is_set():
+                    reads[status(client, "GET", params={"per_page": 1})] += 1
+
+        def write() -> None:
+            with deployment.client() as client:
+                while not stop.is_set():
+                    email = f"{writes.total()}@lost.example"
+                    writes[status(client, "POST", json={"email": email})] += 1
+
+        callers = [threading.Thread(target=caller) for caller in (read, read, read, write)]
+        for caller in callers:
+            caller.start()
+        time.sleep(0.5)
+        deployment.servers[0].kill()
+        deployment.servers[0].wait()
+        before = deployment.answered_by()
+        time.sleep(1)
+        stop.set()
+        for caller in callers:
+            caller.join()
+        after = deployment.answered_by()
+        assert [is_healthy(port) for port in deployment.ports] == [False, True]
+        assert set(reads) <= {200, cut}
+        assert reads[cut] <= 3
+        assert set(writes) <= {200, 503, cut}
+        assert writes.total() - writes[200] <= 1
+        assert [after[port] - before[port] > 20 for port in deployment.ports] == [False, True]
+
+        with deployment.client() as client:
+            total = int(client.get(PREFIX, params={"search": "lost.example"}).headers["x-wp-total"])
+            assert writes[200] <= total <= writes.total()
+            # With nobody left, the proxy itself answers as the server would.
+            deployment.servers[1].kill()
+            deployment.servers[1].wait()
+            nobody = client.get(PREFIX)
+        assert_error(nobody, 503, "service_unavailable")
+        assert nobody.headers["retry-after"] == "1"
+        # Nor has the log, of all these failures, anything that was searched for.
+        assert not re.search(r"per_page|lost\.example", deployment.log())

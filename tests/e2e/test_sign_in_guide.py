@@ -1,0 +1,43 @@
+"""What docs/sign-in.md tells people to type works."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fluent_cart import demo
+from fluent_cart.cli import users
+from tests.e2e.test_readme import STATUS_ONLY
+from tests.support.paths import ROOT
+from tests.support.server import demo_server
+
+GUIDE = (ROOT / "docs" / "sign-in.md").read_text()
+# Of the page's script; a browser runs it in test_docs.
+[SCRIPT] = re.findall(r"```js\n(.*?)```", GUIDE, re.S)
+
+
+def test_names_commands_that_there_are() -> None:
+    known = {command.name or command.callback.__name__.replace("_", "-")  # type: ignore[union-attr]
+             for command in users.cli.registered_commands}  # fmt: skip
+    named = set(re.findall(r"fluent-cart users ([a-z-]+)", GUIDE))
+    assert named == {"set-password", "create", "sign-out"}
+    assert named <= known
+
+
+def test_names_the_demos_user() -> None:
+    assert f"`{demo.LOGIN}` has the login\npassword `{demo.LOGIN_PASSWORD}`" in GUIDE
+    assert f"-d log={demo.LOGIN} -d pwd={demo.LOGIN_PASSWORD} " in GUIDE
+
+
+@pytest.mark.server
+@pytest.mark.skipif(shutil.which("curl") is None, reason="THE GUIDE'S CURLS WERE NOT RUN: no curl here")
+def test_every_curl_answers_as_it_says(tmp_path: Path) -> None:
+    [block] = re.findall(r"```sh\n(SITE=.*?)```", GUIDE, re.S)
+    with demo_server(tmp_path) as address:
+        script = block.replace("http://127.0.0.1:8000", address).replace("$(curl", "$(command curl")
+        done = subprocess.run(
+            ["bash", "-c", STATUS_ONLY + script], capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+    assert done.stdout.split() == ["302", "200", "200", "302", "401"]

@@ -1,0 +1,76 @@
+"""The clients that WordPress itself is used with, run by Node against the real server."""
+
+import os
+import re
+import shutil
+import subprocess
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from fluent_cart import demo
+from fluent_cart.wordpress.field_aliases import BULK_ACTIONS, NAMES, SORT_FIELDS
+from tests.e2e.test_readme import STATUS_ONLY
+from tests.support import nodejs
+from tests.support.paths import ROOT
+from tests.support.server import demo_server
+
+TESTS = {"api-fetch": 9, "nonce": 4, "wpapi": 6}
+PAGE = (ROOT / "docs" / "wordpress-clients.md").read_text()
+
+
+class TestPage:
+    def test_names_all_the_names(self) -> None:
+        _, _, table = PAGE.partition("## The live plugin's names")
+        for operation, names in NAMES.items():
+            # An action has its usual name, and other values.
+            for name in set(names) - {"action"}:
+                assert f"`{name}" in table, (operation, name)
+        for name, documented in (SORT_FIELDS | BULK_ACTIONS).items():
+            assert name in table
+            assert documented in table
+
+    @pytest.mark.server
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="THE PAGE'S CURLS WERE NOT RUN: no curl here")
+    def test_every_curl_answers_200(self, tmp_path: Path) -> None:
+        blocks = [block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S) if "export" not in block]
+        commands = "".join(blocks)
+        with demo_server(tmp_path) as address:
+            script = STATUS_ONLY + commands.replace("http://127.0.0.1:8000", address)
+            done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["200"] * len(re.findall("^curl", commands, re.M))
+
+
+def test_every_script_is_run() -> None:
+    assert {path.name.partition(".")[0] for path in nodejs.SOURCES.glob("*.test.mjs")} == set(TESTS)
+
+
+@pytest.mark.server
+@pytest.mark.skipif(not nodejs.AVAILABLE, reason="WORDPRESS CLIENTS WERE NOT TESTED: no node or no npm here")
+def test_real_clients(tmp_path: Path) -> None:
+    try:
+        folder = nodejs.install()
+    except nodejs.NotInstalled as error:
+        pytest.skip(f"WORDPRESS CLIENTS WERE NOT TESTED: npm could not install them: {error}")
+    basic = b64encode(f"{demo.LOGIN}:{demo.SECRET}".encode()).decode()
+    with demo_server(tmp_path) as address:
+        shop = {
+            "SITE": address,
+            "LOGIN": demo.LOGIN,
+            "SECRET": demo.SECRET,
+            "PASSWORD": demo.LOGIN_PASSWORD,
+            "AUTHORIZATION": f"Basic {basic}",
+        }
+        for client, number in TESTS.items():
+            done = subprocess.run(
+                [str(nodejs.NODE), "--test-reporter=tap", f"{client}.test.mjs"],
+                cwd=folder,
+                env={"PATH": os.environ["PATH"], **shop},
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert f"# pass {number}" in done.stdout.splitlines(), done.stdout

@@ -1,0 +1,31 @@
+"""Cells of CSV: no formula among them, and every text comes back (decision 60)."""
+
+import pytest
+
+from fluent_cart.formats.csv_cells import from_cell, to_cell
+
+FORMULAS = ("=1+1", "+1 234", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠A1")
+PLAIN = ("", "Ann", "'t Hooft", "'", "''", "O'Brien", " =1", "a=1", "'a=1", '"=1"')
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, *PLAIN])
+@pytest.mark.parametrize("apostrophes", range(4))
+def test_every_text_comes_back(text: str, apostrophes: int) -> None:
+    written = "'" * apostrophes + text
+    assert from_cell(to_cell(written)) == written
+    assert not to_cell(written).startswith(tuple(formula[0] for formula in FORMULAS))
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_what_is_no_formula_is_left_alone(text: str) -> None:
+    assert to_cell(text) == text
+    assert from_cell(text) == text
+
+
+def test_other_values_are_numbers_nothing_and_json() -> None:
+    assert [to_cell(5), to_cell(None), to_cell([1, {"a": "="}]), to_cell({})] == [
+        5,
+        "",
+        '[1,{"a":"="}]',
+        "{}",
+    ]

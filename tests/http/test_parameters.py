@@ -1,0 +1,21 @@
+"""What is made of a request's query for the links to other pages."""
+
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+
+from fluent_cart.http.parameters import _without_page
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "", "page=2", "page=2&per_page=10", "per_page=10&page=2", "a=1&page=2&b=&page=3",
+        "mypage=1&page=2&pages=3", "filters[status]=active&page=2", "search=a%20b+c&page=2", "%70age=2&a=1",
+        "search=%C3%A4&page=2", "a&page=2", 'a=">&page=2', "a=b=c&page=2", "&&a=1&&",
+    ],
+)  # fmt: skip
+def test_a_page_is_taken_out_of_any_query_in_the_same_way(query: str) -> None:
+    """A query in which nothing is encoded takes a shorter way."""
+    sent = parse_qsl(query, keep_blank_values=True)
+    assert _without_page(query) == urlencode([(name, value) for name, value in sent if name != "page"])

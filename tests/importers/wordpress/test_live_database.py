@@ -1,0 +1,89 @@
+"""A live database gives what its dump gives."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from fluent_cart.importers.wordpress import live_database
+from fluent_cart.importers.wordpress.shop import SourceError, read_source
+from fluent_cart.importers.wordpress.source_tables import KINDS
+from tests.importers.wordpress.conftest import SHOP, dump_of
+from tests.support import mariadb
+from tests.support.server import free_port
+
+NOTES = KINDS["fct_customers"].columns.index("notes")
+# What SQL has and the shop has not.
+MORE = """
+ALTER TABLE wp_fct_orders MODIFY mode enum('live','test') NULL, ADD bits bit(3) DEFAULT b'101';
+UPDATE wp_fct_customers SET notes = 'it''s "so" \\\\ \\n\\r\\t\\0 🎈' WHERE id = 8;
+UPDATE wp_fct_customers SET created_at = '0000-00-00 00:00:00' WHERE id = 8;
+UPDATE wp_fct_customers SET notes = x'4a75cc88' WHERE id = 9;
+"""
+
+
+def rows(source: str | Path) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for table, row in read_source(str(source), None, lambda _done, _total: None):
+        found.setdefault(table, [])
+        if row is not None:
+            found[table].append(row)
+    return found
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[mariadb.Shop]:
+    if not mariadb.AVAILABLE:
+        pytest.skip("no MariaDB")
+    with mariadb.shop(gzip.decompress(SHOP.read_bytes()) + MORE.encode()) as found:
+        yield found
+
+
+def test_it_gives_what_its_dump_gives(shop: mariadb.Shop, tmp_path: Path) -> None:
+    """Whoever may only read may import, by network or socket."""
+    (dump := tmp_path / "dump.sql").write_bytes(shop.dump)
+    found = rows(shop.url)
+    assert found == rows(shop.socket_url)
+    assert found == rows(dump)
+    assert {table: len(found[table]) for table in found} == {t: len(r) for t, r in rows(SHOP).items()}
+    [notes] = [row[NOTES] for row in found["wp_fct_customers"] if row[0] == "8"]
+    assert notes == 'it\'s "so" \\ \n\r\t\0 🎈'
+
+
+def test_it_is_refused_by_name(shop: mariadb.Shop) -> None:
+    url = make_url(shop.url)
+    for source, complaint in {
+        shop.url.replace("mysql:", "MYSQL:"): "No such file",
+        url.set(password="wrong").render_as_string(hide_password=False): "Access denied for user 'reader'",
+        url.set(port=free_port()).render_as_string(hide_password=False): "Can't connect to MySQL server",
+        url.set(database="mysql").render_as_string(hide_password=False): "Access denied",
+        url.set(database="information_schema").render_as_string(hide_password=False): "no FluentCart shop",
+    }.items():
+        with pytest.raises((SourceError, OSError)) as error:
+            rows(source)
+        assert complaint in str(error.value)
+        assert mariadb.PASSWORD not in str(error.value)
+
+
+@pytest.mark.parametrize("source", ["mysql://host", "mysql://host:port/shop", "mariadb:///", "mysql://"])
+def test_an_address_that_is_none(source: str) -> None:
+    with pytest.raises(SourceError, match="must be mysql://USER:PASSWORD@HOST/DATABASE"):
+        rows(source)
+
+
+@pytest.mark.parametrize("source", ["shop.sql", "mysql", "mysql.sql", "postgresql://host/shop", "mysql:/x"])
+def test_what_is_no_address_is_a_path(source: str) -> None:
+    assert not live_database.is_live(source)
+
+
+def test_a_dump_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        rows(tmp_path / "no.sql")
+
+
+def test_a_dump_made_up_for_tests_is_one(tmp_path: Path) -> None:
+    (path := tmp_path / "dump.sql").write_text(dump_of(fct_customers=[{"notes": "it's \\ \n"}]))
+    assert rows(path)["wp_fct_customers"][0][NOTES] == "it's \\ \n"

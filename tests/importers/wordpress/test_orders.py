@@ -1,0 +1,161 @@
+"""Orders come along, and with them what customers spent."""
+
+from typing import Any
+
+import pytest
+
+from fluent_cart.database import Database
+from fluent_cart.database.prepared import Record
+from fluent_cart.importers.wordpress.shop import Options
+from fluent_cart.models import Customer, Order
+from fluent_cart.settings import Settings
+from tests.conftest import rows
+from tests.importers.wordpress.conftest import UPDATE, Import, counts, handled, skipped
+
+
+@pytest.fixture
+def settings(sqlite_settings: Settings) -> Settings:
+    """What is decided here is decided before any database is asked."""
+    return sqlite_settings
+
+
+async def stored(database: Database) -> dict[int, Record]:
+    return {row["id"]: row for row in await database.scan(rows, Order)}
+
+
+async def totals(database: Database) -> list[tuple[int, int]]:
+    return [(row["order_count"], row["total_spent"]) for row in await database.scan(rows, Customer)]
+
+
+class TestOrder:
+    async def test_comes_along(self, bring: Import, empty: Database) -> None:
+        order = {
+            "id": 255,
+            "customer_id": 3,
+            "status": "on-hold",
+            "payment_status": "partially_refunded",
+            "currency": "eur",
+            "total_amount": 1234,
+            "total_paid": 1200,
+            "total_refund": 200,
+        }
+        report = await bring(fct_customers=[{"id": 3}], fct_orders=[order])
+        assert counts(report, "orders") == (1, 1, 0, 0, 0, 0)
+        assert handled(report, "orders") == {}
+        moment = "2024-01-01T10:00:00Z"
+        assert await stored(empty) == {
+            255: {**order, "currency": "EUR", "created_at": moment, "updated_at": moment}
+        }
+        assert await totals(empty) == [(1, 1000)]
+
+    async def test_without_a_customer_is_in_the_books(self, bring: Import, empty: Database) -> None:
+        report = await bring(
+            fct_customers=[{}], fct_orders=[{"customer_id": owner} for owner in (1, None, 0, 999, "x")]
+        )
+        assert [row["customer_id"] for row in (await stored(empty)).values()] == [1, None, None, None, None]
+        assert sorted(handled(report, "orders")["order_without_customer"]) == [2, 3, 4, 5]
+
+    async def test_amounts(self, bring: Import, empty: Database) -> None:
+        report = await bring(
+            fct_customers=[{}],
+            fct_orders=[
+                {"total_paid": 500, "total_refund": 700},
+                {"total_paid": 700, "total_refund": 300},
+                {"total_paid": -5, "total_refund": -7},
+                {"total_amount": "1000.00"},
+                {"total_amount": "10.50"},
+                {"total_paid": None},
+                {"total_refund": "x"},
+                {"total_amount": 2**62},
+            ],
+        )
+        assert handled(report, "orders") == {
+            "over_refunded": [1],
+            "paid_less_refund": [2],
+            "negative_amount": [3],
+        }
+        assert skipped(report, "orders") == {"unreadable_amount": [5, 6, 7, 8]}
+        amounts = [(row["total_paid"], row["total_refund"]) for row in (await stored(empty)).values()]
+        assert amounts == [(500, 700), (700, 300), (0, 0), (1000, 0)]
+        assert await totals(empty) == [(4, 400 + 1000)]
+
+    async def test_states(self, bring: Import, empty: Database) -> None:
+        report = await bring(
+            fct_customers=[{}],
+            fct_orders=[
+                {"status": "cancelled"},
+                {"status": "Refunded", "payment_status": "refunded"},
+                {"status": ""},
+                {"payment_status": "settled"},
+                {"payment_status": None},
+            ],
+        )
+        found = [(row["status"], row["payment_status"]) for row in (await stored(empty)).values()]
+        assert found == [
+            ("canceled", "paid"),
+            ("completed", "refunded"),
+            ("pending", "paid"),
+            ("completed", "pending"),
+            ("completed", "pending"),
+        ]
+        assert handled(report, "orders") == {
+            "unknown_order_status": [1, 2, 3],
+            "unknown_payment_status": [4, 5],
+        }
+
+    async def test_in_another_currency(self, bring: Import, empty: Database) -> None:
+        report = await bring(
+            fct_customers=[{}], fct_orders=[{"currency": "JPY"}, {"currency": "EUR"}, {"currency": "EUR"}]
+        )
+        assert handled(report, "orders") == {"foreign_currency": [1]}
+        assert await totals(empty) == [(3, 3000)]
+
+    async def test_that_was_a_test(self, bring: Import, empty: Database) -> None:
+        shop: dict[str, Any] = {"fct_customers": [{}], "fct_orders": [{}, {"mode": "test"}]}
+        report = await bring(**shop)
+        assert skipped(report, "orders") == {"test_order": [2]}
+        assert await totals(empty) == [(1, 1000)]
+        report = await bring(**shop, options=Options(test_orders=True))
+        assert counts(report, "orders") == (2, 1, 0, 1, 0, 0)
+        assert await totals(empty) == [(2, 2000)]
+
+    async def test_that_moves_to_another_customer(self, bring: Import, empty: Database) -> None:
+        await bring(fct_customers=[{}, {}], fct_orders=[{"customer_id": 1}, {"customer_id": 2}])
+        moved = [{"customer_id": 2}, {"customer_id": 2}]
+        report = await bring(fct_customers=[{}, {}], fct_orders=moved)
+        assert counts(report, "orders") == (2, 0, 0, 1, 1, 0)
+        assert await totals(empty) == [(1, 1000), (1, 1000)]
+        report = await bring(fct_customers=[{}, {}], fct_orders=moved, options=UPDATE)
+        assert counts(report, "orders") == (2, 0, 1, 1, 0, 0)
+        assert await totals(empty) == [(0, 0), (2, 2000)]
+
+    async def test_whose_id_is_taken(self, bring: Import, empty: Database) -> None:
+        await bring(fct_customers=[{}], fct_orders=[{}])
+        other = [{"created_at": "2025-01-01 00:00:00", "total_paid": 1}]
+        report = await bring(fct_customers=[{}], fct_orders=other, options=UPDATE)
+        assert skipped(report, "orders") == {"id_taken": [1]}
+        assert await totals(empty) == [(1, 1000)]
+
+
+class TestTotals:
+    async def test_beside_the_shops_own(self, bring: Import, empty: Database) -> None:
+        """FluentCart takes some refunds off twice, and forgets to count again."""
+        date, moment = "2024-01-01 10:00:00", "2024-01-01T10:00:00Z"
+        right = {"purchase_count": 1, "ltv": 1000, "first_purchase_date": date, "last_purchase_date": date}
+        report = await bring(
+            fct_customers=[right, {**right, "ltv": 700}, {"first_purchase_date": "0000-00-00 00:00:00"}],
+            fct_orders=[
+                {"customer_id": 1},
+                {"customer_id": 2},
+                {"customer_id": 2, "payment_status": "failed"},
+            ],
+        )
+        assert handled(report, "customers") == {"other_totals": [2]}
+        dates = {"first_order_date": moment, "last_order_date": moment}
+        assert report.totals == [
+            {
+                "customer_id": 2,
+                "shop": {"order_count": 1, "total_spent": 700, **dates},
+                "here": {"order_count": 1, "total_spent": 1000, **dates},
+            }
+        ]

@@ -1,0 +1,163 @@
+"""A line for each request: whole, soon, and lost before anybody has to wait for it."""
+
+import errno
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fluent_cart.observability import access_log, metrics
+from fluent_cart.observability.access_log import MAX_PIECES, PIECE_BYTES, RequestLog, write_to_standard_error
+from fluent_cart.observability.request_events import BATCH, Request, RequestReport
+
+
+def request(number: int = 0, **said: Any) -> Request:
+    state = {"request_id": f"id-{number}", **said}
+    return Request(1764131580.25, state, "/wp-json/{customerId}", "GET", 200, 321, 0.0012345)
+
+
+class Reader:
+    """What reads the log; it takes nothing while it is stuck."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.is_stuck = False
+
+    def __call__(self, piece: bytes) -> bool:
+        if not self.is_stuck:
+            self.pieces.append(piece)
+        return not self.is_stuck
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in b"".join(self.pieces).splitlines()]
+
+
+def test_a_line_tells_of_a_request_and_nothing_of_people() -> None:
+    log = RequestLog("json", reader := Reader())
+    log.tell([request(7, user_id=3, account="ann@example.com", route="x")])
+    assert reader.lines() == [
+        {
+            "time": "2025-11-26T04:33:00.250000Z",
+            "level": "info",
+            "logger": "fluent_cart.requests",
+            "event": "request",
+            "request_id": "id-7",
+            "user_id": 3,
+            "method": "GET",
+            "route": "/wp-json/{customerId}",
+            "status": 200,
+            "duration_ms": 1.234,
+            "bytes": 321,
+        }
+    ]
+
+
+def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
+    log = RequestLog("json", reader := Reader())
+    log.tell([request(number) for number in range(500)])
+    assert [line["request_id"] for line in reader.lines()] == [f"id-{number}" for number in range(500)]
+    assert max(map(len, reader.pieces)) <= PIECE_BYTES
+    assert all(piece.endswith(b"\n") for piece in reader.pieces)
+    assert len(reader.pieces) < 50
+
+
+def test_a_reader_who_is_stuck_gets_the_lines_later() -> None:
+    log = RequestLog("json", reader := Reader())
+    reader.is_stuck = True
+    log.tell([request(number) for number in range(100)])
+    assert reader.pieces == []
+    reader.is_stuck = False
+    log.tell([])
+    assert len(reader.lines()) == 100
+
+
+def test_beyond_what_is_kept_lines_are_lost_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_log, "MAX_PIECES", 2)
+    assert MAX_PIECES * PIECE_BYTES <= 8 << 20
+    log = RequestLog("json", reader := Reader())
+    reader.is_stuck = True
+    before = metrics.LOST_LINES._value.get()
+    log.tell([request(number) for number in range(1000)])
+    reader.is_stuck = False
+    log.tell([])
+    assert len(reader.lines()) + metrics.LOST_LINES._value.get() - before == 1000
+    assert len(reader.lines()) < 100
+
+
+def test_a_full_pipe_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, into = os.pipe()
+    with os.fdopen(out, "rb"), os.fdopen(into, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        written = 0
+        while write_to_standard_error(b"x" * PIECE_BYTES):
+            written += 1
+            assert written < 10_000
+        assert written > 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EPIPE])
+def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A full disk, or a reader that is gone, is a slow reader: the line is kept for later."""
+    written: list[bytes] = []
+
+    def write(_file: int, piece: bytes) -> int:
+        if not written:
+            raise OSError(number, "no")
+        written.append(piece)
+        return len(piece)
+
+    monkeypatch.setattr(os, "write", write)
+    with Path(os.devnull).open("w") as anything:
+        monkeypatch.setattr(sys, "stderr", anything)
+        log = RequestLog("json")
+        log.tell([request(1)])
+        written.append(b"there is room again")
+        log.tell([request(2)])
+    assert [json.loads(line)["request_id"] for line in written[1].splitlines()] == ["id-1", "id-2"]
+
+
+def test_lines_are_wanted_from_the_level_on() -> None:
+    logger = logging.getLogger("fluent_cart.requests")
+    try:
+        for level, wanted in ((logging.DEBUG, True), (logging.INFO, True), (logging.WARNING, False)):
+            logger.setLevel(level)
+            assert RequestLog("json").is_wanted == wanted
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
+class TestReport:
+    def test_tells_once_there_are_a_few_and_when_it_is_sent(self) -> None:
+        told: list[int] = []
+        report = RequestReport(lambda requests: told.append(len(requests)))
+        for _ in range(BATCH + 1):
+            report.note({}, "/a", "GET", 200, 1, 0.1)
+        assert told == [BATCH]
+        report.send()
+        report.send()
+        assert told == [BATCH, 1, 0]
+
+    def test_figures_that_cannot_be_written_fail_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Processes that count together do so in files."""
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "no")
+
+        monkeypatch.setattr(metrics, "count_request", full)
+        told: list[int] = []
+        report = RequestReport(lambda requests: told.append(len(requests)))
+        report.note({}, "/", "GET", 200, 1, 0.1)
+        report.send()
+        assert told == [1]
+
+
+def test_the_console_line_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    log = RequestLog("console", reader := Reader())
+    log.tell([request(1)])
+    (piece,) = reader.pieces
+    assert piece.count(b"\n") == 1
+    assert b"id-1" in piece

@@ -1,0 +1,144 @@
+"""What the server writes: one form for everything, and nothing of people in it."""
+
+import json
+import logging
+import pickle
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from logging.config import dictConfig
+from typing import Any
+
+import pytest
+
+from fluent_cart.errors import AuthenticationFailed
+from fluent_cart.observability import logging as log_setup
+from fluent_cart.observability import security_log
+
+CANARY = "Zq7CanaryXw9"
+NAMES = ("uvicorn.error", "fluent_cart.security", "fluent_cart.http.error_handlers")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    yield
+    root.handlers[:], root.level = before
+    for name in ("uvicorn", "fluent_cart", *NAMES):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def configure(level: str, format_: str) -> None:
+    # Every worker process is sent it.
+    dictConfig(pickle.loads(pickle.dumps(log_setup.log_config(level, format_))))
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.isascii()
+    return [json.loads(line) for line in err.splitlines()]
+
+
+class TestJson:
+    def test_is_a_line_of_one_form_for_everybody(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure("info", "json")
+        logging.getLogger("uvicorn.error").info(
+            "Started server process [%d]", 7, extra={"color_message": "x"}
+        )
+        logging.getLogger("fluent_cart.auth.limits").warning("two\nlines\u2028 \x1b[2J")
+        first, second = written(capsys)
+        assert list(first) == ["time", "level", "logger", "event"]
+        assert first.pop("time")[:2] == "20"
+        assert first == {"level": "info", "logger": "uvicorn.error", "event": "Started server process [7]"}
+        assert second["event"] == "two\nlines\u2028 \x1b[2J"
+
+    def test_of_the_security_log_has_its_own_fields(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure("info", "json")
+        scope = {"method": "GET", "state": {"account": "a\x1b\u202e", "request_id": "mine"}}
+        security_log.refused(scope, AuthenticationFailed())
+        (line,) = written(capsys)
+        assert {name: line[name] for name in ("level", "logger", "event", "outcome", "account")} == {
+            "level": "warning",
+            "logger": "fluent_cart.security",
+            "event": "authentication",
+            "outcome": "authentication_failed",
+            "account": "a\x1b\u202e",
+        }
+
+    def test_of_a_traceback_is_one_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure("error", "json")
+        fail()
+        (line,) = written(capsys)
+        assert line["exception"].startswith("Traceback (most recent call last)")
+        assert "ValueError" in line["exception"]
+
+    @pytest.mark.parametrize(("level", "lines"), [("debug", 3), ("info", 2), ("warning", 1), ("error", 0)])
+    def test_is_written_from_its_level_on(
+        self, capsys: pytest.CaptureFixture[str], level: str, lines: int
+    ) -> None:
+        configure(level, "json")
+        for name in ("uvicorn.error", "fluent_cart.security.x"):
+            logger = logging.getLogger(name)
+            for number in (logging.DEBUG, logging.INFO, logging.WARNING):
+                logger.log(number, "said")
+            assert len(written(capsys)) == lines
+        # Libraries may say anything in passing, such as values of a statement.
+        logging.getLogger("sqlalchemy.engine.x").info("4")
+        assert written(capsys) == []
+
+
+class TestConsole:
+    def test_is_for_people_and_without_colours_in_a_file(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure("info", "console")
+        logging.getLogger("uvicorn.error").info("Started")
+        err = capsys.readouterr().err
+        assert "Started" in err
+        assert "[info" in err
+        assert "\x1b" not in err
+
+    def test_shows_no_values_of_a_traceback(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The library that draws pretty ones shows variables."""
+        configure("info", "console")
+        fail()
+        err = capsys.readouterr().err
+        assert "ValueError" in err
+        assert CANARY not in err
+
+    def test_escapes_what_a_stranger_sent(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure("info", "console")
+        scope = {"method": "GET", "state": {"account": "a\x1b[2J\nb"}}
+        security_log.refused(scope, AuthenticationFailed())
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1
+        assert "\x1b" not in err
+
+    def test_tells_of_a_request(self) -> None:
+        event = {
+            "time": datetime.now(UTC),
+            "level": "info",
+            "event": "request",
+            "status": 200,
+        }
+        line = log_setup.request_renderer("console")(event).decode()
+        assert line.endswith("\n")
+        assert "status" in line
+
+
+def test_auto_is_what_suits_where_the_lines_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert log_setup.resolve("auto") == "json"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert [log_setup.resolve(format_) for format_ in ("auto", "json", "console")] == [
+        "console",
+        "json",
+        "console",
+    ]
+
+
+def fail() -> None:
+    secret = "".join(CANARY)  # a variable of the frame that fails
+    try:
+        raise ValueError(len(secret))
+    except ValueError:
+        logging.getLogger("fluent_cart.http.error_handlers").exception("Unexpected")

@@ -1,0 +1,208 @@
+"""The docs pages: served from the package, and usable in a browser that reaches nothing but the server."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+
+from fluent_cart import demo
+from tests.conftest import MakeClient
+from tests.e2e.clients import tools
+from tests.e2e.test_sign_in_guide import SCRIPT
+from tests.support.server import demo_server
+
+# On a machine that does much else besides.
+expect.set_options(timeout=30_000)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# Of dist/browser/standalone.js in @scalar/api-reference 1.72.1, as npm has it.
+SCALAR_SHA256 = "bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c"
+
+
+class TestPages:
+    @pytest.mark.parametrize(("path", "assets"), [("/docs", 3), ("/swagger", 3)])
+    async def test_all_it_loads_comes_from_the_server(
+        self, path: str, assets: int, client_of: MakeClient
+    ) -> None:
+        async with client_of(prefix="") as client:
+            page = (await client.get(path)).text
+            found = re.findall(r'(?:src|<link [^>]*href)="([^"]+)"', page)
+            assert len(found) == assets
+            for asset in found:
+                assert not asset.startswith(("http", "//"))
+                assert (await client.get(f"/{asset.lstrip('/')}")).status_code == 200
+
+    async def test_the_viewer_is_the_published_one(self, client_of: MakeClient) -> None:
+        async with client_of(prefix="") as client:
+            response = await client.get("/docs/scalar-1.72.1.js")
+        assert response.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert sha256(response.content).hexdigest() == SCALAR_SHA256
+
+    async def test_it_is_at_the_root_as_well(self, client_of: MakeClient) -> None:
+        async with client_of(prefix="") as client:
+            root, page = await client.get("/"), await client.get("/docs")
+        assert (root.status_code, root.content) == (200, page.content)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with demo_server(tmp_path_factory.mktemp("demo")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1400, "light"), (390, "dark")], ids=["wide", "phone"])
+def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
+    """A page, wide and bright or narrow and dark, that asks nothing of any other server."""
+    width, scheme = request.param
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page.set_default_timeout(30_000)
+    foreign: list[str] = []
+    wrong: list[str] = []
+
+    def only_the_server(route: Route) -> None:
+        if route.request.url.startswith((f"{address}/", "data:", "blob:")):
+            route.continue_()
+        else:
+            foreign.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", only_the_server)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    page.close()
+    assert (foreign, wrong) == ([], [])
+
+
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="THE DOCS PAGES WERE NOT TESTED: no Chromium on this machine"
+)
+DETAILS = "#tag/customers/GET/wp-json/fluent-cart/v2/customers/{customerId}"
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@needs_browser
+class TestReference:
+    def open(self, page: Page, address: str, anchor: str = "") -> None:
+        page.goto(f"{address}/docs{anchor}")
+        expect(page.get_by_role("heading", name="FluentCart Customers API")).to_be_attached()
+
+    def test_it_shows_an_operation_to_everyone(self, page: Page, address: str) -> None:
+        self.open(page, address, DETAILS)
+        operation = page.get_by_role("region", name="Get Customer Details")
+        expect(operation).to_contain_text("The answer has the customer's addresses")
+        # This server, and not the documentation's.
+        expect(operation.locator("pre").first).to_contain_text(f'curl -X GET "{address}/wp-json')
+        operation.get_by_role("button", name="curl").click()
+        assert page.get_by_role("option").all_inner_texts() == [
+            "curl", "Python (httpx)", "JavaScript (fetch)", "PHP (WordPress)",
+        ]  # fmt: skip
+        page.get_by_role("option", name="PHP (WordPress)").click()
+        expect(operation.locator("pre").first).to_contain_text("wp_remote_request(")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.evaluate((tools.node_modules() / "axe-core" / "axe.min.js").read_text())
+        found: dict[str, Any] = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa']})")
+        assert len(found["passes"]) > 15
+        faults = {each["id"]: [fault["html"] for fault in each["nodes"]] for each in found["violations"]}
+        assert faults == {}
+
+    def test_try_it_with_success_and_with_an_error(self, page: Page, address: str) -> None:
+        self.open(page, address)
+        credentials = page.get_by_role("region", name="Authentication").first
+        credentials.get_by_role("textbox", name="Username").click()
+        page.keyboard.type(demo.LOGIN)
+        credentials.get_by_role("textbox", name="Password").fill(demo.SECRET)
+        page.goto(f"{address}/docs{DETAILS}")
+        operation = page.get_by_role("region", name="Get Customer Details")
+        operation.get_by_role("button", name="Test Request").click()
+        trial = page.get_by_role("dialog")
+        self.send(trial, "200 OK", "customer@example.com")
+        trial.get_by_role("row", name="customerId").get_by_role("combobox", name="Value").click()
+        page.keyboard.press("Control+A")
+        page.keyboard.type("999")
+        self.send(trial, "404 Not Found", "Customer with ID 999 not found")
+
+    def send(self, trial: Locator, status: str, text: str) -> None:
+        trial.get_by_role("button", name="Send").first.click()
+        answer = trial.get_by_role("region", name="Response", exact=True)
+        expect(answer.get_by_role("link", name=status)).to_be_attached()
+        expect(answer).to_contain_text(text)
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize("page", [(1400, "light")], ids=["wide"], indirect=True)
+def test_swagger_ui_authorizes_and_tries_it_out(page: Page, address: str) -> None:
+    page.goto(f"{address}/swagger")
+    expect(page.get_by_role("heading", name="FluentCart Customers API")).to_be_visible()
+    assert page.locator(".opblock").count() == 17
+
+    authorize(page, "ApplicationPassword", demo.LOGIN, demo.SECRET)
+    list_customers(page)
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize("page", [(1400, "light")], ids=["wide"], indirect=True)
+def test_sign_in_by_form(page: Page, address: str) -> None:
+    """With the guide's script, and then in Swagger UI, which a cookie alone does not let in."""
+    page.goto(f"{address}/wp-login.php?redirect_to=/swagger")
+    page.get_by_label("User name").fill(demo.LOGIN)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("The user name or the password is not correct")
+    page.get_by_label("User name").fill(demo.LOGIN)
+    page.get_by_label("Password").fill(demo.LOGIN_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="FluentCart Customers API")).to_be_visible()
+
+    found = page.evaluate(f"(async () => {{ {SCRIPT}; return customers; }})()")
+    assert len(found) == 10
+    assert page.evaluate("document.cookie") == "", "it is out of reach for scripts"
+
+    nonce = page.evaluate("fetch('/wp-admin/admin-ajax.php?action=rest-nonce').then(a => a.text())")
+    authorize(page, "Nonce", nonce)
+    list_customers(page)
+
+    page.goto(f"{address}/wp-login.php?action=logout")
+    page.get_by_role("link", name="sign out").click()
+    expect(page.get_by_role("alert")).to_have_text("You are signed out.")
+    # Not by a script: on this page none may run.
+    assert page.request.get(f"{address}/wp-admin/admin-ajax.php?action=rest-nonce").status == 400
+
+
+def authorize(page: Page, scheme: str, *values: str) -> None:
+    """Fill in one of the forms behind the button."""
+    page.get_by_role("button", name="Authorize").first.click()
+    form = page.locator(".auth-container form").filter(has_text=f"{scheme} (")
+    for place, value in enumerate(values):
+        form.locator("input").nth(place).fill(value)
+    form.get_by_role("button", name="Apply credentials").click()
+    form.get_by_role("button", name="Close").click()
+
+
+def list_customers(page: Page) -> None:
+    operation = page.locator("[id$='-list_customers']")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    live = operation.locator(".live-responses-table")
+    expect(live.locator("tbody .response-col_status")).to_contain_text("200")
+    expect(live).to_contain_text("johnny.wright@example.com")

@@ -1,0 +1,496 @@
+"""Connections whose peers are slow, stuck or hostile, on a real socket; and those of everybody else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from fluent_cart.server.process import sweep_connections
+from fluent_cart.server.protocol import MAX_HEAD_BYTES, Protocol, Waiting, connections
+from tests.support.errors import assert_error
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+LARGE = 20_000_000
+# How long anything here may take on a busy machine before it counts as never.
+NEVER = 20
+
+
+class Application:
+    """Answers with what was asked, in pieces or late if asked to be."""
+
+    def __init__(self) -> None:
+        self.disconnected = 0
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Send) -> None:
+        body = b""
+        if scope["path"] == "/begun":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        if scope["path"] not in ("/early", "/enough"):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    self.disconnected += 1
+                    return
+                body += message["body"]
+                more = message["more_body"]
+        if scope["path"] == "/late":
+            await self.go_on.wait()
+        status = 304 if scope["path"] == "/same" else 200
+        answer = b"x" * LARGE if scope["path"] == "/large" else scope["path"].encode() + b" " + body
+        sized = [(b"content-length", str(len(answer)).encode())] if scope["path"] != "/pieces" else []
+        if scope["path"] == "/enough":
+            sized.append((b"connection", b"close"))
+        await send(
+            {"type": "http.response.start", "status": status, "headers": sized if status == 200 else []}
+        )
+        if scope["path"] == "/broken":
+            raise RuntimeError("broken on purpose")
+        if not sized:
+            for piece in (b"HTTP/1.1 ", b"HTTP/1.1 100 ", b""):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": answer if status == 200 else b""})
+
+
+class Peer(NamedTuple):
+    """The other end of a connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def rest(self) -> bytes:
+        """Return everything until the connection ends, which must not take for ever."""
+        return await asyncio.wait_for(self.reader.read(), NEVER)
+
+    async def until(self, end: bytes) -> bytes:
+        return await asyncio.wait_for(self.reader.readuntil(end), NEVER)
+
+
+@dataclass
+class Site:
+    """A server in this process, whose clock goes as the test says."""
+
+    application: Application
+    port: int
+    peers: list[Peer] = field(default_factory=list)
+    clock: float = 0
+
+    async def connect(self, data: bytes = b"") -> Peer:
+        peer = Peer(*await asyncio.open_connection("127.0.0.1", self.port))
+        self.peers.append(peer)
+        peer.writer.write(data)
+        return peer
+
+    async def ask(self, data: bytes) -> bytes:
+        return await (await self.connect(data)).rest()
+
+    async def pass_time(self, seconds: int) -> None:
+        """Have the server look at its connections each second, after all that was sent has arrived."""
+        await settle()
+        for _ in range(seconds):
+            self.clock += 1
+            for connection in tuple(connections):
+                connection.enforce_deadlines(self.clock)
+        await settle()
+
+
+async def settle() -> None:
+    # Both ends are in this process: a few turns of its loop are enough, however busy the machine is.
+    for _ in range(10):
+        await asyncio.sleep(0.001)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what must come."""
+    async with asyncio.timeout(NEVER):
+        while not condition():  # noqa: ASYNC110  # there is no event for it
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop that serves."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """A server of the test's own."""
+    application = Application()
+    config = uvicorn.Config(application, log_config=None, access_log=False)
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today")]
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Protocol(config=config, server_state=state, app_state={}), "127.0.0.1"
+    )
+    site = Site(application, server.sockets[0].getsockname()[1])
+    yield site
+    application.go_on.set()
+    for peer in site.peers:
+        peer.writer.transport.abort()
+    await until(lambda: not connections and not state.tasks)
+    server.close()
+
+
+def assert_refused(answer: bytes, status: int, code: str, message: str) -> None:
+    """Assert that an error is answered whole, with every header that all answers have."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *lines = head.decode().split("\r\n")
+    headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+    response = httpx.Response(int(line.split()[1]), headers=headers, content=body)
+    assert_error(response, status, code, message)
+    assert response.headers["content-length"] == str(len(body))
+    assert response.headers["connection"] == "close"
+    assert response.headers["cache-control"] == "no-store, private"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["date"]
+
+
+def assert_late(answer: bytes) -> None:
+    assert_refused(answer, 408, "request_timeout", "The request did not arrive in time")
+
+
+def assert_large(answer: bytes) -> None:
+    assert_refused(
+        answer, 431, "headers_too_large", "The request's address and headers are larger than 64 KiB"
+    )
+
+
+def assert_invalid(answer: bytes) -> None:
+    assert_refused(answer, 400, "validation_error", "The request is not valid HTTP/1.1")
+
+
+GET = b"GET /path HTTP/1.1\r\nHost: a\r\n\r\n"
+CLOSE = b"GET /path HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+CHUNKED = b"POST /path HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def post(length: int, path: str = "/path") -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+HEAD, BODY, READ, STOP, LEAVE = (int(seconds) for seconds in Protocol.PATIENCE.values())
+
+
+class TestDeadlines:
+    """Each counts from the first time that the server sees what it is waiting for."""
+
+    def test_are_as_documented(self) -> None:
+        assert (HEAD, BODY, READ, STOP, LEAVE) == (10, 15, 30, 15, 2)
+
+    @pytest.mark.parametrize("nothing", [b"", b"\r\n\r\n"])
+    async def test_end_a_connection_that_never_asks_without_a_word(self, site: Site, nothing: bytes) -> None:
+        peer = await site.connect(nothing)
+        await site.pass_time(HEAD)
+        assert len(connections) == 1
+        await site.pass_time(1)
+        assert await peer.rest() == b""
+
+    @pytest.mark.parametrize("head", [b"G", GET[:-2], GET[:-1]])
+    async def test_end_a_head_that_stays_unfinished(self, site: Site, head: bytes) -> None:
+        peer = await site.connect(head)
+        await site.pass_time(HEAD + 1)
+        assert_late(await peer.rest())
+
+    @pytest.mark.parametrize("body", [b"half", b""])
+    async def test_end_a_body_that_stays_unfinished(self, site: Site, body: bytes) -> None:
+        peer = await site.connect(post(10) + body)
+        await site.pass_time(BODY)
+        assert site.application.disconnected == 0
+        await site.pass_time(1)
+        assert_late(await peer.rest())
+        assert site.application.disconnected == 1
+
+    @pytest.mark.parametrize(
+        ("start", "piece", "seconds"),
+        [
+            (GET[:-2], b"X-Name: value\r\n", HEAD),
+            (post(1_000_000), b"body", BODY),
+            (CHUNKED, b"4\r\nbody\r\n", BODY),
+        ],
+    )
+    async def test_are_for_the_whole_of_what_trickles_in(
+        self, site: Site, start: bytes, piece: bytes, seconds: int
+    ) -> None:
+        peer = await site.connect(start)
+        for _ in range(seconds + 1):
+            peer.writer.write(piece)
+            await site.pass_time(1)
+        assert_late(await peer.rest())
+
+    async def test_begin_anew_with_each_request(self, site: Site) -> None:
+        peer = await site.connect()
+        for _ in range(3):
+            peer.writer.write(post(4)[:-2])
+            await site.pass_time(HEAD)
+            peer.writer.write(b"\r\n")
+            await site.pass_time(BODY)
+            peer.writer.write(b"body")
+            await peer.until(b"/path body")
+        peer.writer.write(GET[:-2])
+        await site.pass_time(HEAD + 1)
+        assert_late(await peer.rest())
+
+    async def test_end_an_answered_connection_that_asks_no_more(self, site: Site) -> None:
+        """Uvicorn has a timer for that, but forgets it once an empty line has come."""
+        peer = await site.connect(GET)
+        await peer.until(b"/path ")
+        peer.writer.write(b"\r\n")
+        await site.pass_time(HEAD + 1)
+        assert await peer.rest() == b""
+
+    async def test_are_not_for_the_application(self, site: Site) -> None:
+        peer = await site.connect(GET.replace(b"path", b"late"))
+        await site.pass_time(1000)
+        site.application.go_on.set()
+        assert await peer.until(b"/late ")
+
+    async def test_end_an_answer_that_nobody_reads(self, site: Site) -> None:
+        peer = await site.connect(GET.replace(b"path", b"large"))
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await site.pass_time(READ)
+        assert len(connections) == 1
+        await site.pass_time(1)
+        assert not connections
+
+    async def test_let_an_answer_be_read_slowly(self, site: Site) -> None:
+        peer = await site.connect(CLOSE.replace(b"path", b"large"))
+        # More than the system keeps for a peer that does not read.
+        for _ in range(3):
+            await asyncio.wait_for(peer.reader.readexactly(6_000_000), NEVER)
+            await site.pass_time(READ)
+        assert len(await peer.rest()) > LARGE - 18_000_000
+
+    async def test_leave_no_time_to_those_who_were_refused(self, site: Site) -> None:
+        peer = await site.connect(b"nonsense\r\n\r\n")
+        await peer.until(b"}}")
+        await site.pass_time(LEAVE)
+        assert len(connections) == 1
+        await site.pass_time(1)
+        assert not connections
+
+    async def test_end_hundreds_while_others_are_served(self, site: Site) -> None:
+        """E12 in short: half-open heads and half-sent bodies."""
+        peers = [await site.connect(GET[:-2]) for _ in range(70)]
+        peers += [await site.connect(post(10) + b"half") for _ in range(20)]
+        for _ in range(BODY + 1):
+            await site.pass_time(1)
+            assert (await site.ask(CLOSE)).endswith(b"\r\n\r\n/path ")
+        for peer in peers:
+            assert_late(await peer.rest())
+
+    async def test_are_looked_at_by_themselves(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("fluent_cart.server.process.SWEEP_SECONDS", 0.01)
+        monkeypatch.setattr(Protocol, "PATIENCE", dict.fromkeys(Waiting, 0.05))
+        caplog.set_level("INFO", logger="uvicorn.error")
+        sweeping = asyncio.create_task(sweep_connections())
+        assert await site.ask(b"") == b""
+        sweeping.cancel()
+        assert "Ended 1 connections whose peers were too slow" in caplog.messages
+
+
+class TestHeads:
+    @staticmethod
+    def head(size: int) -> bytes:
+        """Return a head of a given size, as the server counts it."""
+        fixed = len("/path") + len("Host: a\r\n") + len("Connection: close\r\n") + len("X: \r\n")
+        return CLOSE[:-2] + b"X: " + b"x" * (size - fixed) + b"\r\n\r\n"
+
+    async def send(self, site: Site, data: bytes, pieces: int) -> bytes:
+        peer = await site.connect()
+        size = len(data) // pieces + 1
+        for start in range(0, len(data), size):
+            peer.writer.write(data[start : start + size])
+            await settle()
+        return await peer.rest()
+
+    @pytest.mark.parametrize("pieces", [1, 2, 30])
+    async def test_of_64_kib_are_read(self, site: Site, pieces: int) -> None:
+        assert b"200 OK" in await self.send(site, self.head(MAX_HEAD_BYTES), pieces)
+
+    @pytest.mark.parametrize("pieces", [1, 2, 30])
+    @pytest.mark.parametrize("size", [MAX_HEAD_BYTES + 1, 70_000, 180_000, 200_000])
+    async def test_of_more_are_refused(self, site: Site, size: int, pieces: int) -> None:
+        assert_large(await self.send(site, self.head(size), pieces))
+
+    async def test_of_many_headers_are_refused(self, site: Site) -> None:
+        assert_large(await site.ask(CLOSE[:-2] + b"X-Name: value\r\n" * 5000 + b"\r\n"))
+
+    async def test_of_a_long_address_are_refused(self, site: Site) -> None:
+        assert_large(await site.ask(CLOSE.replace(b"/path", b"/" + b"x" * MAX_HEAD_BYTES)))
+
+    async def test_without_an_end_are_refused_early(self, site: Site) -> None:
+        peer = await site.connect(GET[:-2] + b"X: ")
+        for _ in range(1000):
+            if connections and next(iter(connections))._deaf:
+                break
+            peer.writer.write(b"x" * 20_000)
+            await asyncio.sleep(0)
+        assert_large(await peer.rest())
+
+    async def test_after_another_request_have_the_same_limit(self, site: Site) -> None:
+        for first in (GET, post(60_000) + b"x" * 60_000):
+            peer = await site.connect(first)
+            await peer.until(b"/path ")
+            peer.writer.write(self.head(MAX_HEAD_BYTES))
+            assert b"200 OK" in await peer.rest()
+            peer = await site.connect(first)
+            await peer.until(b"/path ")
+            peer.writer.write(self.head(MAX_HEAD_BYTES + 1))
+            assert_large((await peer.rest()).lstrip(b"x"))
+
+    async def test_in_a_row_are_not_counted_together(self, site: Site) -> None:
+        answer = await site.ask(GET * 2500 + CLOSE)
+        assert answer.count(b"HTTP/1.1 200 OK") == 2501
+
+    async def test_after_a_large_body_are_not_counted_with_it(self, site: Site) -> None:
+        body = b"x" * (MAX_HEAD_BYTES * 3 - len(post(1_000_000)))
+        answer = await self.send(site, post(len(body)) + body + CLOSE, 2)
+        assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "nonsense",
+        [
+            b"nonsense\r\n\r\n",
+            b"GET /\xff HTTP/1.1\r\n\r\n",
+            b"GET http:// HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01",
+        ],
+    )
+    async def test_of_what_is_not_http_are_in_the_envelope(self, site: Site, nonsense: bytes) -> None:
+        assert_invalid(await site.ask(nonsense))
+
+    async def test_of_a_broken_body_end_the_request(self, site: Site) -> None:
+        assert_invalid(await site.ask(CHUNKED + b"nonsense\r\n"))
+        assert site.application.disconnected == 1
+
+    async def test_reach_a_peer_that_sends_on(self, site: Site) -> None:
+        """Closed at once, the connection would be reset, and the answer lost."""
+        peer = await site.connect(b"nonsense\r\n\r\n" + b"x" * 5_000_000)
+        assert_invalid(await peer.rest())
+
+    async def test_come_after_the_answers_to_what_was_asked_before(self, site: Site) -> None:
+        peer = await site.connect(post(4, "/late") + b"body" + b"nonsense")
+        await settle()
+        site.application.go_on.set()
+        answer = await peer.rest()
+        assert answer.endswith(b"connection: close\r\n\r\n/late body")
+        assert answer.count(b"HTTP/1.1") == 1
+
+    @pytest.mark.parametrize("rest", [post(10) + b"half", CHUNKED + b"nonsense\r\n"])
+    async def test_are_never_taken_for_the_answer_to_an_earlier_request(
+        self, site: Site, rest: bytes
+    ) -> None:
+        peer = await site.connect(GET.replace(b"path", b"late") + rest)
+        await site.pass_time(1000)
+        site.application.go_on.set()
+        await settle()
+        await site.pass_time(BODY + 1)
+        answer = await peer.rest()
+        assert b"200 OK" in answer[:20]
+        assert_late(answer.partition(b"/late ")[2])
+
+    async def test_are_too_late_once_an_answer_has_begun(self, site: Site) -> None:
+        peer = await site.connect(post(10, "/early") + b"half")
+        assert (await peer.until(b"/early ")).startswith(b"HTTP/1.1 200 OK")
+        await site.pass_time(BODY + 1)
+        assert await peer.rest() == b""
+        peer = await site.connect(post(10, "/begun") + b"half")
+        assert (await peer.until(b"begun\r\n")).startswith(b"HTTP/1.1 200 OK")
+        await site.pass_time(BODY + 1)
+        assert await peer.rest() == b""
+
+
+UPLOAD = b"POST /enough HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\nsome" % (LARGE + len(b"some"))
+
+
+class TestAnswers:
+    """Each is one write, and says what it would have said in two."""
+
+    async def test_have_head_and_body_together(self, site: Site) -> None:
+        answer = await site.ask(CLOSE)
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert answer.endswith(b"connection: close\r\n\r\n/path ")
+
+    async def test_to_head_are_not_kept_back(self, site: Site) -> None:
+        peer = await site.connect(GET.replace(b"GET", b"HEAD"))
+        assert b"content-length: 6\r\n" in await peer.until(b"\r\n\r\n")
+        peer.writer.write(GET)
+        assert (await peer.until(b"/path ")).count(b"HTTP/1.1") == 1
+        assert (await site.ask(CLOSE.replace(b"GET", b"HEAD"))).endswith(b"\r\n\r\n")
+
+    async def test_without_a_body_are_not_kept_back(self, site: Site) -> None:
+        peer = await site.connect(GET.replace(b"path", b"same"))
+        assert (await peer.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 304 ")
+
+    async def test_in_pieces_arrive_as_they_are(self, site: Site) -> None:
+        answer = await site.ask(CLOSE.replace(b"path", b"pieces"))
+        assert answer.partition(b"\r\n\r\n")[2] == (
+            b"9\r\nHTTP/1.1 \r\nd\r\nHTTP/1.1 100 \r\n8\r\n/pieces \r\n0\r\n\r\n"
+        )
+
+    async def test_that_break_off_are_cut(self, site: Site) -> None:
+        assert (await site.ask(GET.replace(b"path", b"broken"))).endswith(b"content-length: 8\r\n\r\n")
+
+    async def test_that_come_early_reach_a_peer_that_sends_on(self, site: Site) -> None:
+        peer = await site.connect(UPLOAD)
+        for _ in range(LARGE // 1_000_000):
+            peer.writer.write(b"x" * 1_000_000)
+            await asyncio.wait_for(peer.writer.drain(), NEVER)
+        assert (await peer.rest()).endswith(b"/enough ")
+        peer.writer.close()
+        await until(lambda: not connections)
+
+    async def test_that_come_early_are_the_last(self, site: Site) -> None:
+        rest = b"x" * LARGE + b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
+        assert b"/next" not in await site.ask(UPLOAD + rest)
+
+    async def test_that_come_early_do_not_wait_for_the_rest_for_ever(self, site: Site) -> None:
+        peer = await site.connect(UPLOAD)
+        assert (await peer.rest()).endswith(b"/enough ")
+        await site.pass_time(STOP)
+        assert connections
+        await site.pass_time(1)
+        assert not connections
+
+    async def test_wait_for_a_body_that_is_to_be_asked_for(self, site: Site) -> None:
+        peer = await site.connect(post(4)[:-2] + b"Expect: 100-continue\r\n\r\n")
+        await peer.until(b"HTTP/1.1 100 Continue\r\n\r\n")
+        peer.writer.write(b"body")
+        assert (await peer.until(b"/path body")).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+class TestShutdown:
+    async def test_lets_a_new_connection_ask(self, site: Site) -> None:
+        peer = await site.connect()
+        await until(lambda: connections)
+        for connection in tuple(connections):
+            connection.shutdown()
+        peer.writer.write(GET)
+        assert (await peer.rest()).endswith(b"connection: close\r\n\r\n/path ")
+
+    async def test_waits_for_it_no_longer_than_a_moment(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Protocol, "LAST_CALL", 0.05)
+        peer = await site.connect()
+        await until(lambda: connections)
+        for connection in tuple(connections):
+            connection.shutdown()
+        assert await peer.rest() == b""

@@ -1,0 +1,25 @@
+"""A shop in plain Python and on each database: whatever is asked, all answer alike (bar C3)."""
+
+from collections.abc import Sequence
+
+import hypothesis
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.stateful.machine import STEPS, Shop
+from tests.stateful.twins import Twins
+
+__all__ = ["STEPS", "run"]
+
+
+def run(urls: Sequence[str], sequences: int, seed: int) -> None:
+    """Run sequences of steps on all the shops at once; they lose what they hold, save the test users."""
+    how = hypothesis.settings(
+        max_examples=sequences,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    with Twins(urls) as twins:
+        machine = hypothesis.seed(seed)(type("Lockstep", (Shop,), {"twins": twins}))
+        run_state_machine_as_test(machine, settings=how)

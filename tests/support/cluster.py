@@ -1,0 +1,94 @@
+"""A PostgreSQL of the tests' own that can be stopped and started, and whose commits are on disk."""
+
+import contextlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from tests.support.postgres import BINARIES, OWNER
+from tests.support.server import START_SECONDS
+
+
+class Cluster:
+    """A server in a folder that its owner can enter; an acknowledged commit is on disk."""
+
+    def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
+        self._folder, self._log = folder, folder / "server.log"
+        self._settings = settings
+        self._port = _port_of_ours()
+        self._process: subprocess.Popen[bytes] | None = None
+        initialise = self._command("initdb", "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        subprocess.run(initialise, check=True, user=OWNER, cwd=folder, stdout=subprocess.DEVNULL)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://shop@127.0.0.1:{self._port}/{database}"
+
+    def execute(self, statement: str) -> None:
+        """Run a statement that belongs to no database, or to no transaction."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def start(self) -> float:
+        """Start the server and return the moment from which on it takes connections."""
+        settings = [
+            "listen_addresses=127.0.0.1",
+            f"unix_socket_directories={self._folder}",
+            "fsync=on",
+            *self._settings,
+        ]
+        options = ["-p", str(self._port), *(part for setting in settings for part in ("-c", setting))]
+        # A child of ours, not of pg_ctl: one that was killed is gone only when its parent knows.
+        with self._log.open("ab") as log:
+            command = self._command("postgres", *options)
+            self._process = subprocess.Popen(command, user=OWNER, cwd=self._folder, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.url("postgres")):
+                return time.monotonic()
+            time.sleep(0.01)
+        raise AssertionError(self._log.read_text())
+
+    def stop(self, way: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(way)
+            self._process.wait(timeout=START_SECONDS)
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        assert BINARIES
+        return [str(BINARIES / program), "-D", str(self._folder / "data"), *arguments]
+
+
+@contextmanager
+def running(*settings: str) -> Iterator[Cluster]:
+    """Start a cluster of one's own; it is gone without a trace at the end."""
+    assert OWNER
+    # Not below a test's own folder, where the server's user may not enter.
+    folder = Path(tempfile.mkdtemp(prefix="fluent-cart-cluster-"))
+    shutil.chown(folder, OWNER)
+    try:
+        cluster = Cluster(folder, settings)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop(signal.SIGQUIT)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _port_of_ours() -> int:
+    """Return a free port that stays free while nobody listens on it: systems give out only higher ones."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

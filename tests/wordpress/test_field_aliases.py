@@ -1,0 +1,214 @@
+"""The live plugin's names on input (decision 74)."""
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from fluent_cart.enums import BulkActionName
+from fluent_cart.settings import Settings
+from fluent_cart.wordpress.field_aliases import BULK_ACTIONS, NAMES, translated
+from tests.conftest import MakeAddress, MakeCustomer
+from tests.contract.test_permissions import OPERATIONS
+from tests.support.errors import assert_error
+
+
+@pytest.fixture
+def settings(sqlite_settings: Settings) -> Settings:
+    """One database will do: names are read before it is asked."""
+    return sqlite_settings
+
+
+@pytest.fixture
+async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
+    """Customers 1 and 2, of whom customer 1 has the addresses 1 to 3."""
+    for number in (1, 2):
+        await make_customer(email=f"customer{number}@example.com", first_name="Ann", last_name="Lee")
+    for city in ("Rome", "Oslo", "Bonn"):
+        await make_address(1, city=city)
+
+
+class TestTable:
+    def test_is_of_operations(self) -> None:
+        assert set(NAMES) <= {operation for *_, operation in OPERATIONS}
+
+    def test_leaves_additional_info_alone(self) -> None:
+        assert "update_additional_info" not in NAMES
+
+    def test_knows_the_id_of_an_address_alone(self) -> None:
+        assert [operation for operation, names in NAMES.items() if "id" in names] == ["update_address"]
+
+    def test_leads_to_actions_that_there_are(self) -> None:
+        assert set(BULK_ACTIONS.values()) <= set(BulkActionName)
+
+    def test_is_not_in_the_document(self, shared_app: FastAPI) -> None:
+        text = str(shared_app.openapi())
+        for name in ("sort_by", "sort_type", "addressId", "full_name", "new_status", *BULK_ACTIONS):
+            assert name not in text
+
+
+NAME, INACTIVE = {"first_name": "Ann", "last_name": "Lee"}, {"status": "inactive"}
+# Operation, what is sent, and what it stands for.
+READ: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("list_customers", {"sort_by": "ltv"}, {"order_by": "total_spent"}),
+    ("list_customers", {"sort_by": "purchase_count"}, {"order_by": "order_count"}),
+    ("list_customers", {"sort_type": "asc"}, {"order_type": "asc"}),
+    ("export_customers", {"sort_by": "ltv"}, {"order_by": "total_spent"}),
+    ("list_customers", {"sort_by": "email"}, {"order_by": "email"}),
+    ("list_customers", {"sort_by": ["id"]}, {"order_by": ["id"]}),
+    ("list_customers", {"sort_by": "ltv", "order_by": "id"}, {"order_by": "id"}),
+    ("list_customers", {"order_by": "ltv"}, {"order_by": "ltv"}),
+    ("create_customer", {"full_name": "Ann Lee"}, {"first_name": "Ann", "last_name": "Lee"}),
+    ("create_customer", {"full_name": " Ann van  der Lee "}, NAME | {"first_name": "Ann van  der"}),
+    ("create_customer", {"full_name": "Madonna"}, {"first_name": "Madonna", "last_name": ""}),
+    ("create_customer", {"full_name": "Ann Lee", "first_name": "Eve"}, {"first_name": "Eve"}),
+    ("create_customer", {"full_name": "Ann Lee", "last_name": ""}, {"last_name": ""}),
+    ("create_customer", {"full_name": "Ann Lee", "name": "Eve Fox"}, NAME),
+    ("create_customer", {"full_name": 1}, {"first_name": 1}),
+    ("update_customer", {"name": "Ann Lee", "id": 9}, {"first_name": "Ann", "last_name": "Lee"}),
+    ("create_address", {"name": "Ann Lee", "address": {"id": 9}}, {"first_name": "Ann", "last_name": "Lee"}),
+    ("update_address", {"id": 1, "name": "Ann Lee"}, {"address_id": 1, **NAME}),
+    ("update_address", {"id": 1, "address_id": 2}, {"address_id": 2}),
+    ("update_address", {"id": 1, "addressId": 2, "address": {"id": 3}}, {"address_id": 2}),
+    ("delete_address", {"address": {"id": "3"}}, {"address_id": "3"}),
+    ("delete_address", {"address": {"id": "3"}, "address_id": 2}, {"address_id": 2}),
+    ("delete_address", {"address": "3"}, {}),
+    ("delete_address", {"address": {}}, {}),
+    ("delete_address", {"id": 3}, {}),
+    ("make_address_primary", {"addressId": 2, "type": "shipping"}, {"address_id": 2}),
+    ("do_bulk_action", {"action": "delete_customers"}, {"action": "delete"}),
+    ("do_bulk_action", {"action": "export"}, {"action": "export"}),
+    ("do_bulk_action", {"action": ["delete_customers"]}, {"action": ["delete_customers"]}),
+    (
+        "do_bulk_action", {"action": "change_customer_status", "new_status": "active"},
+        {"action": "update_status", "data": {"status": "active"}},
+    ),
+    ("do_bulk_action", {"new_status": "active", "data": INACTIVE}, {"data": INACTIVE}),
+    (
+        "do_bulk_action", {"new_status": "active", "data": {"format": "csv"}},
+        {"data": {"status": "active", "format": "csv"}},
+    ),
+    ("do_bulk_action", {"new_status": "active", "data": []}, {"data": {"status": "active"}}),
+    ("do_bulk_action", {"new_status": "active", "data": "x"}, {"data": "x"}),
+]  # fmt: skip
+CONTRACTS = {
+    "order_by",
+    "order_type",
+    "first_name",
+    "last_name",
+    "address_id",
+    "action",
+    "data",
+    "customer_ids",
+}
+
+
+@pytest.mark.parametrize(("operation", "sent", "expected"), READ)
+def test_what_stands_for_what(operation: str, sent: dict[str, Any], expected: dict[str, Any]) -> None:
+    before = repr(sent)
+    read = translated(sent, NAMES[operation])
+    assert {name: value for name, value in read.items() if name in CONTRACTS} == expected
+    assert repr(sent) == before
+
+
+def test_without_such_names_nothing_is_copied() -> None:
+    sent = {"email": "ann@example.com", "first_name": "Ann"}
+    for operation, names in NAMES.items():
+        if operation != "do_bulk_action":
+            assert translated(sent, names) is sent
+
+
+class TestOverHttp:
+    """As the plugin's own clients send them: JSON, forms and queries with PHP's brackets."""
+
+    async def test_sorting(self, shop: None, viewer: httpx.AsyncClient) -> None:
+        for query in (
+            "sort_by=email&sort_type=asc",
+            "order_by=email&order_type=asc&sort_by=id&sort_type=desc",
+        ):
+            found = (await viewer.get(f"?{query}")).json()["data"]["customers"]
+            assert [each["id"] for each in found] == [1, 2]
+        refused = await viewer.get("?sort_by=password")
+        assert_error(refused, 422, "validation_error")
+        assert list(refused.json()["error"]["details"]) == ["order_by"]
+
+    async def test_names_of_customers(self, shop: None, manager: httpx.AsyncClient) -> None:
+        body = {"full_name": "Full Name Here", "email": "new@example.com", "id": 77}
+        made = (await manager.post("", json=body)).json()["data"]["customer"]
+        assert (made["id"], made["first_name"], made["last_name"]) == (3, "Full Name", "Here")
+        changed = (await manager.put("/3", data={"full_name": "Prince", "id": "1"})).json()["data"][
+            "customer"
+        ]
+        assert (changed["id"], changed["first_name"], changed["last_name"]) == (3, "Prince", "")
+        refused = await manager.put("/3", json={"full_name": {"a": 1}})
+        assert_error(refused, 422, "validation_error")
+
+    async def test_addresses(self, shop: None, manager: httpx.AsyncClient) -> None:
+        body = {
+            "name": "Ann Lee",
+            "email": "a@example.com",
+            "address_1": "1 St",
+            "city": "Ulm",
+            "country": "DE",
+        }
+        made = (await manager.post("/1/address", json=body)).json()["data"]["address"]
+        assert (made["first_name"], made["last_name"]) == ("Ann", "Lee")
+        changed = await manager.put("/1/address", json={"id": made["id"], "name": "Eve", "city": "Kiel"})
+        address = changed.json()["data"]["address"]
+        assert (address["id"], address["first_name"], address["city"]) == (made["id"], "Eve", "Kiel")
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            {"json": {"address": {"id": 2}}},
+            {"params": {"address[id]": 2}},
+            {"data": {"address[id]": "2"}},
+            {"json": {"addressId": "2"}},
+            {"params": {"addressId": 2}, "json": {"query_timestamp": 1}},
+            # The contract's name wins, wherever it is.
+            {"params": {"address_id": 2}, "json": {"address": {"id": 3}, "addressId": 3}},
+        ],
+    )  # fmt: skip
+    async def test_deletion(self, shop: None, manager: httpx.AsyncClient, request_: dict[str, Any]) -> None:
+        answer = await manager.request("DELETE", "/1/address", **request_)
+        assert answer.json() == {"success": True, "message": "Address deleted successfully"}
+        left = (await manager.get("/1/address")).json()["data"]["addresses"]
+        assert [each["id"] for each in left] == [1, 3]
+
+    async def test_the_primary_address(self, shop: None, manager: httpx.AsyncClient) -> None:
+        answer = await manager.post("/1/address/make-primary", json={"addressId": 2, "type": "billing"})
+        assert answer.json()["data"]["address"]["id"] == 2
+
+    async def test_bulk_actions(self, shop: None, manager: httpx.AsyncClient) -> None:
+        body = {"action": "change_customer_status", "customer_ids": ["1", "2"], "new_status": "inactive"}
+        assert (await manager.post("/do-bulk-action", json=body)).json()["data"]["processed"] == 2
+        assert (await manager.get("/1")).json()["data"]["customer"]["status"] == "inactive"
+        form = {"action": "delete_customers", "customer_ids[0]": "2"}
+        assert (await manager.post("/do-bulk-action", data=form)).json()["data"]["processed"] == 1
+        assert_error(await manager.get("/2"), 404, "customer_not_found")
+        refused = await manager.post("/do-bulk-action", json=body | {"new_status": "gone"})
+        assert list(refused.json()["error"]["details"]) == ["data.status"]
+
+    async def test_additional_info_is_the_callers_own(self, shop: None, manager: httpx.AsyncClient) -> None:
+        info = {
+            "id": 1,
+            "name": "A B",
+            "full_name": "C D",
+            "address": {"id": 2},
+            "labels": [1],
+            "new_status": "x",
+        }
+        answer = await manager.put("/1/additional-info?name=query&addressId=1", json=info)
+        assert answer.json()["data"]["customer"]["additional_info"] == info
+        customer = (await manager.get("/1")).json()["data"]["customer"]
+        assert (customer["first_name"], customer["last_name"]) == ("Ann", "Lee")
+
+    async def test_a_repeated_request_is_the_same_by_any_name(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
+        key = {"Idempotency-Key": "k"}
+        for body in ({"addressId": 2}, {"address_id": 2}, {"address": {"id": "2"}}):
+            answer = await manager.post("/1/address/make-primary", json=body, headers=key)
+            assert answer.json()["data"]["address"]["id"] == 2
+        assert answer.headers["idempotency-replayed"] == "true"
