@@ -27,6 +27,7 @@ from tests.conftest import rows
 from tests.support import postgres
 
 HELD = f"all {len(INVARIANTS)} rules hold."
+DEMO = "3 users, 1 application passwords, 39 customers, 40 customer addresses, 62 orders"
 SHOP = "sqlite:///fluent-cart.db"
 on_postgres = pytest.mark.skipif(
     not postgres.AVAILABLE or shutil.which("pg_dump") is None, reason="no PostgreSQL, or no pg_dump"
@@ -113,7 +114,8 @@ class TestWhileWriting:
         use(target)
         restored = run("restore", "shop.backup")
         assert (restored.code, restored.err) == (0, "")
-        assert restored.out.endswith(f" is restored; {HELD}\n")
+        assert " is restored: " in restored.out
+        assert restored.out.endswith(f" orders; {HELD}\n")
         found = emails(target)
         assert found[: len(before)] == before
         assert found == writer.acknowledged[: len(found)]
@@ -144,7 +146,7 @@ class TestWhileWriting:
 
 class TestBackup:
     def test_is_one_file_for_its_owner_alone(self, demo_shop: Path, folder: Path, run: Run) -> None:
-        assert run("backup", "shop.backup") == printed(f"{SHOP} is backed up in shop.backup.\n")
+        assert run("backup", "shop.backup") == printed(f"{SHOP} is backed up in shop.backup: {DEMO}.\n")
         assert names(folder) == ["fluent-cart.db", "shop.backup"]
         assert stat.S_IMODE((folder / "shop.backup").stat().st_mode) == 0o600
 
@@ -170,13 +172,46 @@ class TestBackup:
         )
         assert names(folder) == []
 
-    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".lock"])
+    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal", ".lock"])
     def test_never_overwrites_the_shop(self, demo_shop: Path, folder: Path, run: Run, suffix: str) -> None:
         before = demo_shop.read_bytes()
         assert run("backup", f"fluent-cart.db{suffix}") == complained(
             f"fluent-cart.db{suffix} belongs to the shop itself: choose another file"
         )
         assert (demo_shop.read_bytes(), names(folder)) == (before, ["fluent-cart.db"])
+
+    @pytest.mark.parametrize("command", ["backup", "export"])
+    @pytest.mark.parametrize(
+        "way",
+        ["../here/fluent-cart.db", "linked/fluent-cart.db", "link", "hard", "../here/fluent-cart.db-wal"],
+    )
+    def test_never_overwrites_the_shop_under_another_name(
+        self, demo_shop: Path, folder: Path, run: Run, command: str, way: str
+    ) -> None:
+        (folder / "linked").symlink_to(folder, target_is_directory=True)
+        (folder / "link").symlink_to(demo_shop)
+        os.link(demo_shop, folder / "hard")
+        before = (demo_shop.read_bytes(), demo_shop.stat().st_ino, names(folder))
+        assert run(command, way) == complained(f"{way} belongs to the shop itself: choose another file")
+        assert (demo_shop.read_bytes(), demo_shop.stat().st_ino, names(folder)) == before
+
+    def test_of_a_linked_shop_never_overwrites_what_the_link_points_to(
+        self, demo_shop: Path, folder: Path, run: Run
+    ) -> None:
+        (folder / "data").mkdir()
+        demo_shop.rename(folder / "data" / "real.db")
+        demo_shop.symlink_to(folder / "data" / "real.db")
+        for suffix in ("", "-wal"):
+            assert run("backup", f"data/real.db{suffix}") == complained(
+                f"data/real.db{suffix} belongs to the shop itself: choose another file"
+            )
+
+    def test_of_an_empty_file_is_refused(self, folder: Path, run: Run) -> None:
+        (folder / "fluent-cart.db").touch()
+        assert run("backup", "shop.backup") == complained(
+            "There is no shop in fluent-cart.db: it has no table alembic_version"
+        )
+        assert names(folder) == ["fluent-cart.db"]
 
     def test_needs_a_folder_that_exists(self, demo_shop: Path, run: Run) -> None:
         failed = run("backup", "nowhere/shop.backup")
@@ -200,7 +235,7 @@ class TestRestore:
         return Path(shutil.copy(demo_file, folder / "shop.backup"))
 
     def test_makes_a_shop(self, backup: Path, folder: Path, run: Run) -> None:
-        assert run("restore", "shop.backup") == printed(f"{SHOP} is restored; {HELD}\n")
+        assert run("restore", "shop.backup") == printed(f"{SHOP} is restored: {DEMO}; {HELD}\n")
         assert names(folder) == ["fluent-cart.db", "shop.backup"]
         assert len(emails(SHOP)) == 39
 
@@ -254,6 +289,31 @@ class TestRestore:
                 "shop.backup cannot be read as a SQLite database: file is not a database",
             ),
             (damage, "shop.backup is damaged: "),
+            (lambda path: path.write_bytes(b""), "shop.backup is empty: there is no shop in it"),
+            (
+                lambda path: path.write_bytes(b"\n"),
+                "shop.backup cannot be read as a SQLite database: file is not a database",
+            ),
+            (
+                lambda path: path.write_bytes(b"PGDMP" + bytes(100)),
+                "shop.backup is of PostgreSQL: restore it there, then move it with: fluent-cart copy",
+            ),
+            (
+                lambda path: other_program(path),
+                "There is no shop in shop.backup: it has no table alembic_version",
+            ),
+            (
+                lambda path: execute(path, "DROP TABLE alembic_version"),
+                "There is no shop in shop.backup: it has no table alembic_version",
+            ),
+            (
+                lambda path: execute(path, "DELETE FROM alembic_version"),
+                "There is no shop in shop.backup: its table alembic_version is empty",
+            ),
+            (
+                lambda path: execute(path, "ALTER TABLE orders RENAME TO old_orders"),
+                "There is no shop in shop.backup: it has no table orders",
+            ),
             (lambda path: set_revision(path, "from-the-future"), "Can't locate revision identified by "),
             (
                 lambda path: execute(path, "UPDATE customers SET total_spent = 1 WHERE id = 1"),
@@ -278,6 +338,12 @@ def execute(path: Path, statement: str) -> None:
     connection.execute(statement)
     connection.commit()
     connection.close()
+
+
+def other_program(path: Path) -> None:
+    """Make a database of another program, which is sound."""
+    path.unlink()
+    execute(path, "CREATE TABLE users (id INTEGER PRIMARY KEY)")
 
 
 def set_revision(path: Path, revision: str) -> None:
@@ -309,12 +375,35 @@ class TestOnPostgresql:
     ) -> None:
         use(SHOP)
         assert run("restore", "shop.backup") == complained(
-            "shop.backup cannot be read as a SQLite database: file is not a database"
+            "shop.backup is of PostgreSQL: restore it there, then move it with: fluent-cart copy"
         )
         use(empty_postgres)
-        refused = run("restore", str(demo_file))
+        assert run("restore", str(demo_file)) == complained(
+            f"{demo_file} is of SQLite: restore it into a file, then move it with: fluent-cart copy"
+        )
+
+    def test_refuses_what_is_no_shop_and_leaves_the_database_empty(
+        self, empty_postgres: str, folder: Path, run: Run, use: Callable[[str], None]
+    ) -> None:
+        with psycopg.connect(empty_postgres) as connection:
+            connection.execute("CREATE TABLE users (id integer)")
+        program = shutil.which("pg_dump")
+        assert program
+        subprocess.run([program, "--format=custom", "--file=other.backup", empty_postgres], check=True)
+        with psycopg.connect(empty_postgres) as connection:
+            connection.execute("DROP TABLE users")
+        (folder / "empty.backup").touch()
+        (folder / "text.backup").write_text("no archive at all")
+        use(empty_postgres)
+        assert run("restore", "other.backup") == complained(
+            "There is no shop in other.backup: it has no table alembic_version"
+        )
+        assert run("restore", "empty.backup") == complained("empty.backup is empty: there is no shop in it")
+        refused = run("restore", "text.backup")
         assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
         assert "archive" in refused.err
+        with psycopg.connect(empty_postgres) as connection:
+            assert not connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchall()
 
     def test_says_what_is_missing(self, backup: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shutil, "which", lambda _program: None)

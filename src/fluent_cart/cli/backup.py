@@ -25,10 +25,10 @@ def backup(
     runner.require_database(settings)
     with Bar() as bar:
         bar.show("backup")
-        backups.back_up(settings.database_url, file)
+        counts = backups.back_up(settings.database_url, file)
     database = describe(settings.database_url)
-    told = {"database": database, "file": str(file), "bytes": file.stat().st_size}
-    tell(f"{database} is backed up in {file}.", told, as_json=as_json)
+    told = {"database": database, "file": str(file), "bytes": file.stat().st_size, "rows": counts}
+    tell(f"{database} is backed up in {file}: {_in_words(counts)}.", told, as_json=as_json)
 
 
 def restore(
@@ -46,8 +46,13 @@ def restore(
         migrations.upgrade(restored_url)
         with connect(restored_url) as connection:
             violations = invariants.find_violations(connection)
+            counts = backups.count_rows(connection)
         if violations:
             raise CommandError(f"The shop in {file} breaks a rule: {next(iter(violations))}")
     database, rules = describe(url), len(invariants.INVARIANTS)
-    told = {"database": database, "file": str(file), "rules": rules}
-    tell(f"{database} is restored; all {rules} rules hold.", told, as_json=as_json)
+    told = {"database": database, "file": str(file), "rules": rules, "rows": counts}
+    tell(f"{database} is restored: {_in_words(counts)}; all {rules} rules hold.", told, as_json=as_json)
+
+
+def _in_words(counts: backups.Counts) -> str:
+    return ", ".join(f"{number} {table.replace('_', ' ')}" for table, number in counts.items())

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import CommandError
 from fluent_cart.cli.progress import Bar
-from fluent_cart.database.backup import written_beside
+from fluent_cart.database.backup import require_foreign, written_beside
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
 from fluent_cart.formats.row_writer import Pieces
 from fluent_cart.schemas.customers import CustomerExportQuery
@@ -96,5 +96,6 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     else:
+        require_foreign(Path(file), session.read_settings().database_url)
         with written_beside(Path(file)) as unfinished, unfinished.open("wb") as stream:
             yield stream

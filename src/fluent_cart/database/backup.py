@@ -5,37 +5,64 @@ its place, checked, and only then put there: what is in place is whole, whatever
 """
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
 
-from sqlalchemy import URL, inspect, make_url
+from sqlalchemy import URL, Connection, func, inspect, make_url, select, table
 
-from fluent_cart.database import connect, is_on_server
+from fluent_cart.database import connect, describe, is_on_server
 
-SIDE_FILES = ("", "-wal", "-shm", ".lock")
+SIDE_FILES = ("", "-wal", "-shm", "-journal", ".lock")
+# Every shop has these, from the first version on.
+VERSION = "alembic_version"
+SHOP_TABLES = ("users", "application_passwords", "customers", "customer_addresses", "orders")
+_MOVE = "fluent-cart copy"
+_SQLITE, _POSTGRESQL = b"SQLite format 3\0", b"PGDMP"
+_COPY = re.compile(rb'COPY (?:\w+\.)?"?(\w+)"? \(.*\) FROM stdin;')
+
+# How many rows of each table of SHOP_TABLES a backup has.
+Counts = Mapping[str, int]
 
 
 class BackupError(Exception):
     """The shop cannot be backed up or restored; the text says why."""
 
 
-def back_up(url: str, file: Path) -> None:
-    """Write the shop at ``url`` into ``file``, in place of an older backup: one state, and durable."""
+def back_up(url: str, file: Path) -> Counts:
+    """Write the shop at ``url`` into ``file``, in place of an older backup: one state, and durable.
+
+    Return what the file holds.
+    """
+    require_foreign(file, url)
     with written_beside(file) as unfinished:
         if is_on_server(url):
             _run("pg_dump", "--format=custom", f"--file={unfinished}", "--dbname", url=url)
-            # Reads all of it, as a restoration would.
-            _run("pg_restore", f"--file={os.devnull}", str(unfinished))
-        else:
-            shop = _path(url)
-            if file.absolute() in _own_files(shop):
-                raise BackupError(f"{file} belongs to the shop itself: choose another file")
-            _copy(shop, unfinished)
+            return _counted_archive(unfinished, describe(url))
+        return _copy(_path(url), unfinished)
+
+
+def require_foreign(file: Path, url: str) -> None:
+    """Raise ``BackupError`` if ``file`` is the shop itself, or one of the files beside it."""
+    if is_on_server(url):
+        return
+    shop = _path(url)
+    # SQLite keeps its own files beside what a link points to.
+    for own in (*_own_files(shop.absolute()), *_own_files(shop.resolve())):
+        if file.resolve() == own.resolve() or (file.exists() and own.exists() and file.samefile(own)):
+            raise BackupError(f"{file} belongs to the shop itself: choose another file")
+
+
+def count_rows(connection: Connection) -> Counts:
+    """Return what a shop holds."""
+    return {
+        name: connection.scalar(select(func.count()).select_from(table(name))) or 0 for name in SHOP_TABLES
+    }
 
 
 @contextmanager
@@ -44,8 +71,7 @@ def restored(file: Path, url: str, *, replace: bool = False) -> Iterator[str]:
 
     A shop at ``url`` is an error unless it is to be replaced, which nothing that uses it may see.
     """
-    if not file.is_file():
-        raise BackupError(f"There is no file {file}")
+    _require_backup(file, url)
     if is_on_server(url):
         if replace:
             raise BackupError("On PostgreSQL no shop is replaced: restore into a new, empty database")
@@ -93,8 +119,38 @@ def _own_files(shop: Path) -> list[Path]:
     return [shop.absolute().with_name(shop.name + suffix) for suffix in SIDE_FILES]
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a database, which may be written meanwhile, and check the copy."""
+def _require_backup(file: Path, url: str) -> None:
+    """Raise ``BackupError`` if ``file`` can be seen to be no backup of the kind of database at ``url``."""
+    if not file.is_file():
+        raise BackupError(f"There is no file {file}")
+    with file.open("rb") as content:
+        beginning = content.read(len(_SQLITE))
+    if not beginning:
+        raise BackupError(f"{file} is empty: there is no shop in it")
+    if is_on_server(url):
+        if beginning == _SQLITE:
+            raise BackupError(f"{file} is of SQLite: restore it into a file, then move it with: {_MOVE}")
+    elif beginning.startswith(_POSTGRESQL):
+        raise BackupError(f"{file} is of PostgreSQL: restore it there, then move it with: {_MOVE}")
+    elif beginning != _SQLITE:
+        # SQLite itself takes a file of one byte for a new database.
+        raise BackupError(f"{file} cannot be read as a SQLite database: file is not a database")
+
+
+def _require_tables(found: Collection[str], source: Path | str) -> None:
+    if missing := [name for name in (VERSION, *SHOP_TABLES) if name not in found]:
+        raise BackupError(f"There is no shop in {source}: it has no table {missing[0]}")
+
+
+def _require_version(counts: Counts, source: Path | str) -> Counts:
+    """Return the counts of a shop's tables; without a version no migration could start from it."""
+    if not counts[VERSION]:
+        raise BackupError(f"There is no shop in {source}: its table {VERSION} is empty")
+    return {name: counts[name] for name in SHOP_TABLES}
+
+
+def _copy(source: Path, target: Path) -> Counts:
+    """Copy a shop, which may be written meanwhile, check the copy and return what it holds."""
     try:
         # Not read-only, which would leave the files beside it that every reader of a log needs.
         with (
@@ -108,6 +164,13 @@ def _copy(source: Path, target: Path) -> None:
             (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
                 raise BackupError(f"{source} is damaged: {found.splitlines()[-1]}")
+            names = copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            _require_tables({name for (name,) in names}, source)
+            counts = {
+                name: copy.execute(f"SELECT count(*) FROM {name}").fetchone()[0]  # noqa: S608  # names of ours
+                for name in (VERSION, *SHOP_TABLES)
+            }
+            return _require_version(counts, source)
     except sqlite3.DatabaseError as error:
         raise BackupError(f"{source} cannot be read as a SQLite database: {error}") from None
 
@@ -128,21 +191,48 @@ def _restore_to_server(file: Path, url: str) -> None:
         tables = inspect(connection).get_table_names()
     if tables:
         raise BackupError(f"The database is not empty: it has a table {tables[0]}")
+    # Before anything is written: the database that is restored into stays empty.
+    _counted_archive(file, file)
     _run("pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges",
          "--no-comments", str(file), "--dbname", url=url)  # fmt: skip
 
 
+def _counted_archive(archive: Path, source: Path | str) -> Counts:
+    """Read all of an archive of ``pg_dump``, as a restoration would, and return what it holds."""
+    counts, current = dict[str, int](), ""
+    with TemporaryFile() as complaints:
+        command = [_program("pg_restore"), "--file=-", str(archive)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as running:  # noqa: S603
+            for line in running.stdout or ():
+                if current and line == b"\\.\n":
+                    current = ""
+                elif current:
+                    counts[current] += 1
+                elif found := _COPY.match(line):
+                    current = found[1].decode()
+                    counts[current] = 0
+        if running.returncode:
+            complaints.seek(0)
+            text = complaints.read().decode(errors="replace").strip()
+            raise BackupError((text or "pg_restore failed").splitlines()[0])
+    _require_tables(counts, source)
+    return _require_version(counts, source)
+
+
 def _run(program: str, *arguments: str, url: str | None = None) -> None:
     """Run one of PostgreSQL's programs; the last of ``arguments`` may be an option whose value is ``url``."""
-    found = shutil.which(program)
-    if not found:
-        raise BackupError(
-            f"{program} is needed, but not installed: it is one of PostgreSQL's client programs"
-        )
     address = [_without_password(make_url(url))] if url else []
-    done = subprocess.run([found, *arguments, *address], capture_output=True, text=True, check=False)  # noqa: S603
+    command = [_program(program), *arguments, *address]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
     if done.returncode:
         raise BackupError((done.stderr.strip() or f"{program} failed").splitlines()[0])
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if not found:
+        raise BackupError(f"{name} is needed, but not installed: it is one of PostgreSQL's client programs")
+    return found
 
 
 def _without_password(url: URL) -> str:
