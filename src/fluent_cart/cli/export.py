@@ -96,6 +96,6 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     else:
-        require_foreign(Path(file), session.read_settings().database_url)
+        require_foreign(Path(file), runner.read_settings().database_url)
         with written_beside(Path(file)) as unfinished, unfinished.open("wb") as stream:
             yield stream
