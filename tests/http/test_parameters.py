@@ -3,8 +3,9 @@
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from fastapi import Request
 
-from fluent_cart.http.parameters import _without_page
+from fluent_cart.http.parameters import _without_page, page_headers
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,13 @@ def test_a_page_is_taken_out_of_any_query_in_the_same_way(query: str) -> None:
     """A query in which nothing is encoded takes a shorter way."""
     sent = parse_qsl(query, keep_blank_values=True)
     assert _without_page(query) == urlencode([(name, value) for name, value in sent if name != "page"])
+
+
+def test_link_header_that_proxies_cannot_read_is_left_out() -> None:
+    scope = {
+        "type": "http", "method": "GET", "scheme": "http", "path": "/x", "headers": [(b"host", b"shop")],
+        "query_string": b"search=" + b"x" * 3000,
+    }  # fmt: skip
+    assert page_headers(Request(scope), 2, 10, 1000).keys() == {"X-WP-Total", "X-WP-TotalPages"}
+    short = {**scope, "query_string": b"search=" + b"x" * 1000}
+    assert "Link" in page_headers(Request(short), 2, 10, 1000)

@@ -1,6 +1,7 @@
 """Connections whose peers are slow, stuck or hostile, on a real socket; and those of everybody else."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -494,3 +495,144 @@ class TestShutdown:
         for connection in tuple(connections):
             connection.shutdown()
         assert await peer.rest() == b""
+
+
+OFFERS = (
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+    b"Connection: upgrade\r\nUpgrade: websocket\r\n",
+    b"Upgrade: TLS/1.0\r\nConnection: keep-alive, Upgrade\r\n",
+)
+FRAMED = {
+    b"Content-Length: 5\r\n": b"hello",
+    b"Transfer-Encoding: chunked\r\n": b"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nA: b\r\n\r\n",
+}
+
+
+class TestUpgrade:
+    @pytest.mark.parametrize("offer", OFFERS)
+    @pytest.mark.parametrize("framing", FRAMED)
+    @pytest.mark.parametrize("pieces", [1, 2, 100])
+    async def test_body_of_a_request_that_offers_an_upgrade_is_read(
+        self, site: Site, offer: bytes, framing: bytes, pieces: int
+    ) -> None:
+        head = b"PUT /up HTTP/1.1\r\nHost: x\r\n" + offer + framing + b"\r\n"
+        peer = await site.connect()
+        sent = head + FRAMED[framing]
+        parts = {1: [sent], 2: [head, FRAMED[framing]], 100: [sent[i : i + 1] for i in range(len(sent))]}
+        for part in parts[pieces]:
+            peer.writer.write(part)
+            await settle()
+        assert (await peer.until(b"hello")).endswith(b"\r\n\r\n/up hello")
+        peer.writer.write(b"GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await peer.rest()).endswith(b"\r\n\r\n/next ")
+
+    @pytest.mark.parametrize("offer", OFFERS)
+    async def test_body_that_looks_like_a_request_is_not_run(self, site: Site, offer: bytes) -> None:
+        inner = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n"
+        head = b"POST /outer HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (offer, len(inner))
+        peer = await site.connect(head)
+        await settle()
+        peer.writer.write(inner + b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answered = await peer.rest()
+        assert answered.count(b"HTTP/1.1 200") == 2
+        assert b"/outer " + inner in answered
+        assert answered.endswith(b"/last ")
+
+    @pytest.mark.parametrize("offer", OFFERS)
+    async def test_upgrade_without_a_body_is_ignored(self, site: Site, offer: bytes) -> None:
+        request = b"GET /%b HTTP/1.1\r\nHost: x\r\n" + offer + b"\r\n"
+        last = b"GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        answered = await site.ask(request % b"a" + last)
+        assert answered.count(b"HTTP/1.1 200") == 2
+        assert b"101" not in answered
+
+    async def test_connect_is_rejected(self, site: Site) -> None:
+        answered = await site.ask(b"CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\nhello")
+        assert answered.startswith(b"HTTP/1.1 400 ")
+
+
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class TestTrailers:
+    async def test_trailer_fields_do_not_become_headers(self, site: Site) -> None:
+        seen: list[Any] = []
+        original = site.application.__class__.__call__
+
+        async def spy(self: Application, scope: Any, receive: Any, send: Send) -> None:
+            await original(self, scope, receive, send)
+            seen.append(dict(scope["headers"]))
+
+        Application.__call__ = spy  # type: ignore[method-assign]  # restored below
+        try:
+            peer = await site.connect(CHUNKED + b"2\r\n{}\r\n0\r\nAuthorization: Basic x\r\nHost: y\r\n\r\n")
+            await peer.until(b"/a {}")
+        finally:
+            Application.__call__ = original  # type: ignore[method-assign]  # as it was
+        assert seen == [{b"host": b"x", b"transfer-encoding": b"chunked"}]
+
+    async def test_too_many_trailer_fields_are_rejected(self, site: Site) -> None:
+        answered = await site.ask(CHUNKED + b"0\r\n" + b"a:b\r\n" * 1000)
+        assert answered.startswith(b"HTTP/1.1 431 ")
+
+    @pytest.mark.parametrize("endless", [b"0\r\na:" + b"x" * 200_000, b"1;" + b"x" * 200_000])
+    async def test_endless_framing_is_rejected(self, site: Site, endless: bytes) -> None:
+        answered = await site.ask(CHUNKED + endless)
+        assert answered.startswith(b"HTTP/1.1 4")
+
+    async def test_body_in_chunks_of_one_byte_is_read(self, site: Site) -> None:
+        peer = await site.connect(CHUNKED + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n")
+        assert (await peer.until(b"x" * 100_000)).startswith(b"HTTP/1.1 200 ")
+
+
+class TestFields:
+    @pytest.mark.parametrize(
+        ("head", "status"),
+        [
+            (b"GET /a HTTP/1.1\r\n", b"400"),
+            (b"GET /a HTTP/1.1\r\nHost: x\r\nHost: x\r\n", b"400"),
+            (b"GET /a HTTP/1.0\r\nHost: x\r\nHost: y\r\n", b"400"),
+            (b"GET /a HTTP/1.0\r\n", b"200"),
+            (b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"200"),
+            (b"GET /a HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 200, b"431"),
+        ],
+    )
+    async def test_hosts_and_number_of_fields(self, site: Site, head: bytes, status: bytes) -> None:
+        answered = await site.ask(head + b"\r\n")
+        assert answered.startswith(b"HTTP/1.1 " + status)
+
+    async def test_http_1_0_gets_no_interim_response(self, site: Site) -> None:
+        head = b"POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+        peer = await site.connect(head)
+        await settle()
+        peer.writer.write(b"{}")
+        assert (await peer.rest()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_closed_connection_is_freed_without_garbage_collection(site: Site) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        await site.ask(b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        peer = await site.connect(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        await peer.until(b"/a ")
+        peer.writer.transport.abort()
+        await until(lambda: not connections)
+        await settle()
+        assert [each for each in gc.get_objects() if isinstance(each, Protocol)] == []
+    finally:
+        gc.enable()
+
+
+async def test_ipv4_peer_of_a_socket_for_both_families_has_its_ipv4_address(site: Site) -> None:
+    class Transport(asyncio.Transport):
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            return ("::ffff:127.0.0.1", 5) if name == "peername" else default
+
+    config = uvicorn.Config(site.application, log_config=None)
+    config.load()
+    protocol = Protocol(config=config, server_state=ServerState(), app_state={})
+    protocol.connection_made(Transport())
+    connections.discard(protocol)
+    assert protocol.client is not None
+    assert protocol.client[0] == "127.0.0.1"

@@ -120,7 +120,7 @@ class TestMethods:
         )
         assert answer.json()["data"]["customer"]["first_name"] == "Ann"
 
-    @pytest.mark.parametrize("override", ["", "POST", "TRACE", "CONNECT", "x", "%00"])
+    @pytest.mark.parametrize("override", ["", "POST", "HEAD", "TRACE", "CONNECT", "x", "%00"])
     async def test_other_methods_are_not_meant(
         self, shop: None, manager: httpx.AsyncClient, override: str
     ) -> None:
@@ -229,3 +229,28 @@ async def test_what_is_not_http_passes_unchanged(shared_app: FastAPI) -> None:
     for middleware in (WordPressMiddleware, RequestIdMiddleware):
         await middleware(inner)(lifespan, receive, send)
     assert seen == [lifespan, lifespan]
+
+
+class TestControlCharacters:
+    @pytest.mark.parametrize("character", ["%0A", "%0D", "%00", "%7F", "%1F", "%09"])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            f"{PREFIX}", f"{PREFIX}/1/orders", f"{PREFIX}/1/address", "/docs", "/healthz", "/wp-json", "/metrics",
+        ],
+    )  # fmt: skip
+    async def test_path_with_a_control_character_at_its_end_is_not_found(
+        self, manager: httpx.AsyncClient, path: str, character: str
+    ) -> None:
+        answer = await manager.get(f"http://testserver{path}{character}?per_page=1")
+        assert_error(answer, 404, "rest_no_route")
+
+    @pytest.mark.parametrize("name", ["attachable-user", "export", "1"])
+    async def test_name_with_a_line_feed_at_its_end_is_no_customer_id(
+        self, manager: httpx.AsyncClient, name: str
+    ) -> None:
+        assert_error(await manager.get(f"/{name}%0A"), 422, "validation_error")
+
+    async def test_rest_route_with_a_line_feed_is_not_found(self, manager: httpx.AsyncClient) -> None:
+        answer = await manager.get("http://testserver/?rest_route=/fluent-cart/v2/customers%0A&per_page=1")
+        assert_error(answer, 404, "rest_no_route")

@@ -22,7 +22,13 @@ NO_CACHE = (b"cache-control", b"no-store, private")
 _random = random.Random()  # noqa: S311
 # The template of a route that is none: whatever strangers ask for is one.
 NO_ROUTE = "none"
+# A value with one of these would end the header, so uvicorn does not send it.
+_UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class InvalidHeader(Exception):
+    """A header of a response has a control character in its value."""
 
 
 class RequestIdMiddleware:
@@ -50,7 +56,6 @@ class RequestIdMiddleware:
         async def send_with_headers(message: Message) -> None:
             nonlocal status, size
             if message["type"] == "http.response.start":
-                status = message["status"]
                 headers = message["headers"]
                 headers += (
                     (b"x-request-id", request_id.encode()),
@@ -60,6 +65,10 @@ class RequestIdMiddleware:
                 )
                 if all(name != b"cache-control" for name, _ in headers):
                     headers.append(NO_CACHE)
+                if _UNSENDABLE.search(b"".join([value for _, value in headers])):
+                    # Before the server has begun to answer, so that this error can be answered.
+                    raise InvalidHeader
+                status = message["status"]
             else:
                 size += len(message.get("body", b""))
             await send(message)

@@ -1,6 +1,8 @@
 """HTTP/1.1 as uvicorn speaks it, to peers that may be slow, stuck or hostile.
 
-- A head has 10 seconds and 64 KiB, a body 15 seconds, and an answer must be read: else the connection ends.
+- A head has 10 seconds, 64 KiB and 200 fields, a body 15 seconds, and an answer must be read: else the
+  connection ends. What frames a body (chunk sizes, extensions, trailers) has a limit, too.
+- An offer to upgrade is ignored (RFC 9110, 7.8). Trailer fields are read and discarded (RFC 9110, 6.5.1).
 - What is refused here is answered as everything else is: in the envelope, with a request id (decision 4).
 - The head and the body of an answer go out in one write.
 - What still comes in after an answer that ends the connection is thrown away for a while: a reset would
@@ -15,14 +17,20 @@ from enum import Enum, auto
 from typing import Any, ClassVar
 from uuid import uuid4
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from fluent_cart.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimeout
 from fluent_cart.http.error_handlers import error_response
 from fluent_cart.http.request_id import HEADER
 from fluent_cart.observability import metrics
+from fluent_cart.observability.client_address import plain_address
 
 MAX_HEAD_BYTES = 64 * 1024
+# Apache takes 100. Each field costs a hundred bytes of memory, however short it is.
+MAX_HEAD_FIELDS = 200
+# Bytes that frame each byte of a body. A chunk of one byte has five of them.
+MAX_FRAMING_PER_BYTE = 8
 
 # Every connection of this process, until it is lost.
 connections: set["Protocol"] = set()
@@ -56,6 +64,13 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         # What came of a head that is not complete yet.
         self._head_bytes = 0
+        # Of the current request: fields of head and trailers, bytes of the body, bytes that frame the body.
+        self._fields = 0
+        self._body_bytes = 0
+        self._framing_bytes = 0
+        # The request offers an upgrade, so its parser would skip the body: see ``_continue_without_upgrade``.
+        self._offers_upgrade = False
+        self._is_resuming = False
         # After an error nothing more is read; once the peer is told, only its leaving is awaited.
         self._deaf = False
         self._refused = False
@@ -67,11 +82,18 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if self.client:
+            # On a socket for both families, IPv4 peers have addresses such as ::ffff:127.0.0.1.
+            self.client = plain_address(self.client[0]), self.client[1]
         connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         connections.discard(self)
         super().connection_lost(exc)
+        # Else both objects would refer to each other until a full garbage collection, which is rare.
+        for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and isinstance(cycle.transport, _Answer):
+                cycle.transport.detach()
 
     @property
     def is_busy(self) -> bool:
@@ -85,28 +107,106 @@ class Protocol(HttpToolsProtocol):
             return
         if self._deaf:
             return
-        super().data_received(data)
+        received = self._body_bytes
+        self._feed(data)
         if self._is_in_head():
             # Counts the end of an earlier request, if that came in the same piece: hence twice the limit.
             self._head_bytes += len(data)
             if self._head_bytes > 2 * MAX_HEAD_BYTES:
                 self._refuse(HeadersTooLarge())
-        elif self._head_bytes:
-            self._head_bytes = 0
+            return
+        self._head_bytes = 0
+        if self.cycle is not None and self.cycle.more_body:
+            self._framing_bytes += len(data) - max(self._body_bytes - received, 0)
+            if self._framing_bytes > 2 * MAX_HEAD_BYTES + MAX_FRAMING_PER_BYTE * self._body_bytes:
+                self._refuse(HeadersTooLarge())
+
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            (read,) = upgrade.args
+            if self._continue_without_upgrade() and read < len(data):
+                self._feed(data[read:])
+        except httptools.HttpParserError:
+            self._refuse(InvalidRequest())
+
+    def _continue_without_upgrade(self) -> bool:
+        """Go on with a parser that knows how long the body is, but not of the upgrade; return whether it can.
+
+        httptools stops at the end of a head that offers an upgrade, and takes the body for another protocol.
+        A new parser reads a head with the framing of the request and nothing else.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(InvalidRequest())
+            return False
+        framing = [
+            b"%b: %b\r\n" % field
+            for field in self.headers
+            if field[0] in (b"content-length", b"transfer-encoding")
+        ]
+        connection = b"" if self.cycle.keep_alive else b"connection: close\r\n"
+        version = self.parser.get_http_version().encode()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._offers_upgrade, self._is_resuming = False, True
+        self.parser.feed_data(b"POST / HTTP/%b\r\n%b%b\r\n" % (version, b"".join(framing), connection))
+        return True
+
+    def on_message_begin(self) -> None:
+        if not self._is_resuming:
+            self._body_bytes = self._framing_bytes = self._fields = 0
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._is_resuming:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_resuming:
+            return
+        self._fields += 1
+        if self._fields > MAX_HEAD_FIELDS:
+            self._refuse(HeadersTooLarge())
+            raise HeadersTooLarge  # the parser's way to be stopped
+        # A trailer must not become a header: no proxy has looked at the trailer, and it could sign in.
+        if self._is_in_head():
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._offers_upgrade:
+            super().on_message_complete()
 
     def on_headers_complete(self) -> None:
+        if self._is_resuming:
+            self._is_resuming = False
+            return
+        self._require_host()
         # A head that came in one piece is no longer than that.
         if self._head_bytes and self._head_size() > MAX_HEAD_BYTES:
             self._refuse(HeadersTooLarge())
             raise HeadersTooLarge  # the parser's way to be stopped
+        self._offers_upgrade = self.parser.should_upgrade()
+        if self.parser.get_http_version() == "1.0":
+            # Clients of HTTP/1.0 do not know interim responses (RFC 9110, 10.1.1).
+            self.expect_100_continue = False
         super().on_headers_complete()
         answer = _Answer(self.transport, self.on_response_complete, self._close)
         self.cycle.transport, self.cycle.on_response = answer, answer.done  # type: ignore[assignment]
         if self._shutting_down:
             self.cycle.keep_alive = False
 
-    def send_400_response(self, _msg: str) -> None:
-        self._refuse(InvalidRequest())
+    def _require_host(self) -> None:
+        """Refuse a request with several hosts, and one of HTTP/1.1 without a host (RFC 9112, 3.2)."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._refuse(InvalidRequest())
+            raise InvalidRequest  # the parser's way to be stopped
 
     def shutdown(self) -> None:
         """Close the connection when what it asks is answered; a new one may have a request on its way."""
@@ -204,6 +304,10 @@ class Protocol(HttpToolsProtocol):
         return b"%b%b\r\n%b" % (STATUS_LINE[response.status_code], lines, bytes(response.body))
 
 
+def _do_nothing() -> None:
+    pass
+
+
 class _Answer:
     """The transport as an answer sees it: its head is kept until the body goes with it, in one write."""
 
@@ -227,6 +331,10 @@ class _Answer:
         else:
             self._head = data
             self._is_begun = True
+
+    def detach(self) -> None:
+        """Forget the connection, which is lost."""
+        self._done = self._close = _do_nothing
 
     def close(self) -> None:
         if self._head:
