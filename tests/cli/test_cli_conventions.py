@@ -82,7 +82,10 @@ class TestJson:
         assert asked("users", "delete", "ada") == {"login": "ada"}
         assert asked("copy", "sqlite:///fluent-cart.db", "sqlite:///other.db")["customers"] == 39
         backup = asked("backup", "a.backup")
+        assert backup["rows"].keys() >= {"customers", "customer_addresses", "orders", "users"}
+        rows = backup["rows"]
         assert backup == {
+            "rows": rows,
             "database": "sqlite:///fluent-cart.db",
             "file": "a.backup",
             "bytes": Path("a.backup").stat().st_size,
@@ -90,6 +93,7 @@ class TestJson:
         assert asked("restore", "a.backup", "--force") == {
             "database": "sqlite:///fluent-cart.db",
             "file": "a.backup",
+            "rows": rows,
             "rules": len(INVARIANTS),
         }
 

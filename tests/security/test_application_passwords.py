@@ -26,6 +26,7 @@ OPENSSL = {
 }
 # The test vector of Openwall's phpass, the library that WordPress took $P$ from.
 OPENWALL = {"test12345": "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0"}
+DUMMY = application_passwords.dummy("$P$B")
 EMPTY_LEGACY_HASH = "$P$5abcdefghVedmhfxG5mgftKyEgI4UT."
 KNOWN = WORDPRESS | OPENSSL | OPENWALL
 SECRET, LEGACY_HASH = "bwGfoUPFCoHx5LIl8X3i85bl", WORDPRESS["bwGfoUPFCoHx5LIl8X3i85bl"]
@@ -37,8 +38,12 @@ NO_HASHES = {
     "phpass's own failures": "*0",
     "plain text": SECRET,
     "MD5": "5f4dcc3b5aa765d61d8327deb882cf99",
-    "bcrypt": "$2y$10$" + "a" * 53,
-    "login password": "$wp$2y$10$" + "a" * 53,
+    "bcrypt, too dear": "$2y$13$" + "a" * 53,
+    "bcrypt, too cheap": "$2y$03$" + "a" * 53,
+    "bcrypt, too short": "$2y$10$" + "a" * 52,
+    "bcrypt, of another program": "$2b$10$" + "a" * 53,
+    "legacy, many minutes": LEGACY_HASH.replace("$P$B", "$P$S"),
+    "legacy, too dear": LEGACY_HASH.replace("$P$B", "$P$F"),
     "fast, nothing else": "$generic$",
     "fast, too short": "$generic$" + "a" * 39,
     "fast, too long": "$generic$" + "a" * 41,
@@ -84,7 +89,7 @@ class TestVerify:
 
     @pytest.mark.parametrize("secret", ["", " ", "-_-", "\u00e9\u00df\u0661", "\0", "x" * 4097])
     def test_refuses_secrets_of_which_nothing_is_left(self, secret: str) -> None:
-        for stored in (*KNOWN.values(), *NO_HASHES.values(), application_passwords.DUMMY_LEGACY_HASH):
+        for stored in (*KNOWN.values(), *NO_HASHES.values(), DUMMY):
             assert not application_passwords.verify(secret, stored)
 
     def test_refuses_nothing_even_if_the_hash_of_nothing_is_stored(self) -> None:
@@ -189,14 +194,16 @@ class TestDummy:
         def cost(stored: str) -> Any:
             return phpass.from_string(stored).rounds
 
-        assert application_passwords.DUMMY_LEGACY_HASH.startswith(application_passwords.LEGACY_PREFIX)
-        assert cost(application_passwords.DUMMY_LEGACY_HASH) == cost(LEGACY_HASH) == 13
+        assert cost(DUMMY) == cost(LEGACY_HASH) == 13
+
+    @pytest.mark.parametrize("beginning", ["$P$5", "$P$E", "$2y$04$", "$2y$12$", "$wp$2y$10$"])
+    def test_is_a_known_hash_of_the_same_beginning(self, beginning: str) -> None:
+        found = application_passwords.dummy(beginning)
+        assert (found.startswith(beginning), application_passwords.is_known(found)) == (True, True)
+        assert not application_passwords.verify(SECRET, found)
 
     def test_has_another_salt_than_a_real_one(self) -> None:
-        assert (
-            phpass.from_string(application_passwords.DUMMY_LEGACY_HASH).salt
-            != phpass.from_string(LEGACY_HASH).salt
-        )
+        assert phpass.from_string(DUMMY).salt != phpass.from_string(LEGACY_HASH).salt
 
     def test_belongs_to_no_secret_that_is_easily_guessed(self) -> None:
         for secret in (
@@ -209,4 +216,4 @@ class TestDummy:
             "x",
             SECRET,
         ):
-            assert not application_passwords.verify(secret, application_passwords.DUMMY_LEGACY_HASH)
+            assert not application_passwords.verify(secret, DUMMY)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from fluent_cart.database import Database, connect
 from fluent_cart.models import ApplicationPassword
 from fluent_cart.security import application_passwords
+from fluent_cart.security.login_passwords import PhpBcrypt, WordPressBcrypt
 from fluent_cart.services import users
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.settings import Settings
@@ -29,6 +31,12 @@ from tests.support.login import (
     store_user,
     user_of,
 )
+
+
+def bcrypt_hash(prefix: str, secret: str) -> str:
+    """Return what PHP or WordPress stores of a secret as bcrypt, at the lowest cost."""
+    handler: Any = WordPressBcrypt if prefix == "$wp$2y$" else PhpBcrypt
+    return str(handler.using(rounds=4).hash(secret.encode()))
 
 
 @pytest.fixture
@@ -109,7 +117,7 @@ class TestLegacyPasswords(OnSQLite):
         self, work: Work, anonymous: httpx.AsyncClient, legacy_id: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Even if somebody found out what secret it belongs to."""
-        monkeypatch.setattr(application_passwords, "DUMMY_LEGACY_HASH", quick_legacy_hash("found"))
+        monkeypatch.setattr(application_passwords, "dummy", lambda _beginning: quick_legacy_hash("found"))
         work.statements.clear()
         assert_refused(await anonymous.get("", headers=basic("unknown:found")))
         assert_refused(await anonymous.get("", headers=basic("worker:found")))
@@ -131,6 +139,36 @@ class TestLegacyPasswords(OnSQLite):
                 if row["password_hash"].startswith("$P$")
             ]
             assert slow == [other for other in ids if other < password_id]
+
+    @pytest.mark.parametrize("prefix", ["$2y$", "$wp$2y$"])
+    async def test_of_bcrypt_sign_in_and_become_fast_ones(
+        self, database: Database, anonymous: httpx.AsyncClient, prefix: str
+    ) -> None:
+        await database.write(store_user, "legacy")
+        password_id = await database.write(store_hash, "legacy", bcrypt_hash(prefix, "Abcd1234Efgh"))
+        for wrong in ("Abcd1234Efgx", "abcd1234efgh"):
+            assert_refused(await anonymous.get("", headers=basic(f"legacy:{wrong}")))
+        assert_refused(await anonymous.get("", headers=basic("worker:Abcd1234Efgh")))
+        assert_signed_in(await anonymous.get("", headers=basic("legacy:Abcd 1234 Efgh")))
+        found = await database.scan(rows, ApplicationPassword)
+        [stored] = [row["password_hash"] for row in found if row["id"] == password_id]
+        assert stored == application_passwords.digest("Abcd1234Efgh")
+
+    async def test_cost_the_same_for_every_name_whatever_hashes_it_has(self, database: Database) -> None:
+        hashes = {
+            "one": ["$P$B" + "a" * 30, "$2y$10$" + "a" * 53],
+            "two": ["$P$B" + "b" * 30, "$P$B" + "c" * 30, "$wp$2y$11$" + "a" * 53],
+            "three": [],
+        }
+        for name, stored in hashes.items():
+            await database.write(store_user, name)
+            for each in stored:
+                await database.write(store_hash, name, each)
+        costs = [("$2y$10$", 1), ("$P$B", 2), ("$wp$2y$11$", 1)]
+        for name in (*hashes, "unknown"):
+            tried = [hash_ for _, hash_ in await database.read(users.legacy_hashes, name)]
+            found = [(start, sum(hash_.startswith(start) for hash_ in tried)) for start, _ in costs]
+            assert (name, found, len(tried)) == (name, costs, 4)
 
     async def test_no_more_than_five_are_tried(
         self, database: Database, anonymous: httpx.AsyncClient, work: Work

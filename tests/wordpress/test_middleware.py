@@ -236,7 +236,8 @@ class TestControlCharacters:
     @pytest.mark.parametrize(
         "path",
         [
-            f"{PREFIX}", f"{PREFIX}/1/orders", f"{PREFIX}/1/address", "/docs", "/healthz", "/wp-json", "/metrics",
+            f"{PREFIX}", f"{PREFIX}/1/orders", f"{PREFIX}/1/address", "/docs", "/healthz", "/wp-json",
+            "/metrics",
         ],
     )  # fmt: skip
     async def test_path_with_a_control_character_at_its_end_is_not_found(

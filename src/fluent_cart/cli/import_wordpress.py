@@ -66,6 +66,12 @@ def _print(report: Report, options: Options) -> None:
     table(rows, empty="")
     if report.missing:
         say(f"\nNot in the source: {', '.join(report.missing)}")
+    if report.missing_columns:
+        say(f"\nColumns that are not in the source: {', '.join(report.missing_columns)}")
+    if report.missing_lists:
+        say(f"\nNot in the source, or not readable: {', '.join(report.missing_lists)}")
+    if options.update and (report.missing or report.missing_columns or report.missing_lists):
+        say("What is not in the source changes and revokes nothing.")
     _print_oddities("Not as it was:", {name: counts.handled for name, counts in report.tables.items()})
     _print_totals(report)
     _print_oddities("Skipped:", {name: counts.skipped for name, counts in report.tables.items()})

@@ -1,7 +1,7 @@
 """Application passwords: made, shown, hashed and checked as WordPress does (decision 22).
 
 Only secrets generated here may use the fast ``$generic$`` hash: 24 random letters and digits hold 142 bits,
-which no guessing reaches. Imported ``$P$`` hashes of older sites verify as well.
+which no guessing reaches. Imported ``$P$`` and bcrypt hashes of older sites verify as well.
 """
 
 import re
@@ -14,9 +14,19 @@ from typing import Any
 from passlib.context import CryptContext
 from passlib.utils import handlers
 
+from fluent_cart.security.login_passwords import PhpBcrypt, WordPressBcrypt
+
 ALPHABET = string.ascii_letters + string.digits
 LENGTH = 24
 MAX_SECRET_LENGTH = 4096
+
+# Hashes in full. Up to five slow ones are checked for a request: bcrypt of cost 12 takes 0.2 s, phpass at
+# most 0.1 s, and $P$S would take many minutes.
+_KNOWN = re.compile(
+    r"\$generic\$[A-Za-z0-9_-]{40}"
+    r"|(?:\$wp)?\$2y\$(?:0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}"
+    r"|\$P\$[5-9A-E][./A-Za-z0-9]{30}"
+)
 
 
 class Generic(handlers.StaticHandler):
@@ -36,12 +46,14 @@ class Generic(handlers.StaticHandler):
         return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-_handlers: list[Any] = [Generic, "phpass"]
-application_passwords = CryptContext(schemes=_handlers, default="generic", deprecated=["phpass"])
+# A site whose login passwords a plugin stores as bcrypt has such application passwords, too.
+_handlers: list[Any] = [Generic, WordPressBcrypt, PhpBcrypt, "phpass"]
+_slow = [WordPressBcrypt.name, PhpBcrypt.name, "phpass"]
+application_passwords = CryptContext(schemes=_handlers, default="generic", deprecated=_slow)
 
-LEGACY_PREFIX = "$P$"
-# Checked where an account has no old hash, so that it costs what an account with one costs.
-DUMMY_LEGACY_HASH = "$P$BDKKU1s8WkzLtcMULzmxvHmUS7lkP/1"
+# How a slow hash begins up to its cost: so many characters are the same where a check takes as long.
+LEGACY_PREFIXES = {"$2y$": 7, "$P$": 4, "$wp$": 10}
+_CHECKSUM = {"$2y$": "." * 53, "$P$": "DKKU1s8WkzLtcMULzmxvHmUS7lkP/1", "$wp$": "." * 53}
 
 
 def generate() -> str:
@@ -67,12 +79,26 @@ def digest(secret: str) -> str:
     return str(application_passwords.hash(normalize(secret)))
 
 
+def dummy(beginning: str) -> str:
+    """Return a slow hash that no password has, by the beginning that says what a check costs.
+
+    It is checked where an account has no old hash, so that this costs what an account with one costs.
+    """
+    prefix = next(prefix for prefix in LEGACY_PREFIXES if beginning.startswith(prefix))
+    return f"{beginning}{_CHECKSUM[prefix]}"
+
+
+def is_known(password_hash: str) -> bool:
+    """Tell whether passwords can be checked against a hash, at a cost that can be borne."""
+    return _KNOWN.fullmatch(password_hash) is not None
+
+
 def verify(secret: str, password_hash: str) -> bool:
     """Tell whether ``secret`` belongs to a stored hash; anything that is not a known hash refuses."""
     normalized = normalize(secret)
-    if not normalized or not application_passwords.identify(password_hash):
+    if not normalized or not is_known(password_hash):
         return False
     try:
-        return bool(application_passwords.verify(normalized, password_hash))
+        return bool(application_passwords.verify(normalized.encode(), password_hash))
     except (ValueError, IndexError):  # it began like a hash and is none
         return False

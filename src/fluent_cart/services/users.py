@@ -2,7 +2,19 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Prepared, Record
@@ -45,11 +57,15 @@ _by_password = Prepared(
         bindparam("name").in_([User.login_key, User.email_key]),
     )
 )
-# A range, not LIKE, which SQLite answers by looking at all of them.
-_is_legacy = and_(
-    ApplicationPassword.password_hash >= application_passwords.LEGACY_PREFIX,
-    ApplicationPassword.password_hash < application_passwords.LEGACY_PREFIX[:-1] + chr(ord("$") + 1),
-)
+
+
+def _begins(prefix: str) -> ColumnElement[bool]:
+    # A range, not LIKE, which SQLite answers by looking at all of them.
+    hash_ = ApplicationPassword.password_hash
+    return and_(hash_ >= prefix, hash_ < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+
+
+_is_legacy = or_(*map(_begins, application_passwords.LEGACY_PREFIXES))
 _legacy = Prepared(
     select(ApplicationPassword.id, ApplicationPassword.password_hash)
     .join(User)
@@ -57,10 +73,24 @@ _legacy = Prepared(
     .order_by(ApplicationPassword.id)
     .limit(MAX_LEGACY)
 )
+# Hashes that begin alike take as long to check.
+_beginning = case(
+    *(
+        (_begins(prefix), func.substr(ApplicationPassword.password_hash, 1, length))
+        for prefix, length in application_passwords.LEGACY_PREFIXES.items()
+    )
+).label("beginning")
 _of_one_user = (
-    select(func.count().label("number")).where(_is_legacy).group_by(ApplicationPassword.user_id).subquery()
+    select(_beginning, func.count().label("number"))
+    .where(_is_legacy)
+    .group_by(ApplicationPassword.user_id, _beginning)
+    .subquery()
 )
-_most_legacy = Prepared(select(func.coalesce(func.max(_of_one_user.c.number), 0)))
+_most_legacy = Prepared(
+    select(_of_one_user.c.beginning, func.max(_of_one_user.c.number))
+    .group_by(_of_one_user.c.beginning)
+    .order_by(_of_one_user.c.beginning)
+)
 
 
 def find_by_application_password(connection: Connection, name: str, digest: str) -> SignIn | None:
@@ -73,12 +103,12 @@ def find_by_application_password(connection: Connection, name: str, digest: str)
 
 
 def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
-    """Return the slow hashes to try for ``name``, at most five.
+    """Return the slow hashes to try for ``name``, at most five of its own.
 
-    Dummies (with the id 0) make them as many as any account of the site has, so that a wrong password costs
-    the same for every name.
+    Dummies (with the id 0) make them as many of each cost as any account of the site has, so that a wrong
+    password costs the same for every name.
     """
-    ((most,),) = _most_legacy.rows(connection)
+    most = _most_legacy.rows(connection)
     if not most:
         # Not even a look at the name, which takes longer for one that is known.
         return []
@@ -86,7 +116,11 @@ def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
         (password_id, password_hash)
         for password_id, password_hash in _legacy.rows(connection, name=key(name))
     ]
-    dummies = [(0, application_passwords.DUMMY_LEGACY_HASH)] * (min(most, MAX_LEGACY) - len(own))
+    dummies = [
+        (0, application_passwords.dummy(beginning))
+        for beginning, number in most
+        for _ in range(min(number, MAX_LEGACY) - sum(hash_.startswith(beginning) for _, hash_ in own))
+    ]
     return own + dummies
 
 

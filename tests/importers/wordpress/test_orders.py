@@ -7,7 +7,7 @@ import pytest
 from fluent_cart.database import Database
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.wordpress.shop import Options
-from fluent_cart.models import Customer, Order
+from fluent_cart.models import Address, Customer, Order
 from fluent_cart.settings import Settings
 from tests.conftest import rows
 from tests.importers.wordpress.conftest import UPDATE, Import, counts, handled, skipped
@@ -47,6 +47,39 @@ class TestOrder:
             255: {**order, "currency": "EUR", "created_at": moment, "updated_at": moment}
         }
         assert await totals(empty) == [(1, 1000)]
+
+    @pytest.mark.parametrize("created_at", [None, "0000-00-00 00:00:00"])
+    async def test_without_a_creation_date_takes_over_a_refund(
+        self, bring: Import, empty: Database, created_at: str | None
+    ) -> None:
+        """What stands for the date moves with each change at the source, and is no identity."""
+        first = {"created_at": created_at, "updated_at": "2024-01-01 10:00:00"}
+        address = {**first, "city": "Rome"}
+        await bring(fct_customers=[{}], fct_orders=[first], fct_customer_addresses=[address])
+        changed = {"created_at": created_at, "updated_at": "2024-05-05 10:00:00"}
+        refunded = {**changed, "payment_status": "refunded", "total_refund": 1000}
+        for expected in (1, 0):
+            report = await bring(
+                fct_customers=[{}],
+                fct_orders=[refunded],
+                fct_customer_addresses=[{**changed, "city": "Milan"}],
+                options=UPDATE,
+            )
+            for table in ("orders", "customer_addresses"):
+                assert counts(report, table) == (1, 0, expected, 1 - expected, 0, 0)
+        assert (await totals(empty)) == [(0, 0)]
+        [order] = (await stored(empty)).values()
+        assert (order["created_at"], order["updated_at"]) == ("2024-01-01T10:00:00Z", "2024-05-05T10:00:00Z")
+        [address] = await empty.scan(rows, Address)
+        assert (address["city"], address["created_at"]) == ("Milan", "2024-01-01T10:00:00Z")
+
+    async def test_without_a_creation_date_is_not_taken_for_another_one(
+        self, bring: Import, empty: Database
+    ) -> None:
+        await bring(fct_customers=[{}], fct_orders=[{"total_amount": 700}])
+        other = {"created_at": None, "updated_at": "2024-05-05 10:00:00"}
+        report = await bring(fct_customers=[{}], fct_orders=[other], options=UPDATE)
+        assert skipped(report, "orders") == {"id_taken": [1]}
 
     async def test_without_a_customer_is_in_the_books(self, bring: Import, empty: Database) -> None:
         report = await bring(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, select
 from fluent_cart.database import Database, retries
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.importers.wordpress.shop import Options, SourceError, import_shop, read_source
+from fluent_cart.importers.wordpress.source_tables import CUSTOMERS, KINDS, REQUIRED
 from fluent_cart.models import Base
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers, invariants
@@ -293,6 +294,36 @@ class TestSource:
                 "usermeta",
             )
         ]
+
+    async def test_without_a_table_changes_and_revokes_nothing(self, bring: Import, empty: Database) -> None:
+        """Absent is not empty: whichever table is missing, an update leaves what is here."""
+        await bring(SHOP)
+        before = await empty.scan(content)
+        whole = gzip.decompress(SHOP.read_bytes()).decode()
+        for suffix in KINDS:
+            if suffix in (CUSTOMERS, "sitemeta"):
+                continue
+            assert f"`wp_{suffix}`" in whole
+            report = await bring(whole.replace(f"`wp_{suffix}`", f"`old_{suffix}x`"), options=UPDATE)
+            assert report.missing == [f"wp_{suffix}"]
+            assert (suffix, report.revoked, await empty.scan(content)) == (suffix, 0, before)
+
+    async def test_without_a_column_changes_nothing_of_it(self, bring: Import, empty: Database) -> None:
+        await bring(SHOP)
+        before = await empty.scan(content)
+        whole = gzip.decompress(SHOP.read_bytes()).decode()
+        for suffix, kind in KINDS.items():
+            if suffix == "sitemeta":
+                continue
+            for column in sorted(set(kind.columns) - REQUIRED[kind.name] - {"spam", "deleted", "mode"}):
+                begin = whole.index(f"CREATE TABLE `wp_{suffix}`")
+                end = whole.index(";\n", begin)
+                definition = whole[begin:end]
+                assert f"  `{column}` " in definition
+                lacking = definition.replace(f"  `{column}` ", f"  `other_{column}` ")
+                report = await bring(whole[:begin] + lacking + whole[end:], options=UPDATE)
+                assert report.missing_columns == [f"wp_{suffix}.{column}"]
+                assert (column, await empty.scan(content)) == (column, before)
 
     async def test_of_rows_alone(self, bring: Import) -> None:
         report = await bring("INSERT INTO wp_fct_customers (email, id) VALUES ('a@example.com', 5);")

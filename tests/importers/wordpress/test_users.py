@@ -13,7 +13,7 @@ from fluent_cart.security import application_passwords
 from fluent_cart.services import users
 from fluent_cart.settings import Settings
 from tests.conftest import rows
-from tests.importers.wordpress.conftest import UPDATE, Import, counts, handled, skipped
+from tests.importers.wordpress.conftest import UPDATE, Import, counts, dump_of, handled, skipped
 
 HASH = application_passwords.digest("one".ljust(24, "x"))
 OTHER = application_passwords.digest("two".ljust(24, "x"))
@@ -172,6 +172,83 @@ class TestRole:
         assert (await stored(empty))[1]["role"] == "none"
         assert handled(report, "users") == {"unreadable_role": [1]}
 
+    async def test_of_a_networks_administrator_is_administrator(self, bring: Import, empty: Database) -> None:
+        admins = {"meta_key": "site_admins", "meta_value": php(["user1"])}
+        report = await bring(
+            users=[{}, {}],
+            usermeta=[meta("wp_capabilities", php({"editor": True}), 2)],
+            sitemeta=[{"meta_key": "other", "meta_value": php(["user2"])}, admins],
+        )
+        assert [row["role"] for row in (await stored(empty)).values()] == ["administrator", "editor"]
+        assert handled(report, "users") == {}
+        assert "sitemeta" not in report.tables
+
+    @pytest.mark.parametrize(
+        "usermeta",
+        [
+            [],
+            [meta("wp_capabilities", "a:1:{broken")],
+            [meta("other_capabilities", php({"editor": True}))],
+        ],
+        ids=["empty", "unreadable", "of another prefix"],
+    )
+    async def test_stays_if_the_source_names_none_that_can_be_read(
+        self, bring: Import, empty: Database, usermeta: list[dict[str, Any]]
+    ) -> None:
+        await bring(users=[{}], usermeta=[meta("wp_capabilities", php({"administrator": True}))])
+        await bring(users=[{"display_name": "Changed"}], usermeta=usermeta, options=UPDATE)
+        assert (await stored(empty))[1]["role"] == "administrator"
+        assert (await stored(empty))[1]["display_name"] == "Changed"
+
+    async def test_becomes_none_with_an_update_if_the_user_left_the_site(
+        self, bring: Import, empty: Database
+    ) -> None:
+        both = [meta("wp_capabilities", php({"editor": True}), user_id) for user_id in (1, 2)]
+        await bring(users=[{}, {}], usermeta=both)
+        await bring(users=[{}, {}], usermeta=both[1:], options=UPDATE)
+        assert [row["role"] for row in (await stored(empty)).values()] == ["none", "editor"]
+
+    @pytest.mark.parametrize("text", ["a:1:{broken", "text", None])
+    async def test_of_a_networks_administrator_stays_if_the_list_cannot_be_read(
+        self, bring: Import, empty: Database, text: str | None
+    ) -> None:
+        roles = [meta("wp_capabilities", php({"editor": True}))]
+        admins = {"meta_key": "site_admins", "meta_value": php(["user1"])}
+        await bring(users=[{}], usermeta=roles, sitemeta=[admins])
+        again = dump_of(users=[{}], usermeta=roles, sitemeta=[{**admins, "meta_value": text}])
+        if text is None:
+            again = "\n".join(line for line in again.split("\n") if "sitemeta" not in line)
+        report = await bring(again, options=UPDATE)
+        assert (await stored(empty))[1]["role"] == "administrator"
+        assert report.missing_lists == ["wp_sitemeta, site_admins: the network's administrators"]
+
+
+class TestBarredAccount:
+    """Who cannot sign in at the network cannot do so here."""
+
+    @pytest.mark.parametrize("column", ["spam", "deleted"])
+    async def test_comes_along_without_a_role_and_without_passwords(
+        self, bring: Import, empty: Database, column: str
+    ) -> None:
+        usermeta = [
+            meta("wp_capabilities", php({"administrator": True})),
+            meta("_application_passwords", php([password()])),
+        ]
+        user = {"user_pass": TestLoginPassword.OLD}
+        barred = {**user, column: 1}
+        report = await bring(users=[barred], usermeta=usermeta)
+        assert handled(report, "users") == {"barred_account": [1]}
+        assert skipped(report, "application_passwords") == {"barred_password": [1]}
+        found = (await stored(empty))[1]
+        assert (found["role"], found["password_hash"]) == ("none", None)
+        # And back and forth.
+        for given, has_rights in ((user, True), (barred, False)):
+            await bring(users=[given], usermeta=usermeta, options=UPDATE)
+            found = (await stored(empty))[1]
+            assert (found["role"] == "administrator") is has_rights
+            assert (found["password_hash"] is not None) is has_rights
+            assert len(await empty.scan(rows, ApplicationPassword)) == has_rights
+
 
 class TestLoginPassword:
     """Comes along as a hash, if passwords can be checked against it here (decision 54)."""
@@ -263,7 +340,44 @@ class TestApplicationPassword:
 
     async def test_list_that_cannot_be_read(self, bring: Import, empty: Database) -> None:
         report = await bring(users=[{}], usermeta=[meta("_application_passwords", "a:1:{broken")])
-        assert skipped(report, "application_passwords") == {"unknown_hash": [1]}
+        assert skipped(report, "application_passwords") == {"unreadable_list": [1]}
+
+    @pytest.mark.parametrize(
+        "text",
+        [None, "a:1:{broken", php([{"uuid": "u-1", "password": "of no known kind"}]), php([None])],
+        ids=["missing", "unreadable", "unknown hash", "no entry"],
+    )
+    async def test_stays_if_the_list_at_the_source_is_missing_or_unreadable(
+        self, bring: Import, empty: Database, text: str | None
+    ) -> None:
+        await self.bring(bring, password())
+        lists = [meta("_application_passwords", text)] if text else []
+        capabilities = meta("wp_capabilities", php({"editor": True}))
+        report = await bring(users=[{}], usermeta=[capabilities, *lists], options=UPDATE)
+        assert (report.revoked, await self.stored(empty)) == (0, [("u-1", "till", HASH)])
+
+    async def test_is_revoked_by_an_empty_list(self, bring: Import, empty: Database) -> None:
+        await self.bring(bring, password())
+        report = await self.bring(bring, options=UPDATE)
+        assert (report.revoked, await self.stored(empty)) == (1, [])
+
+    @pytest.mark.parametrize(
+        ("password_hash", "is_brought"),
+        [
+            ("$2y$10$nJfGHWkJTemxzYOB0FfmlOXVKoR4CquASLJfnMDwMRwAeI5hegxP6", True),
+            ("$wp$2y$10$xMQvZN3ef42/7CPmalCbGOc6AY6dFVrpZdfmAPZx0DdX4JNgiEOO6", True),
+            ("$2y$13$nJfGHWkJTemxzYOB0FfmlOXVKoR4CquASLJfnMDwMRwAeI5hegxP6", False),
+            ("$P$Bb9ZYqUD4FZumBLiaYb4n4eyHNkGH80", True),
+            ("$P$Sb9ZYqUD4FZumBLiaYb4n4eyHNkGH80", False),
+            ("$P$Fb9ZYqUD4FZumBLiaYb4n4eyHNkGH80", False),
+        ],
+    )
+    async def test_comes_along_if_its_check_does_not_take_too_long(
+        self, bring: Import, empty: Database, password_hash: str, is_brought: bool
+    ) -> None:
+        report = await self.bring(bring, password(password_hash=password_hash))
+        assert skipped(report, "application_passwords") == ({} if is_brought else {"unknown_hash": [1]})
+        assert len(await self.stored(empty)) == is_brought
 
     async def test_that_was_revoked_here_stays_so(self, bring: Import, empty: Database) -> None:
         await self.bring(bring, password())

@@ -19,6 +19,8 @@ from fluent_cart.schemas.additional_info import MAX_BYTES, AdditionalInfo
 
 META, LINKS, LABELS = "customer_meta", "label_relationships", "labels"
 OURS = ("notes", "labels", "wordpress")
+# A customer's own place, which is kept if there is no address.
+PLACE = ("country", "state", "city", "postcode")
 NEWEST = list(Fate)
 # In characters, of which each may take four bytes.
 NOTES_LENGTH = MAX_BYTES // 4 - 1000
@@ -99,6 +101,18 @@ class Sources:
 def without_ours(info: Record) -> Record:
     """Return what of the info that is stored here the source cannot take back: not even meta has a memory."""
     return {key: value for key, value in info.items() if key not in OURS}
+
+
+def silent(run: Run) -> set[str]:
+    """Return what of ours the source says nothing of, because a table or a column is not there."""
+    columns = run.staging.absent["customers"]
+    said = {
+        "notes": "notes" not in columns,
+        "labels": not run.staging.is_missing(LABELS) and not run.staging.is_missing(LINKS),
+        "wordpress": not run.staging.is_missing("customer_addresses")
+        and columns.isdisjoint({"status", *PLACE}),
+    }
+    return {key for key, is_said in said.items() if not is_said}
 
 
 def account_for_the_rest(run: Run) -> None:

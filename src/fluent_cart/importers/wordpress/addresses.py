@@ -12,14 +12,14 @@ from fluent_cart.enums import AddressType
 from fluent_cart.importers.wordpress.issues import Oddity
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import Run
-from fluent_cart.importers.wordpress.upsert import Outcome, bring, is_another, stored_rows
+from fluent_cart.importers.wordpress.upsert import Identity, Outcome, bring, stored_rows
 from fluent_cart.models import Address
 from fluent_cart.schemas.addresses import COUNTRIES
 from fluent_cart.services.customers import lock_customers
 
 KIND = "customer_addresses"
 TYPES = frozenset(AddressType)
-IDENTITY = ["created_at"]
+IDENTITY = Identity(["created_at"], otherwise=["customer_id"])
 
 _STATEMENT = f"""
 SELECT * FROM {KIND}
@@ -33,6 +33,8 @@ class Candidate(NamedTuple):
 
     row: Record
     rank: tuple[bool, bool, bool, int]
+    # The columns of which the source says nothing.
+    unsaid: set[str]
 
 
 async def bring_addresses(run: Run) -> None:
@@ -49,7 +51,7 @@ async def bring_addresses(run: Run) -> None:
 
 
 def _candidate(run: Run, row: dict[str, Any]) -> Candidate:
-    values = Values(run.report, KIND, row)
+    values = run.values(KIND, row)
     address_type = values.text("type", 20).lower()
     if address_type not in TYPES:
         values.note(Oddity.UNKNOWN_TYPE)
@@ -80,7 +82,12 @@ def _candidate(run: Run, row: dict[str, Any]) -> Candidate:
         "updated_at": updated_at,
     }
     is_primary = values.reference("is_primary") is not None
-    return Candidate(address, (not is_primary, is_archived, address_type != AddressType.BILLING, values.id))
+    if values.unsaid & {"name", "meta"}:
+        values.unsaid |= {"first_name", "last_name"}
+    if "meta" in values.unsaid:
+        values.unsaid.add("company_name")
+    rank = (not is_primary, is_archived, address_type != AddressType.BILLING, values.id)
+    return Candidate(address, rank, values.unsaid)
 
 
 def _meta(values: Values) -> dict[str, Any]:
@@ -153,19 +160,25 @@ def _bring(connection: Connection, candidates: list[Candidate], *, changing: boo
         possible = [
             candidate
             for candidate in own
-            if not (row := stored.get(candidate.row["id"])) or not is_another(row, candidate.row, IDENTITY)
+            if not (row := stored.get(candidate.row["id"]))
+            or not IDENTITY.is_another(row, candidate.row, candidate.unsaid)
         ]
-        if possible and (changing or customer_id not in here):
+        says_primary = own[0].unsaid.isdisjoint({"is_primary", "status", "type"})
+        if possible and ((changing and says_primary) or customer_id not in here):
             primary = min(possible, key=lambda candidate: candidate.rank).row["id"]
         else:
             primary = here.get(customer_id)
         primaries[customer_id] = primary
-        rows += [{**row, "is_primary": row["id"] == primary} for row, _ in own]
+        rows += [{**row, "is_primary": row["id"] == primary} for row, *_ in own]
     if writing and changing:
         # First of all: two at a time cannot be.
         gone = [row_id for owner, row_id in here.items() if primaries.get(owner, row_id) != row_id]
         connection.execute(update(Address).where(Address.id.in_(gone)).values(is_primary=False))
-    outcome = bring(connection, Address, rows, stored, IDENTITY, changing=changing, writing=writing)
+    # Which one is primary was decided above.
+    unsaid = {candidate.row["id"]: candidate.unsaid - {"is_primary"} for candidate in candidates}
+    outcome = bring(
+        connection, Address, rows, stored, IDENTITY, changing=changing, writing=writing, unsaid=unsaid
+    )
     if writing:
         _promote(connection, customer_ids)
     return outcome

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, uuid5
@@ -21,8 +21,15 @@ from fluent_cart.models import ApplicationPassword
 from fluent_cart.security import application_passwords as password_hashes
 
 KIND = "application_passwords"
-_HASH = re.compile(r"[!-~]{1,255}")
 _UUID = re.compile(r"[0-9A-Za-z-]{1,36}")
+
+
+class Listed(NamedTuple):
+    """The application passwords of a user."""
+
+    passwords: list[Record]
+    # The list was there, and all of it could be read: who is not in it was revoked at the source.
+    is_whole: bool
 
 
 class BroughtPasswords(NamedTuple):
@@ -32,17 +39,29 @@ class BroughtPasswords(NamedTuple):
     revoked: int
 
 
-def application_passwords(run: Run, row: dict[str, Any], registered: str) -> Iterator[Record]:
-    """Give the application passwords of a user, whose row has the list as PHP wrote it."""
+def application_passwords(run: Run, row: dict[str, Any], registered: str, *, is_barred: bool) -> Listed:
+    """Return the application passwords of a user, whose row has the list as PHP wrote it."""
     try:
         entries = list(unserialize(row["passwords"] or "a:0:{}").values())
     except (PhpError, AttributeError):
-        entries = [None]
+        run.report.read(KIND)
+        run.report.skip(KIND, Oddity.UNREADABLE_LIST, row["id"])
+        return Listed([], is_whole=is_barred)
     run.report.read(KIND, len(entries))
-    values, seen = Values(run.report, KIND, row), set[str]()
-    for entry in entries:
-        password_hash = entry.get("password") if isinstance(entry, dict) else None
-        if not isinstance(password_hash, str) or not _is_known(password_hash):
+    if is_barred:
+        run.report.skip(KIND, Oddity.BARRED_PASSWORD, row["id"], len(entries))
+        return Listed([], is_whole=True)
+    hashes = [_hash(entry) for entry in entries]
+    is_whole = row["passwords"] is not None and None not in hashes
+    return Listed(_known(run, row, zip(entries, hashes, strict=True), registered), is_whole)
+
+
+def _known(
+    run: Run, row: dict[str, Any], entries: Iterable[tuple[Any, str | None]], registered: str
+) -> list[Record]:
+    values, seen, found = Values(run.report, KIND, row), set[str](), list[Record]()
+    for entry, password_hash in entries:
+        if password_hash is None:
             run.report.skip(KIND, Oddity.UNKNOWN_HASH, values.id)
             continue
         uuid = _uuid(entry.get("uuid"), values.id, password_hash)
@@ -50,19 +69,22 @@ def application_passwords(run: Run, row: dict[str, Any], registered: str) -> Ite
             run.report.skip(KIND, Oddity.REPEATED, values.id)
             continue
         seen |= {uuid, password_hash}
-        yield {
-            "user_id": values.id,
-            "uuid": uuid,
-            "name": values.fit(str(entry.get("name") or ""), 255),
-            "password_hash": password_hash,
-            "created_at": _created(entry.get("created")) or registered,
-        }
+        found.append(
+            {
+                "user_id": values.id,
+                "uuid": uuid,
+                "name": values.fit(str(entry.get("name") or ""), 255),
+                "password_hash": password_hash,
+                "created_at": _created(entry.get("created")) or registered,
+            }
+        )
+    return found
 
 
-def _is_known(password_hash: str) -> bool:
-    return bool(
-        _HASH.fullmatch(password_hash) and password_hashes.application_passwords.identify(password_hash)
-    )
+def _hash(entry: Any) -> str | None:
+    """Return the hash of an entry; None if passwords cannot be checked against it here."""
+    found = entry.get("password") if isinstance(entry, dict) else None
+    return found if isinstance(found, str) and password_hashes.is_known(found) else None
 
 
 def _uuid(text: Any, user_id: int, password_hash: str) -> str:
@@ -81,7 +103,7 @@ def _created(seconds: Any) -> str | None:
 def bring_passwords(
     connection: Connection,
     users: Mapping[int, Fate],
-    secrets: Mapping[int, list[Record]],
+    secrets: Mapping[int, Listed],
     *,
     changing: bool,
     writing: bool,
@@ -95,7 +117,7 @@ def bring_passwords(
     for user_id, user_fate in users.items():
         may_change = changing or user_fate is Fate.WRITTEN
         gone = {row["id"] for row in here[user_id] if row["uuid"] is not None}
-        for password in secrets[user_id]:
+        for password in secrets[user_id].passwords:
             known = next((row for row in here[user_id] if _is_same(row, password)), None)
             gone -= {known and known["id"]}
             if known and known["name"] == password["name"]:
@@ -108,7 +130,7 @@ def bring_passwords(
             else:
                 fates[Fate.WRITTEN] += 1
                 new.append(password)
-        revoked += gone if may_change else ()
+        revoked += gone if may_change and secrets[user_id].is_whole else ()
     if writing:
         connection.execute(delete(ApplicationPassword).where(ApplicationPassword.id.in_(revoked)))
         write(connection, ApplicationPassword, new, changed)

@@ -1,5 +1,7 @@
 """Customers (decisions 10-13, 42, 43)."""
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, update
@@ -12,7 +14,7 @@ from fluent_cart.importers.wordpress.issues import Oddity
 from fluent_cart.importers.wordpress.report import Fate
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import Run
-from fluent_cart.importers.wordpress.upsert import Outcome, bring, stored_rows
+from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, Unsaid, bring, stored_rows
 from fluent_cart.models import Customer
 from fluent_cart.services.customers import customer_search_text
 
@@ -27,7 +29,6 @@ FROM customers LEFT JOIN emails ON emails.kind = '{KIND}' AND emails.id = custom
 """  # noqa: S608
 _EMAILS = Claimed(Customer, func.lower(Customer.email), KIND, "created_at")
 _USERS = Claimed(Customer, Customer.user_id.expression, KIND, "created_at")
-_PLACE = ("country", "state", "city", "postcode")
 
 
 async def bring_customers(run: Run) -> None:
@@ -36,11 +37,19 @@ async def bring_customers(run: Run) -> None:
     emails.collect(run, KIND, "email")
     for batch in run.batches(KIND, _STATEMENT):
         sources = additional_info.Sources(run, batch[0]["id"], batch[-1]["id"])
-        customers = [_customer(run, row, sources) for row in batch]
+        unsaid: dict[int, set[str]] = {}
+        customers = [_customer(run, row, sources, unsaid) for row in batch]
         moving = await emails.settle(run, KIND, _EMAILS, customers)
         leaving = await _settle_users(run, customers)
         outcome = await run.unit(
-            _bring, customers, moving, leaving, changing=run.options.update, writing=not run.options.dry_run
+            _bring,
+            customers,
+            moving,
+            leaving,
+            unsaid,
+            partial(_complete, silent=additional_info.silent(run)),
+            changing=run.options.update,
+            writing=not run.options.dry_run,
         )
         run.account(KIND, outcome)
         for customer_id, fate in outcome.fates.items():
@@ -49,8 +58,11 @@ async def bring_customers(run: Run) -> None:
     additional_info.account_for_the_rest(run)
 
 
-def _customer(run: Run, row: dict[str, Any], sources: additional_info.Sources) -> Record:
-    values = Values(run.report, KIND, row)
+def _customer(
+    run: Run, row: dict[str, Any], sources: additional_info.Sources, unsaid: dict[int, set[str]]
+) -> Record:
+    values = run.values(KIND, row)
+    unsaid[values.id] = values.unsaid
     email = emails.own(run, KIND, values, row["valid_email"])
     status, unknown_status = _status(values)
     created_at, updated_at = values.times()
@@ -86,7 +98,7 @@ def _status(values: Values) -> tuple[str, str]:
 
 def _place(values: Values) -> dict[str, str]:
     """Return a customer's own place; it is a copy of an address, unless there is none."""
-    place = {column: values.text(column, 100) for column in _PLACE}
+    place = {column: values.text(column, 100) for column in additional_info.PLACE}
     if values.raw("has_address") or not any(place.values()):
         return {}
     values.note(Oddity.PLACE_ALONE)
@@ -97,6 +109,8 @@ def _user_id(run: Run, values: Values) -> int | None:
     user_id = values.reference("user_id")
     if user_id is None:
         return None
+    if run.staging.is_missing("users"):
+        values.unsaid.add("user_id")
     if not values.raw("has_user"):
         values.note(Oddity.STALE_USER)
         return None
@@ -122,6 +136,8 @@ def _bring(
     customers: list[Record],
     moving: list[int],
     leaving: list[int],
+    unsaid: Unsaid,
+    complete: Complete,
     *,
     changing: bool,
     writing: bool,
@@ -137,17 +153,26 @@ def _bring(
         Customer,
         customers,
         stored_rows(connection, Customer, customers),
-        ["created_at", "email"],
+        Identity(["created_at", "email"]),
         changing=changing,
         writing=writing,
-        complete=_complete,
+        unsaid=unsaid,
+        complete=complete,
     )
 
 
-def _complete(customer: Record, stored: Record | None) -> Record:
-    """Add what the source does not have: the phone stays, and so does additional info of our own."""
+def _complete(customer: Record, stored: Record | None, silent: Collection[str]) -> Record:
+    """Add what the source does not have: the phone stays, and so does additional info of our own.
+
+    Of what is ``silent`` the source says nothing.
+    """
     row = {"phone": stored and stored["phone"], **customer}
     if stored:
-        own = additional_info.without_ours(stored["additional_info"])
-        row["additional_info"] = {**own, **customer["additional_info"]}
+        before, brought = stored["additional_info"], customer["additional_info"]
+        staying = {
+            **additional_info.without_ours(before),
+            **{key: before[key] for key in silent if key in before},
+        }
+        said = {key: value for key, value in brought.items() if key not in silent}
+        row["additional_info"] = {**staying, **said}
     return {**row, "search_text": customer_search_text(row)}

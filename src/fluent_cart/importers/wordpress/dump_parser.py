@@ -190,7 +190,7 @@ class _Dump:
         end = b","
         while end == b",":
             *found, end = self._window.require(pattern, what).groups()
-            yield tuple([None if group is None else value(found[group], charset) for group in groups])
+            yield tuple([kind.absent if group is None else value(found[group], charset) for group in groups])
 
 
 def _name(name: bytes) -> str:

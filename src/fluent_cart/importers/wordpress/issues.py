@@ -62,10 +62,18 @@ class Oddity(StrEnum):
         "unknown_payment_status",
         "no known status of a payment: it became pending, so the order does not count",
     )
-    UNREADABLE_ROLE = "unreadable_role", "no readable role: it became none, which may do nothing"
+    UNREADABLE_ROLE = (
+        "unreadable_role",
+        "no readable role: it became none, which may do nothing; where the source's roles cannot be read,"
+        " a role that is here stays",
+    )
     ROLE_NAME_TAKEN = (
         "role_name_taken",
         "a WordPress role that is called like a shop role, and is none: it became wordpress_ROLE",
+    )
+    BARRED = (
+        "barred_account",
+        "an account that the network marks as spam or deleted: its role became none, and it has no password",
     )
     UNKNOWN_SHOP_ROLE = "unknown_shop_role", "a shop role that FluentCart does not have: it gives nothing"
     UNKNOWN_LOGIN_HASH = (
@@ -93,7 +101,15 @@ class Oddity(StrEnum):
     UNREADABLE_AMOUNT = "unreadable_amount", "an amount is no whole number of cents, or too large"
     NO_LOGIN = "no_login", "the user has no login, or one that no client could send"
     LOGIN_TAKEN = "login_taken", "another user has the login"
-    UNKNOWN_HASH = "unknown_hash", "the password's hash is of no kind that is verified here"
+    UNKNOWN_HASH = (
+        "unknown_hash",
+        "the password's hash is of no kind that is verified here, or its check would take too long",
+    )
+    UNREADABLE_LIST = (
+        "unreadable_list",
+        "the list of application passwords cannot be read: none of it is brought, none here is revoked",
+    )
+    BARRED_PASSWORD = "barred_password", "it belongs to an account that the network marks as spam or deleted"
     REPEATED = "repeated", "the same was there before"
     UNFIT_META = "unfit_meta", "not a value that additional_info may hold, or too large for it"
     UNKNOWN_LABEL = "unknown_label", "the label does not exist"

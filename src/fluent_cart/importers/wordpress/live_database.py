@@ -89,8 +89,11 @@ def _rows(
             require_columns(table, kind, columns[table])
             yield table, None
             cursor.execute(_select(table, kind, columns[table]))
+            there = {column.lower() for column in columns[table]}
+            is_there = [column in there for column in kind.columns]
             for row in cursor:
-                yield table, tuple(_text(value) for value in row)
+                values = zip(row, is_there, strict=True)
+                yield table, tuple(_text(value) if known else kind.absent for value, known in values)
                 read += 1
                 if read % PROGRESS_EVERY == 0:
                     progress(read, 0)

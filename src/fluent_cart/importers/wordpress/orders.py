@@ -10,13 +10,14 @@ from fluent_cart.enums import OrderStatus, PaymentStatus
 from fluent_cart.importers.wordpress.issues import Oddity
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import Run
-from fluent_cart.importers.wordpress.upsert import Outcome, bring, stored_rows
+from fluent_cart.importers.wordpress.upsert import Identity, Outcome, Unsaid, bring, stored_rows
 from fluent_cart.models import Order
 from fluent_cart.schemas.base import MAX_EXACT
 from fluent_cart.services import orders
 from fluent_cart.services.customers import lock_customers
 
 KIND = "orders"
+IDENTITY = Identity(["created_at"], otherwise=["customer_id", "currency", "total_amount"])
 ORDER_STATUSES, PAYMENT_STATUSES, COUNTED = map(
     frozenset, (OrderStatus, PaymentStatus, PaymentStatus.counted())
 )
@@ -46,8 +47,11 @@ async def bring_orders(run: Run) -> None:
     await run.reserve_ids(Order, KIND)
     currency = run.staging.value(_MOST_USED)
     for batch in run.batches(KIND, _STATEMENT):
-        mapped = [order for row in batch if (order := _order(run, row, currency))]
-        outcome = await run.unit(_bring, mapped, changing=run.options.update, writing=not run.options.dry_run)
+        unsaid: dict[int, set[str]] = {}
+        mapped = [order for row in batch if (order := _order(run, row, currency, unsaid))]
+        outcome = await run.unit(
+            _bring, mapped, unsaid, changing=run.options.update, writing=not run.options.dry_run
+        )
         run.account(KIND, outcome)
         taken = set(outcome.taken)
         run.staging.execute_many(
@@ -55,8 +59,8 @@ async def bring_orders(run: Run) -> None:
         )
 
 
-def _order(run: Run, row: dict[str, Any], currency: str) -> Record | None:
-    values = Values(run.report, KIND, row)
+def _order(run: Run, row: dict[str, Any], currency: str, unsaid: dict[int, set[str]]) -> Record | None:
+    values = run.values(KIND, row)
     if values.raw("mode") == "test" and not run.options.test_orders:
         run.report.skip(KIND, Oddity.TEST_ORDER, values.id)
         return None
@@ -77,6 +81,7 @@ def _order(run: Run, row: dict[str, Any], currency: str) -> Record | None:
     if values.raw("currency") != currency:
         values.note(Oddity.FOREIGN_CURRENCY)
     created_at, updated_at = values.times()
+    unsaid[values.id] = values.unsaid
     return {
         "id": values.id,
         "customer_id": values.raw("customer_id") if values.raw("has_customer") else None,
@@ -121,13 +126,17 @@ def _counted(order: Record) -> tuple[int, int, str, str]:
     return order["customer_id"], spent, order["created_at"], order["created_at"]
 
 
-def _bring(connection: Connection, rows: list[Record], *, changing: bool, writing: bool) -> Outcome:
+def _bring(
+    connection: Connection, rows: list[Record], unsaid: Unsaid, *, changing: bool, writing: bool
+) -> Outcome:
     stored = stored_rows(connection, Order, rows)
     customer_ids = {row["customer_id"] for row in rows} | {row["customer_id"] for row in stored.values()}
     customer_ids -= {None}
     if writing:
         lock_customers(connection, customer_ids)
-    outcome = bring(connection, Order, rows, stored, ["created_at"], changing=changing, writing=writing)
+    outcome = bring(
+        connection, Order, rows, stored, IDENTITY, changing=changing, writing=writing, unsaid=unsaid
+    )
     if writing:
         orders.recalculate(connection, sorted(customer_ids))
     return outcome

@@ -48,7 +48,10 @@ class Report:
 
     def __init__(self) -> None:
         self.tables: dict[str, TableReport] = defaultdict(TableReport)
+        # What the source does not have, or what cannot be read: it changes nothing.
         self.missing: list[str] = []
+        self.missing_columns: list[str] = []
+        self.missing_lists: list[str] = []
         # Application passwords that were revoked at the source, and are now revoked here.
         self.revoked = 0
         # Customers whose totals the shop has another idea of, as examples.
@@ -77,6 +80,8 @@ class Report:
         """Return the whole report as plain values."""
         return {
             "missing_tables": self.missing,
+            "missing_columns": self.missing_columns,
+            "missing_lists": self.missing_lists,
             "revoked_application_passwords": self.revoked,
             "other_totals": self.totals,
             "tables": {

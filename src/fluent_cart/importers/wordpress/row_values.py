@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,10 +17,12 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d))?(?:\.\d+)?Z?", re
 class Values:
     """Reads the values of one row, and notes what is odd in them."""
 
-    def __init__(self, report: Report, table: str, row: dict[str, Any]) -> None:
+    def __init__(self, report: Report, table: str, row: dict[str, Any], unsaid: Iterable[str] = ()) -> None:
         self._report, self._table, self._row = report, table, row
         self._noted = set[Oddity]()
         self.id: int = row["id"]
+        # The columns of which the source says nothing: a row that is here keeps what it has.
+        self.unsaid = set(unsaid)
 
     def note(self, oddity: Oddity) -> None:
         """Name what is odd in the row, once."""
@@ -61,6 +64,10 @@ class Values:
         made, changed = moment(self._row[created]), moment(self._row[updated])
         if made is None or changed is None:
             self.note(Oddity.ZERO_DATE)
+        # What stands for a date moves with the other one.
+        self.unsaid |= {
+            name for name, time in (("created_at", made), ("updated_at", changed)) if time is None
+        }
         return made or changed or UNKNOWN_TIME, changed or made or UNKNOWN_TIME
 
 

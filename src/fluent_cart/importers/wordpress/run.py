@@ -11,6 +11,7 @@ from fluent_cart.database.retries import write_patiently
 from fluent_cart.database.transfer import continue_ids
 from fluent_cart.importers.wordpress.issues import Oddity
 from fluent_cart.importers.wordpress.report import Fate, Report
+from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.staging import Staging
 from fluent_cart.importers.wordpress.upsert import Outcome
 from fluent_cart.models import Base
@@ -42,6 +43,10 @@ class Run:
     progress: Progress
     # The labels that customers have, and what became of these.
     labels: dict[int, Fate] = field(default_factory=dict)
+
+    def values(self, kind: str, row: dict[str, Any]) -> Values:
+        """Return the values of a row of the source."""
+        return Values(self.report, kind, row, self.staging.absent[kind])
 
     async def look(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -2,10 +2,18 @@
 
 import re
 from collections.abc import Iterable
+from enum import Enum
 from typing import NamedTuple
 
+
+class Absent(Enum):
+    """What stands for the value of a column that a table of the source does not have: it is not NULL."""
+
+    ABSENT = "absent"
+
+
 # A row as every source gives it: the columns of its kind, in their order, as text.
-Row = tuple[str | None, ...]
+Row = tuple[str | Absent | None, ...]
 
 
 class SourceError(Exception):
@@ -24,6 +32,11 @@ class Kind(NamedTuple):
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.id, *self.numbers, *self.texts)
+
+    @property
+    def absent(self) -> Absent:
+        """Return what a source gives for a column that it does not have."""
+        return Absent.ABSENT
 
 
 # By the name behind the prefix. The users' tables come last: on a network of sites their prefix is shorter.
@@ -61,12 +74,18 @@ KINDS = {
         "label_relationships", "id", ("label_id", "labelable_id"), ("labelable_type",)
     ),
     "users": Kind(
-        "users", "id", (), ("user_login", "user_pass", "user_email", "display_name", "user_registered")
+        "users",
+        "id",
+        ("spam", "deleted"),
+        ("user_login", "user_pass", "user_email", "display_name", "user_registered"),
     ),
     "usermeta": Kind("usermeta", "umeta_id", ("user_id",), ("meta_key", "meta_value")),
+    "sitemeta": Kind("sitemeta", "meta_id", (), ("meta_key", "meta_value")),
 }
 CUSTOMERS = "fct_customers"
-OF_USERS = ("users", "usermeta")
+OF_USERS = ("users", "usermeta", "sitemeta")
+# Only networks of sites have these.
+OPTIONAL = {"sitemeta", "spam", "deleted"}
 # Without these columns a table is not the one it seems to be.
 REQUIRED = {
     "customers": {"id", "email"},
@@ -77,6 +96,7 @@ REQUIRED = {
     "label_relationships": {"id", "label_id", "labelable_id", "labelable_type"},
     "users": {"id", "user_login", "user_email"},
     "usermeta": {"umeta_id", "user_id", "meta_key", "meta_value"},
+    "sitemeta": {"meta_id", "meta_key", "meta_value"},
 }
 
 

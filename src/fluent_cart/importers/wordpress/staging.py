@@ -7,13 +7,15 @@ and is gone with the process, however that ends.
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fluent_cart.importers.wordpress.issues import Oddity
 from fluent_cart.importers.wordpress.report import Report
 from fluent_cart.importers.wordpress.source_tables import (
     KINDS,
+    OPTIONAL,
+    Absent,
     Kind,
     Row,
     find_prefix,
@@ -29,6 +31,10 @@ _ID = re.compile(r"\d{1,19}", re.ASCII)
 # Of the many things that WordPress keeps of a user, these matter; the first is behind a prefix of its own.
 CAPABILITIES = "capabilities"
 SHOP_ROLE, APPLICATION_PASSWORDS = "_fluent_cart_admin_role", "_application_passwords"
+# Of what WordPress keeps of a network of sites, only this matters.
+SITE_ADMINS = "site_admins"
+
+sqlite3.register_adapter(Absent, lambda _absent: None)
 
 _PREPARED = """
 CREATE INDEX addresses_of ON customer_addresses (customer_id);
@@ -52,6 +58,9 @@ class Staging:
         # Nothing is ever rolled back.
         self._connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN")
         self._tables: dict[str, _Table] = {}
+        # The columns that the source does not have, by the kind of their table: they say nothing.
+        self.absent: dict[str, frozenset[str]] = {}
+        self._missing: set[str] = set()
 
     def close(self) -> None:
         self._connection.close()
@@ -67,18 +76,29 @@ class Staging:
         prefix = find_prefix(self._tables, prefix)
         for suffix, kind in KINDS.items():
             names = (prefix + suffix, network_prefix(prefix) + suffix)
-            found = next((self._tables[name] for name in names if name in self._tables), None)
-            if found is None:
-                report.missing.append(names[0])
-                found = self._begin(names[0], prefix)
+            name = next((name for name in names if name in self._tables), None)
+            found = self._tables[name] if name else self._begin(names[0], prefix)
+            self.absent[kind.name] = frozenset(kind.columns) if name is None else found.absent()
+            if name is None:
+                self._missing.add(kind.name)
+                report.missing += [] if kind.name in OPTIONAL else [names[0]]
+            else:
+                lacking = [column for column in kind.columns if column in self.absent[kind.name] - OPTIONAL]
+                report.missing_columns += [f"{name}.{column}" for column in lacking]
             # The others are of no interest from here on.
             self.execute(f"ALTER TABLE {found.name} RENAME TO {kind.name}")
+            if kind.name == "sitemeta":
+                continue
             report.read(kind.name, found.read)
             report.skip(kind.name, Oddity.NO_ID, number=found.without_id)
             report.skip(kind.name, Oddity.REPEATED_ID, number=found.repeated)
             report.skip(kind.name, Oddity.NOT_NEEDED, number=found.not_needed)
         self._connection.executescript(_PREPARED)
         return prefix
+
+    def is_missing(self, kind: str) -> bool:
+        """Tell whether the source has no such table; an empty one is not missing."""
+        return kind in self._missing
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         return self._connection.execute(statement, parameters)
@@ -128,13 +148,14 @@ class Staging:
 
     def _insert(self, table: "_Table", rows: list[Row]) -> None:
         valid = [row for row in rows if is_id(row[0])]
-        needed = [row for row in valid if is_needed(row[2])] if table.kind.name == "usermeta" else valid
+        needed = [row for row in valid if is_needed(table.kind, row)]
         values = ", ".join("?" * len(table.kind.columns))
         # The name is made of numbers and of names in this package.
         statement = f"INSERT OR IGNORE INTO {table.name} VALUES ({values})"  # noqa: S608
         before = self._connection.total_changes
         self._connection.executemany(statement, needed)
         table.read += len(rows)
+        table.present |= _present(rows)
         table.without_id += len(rows) - len(valid)
         table.not_needed += len(valid) - len(needed)
         table.repeated += len(needed) - (self._connection.total_changes - before)
@@ -150,6 +171,23 @@ class _Table:
     without_id: int = 0
     repeated: int = 0
     not_needed: int = 0
+    # The places of the columns that some row has.
+    present: set[int] = field(default_factory=set)
+
+    def absent(self) -> frozenset[str]:
+        """Return the columns that no row has; a table without rows lacks none."""
+        if not self.read:
+            return frozenset()
+        return frozenset(name for place, name in enumerate(self.kind.columns) if place not in self.present)
+
+
+def _present(rows: list[Row]) -> set[int]:
+    """Return the places of the columns that one of the rows has."""
+    places = range(len(rows[0]))
+    lacking = {place for place in places if rows[0][place] is Absent.ABSENT}
+    if lacking:
+        lacking = {place for place in lacking if all(row[place] is Absent.ABSENT for row in rows)}
+    return set(places) - lacking
 
 
 def is_id(text: Any) -> bool:
@@ -157,9 +195,12 @@ def is_id(text: Any) -> bool:
     return text is not None and bool(_ID.fullmatch(str(text))) and 1 <= int(text) <= MAX_ID
 
 
-def is_needed(meta_key: str | None) -> bool:
-    """Tell whether the import has a use for what WordPress keeps of a user under this key."""
-    return meta_key in (SHOP_ROLE, APPLICATION_PASSWORDS) or (meta_key or "").endswith(CAPABILITIES)
+def is_needed(kind: Kind, row: Row) -> bool:
+    """Tell whether the import has a use for a row: of what WordPress keeps by keys, it has for a few."""
+    if kind.name == "usermeta":
+        meta_key = str(row[2] or "")
+        return meta_key in (SHOP_ROLE, APPLICATION_PASSWORDS) or meta_key.endswith(CAPABILITIES)
+    return kind.name != "sitemeta" or row[1] == SITE_ADMINS
 
 
 def _batches(rows: Iterable[tuple[str, Row | None]]) -> Iterator[tuple[str, list[Row] | None]]:

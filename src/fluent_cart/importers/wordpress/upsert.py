@@ -3,9 +3,9 @@
 These are units of work: a batch is one transaction, whole or not at all, and may be run again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -15,6 +15,8 @@ from fluent_cart.importers.wordpress.report import Fate
 from fluent_cart.models import Base
 
 Complete = Callable[[Record, Record | None], Record]
+# The columns of which the source says nothing, by the id of the row.
+Unsaid = Mapping[int, Collection[str]]
 
 
 @dataclass
@@ -36,9 +38,21 @@ def stored_rows(connection: Connection, model: type[Base], rows: Iterable[Record
     return {row["id"]: dict(row) for row in found}
 
 
-def is_another(stored: Record, row: Record, identity: Sequence[str]) -> bool:
-    """Tell whether a row here only has the same id: not one column that tells rows apart is the same."""
-    return all(stored[column] != row[column] for column in identity)
+class Identity(NamedTuple):
+    """The columns that tell rows of the same id apart."""
+
+    # The same in one of these is the same row.
+    columns: Sequence[str]
+    # If the source says nothing of one of those, the same in all of these is.
+    otherwise: Sequence[str] = ()
+
+    def is_another(self, stored: Record, row: Record, unsaid: Collection[str] = ()) -> bool:
+        """Tell whether a row here only has the same id."""
+        if any(stored[column] == row[column] for column in self.columns):
+            return False
+        if not self.otherwise or not any(column in unsaid for column in self.columns):
+            return True
+        return any(stored[column] != row[column] for column in self.otherwise)
 
 
 def bring(
@@ -46,16 +60,18 @@ def bring(
     model: type[Base],
     rows: Sequence[Record],
     stored: Mapping[int, Record],
-    identity: Sequence[str],
+    identity: Identity,
     *,
     changing: bool,
     writing: bool,
+    unsaid: Unsaid,
     complete: Complete = lambda row, _stored: row,
 ) -> Outcome:
     """Bring ``rows`` into the table of ``model``, and tell what became of each.
 
     ``stored`` are the rows that have the same ids here. Those that differ are changed only if ``changing``,
-    and nothing is written unless ``writing``. ``complete`` adds to a row what depends on the stored one.
+    and nothing is written unless ``writing``. Columns that are ``unsaid`` stay. ``complete`` adds to a row
+    what depends on the stored one.
     """
     outcome, new, changed = Outcome(), list[Record](), list[Record]()
     for row in rows:
@@ -63,10 +79,11 @@ def bring(
         if here is None:
             outcome.fates[row_id] = Fate.WRITTEN
             new.append(complete(row, None))
-        elif is_another(here, row, identity):
+        elif identity.is_another(here, row, unsaid[row_id]):
             outcome.taken.append(row_id)
         else:
-            wanted = complete(row, here)
+            staying = {column: here[column] for column in unsaid[row_id] if column in row}
+            wanted = complete({**row, **staying}, here)
             differs = {column for column, value in wanted.items() if not _is_same(here[column], value)}
             outcome.differences[row_id] = differs
             outcome.fates[row_id] = Fate.UNCHANGED if not differs else Fate.CHANGED if changing else Fate.LEFT

@@ -1,5 +1,6 @@
 """WordPress users, their roles and login passwords (decisions 20, 21, 45, 54)."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, update
@@ -11,6 +12,7 @@ from fluent_cart.importers.wordpress import emails
 from fluent_cart.importers.wordpress.application_passwords import KIND as PASSWORDS
 from fluent_cart.importers.wordpress.application_passwords import (
     BroughtPasswords,
+    Listed,
     application_passwords,
     bring_passwords,
 )
@@ -18,15 +20,21 @@ from fluent_cart.importers.wordpress.conflicts import Claimed, others
 from fluent_cart.importers.wordpress.issues import Oddity
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import Run
-from fluent_cart.importers.wordpress.staging import APPLICATION_PASSWORDS, CAPABILITIES, SHOP_ROLE
-from fluent_cart.importers.wordpress.upsert import Outcome, bring, stored_rows
+from fluent_cart.importers.wordpress.source_tables import network_prefix
+from fluent_cart.importers.wordpress.staging import (
+    APPLICATION_PASSWORDS,
+    CAPABILITIES,
+    SHOP_ROLE,
+    SITE_ADMINS,
+)
+from fluent_cart.importers.wordpress.upsert import Identity, Outcome, Unsaid, bring, stored_rows
 from fluent_cart.models import User
 from fluent_cart.security import login_passwords
 from fluent_cart.services.search import search_text
 from fluent_cart.services.users import key
 
 KIND = "users"
-ADMINISTRATOR = "administrator"
+ADMINISTRATOR, NO_ROLE = "administrator", "none"
 # FluentCart's own roles; everyone else's permissions come from WordPress, where administrator alone has any.
 SHOP_ROLES = ROLE_PERMISSIONS.keys() - {ADMINISTRATOR}
 # What FluentCart adds beside a role is none.
@@ -46,6 +54,15 @@ _EMAILS = Claimed(User, User.email_key.expression, KIND, "user_registered")
 _LOGINS = Claimed(User, User.login_key.expression, KIND, "user_registered")
 
 
+class _Rights(NamedTuple):
+    """What the source says of rights as a whole; what it does not say takes no rights away."""
+
+    # Some user has a role at this site.
+    has_roles: bool
+    # The logins of those who may do everything at a network's sites; None if the source does not name them.
+    administrators: frozenset[str] | None
+
+
 class _Brought(NamedTuple):
     users: Outcome
     passwords: BroughtPasswords
@@ -56,16 +73,29 @@ async def bring_users(run: Run) -> None:
     await run.reserve_ids(User, KIND)
     emails.collect(run, KIND, "user_email")
     keys = (f"{run.prefix}{CAPABILITIES}", SHOP_ROLE, APPLICATION_PASSWORDS)
+    rights = _rights(run)
     for batch in run.batches(KIND, _STATEMENT, keys):
         rows = {row["id"]: row for row in batch}
-        users = await _without_taken_logins(run, [user for row in batch if (user := _user(run, row))])
+        unsaid: dict[int, set[str]] = {}
+        mapped = [user for row in batch if (user := _user(run, row, rights, unsaid))]
+        users = await _without_taken_logins(run, mapped)
+        barred = {user["id"] for user in users if _is_barred(rows[user["id"]])}
         moving = await emails.settle(run, KIND, _EMAILS, users)
         secrets = {
-            user["id"]: list(application_passwords(run, rows[user["id"]], user["created_at"]))
+            user["id"]: application_passwords(
+                run, rows[user["id"]], user["created_at"], is_barred=user["id"] in barred
+            )
             for user in users
         }
         brought = await run.unit(
-            _bring, users, secrets, moving, changing=run.options.update, writing=not run.options.dry_run
+            _bring,
+            users,
+            secrets,
+            moving,
+            unsaid,
+            barred,
+            changing=run.options.update,
+            writing=not run.options.dry_run,
         )
         run.account(KIND, brought.users)
         for user_id, fate in brought.users.fates.items():
@@ -73,13 +103,42 @@ async def bring_users(run: Run) -> None:
         for fate, number in brought.passwords.fates.items():
             run.report.fate(PASSWORDS, fate, number)
         for user_id in brought.users.taken:
-            run.report.skip(PASSWORDS, Oddity.ORPHAN, user_id, len(secrets[user_id]))
+            run.report.skip(PASSWORDS, Oddity.ORPHAN, user_id, len(secrets[user_id].passwords))
         run.report.revoked += brought.passwords.revoked
     run.skip_orphans("usermeta", "user_id", KIND)
 
 
-def _user(run: Run, row: dict[str, Any]) -> Record | None:
-    values = Values(run.report, KIND, row)
+def _rights(run: Run) -> _Rights:
+    staging = run.staging
+    key = f"{run.prefix}{CAPABILITIES}"
+    has_roles = bool(staging.value("SELECT 1 FROM usermeta WHERE meta_key = ? LIMIT 1", (key,)))
+    if not has_roles and staging.value("SELECT 1 FROM users LIMIT 1") and not staging.is_missing("usermeta"):
+        run.report.missing_lists.append(f"{key}: the roles of all users")
+    return _Rights(has_roles, _administrators(run))
+
+
+def _administrators(run: Run) -> frozenset[str] | None:
+    """Return the logins of a network's administrators; None if it is a network, but does not name them."""
+    staging, network = run.staging, network_prefix(run.prefix)
+    text = staging.value("SELECT meta_value FROM sitemeta WHERE meta_key = ? ORDER BY id", (SITE_ADMINS,))
+    is_network = network != run.prefix or not {"spam", "deleted"} <= staging.absent[KIND]
+    if text is None and not (is_network and staging.is_missing("sitemeta")):
+        return frozenset()
+    try:
+        return frozenset(map(str, unserialize(text or "").values()))
+    except (PhpError, AttributeError):
+        run.report.missing_lists.append(f"{network}sitemeta, {SITE_ADMINS}: the network's administrators")
+        return None
+
+
+def _is_barred(row: dict[str, Any]) -> bool:
+    """Tell whether WordPress refuses to let the user sign in at any site of its network."""
+    return any(row[column] not in (None, "", 0) for column in ("spam", "deleted"))
+
+
+def _user(run: Run, row: dict[str, Any], rights: _Rights, unsaid: dict[int, set[str]]) -> Record | None:
+    values = run.values(KIND, row)
+    unsaid[values.id] = values.unsaid
     login = values.text("user_login", 255)
     if not login or len(login) > 60 or ":" in login:
         run.report.skip(KIND, Oddity.NO_LOGIN, values.id)
@@ -88,27 +147,32 @@ def _user(run: Run, row: dict[str, Any]) -> Record | None:
         run.report.skip(KIND, Oddity.LOGIN_TAKEN, values.id)
         return None
     created_at, _ = values.times("user_registered", "user_registered")
+    if is_barred := _is_barred(row):
+        values.note(Oddity.BARRED)
     return {
         "id": values.id,
         "login": login,
         "login_key": key(login),
         "email": emails.own(run, KIND, values, row["email"]),
         "display_name": values.text("display_name", 255) or login,
-        "role": _role(values),
-        "password_hash": _password_hash(values),
+        "role": NO_ROLE if is_barred else _role(values, login, rights),
+        "password_hash": None if is_barred else _password_hash(values),
         "created_at": created_at,
     }
 
 
-def _role(values: Values) -> str:
-    """Return the one role that says what the user may do here (decisions 21, 45)."""
+def _role(values: Values, login: str, rights: _Rights) -> str:
+    """Return the one role that says what the user may do here (decisions 21, 45, 110)."""
     try:
         capabilities = unserialize(values.raw("capabilities") or "a:0:{}")
         roles = [str(name) for name, granted in capabilities.items() if granted in GRANTED]
+        is_said = rights.has_roles and rights.administrators is not None
     except (PhpError, AttributeError):
-        roles = []
-    if ADMINISTRATOR in roles:
+        roles, is_said = [], False
+    if ADMINISTRATOR in roles or login in (rights.administrators or ()):
         return ADMINISTRATOR
+    if not is_said:
+        values.unsaid.add("role")
     if shop_role := (values.raw("shop_role") or "").strip():
         if shop_role in SHOP_ROLES:
             return shop_role
@@ -116,7 +180,7 @@ def _role(values: Values) -> str:
     role = values.fit(next((name for name in roles if name not in NO_ROLES), ""), 60)
     if not role:
         values.note(Oddity.UNREADABLE_ROLE)
-        return "none"
+        return NO_ROLE
     if role in ROLE_PERMISSIONS:
         # Some other plugin's role, or a name like administrator's: that alone must not open the shop.
         values.note(Oddity.ROLE_NAME_TAKEN)
@@ -141,18 +205,21 @@ async def _without_taken_logins(run: Run, users: list[Record]) -> list[Record]:
     return [user for user in users if user["login_key"] not in taken]
 
 
-def _complete(user: Record, stored: Record | None) -> Record:
+def _complete(user: Record, stored: Record | None, barred: set[int]) -> Record:
     text = search_text(user["login"], user["email"], user["display_name"])
     # A password that was set here does not go because the source has none that is known.
-    password_hash = user["password_hash"] or (stored and stored["password_hash"])
+    stays = stored and user["id"] not in barred
+    password_hash = user["password_hash"] or (stored["password_hash"] if stored and stays else None)
     return user | {"email_key": key(user["email"]), "search_text": text, "password_hash": password_hash}
 
 
 def _bring(
     connection: Connection,
     users: list[Record],
-    secrets: dict[int, list[Record]],
+    secrets: dict[int, Listed],
     moving: list[int],
+    unsaid: Unsaid,
+    barred: set[int],
     *,
     changing: bool,
     writing: bool,
@@ -165,7 +232,15 @@ def _bring(
             )
     stored = stored_rows(connection, User, users)
     outcome = bring(
-        connection, User, users, stored, ["login_key"], changing=changing, writing=writing, complete=_complete
+        connection,
+        User,
+        users,
+        stored,
+        Identity(["login_key"]),
+        changing=changing,
+        writing=writing,
+        unsaid=unsaid,
+        complete=partial(_complete, barred=barred),
     )
     brought = bring_passwords(connection, outcome.fates, secrets, changing=changing, writing=writing)
     return _Brought(outcome, brought)
