@@ -35,7 +35,7 @@ def test_csv(run: Run, folder: Path, shop: str) -> None:
     assert run("export", "none.ndjson").code == 0
     assert (folder / "none.ndjson").read_text() == ""
     assert run("import", "csv", "shop.csv") == (
-        1, f"{TABLE}\nAll other lines are imported; correct these and run it again.\n", ""
+        1, f"{TABLE}\n1 lines are not imported. All others are; correct these and run it again.\n", ""
     )  # fmt: skip
     (folder / "shop.csv").write_text(FILE.replace(",none,", ",bob@example.com,"))
     again = run("import", "csv", "shop.csv")
@@ -63,14 +63,26 @@ def test_ndjson_with_the_report_as_json(run: Run, folder: Path, shop: str) -> No
 def test_orders_with_their_totals(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("email\na@example.com\n")
     (folder / "orders.csv").write_text(
-        "customer_email,status,payment_status,total_amount,total_paid,currency\n"
-        "a@example.com,completed,paid,2500,2500,USD\n"
+        "customer_email,status,payment_status,total_amount,total_paid,currency,created_at\n"
+        "a@example.com,completed,paid,2500,2500,USD,2024-01-01\n"
     )
     assert run("import", "csv", "a.csv").code == 0
-    assert run("import", "orders", "orders.csv").out.endswith("\nThe file is imported.\n")
+    for _ in range(2):
+        assert run("import", "orders", "orders.csv").out.endswith("\nThe file is imported.\n")
     with connect(shop) as connection:
         assert list_orders(connection, 1).total == 1
     assert run("check").code == 0
+
+
+def test_lines_that_a_quote_took_along_are_counted(run: Run, folder: Path, shop: str) -> None:
+    (folder / "a.csv").write_text('email,first_name\na@example.com,"A\nb@example.com,B\nc@example.com,C\n')
+    done = run("import", "csv", "a.csv")
+    assert done.code == 1
+    assert "customers  3     0        0        0          3\n" in done.out
+    assert (
+        "\n  line 2: line: Is not CSV: lines 2 to 4 are one row, because a quote is not closed\n" in done.out
+    )
+    assert done.out.endswith("\n3 lines are not imported. All others are; correct these and run it again.\n")
 
 
 def test_long_lists_of_faults_are_cut(run: Run, folder: Path, shop: str) -> None:

@@ -95,6 +95,28 @@ def test_a_difference_is_left_or_changed(run: Run, tmp_path: Path) -> None:
     assert "differ from the source" not in changed
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_rows_that_are_refused_are_the_last_line_and_the_exit_code(
+    run: Run, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    assert run("users", "create", "ada", "--email", "ada@example.com").code == 0
+    text = dump_of(
+        users=[{"user_login": "ada"}],
+        fct_customers=[{}, {"id": "x"}],
+        fct_customer_addresses=[{"customer_id": 99}],
+        fct_orders=[{"total_paid": "x"}, {"mode": "test"}],
+    )
+    (path := tmp_path / "dump.sql").write_text(text)
+    done = run("import", "wordpress", str(path), *options)
+    assert done.code == 1
+    assert done.out.endswith(" Refused: 1 customers, 1 orders, 1 users; the reasons are above.\n")
+    as_json = run("import", "wordpress", str(path), *options, "--json")
+    assert (as_json.code, json.loads(as_json.out)["refused"]) == (
+        1,
+        {"customers": 1, "orders": 1, "users": 1},
+    )
+
+
 def test_a_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     shown = run("import", "wordpress", str(SHOP), "--dry-run").err
@@ -105,9 +127,12 @@ def test_a_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_is_missing_is_named(run: Run, tmp_path: Path) -> None:
     (path := tmp_path / "dump.sql").write_text("CREATE TABLE shop_fct_customers (id int, email text);")
-    shown = run("import", "wordpress", str(path)).out
+    code, shown, _ = run("import", "wordpress", str(path))
     assert "\nNot in the source: shop_fct_customer_addresses, shop_fct_customer_meta," in shown
-    assert shown.endswith(", shop_users, shop_usermeta\n\nThe shop is imported.\n")
+    assert shown.endswith(
+        ", shop_users, shop_usermeta\n\nThe shop is imported. There is no customer in the source.\n"
+    )
+    assert code == 1
     assert run("import", "wordpress", str(path), "--prefix", "wp_") == complained(
         "There is no table wp_fct_customers"
     )

@@ -1,5 +1,6 @@
 """Files from anywhere: what each line says, or why it cannot be read."""
 
+import os
 from io import BytesIO
 
 import pytest
@@ -51,6 +52,51 @@ class TestCsv:
             Line(6, {}, {"line": ["Is not CSV: unexpected end of data"]}),
         ]
 
+    def test_a_quote_that_is_not_closed_names_all_lines_that_it_takes_along(self) -> None:
+        assert read(b'id,name\n1,a\n2,"b\n3,c\n4,d\n') == [
+            Line(2, {"id": "1", "name": "a"}),
+            Line(3, {}, {"line": ["Is not CSV: lines 3 to 5 are one row, because a quote is not closed"]}, 3),
+        ]
+        assert read(b'id,name\n2,"b\n3,c\n4,"d"\n5,e\n') == [
+            Line(2, {}, {"line": ["Is not CSV: ',' expected after '\"' (lines 2 to 4)"]}, 3),
+            Line(5, {"id": "5", "name": "e"}),
+        ]
+        assert read(b'id,name\n2,"b\nc",d\n') == [
+            Line(2, {}, {"line": ["Has 3 cells, but the header has 2 (lines 2 to 3)"]}),
+        ]
+
+    @pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
+    def test_utf_16_with_its_mark(self, charset: str) -> None:
+        content = "\ufeffid\tname\r\n1\tZo\xeb\r\n".encode(charset)
+        assert read(content) == [Line(2, {"id": "1", "name": "Zo\xeb"})]
+        with pytest.raises(FileError, match="but not all of it"):
+            read(content + b"\x00\xd8\x00\xd8\x41")
+        with pytest.raises(FileError, match="NDJSON is UTF-8"):
+            read(content, NDJSON)
+
+    @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;"])
+    def test_the_line_that_names_the_separator(self, first: str) -> None:
+        content = f"{first}\r\nid;name\r\n1;a,b\r\n2\r\n".encode()
+        assert read(content) == [
+            Line(3, {"id": "1", "name": "a,b"}),
+            Line(4, {}, {"line": ["Has 1 cells, but the header has 2"]}),
+        ]
+
+    def test_a_pipe_is_read_from_its_beginning(self) -> None:
+        for content in ("id,name\n1,a\n".encode("utf-16"), b"id,name\n1,a\n"):
+            reading, writing = os.pipe()
+            os.write(writing, content)
+            os.close(writing)
+            with os.fdopen(reading, "rb") as stream:
+                assert list(read_rows(stream, CSV, COLUMNS)) == [Line(2, {"id": "1", "name": "a"})]
+
+    def test_unknown_columns_can_be_ignored(self) -> None:
+        columns = COLUMNS._replace(ignored=COLUMNS.ignored | {"x", "y"})
+        stream = BytesIO(b"id,x,name,y,x\n1,2,a,3,4\n")
+        assert list(read_rows(stream, CSV, columns)) == [Line(2, {"id": "1", "name": "a"})]
+        with pytest.raises(FileError, match="--ignore: there is no column y"):
+            list(read_rows(BytesIO(b"id,x\n"), CSV, columns))
+
     def test_json_that_is_none_is_named(self) -> None:
         assert read(b"id,info\n1,{\n2,NaN\n3,1\n") == [
             Line(2, {"id": "1"}, BAD_JSON),
@@ -67,6 +113,10 @@ class TestCsv:
             (b"", "The file is empty"),
             (b"\n1", "The file is empty"),
             (b"id,emial\n", "Unknown column 'emial'; known are id, info, name, total"),
+            (
+                b"emial,id,nmae\n",
+                "Unknown columns 'emial', 'nmae'; known are id, info, name, total. --ignore",
+            ),
             (b"id,id\n", "A column is there twice"),
         ],
     )
@@ -78,6 +128,12 @@ class TestCsv:
         stream = BytesIO(b"name\na\n")
         assert len(list(read_rows(stream, CSV, COLUMNS))) == 1
         assert stream.tell() == 7
+
+    def test_a_stream_that_was_closed_meanwhile_raises_nothing_more(self) -> None:
+        lines = read_rows(stream := BytesIO(b"name\na\nb\n"), CSV, COLUMNS)
+        assert next(iter(lines)).number == 2
+        stream.close()
+        lines.close()  # type: ignore[attr-defined]  # a generator
 
 
 class TestNdjson:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, insert, select
 from fluent_cart.database import Database
 from fluent_cart.enums import FileFormat
 from fluent_cart.formats.row_reader import Line, read_rows
+from fluent_cart.importers.rows import run
 from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 from fluent_cart.models import Address, Customer, Order
 from fluent_cart.schemas.customers import CustomerCreate, CustomerExportQuery
@@ -271,6 +272,35 @@ class TestOrders:
         totals = [(await details(database, number))["total_spent"] for number in (1, 2)]
         assert totals == [2000, 2500]
 
+    async def test_without_ids_are_written_once(
+        self, bring: Import, database: Database, make_customer: MakeCustomer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However often, and wherever an earlier run ended; the same order twice is two orders."""
+        monkeypatch.setattr(run, "BATCH", 2)
+        await make_customer(email="a@example.com")
+        order = {"customer_email": "a@example.com", **self.ORDER}
+        nobodys = {"customer_id": None, **self.ORDER}
+        lines = [order, order, nobodys, order, {**order, "payment_status": "failed"}, nobodys]
+        assert counts(await bring(*lines[:3], kind=ORDERS)) == (3, 0, 0, 0)
+        assert counts(await bring(*lines, kind=ORDERS)) == (3, 0, 3, 0)
+        for _ in range(2):
+            assert counts(await bring(*lines, kind=ORDERS)) == (0, 0, 6, 0)
+            assert (await details(database, 1))["total_spent"] == 7500
+
+    async def test_without_an_id_that_differ_from_those_here_are_refused(
+        self, bring: Import, database: Database, make_customer: MakeCustomer
+    ) -> None:
+        await make_customer(email="a@example.com")
+        order = {"customer_id": 1, **self.ORDER}
+        await bring(order, kind=ORDERS)
+        report = await bring({**order, "total_refund": 2500}, {**order, "total_amount": 1}, kind=ORDERS)
+        text = "An order of this customer, time and amount is here, but differs: give its id to change it"
+        assert (counts(report), report.faults) == ((1, 0, 0, 1), {1: {"id": [text]}})
+
+    async def test_need_a_customer_and_a_currency(self, bring: Import) -> None:
+        report = await bring({**self.ORDER, "customer_email": "", "currency": ""}, kind=ORDERS)
+        assert report.faults == {1: {"currency": REQUIRED, "customer_email": REQUIRED}}
+
     async def test_every_fault_is_named(self, bring: Import, make_customer: MakeCustomer) -> None:
         for name in "ab":
             await make_customer(email=f"{name}@example.com")
@@ -290,7 +320,10 @@ class TestOrders:
         assert text.startswith("Input should be 'pending', 'authorized', 'paid'")
         needed = ("status", "payment_status", "total_amount", "total_paid", "currency")
         assert report.faults == {
-            1: dict.fromkeys(needed, REQUIRED),
+            1: {
+                **dict.fromkeys(needed, REQUIRED),
+                "created_at": ["Is required without an id: nothing else tells orders apart"],
+            },
             2: {"id": ["The order with this id is another one here: it was created at another time"]},
             3: {"customer_id": ["Customer with ID 9 not found"]},
             4: {"customer_email": ["No customer has this email address"]},

@@ -14,7 +14,7 @@ import typer
 
 from fluent_cart.cli import runner
 from fluent_cart.cli.export import STANDARD, Format, format_of
-from fluent_cart.cli.output import CommandError, say, table
+from fluent_cart.cli.output import say, table
 from fluent_cart.cli.progress import Bar
 from fluent_cart.database import create_database
 from fluent_cart.enums import FileFormat
@@ -66,8 +66,6 @@ def _import(
     kind: Kind, file: str, file_format: FileFormat, ignore: list[str] | None, *, dry_run: bool, as_json: bool
 ) -> None:
     columns = kind.columns._replace(ignored=kind.columns.ignored.union(ignore or ()))
-    if unknown := columns.ignored - columns.names:
-        raise CommandError(f"--ignore: there is no column {min(unknown)}")
     settings = runner.read_settings()
     runner.require_newest(settings)
 
@@ -120,6 +118,6 @@ def _print(kind: Kind, report: Report, *, dry_run: bool) -> None:
     if dry_run:
         say("\nNothing was written: this was a dry run.")
     elif report.faults:
-        say("\nAll other lines are imported; correct these and run it again.")
+        say(f"\n{report.failed} lines are not imported. All others are; correct these and run it again.")
     else:
         say("\nThe file is imported.")

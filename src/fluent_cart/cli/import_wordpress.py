@@ -51,6 +51,8 @@ def wordpress(
         say_json({"dry_run": dry_run, **report.as_json()})
     else:
         _print(report, options)
+    if report.refused() or not report.tables["customers"].read:
+        raise typer.Exit(1)
 
 
 def _print(report: Report, options: Options) -> None:
@@ -80,7 +82,15 @@ def _print(report: Report, options: Options) -> None:
     left = sum(counts.fates[Fate.LEFT] for counts in report.tables.values())
     if left:
         say(f"\n{left} rows differ from the source and were left as they are; --update changes them.")
-    say("\nNothing was written: this was a dry run." if options.dry_run else "\nThe shop is imported.")
+    say(f"\n{_last_line(report, options)}")
+
+
+def _last_line(report: Report, options: Options) -> str:
+    done = "Nothing was written: this was a dry run." if options.dry_run else "The shop is imported."
+    refused = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in report.refused().items())
+    if refused:
+        return f"{done} Refused: {refused}; the reasons are above."
+    return done if report.tables["customers"].read else f"{done} There is no customer in the source."
 
 
 def _print_oddities(title: str, tables: Mapping[str, Mapping[Oddity, Found]]) -> None:

@@ -5,6 +5,8 @@ error of its line, save a header that is not understood.
 """
 
 import csv
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 from typing import Any, BinaryIO, NamedTuple, TextIO
@@ -19,6 +21,9 @@ MAX_CELL = 16 * 1024 * 1024
 # European spreadsheets write semicolons.
 DELIMITERS = ",;\t"
 WHOLE_LINE = "line"
+UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
+# What Excel writes, and understands, in front of the header.
+_SEPARATOR = re.compile(r'"?sep=([^\w"\r\n])"?[;,\t]*\r?\n?', re.I)
 
 Faults = Mapping[str, list[str]]
 
@@ -45,6 +50,8 @@ class Line(NamedTuple):
     number: int
     values: dict[str, Any]
     faults: Faults | None = None
+    # How many lines of the file could not be told apart.
+    lines: int = 1
 
 
 def read_rows(stream: BinaryIO, file_format: FileFormat, columns: Columns) -> Iterator[Line]:
@@ -52,7 +59,20 @@ def read_rows(stream: BinaryIO, file_format: FileFormat, columns: Columns) -> It
     return (_read_ndjson if file_format is FileFormat.NDJSON else _read_csv)(stream, columns)
 
 
+def _is_utf_16(stream: BinaryIO) -> bool:
+    """Tell whether a file begins with the mark of UTF-16; nothing of it is taken."""
+    if not stream.seekable():
+        peek = getattr(stream, "peek", lambda _length: b"")
+        return peek(2)[:2] in UTF_16
+    start = stream.tell()
+    mark = stream.read(2)
+    stream.seek(start)
+    return mark in UTF_16
+
+
 def _read_ndjson(stream: BinaryIO, columns: Columns) -> Iterator[Line]:
+    if _is_utf_16(stream):
+        raise FileError("The file is in UTF-16, but NDJSON is UTF-8: write it in UTF-8")
     # By line feeds alone: a text may have other ends of lines within.
     for number, content in enumerate(stream, start=1):
         if not content.strip():
@@ -69,45 +89,73 @@ def _read_ndjson(stream: BinaryIO, columns: Columns) -> Iterator[Line]:
 
 def _read_csv(stream: BinaryIO, columns: Columns) -> Iterator[Line]:
     csv.field_size_limit(MAX_CELL)
-    # What is not UTF-8 is found in the cell that has it.
-    text = TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+    if _is_utf_16(stream):
+        text = TextIOWrapper(stream, "utf-16", newline="")
+    else:
+        # What is not UTF-8 is found in the cell that has it.
+        text = TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     try:
         yield from _read_lines(text, columns)
+    except UnicodeDecodeError:
+        raise FileError("The file is in UTF-16, but not all of it: write it in UTF-8") from None
     finally:
-        # Else the stream, which is the caller's, would be closed with it.
-        text.detach()
+        # Else the stream, which is the caller's, would be closed with it. After Ctrl-C it is closed already.
+        if not stream.closed:
+            text.detach()
 
 
 def _read_lines(text: TextIO, columns: Columns) -> Iterator[Line]:
-    first = text.readline()
-    header = next(csv.reader([first], delimiter=(mark := max(DELIMITERS, key=first.count))), [])
+    first, before = text.readline(), 1
+    mark = max(DELIMITERS, key=first.count)
+    if separator := _SEPARATOR.fullmatch(first):
+        mark, first, before = separator[1], text.readline(), 2
+    header = next(csv.reader([first], delimiter=mark), [])
     _check_header(header, columns)
     rows = csv.reader(text, delimiter=mark, strict=True)
     while True:
-        # The header is the first line, and a row with line feeds in its cells has several.
-        number = rows.line_num + 2
+        # A row with line feeds in its cells has several lines.
+        number = rows.line_num + before + 1
         try:
             cells = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Line(number, {}, {WHOLE_LINE: [f"Is not CSV: {error}"]})
+            yield _no_row(number, rows.line_num + before, str(error))
             continue
+        last = rows.line_num + before
         if len(cells) == len(header):
             yield _row(number, dict(zip(header, cells, strict=True)), columns)
         elif cells:
-            yield Line(
-                number, {}, {WHOLE_LINE: [f"Has {len(cells)} cells, but the header has {len(header)}"]}
-            )
+            words = f"Has {len(cells)} cells, but the header has {len(header)}"
+            yield Line(number, {}, {WHOLE_LINE: [f"{words}{_up_to(number, last)}"]})
+
+
+def _no_row(number: int, last: int, error: str) -> Line:
+    """Return what stands for lines that are no row: a quote that is not closed takes all behind it along."""
+    if last > number and error == "unexpected end of data":
+        error = f"lines {number} to {last} are one row, because a quote is not closed"
+    else:
+        error += _up_to(number, last)
+    return Line(number, {}, {WHOLE_LINE: [f"Is not CSV: {error}"]}, last - number + 1)
+
+
+def _up_to(number: int, last: int) -> str:
+    return f" (lines {number} to {last})" if last > number else ""
 
 
 def _check_header(header: list[str], columns: Columns) -> None:
-    if unknown := [name for name in header if name not in columns.names]:
-        raise FileError(f"Unknown column {unknown[0][:60]!r}; known are {', '.join(sorted(columns.names))}")
-    if len(set(header)) < len(header):
-        raise FileError("A column is there twice")
     if not header:
         raise FileError("The file is empty: its first line must name the columns")
+    if unknown := sorted(columns.ignored - columns.names - set(header)):
+        raise FileError(f"--ignore: there is no column {unknown[0]}")
+    kept = [name for name in header if name not in columns.ignored]
+    if unknown := [name for name in kept if name not in columns.names]:
+        words = f"Unknown column{'s' if len(unknown) > 1 else ''} {', '.join(repr(n[:60]) for n in unknown)}"
+        raise FileError(
+            f"{words}; known are {', '.join(sorted(columns.names))}. --ignore leaves a column out"
+        )
+    if len(set(kept)) < len(kept):
+        raise FileError("A column is there twice")
 
 
 def _row(number: int, cells: dict[str, str], columns: Columns) -> Line:

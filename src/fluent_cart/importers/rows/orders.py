@@ -1,9 +1,10 @@
 """Orders of a file into the shop: a batch of lines is one unit of work (decisions 16, 64)."""
 
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
@@ -15,6 +16,9 @@ from fluent_cart.services.orders import record_orders
 _TABLE = Base.metadata.tables[Order.__tablename__]
 # What an order cannot do without. Who sends no ``total_paid`` would not get the totals that are meant.
 NEEDED = ("status", "payment_status", "total_amount", "total_paid", "currency")
+# What an order without an id is recognised by. If all else is the same, too, it is here already.
+IDENTITY = ("customer_id", "created_at", "total_amount", "currency")
+STATE = (*IDENTITY, "status", "payment_status", "total_paid", "total_refund")
 
 
 def import_orders(
@@ -28,7 +32,7 @@ def import_orders(
     batch.outcome.plan(lines, batch.plan)
     if writing:
         record_orders(connection, batch.new, batch.changed, batch.former)
-    batch.outcome.claims = Claims(lines=dict(batch.lines.maps[0]))
+    batch.outcome.claims = Claims(lines=dict(batch.lines.maps[0]), orders=dict(batch.alike.maps[0]))
     return batch.outcome
 
 
@@ -41,6 +45,7 @@ class _Batch:
         self.changed: list[Record] = []
         self.former: list[int | None] = []
         self.lines = ChainMap[int, int]({}, claims.lines)
+        self.alike = ChainMap[tuple[Any, ...], int]({}, claims.orders)
         self._rows = rows
         orders = select(_TABLE).where(_TABLE.c.id.in_([row.id for row in rows.values() if row.id]))
         self._stored = {row["id"]: dict(row) for row in connection.execute(orders).mappings()}
@@ -50,6 +55,18 @@ class _Batch:
         email = func.lower(Customer.email)
         owners = connection.execute(select(email, Customer.id).where(email.in_(emails))).all()
         self._owners: dict[str, int] = dict(owners)
+        self._here = self._count_orders(connection)
+
+    def _count_orders(self, connection: Connection) -> Counter[tuple[Any, ...]]:
+        """Count the orders here that are like those of lines without an id."""
+        rows = [row for row in self._rows.values() if not row.id]
+        times = {row.created_at for row in rows if row.created_at}
+        ids = {*(row.customer_id for row in rows), *self._owners.values()} - {None}
+        columns = _TABLE.c
+        owners = or_(columns.customer_id.in_(ids), columns.customer_id.is_(None))
+        statement = select(_TABLE).where(columns.created_at.in_(times), owners)
+        found = connection.execute(statement).mappings().all() if times else []
+        return Counter(key for row in found for key in _keys(dict(row)))
 
     def plan(self, number: int) -> Fate:
         """Find out what a line changes; ``ValidationFailed`` if it cannot be."""
@@ -62,8 +79,11 @@ class _Batch:
             faults.add("id", "The order with this id is another one here: it was created at another time")
         if stored is None:
             for name in NEEDED:
-                if name not in given:
+                # With an id it comes from an export, maybe of a shop that came from WordPress.
+                if name not in given or (given[name] == "" and not row.id):
                     faults.add(name, REQUIRED)
+            if not row.id and not row.created_at:
+                faults.add("created_at", "Is required without an id: nothing else tells orders apart")
         if "customer_id" in given or "customer_email" in row.model_fields_set:
             given["customer_id"] = self._customer(row, faults)
         faults.raise_any()
@@ -71,9 +91,10 @@ class _Batch:
             self.lines[row.id] = number
         time = now()
         if stored is None:
-            self.new.append(
-                {"customer_id": None, "total_refund": 0, "created_at": time, "updated_at": time, **given}
-            )
+            new = {"customer_id": None, "total_refund": 0, "created_at": time, "updated_at": time, **given}
+            if not row.id and self._is_here(new):
+                return Fate.UNCHANGED
+            self.new.append(new)
             return Fate.WRITTEN
         if not differs(stored, given):
             return Fate.UNCHANGED
@@ -81,9 +102,26 @@ class _Batch:
         self.former.append(stored["customer_id"])
         return Fate.CHANGED
 
+    def _is_here(self, order: Record) -> bool:
+        """Tell whether an order without an id was imported before; ``ValidationFailed`` if it was changed.
+
+        A file may have several that are the same: the second of the file is the second that is here.
+        """
+        identity, state = _keys(order)
+        for key in (identity, state):
+            self.alike[key] = self.alike.get(key, 0) + 1
+        if self.alike[state] <= self._here[state]:
+            return True
+        if self.alike[identity] <= self._here[identity]:
+            text = "An order of this customer, time and amount is here, but differs: give its id to change it"
+            Faults({"id": [text]}).raise_any()
+        return False
+
     def _customer(self, row: OrderRow, faults: Faults) -> int | None:
         """Return whose order it is; both ways to say so must name the same customer."""
         owner = self._owners.get(row.customer_email.lower()) if row.customer_email else row.customer_id
+        if "customer_email" in row.model_fields_set and not row.customer_email and row.customer_id is None:
+            faults.add("customer_email", REQUIRED)
         if row.customer_email and owner is None:
             faults.add("customer_email", "No customer has this email address")
         if row.customer_id and row.customer_id not in self._customers:
@@ -91,3 +129,8 @@ class _Batch:
         elif row.customer_id and owner not in (None, row.customer_id):
             faults.add("customer_email", "The email address belongs to another customer")
         return row.customer_id or owner
+
+
+def _keys(order: Record) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what an order is recognised by, and what it is the same by."""
+    return tuple(order[name] for name in IDENTITY), tuple(order[name] for name in STATE)

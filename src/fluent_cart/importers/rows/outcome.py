@@ -38,6 +38,8 @@ class Claims:
     emails: dict[str, int | None] = field(default_factory=dict)
     users: dict[int, int | None] = field(default_factory=dict)
     addresses: dict[int, int | None] = field(default_factory=dict)
+    # How many lines without an id spoke of an order like this one.
+    orders: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def add(self, other: "Claims") -> None:
         """Add what later lines have claimed."""
@@ -45,6 +47,7 @@ class Claims:
         self.emails |= other.emails
         self.users |= other.users
         self.addresses |= other.addresses
+        self.orders |= other.orders
 
 
 @dataclass

@@ -71,6 +71,13 @@ class Report:
     read: int = 0
     fates: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
     faults: dict[int, Faults] = field(default_factory=dict)
+    # Lines that a faulty one took along.
+    taken_along: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Return how many lines were not brought."""
+        return len(self.faults) + self.taken_along
 
     def add(self, outcome: Outcome) -> None:
         """Add what became of a batch."""
@@ -81,7 +88,7 @@ class Report:
     def counts(self) -> Mapping[str, int]:
         """Return how many lines had which fate."""
         fates = {fate.value: number for fate, number in self.fates.items()}
-        return {"read": self.read, **fates, "failed": len(self.faults)}
+        return {"read": self.read, **fates, "failed": self.failed}
 
 
 async def import_rows(
@@ -100,6 +107,7 @@ async def import_rows(
             outcome = await write_patiently(database, _write, kind, rows, claims)
             # All else shows in the shop by now.
             claims.lines |= outcome.claims.lines
+            claims.orders |= outcome.claims.orders
         report.add(outcome)
         progress()
     report.faults = dict(sorted(report.faults.items()))
@@ -112,7 +120,8 @@ def _batches(kind: Kind, lines: Iterable[Line], report: Report) -> Iterator[dict
     while batch := list(islice(left, BATCH)):
         rows: dict[int, BaseModel] = {}
         for line in batch:
-            report.read += 1
+            report.read += line.lines
+            report.taken_along += line.lines - 1
             try:
                 row = kind.row.model_validate(line.values)
             except ValidationError as error:

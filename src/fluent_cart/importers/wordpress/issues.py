@@ -116,3 +116,20 @@ class Oddity(StrEnum):
     UNUSED_LABEL = "unused_label", "no customer that was brought has the label"
     OTHER_OBJECT = "other_object", "it is not about a customer"
     NOT_NEEDED = "not_needed", "neither a role nor application passwords"
+
+
+# Why something of the shop is missing here. Other rows are skipped because nobody needs them, or because
+# their owner was deleted at the source or is one of these.
+REFUSED = frozenset(
+    {
+        Oddity.NO_ID,
+        Oddity.REPEATED_ID,
+        Oddity.ID_TAKEN,
+        Oddity.UNREADABLE_AMOUNT,
+        Oddity.NO_LOGIN,
+        Oddity.LOGIN_TAKEN,
+        Oddity.UNKNOWN_HASH,
+        Oddity.UNREADABLE_LIST,
+        Oddity.UNFIT_META,
+    }
+)

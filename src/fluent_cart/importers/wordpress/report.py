@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.issues import REFUSED, Oddity
 
 # Ids that are named as examples: a report is read, and its size must not grow with the shop.
 EXAMPLES = 100
@@ -76,9 +76,18 @@ class Report:
         if len(self.totals) < EXAMPLES:
             self.totals.append({"customer_id": customer_id, "shop": shop, "here": here})
 
+    def refused(self) -> dict[str, int]:
+        """Return how many rows of each table should be here, and are not."""
+        numbers = {
+            name: sum(found.number for oddity, found in table.skipped.items() if oddity in REFUSED)
+            for name, table in self.tables.items()
+        }
+        return {name: number for name, number in numbers.items() if number}
+
     def as_json(self) -> Mapping[str, Any]:
         """Return the whole report as plain values."""
         return {
+            "refused": self.refused(),
             "missing_tables": self.missing,
             "missing_columns": self.missing_columns,
             "missing_lists": self.missing_lists,
