@@ -243,6 +243,14 @@ class TestAddresses:
         }
 
 
+async def test_phone_that_a_spreadsheet_rounded_is_refused(bring: Import) -> None:
+    text = "A spreadsheet rounded the number: make the column a text there, and export it again"
+    rounded = {"email": "a@example.com", "phone": "4.91512E+11"}
+    report = await bring(rounded, {"email": "b@example.com", "phone": "1e5"})
+    assert report.faults == {1: {"phone": [text]}}
+    assert counts(report) == (1, 0, 0, 1)
+
+
 class TestOrders:
     ORDER: dict[str, Any] = {  # noqa: RUF012
         "status": "completed", "payment_status": "paid", "total_amount": "2500", "total_paid": 2500,

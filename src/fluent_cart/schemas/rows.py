@@ -4,9 +4,11 @@ Of a row only the members that it has count. What WordPress left empty in an add
 so that what was exported can be imported.
 """
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from fluent_cart.enums import OrderStatus, PaymentStatus
 from fluent_cart.schemas.additional_info import AdditionalInfo
@@ -21,13 +23,22 @@ from fluent_cart.schemas.base import (
     WholeNumber,
     blank_as_none,
 )
-from fluent_cart.schemas.customers import CustomerUpdate
+from fluent_cart.schemas.customers import CustomerUpdate, Phone
 from fluent_cart.schemas.timestamps import Moment
 
 # Not the largest id there is: others must be left for what is created here.
 RowId = Annotated[int, Field(ge=1, le=MAX_EXACT), WholeNumber]
 MaybeId = Annotated[RowId | None, BeforeValidator(blank_as_none)]
+# 4.91512E+11: the digits of the phone number are gone.
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.I | re.ASCII)
 Amount = Annotated[int, Field(ge=0, le=MAX_EXACT), WholeNumber]
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and _ROUNDED.fullmatch(value.strip()):
+        text = "A spreadsheet rounded the number: make the column a text there, and export it again"
+        raise PydanticCustomError("rounded_number", text)
+    return value
 
 
 def _upper(value: Any) -> Any:
@@ -48,6 +59,7 @@ class CustomerRow(CustomerUpdate):
 
     id: MaybeId = None
     user_id: MaybeId = None
+    phone: Annotated[Phone, BeforeValidator(_digits)] = None
     additional_info: AdditionalInfo = Field(default_factory=dict)
     addresses: list[AddressRow] = Field(default_factory=list)
     created_at: Moment = ""
