@@ -34,7 +34,7 @@ LAYERS = {
     "wordpress": "formats",
     "services": "clock database.prepared enums errors formats models schemas security",
     "http": "clock database enums errors formats observability schemas services wordpress",
-    "auth": "clock database enums errors http observability security services settings",
+    "auth": "clock database enums errors http observability security services settings wordpress",
     "demo": "clock database enums errors models schemas security services settings",
     "openapi": "auth errors http schemas security wordpress",
     "pages": "auth database errors http observability security services wordpress",

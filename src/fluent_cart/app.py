@@ -72,8 +72,9 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
     add_handlers(app)
     app.add_middleware(RequestIdMiddleware, report=app.state.report)
     app.add_middleware(WordPressMiddleware)
-    if settings.cors_origins:
-        origins = frozenset(origin.strip() for origin in settings.cors_origins.split(","))
+    origins = frozenset(origin.strip() for origin in settings.cors_origins.split(",") if origin.strip())
+    app.state.cors_origins = origins
+    if origins:
         app.add_middleware(CorsMiddleware, origins=origins)
     if settings.telemetry:
         app.add_middleware(telemetry.TelemetryMiddleware)

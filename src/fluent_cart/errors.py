@@ -9,6 +9,7 @@
     ├── AuthenticationRequired    401  authentication_required
     ├── AuthenticationFailed      401  authentication_failed
     ├── InsufficientPermissions   403  insufficient_permissions
+    ├── CrossSiteRequest          403  cross_site_request
     ├── InvalidNonce              403  rest_cookie_invalid_nonce
     ├── CustomerNotFound          404  customer_not_found
     ├── AddressNotFound           404  address_not_found
@@ -86,6 +87,12 @@ class InsufficientPermissions(ApiError):
     status, code = 403, "insufficient_permissions"
     text = "You do not have permission to do this"
     when = "The user may sign in, but not do this"
+
+
+class CrossSiteRequest(ApiError):
+    status, code = 403, "cross_site_request"
+    text = "A page of another site sent this request. Send it from this site, or from a program"
+    when = "A browser sent a write for another site, with the password that it remembers"
 
 
 class InvalidNonce(ApiError):

@@ -68,3 +68,8 @@ class TestUsage:
             runpy.run_module("fluent_cart", run_name="__main__")
         assert exit_.value.code == 0
         assert "fluent-cart [OPTIONS] COMMAND" in capsys.readouterr().out
+
+
+def test_control_characters_of_names_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table([{"name": "A\x1b]0;PWNED\x07\x1b[2J\u202eB\n"}], "none")
+    assert capsys.readouterr().out == "name\n" + r"A\x1b]0;PWNED\x07\x1b[2J\u202eB\n" + "\n"

@@ -157,6 +157,11 @@ async def test_every_documented_error_is_reached(
             response = await send(client, method, path, operation)
         expect(response, status, code)
         assert ("www-authenticate" in response.headers) == (status == 401)
+    if method != "GET":
+        response = await manager.request(
+            method, url(path), json=BODIES.get(operation), headers={"Sec-Fetch-Site": "cross-site"}
+        )
+        expect(response, 403, "cross_site_request")
     async with client_of() as client:
         await sign_in(client, "manager", login_password_of("manager"))
         response = await client.request(

@@ -279,3 +279,12 @@ def test_the_corpus_is_as_large_as_promised() -> None:
     assert len(hostile.VALUES | hostile.UNREADABLE_VALUES) + len(hostile.RAW_BODIES) >= 42
     assert len(OPERATIONS) == 17
     assert len(WITH_BODY) == 9
+
+
+async def test_long_run_of_accents_is_rejected_at_once(manager: httpx.AsyncClient) -> None:
+    """Composing 240,000 accents took over ten seconds, during which nothing else was answered."""
+    name = "e" + "\u0301" * 120_000 + "\u0327" * 120_000
+    began = time.perf_counter()
+    response = await manager.post("", json={"email": "a@example.com", "first_name": name})
+    assert_error(response, 422, "validation_error")
+    assert time.perf_counter() - began < 1

@@ -248,7 +248,8 @@ class TestOperations:
     def test_it_names_the_errors_of_every_operation(self, operation: Operation) -> None:
         for status, codes in ALWAYS.items():
             examples = operation["responses"][status]["content"][JSON]["examples"].values()
-            assert [example["value"]["code"] for example in examples] == codes
+            found = [example["value"]["code"] for example in examples]
+            assert [code for code in found if code != "cross_site_request"] == codes
 
     def test_its_headers_may_be_left_out(self, document: dict[str, Any], operation: Operation) -> None:
         """A key for each POST, conditions for Get Customer Details and each PUT, and what they answer."""

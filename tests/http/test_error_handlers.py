@@ -98,6 +98,15 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
         {},
     ),
     (
+        errors.CrossSiteRequest(),
+        envelope(
+            403,
+            "cross_site_request",
+            "A page of another site sent this request. Send it from this site, or from a program",
+        ),
+        {},
+    ),
+    (
         errors.InvalidNonce(),
         envelope(
             403,

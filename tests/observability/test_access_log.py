@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from fluent_cart.observability import access_log, metrics
-from fluent_cart.observability.access_log import MAX_PIECES, PIECE_BYTES, RequestLog, write_to_standard_error
+from fluent_cart.observability.access_log import MAX_PIECES, RequestLog
 from fluent_cart.observability.request_events import BATCH, Request, RequestReport
+from fluent_cart.observability.standard_error import PIECE_BYTES, write_to_standard_error
 
 
 def request(number: int = 0, **said: Any) -> Request:

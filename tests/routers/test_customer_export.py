@@ -183,11 +183,11 @@ def fill(settings: Settings) -> None:
         connection.execute(insert(Customer), made)
 
 
-def begun(running: Server) -> socket.socket:
+def begun(running: Server, login: str = "worker") -> socket.socket:
     """Ask for an export and read no more than its beginning."""
     client = socket.create_connection(("127.0.0.1", running.port))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    basic = b64encode(f"worker:{secret_of('worker')}".encode()).decode()
+    basic = b64encode(f"{login}:{secret_of(login)}".encode()).decode()
     client.sendall(
         f"GET {PREFIX}/export HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {basic}\r\n\r\n".encode()
     )
@@ -202,7 +202,7 @@ class TestClients:
         environment = {"FLUENT_CART_DATABASE_URL": own_settings.database_url}
         with server(tmp_path, environment=environment) as running:
             url, auth = f"{running.address}{PREFIX}", credentials("worker")
-            with closing(begun(running)), closing(begun(running)):
+            with closing(begun(running)), closing(begun(running, "manager")):
                 assert httpx.get(f"{url}/export", auth=auth).status_code == 503
                 assert httpx.get(f"{url}/1", auth=auth).status_code == 200
             until(lambda: httpx.get(f"{url}/export?search=c1@", auth=auth).status_code == 200, "no room", 15)

@@ -69,7 +69,7 @@ def with_nonce(nonce: str) -> dict[str, str]:
 
 async def user_of(app: FastAPI, name: str, secret: str) -> CurrentUser:
     """Return who signs in with these."""
-    request = Request({"type": "http", "app": app, "headers": [], "state": {}})
+    request = Request({"type": "http", "method": "GET", "app": app, "headers": [], "state": {}})
     return await current_user(request, Credentials(name, secret), app.state.database)
 
 

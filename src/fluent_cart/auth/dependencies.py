@@ -10,9 +10,11 @@ from fastapi.security import HTTPBasic
 
 from fluent_cart.auth.limits import Limits
 from fluent_cart.database import Database
+from fluent_cart.database.scan_queue import CALLER, Caller
 from fluent_cart.errors import (
     AuthenticationFailed,
     AuthenticationRequired,
+    CrossSiteRequest,
     InvalidNonce,
     TooManyAttempts,
     TooManyRequests,
@@ -25,9 +27,13 @@ from fluent_cart.security.session_cookies import Cookie
 from fluent_cart.services import sessions, users
 from fluent_cart.services.sessions import SignedIn
 from fluent_cart.services.users import CurrentUser
+from fluent_cart.wordpress.site import origin as site_origin
 
 REALM = "FluentCart"
 CHALLENGE = {"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'}
+
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Credentials(NamedTuple):
@@ -80,7 +86,9 @@ async def current_user(
     if session:
         user = session.user
     elif credentials is None:
-        raise AuthenticationRequired(headers=CHALLENGE)
+        raise AuthenticationRequired(headers=challenge(request))
+    elif request.method not in SAFE_METHODS and is_cross_site(request):
+        raise CrossSiteRequest
     else:
         state["account"] = credentials.name
         digest = application_passwords.digest(credentials.secret)
@@ -91,12 +99,34 @@ async def current_user(
         else:
             user = await _legacy_user(request, database, credentials, digest)
     state["user_id"] = user.id
+    CALLER.set(Caller(user.id, request.receive))
     wait, state["headers"] = limits.requests.take(user.id)
     if session:
         state["headers"] += ((b"x-wp-nonce", nonce_of(session).encode()),)
     if wait:
         raise TooManyRequests(wait)
     return user
+
+
+def challenge(request: Request) -> dict[str, str]:
+    """Return the header that makes a browser prompt for a password, unless a script sent the request.
+
+    The password from such a prompt is sent with every later request, also with those of other sites.
+    """
+    return CHALLENGE if request.headers.get("sec-fetch-mode", "navigate") == "navigate" else {}
+
+
+def is_cross_site(request: Request) -> bool:
+    """Tell whether a browser sent a request for a page of another site.
+
+    A browser sends a password that it remembers with the forms of every site. Programs send neither header.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and origin in request.app.state.cors_origins:
+        return False
+    if site := request.headers.get("sec-fetch-site"):
+        return site not in ("same-origin", "none")
+    return origin is not None and origin != site_origin(request)
 
 
 async def _meant_session(request: Request, database: Database, cookie: Cookie) -> SignedIn | None:
@@ -158,7 +188,7 @@ async def _legacy_user(
             return user
     if wait := limits.guesses.fail(users.key(credentials.name), address):
         raise TooManyAttempts(wait)
-    raise AuthenticationFailed(headers=CHALLENGE)
+    raise AuthenticationFailed(headers=challenge(request))
 
 
 def _first_match(secret: str, hashes: Sequence[tuple[int, str]]) -> int:

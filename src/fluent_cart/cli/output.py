@@ -30,18 +30,27 @@ def options(
 
 
 def say(text: str) -> None:
-    """Print a line."""
-    typer.echo(text)
+    """Print a line, or several; characters that could control the terminal are escaped."""
+    typer.echo(printable(text))
+
+
+def printable(text: str) -> str:
+    """Return a text in which every character is visible: a name may hold escape sequences of terminals."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def complain(text: str) -> None:
     """Print a line on standard error."""
-    typer.echo(f"fluent-cart: {text}", err=True)
+    typer.echo(f"fluent-cart: {printable(text)}", err=True)
 
 
 def say_json(value: Any) -> None:
     """Print a value as JSON."""
-    say(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    # JSON has escapes of its own.
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def tell(text: str, value: Any, *, as_json: bool) -> None:
@@ -54,7 +63,10 @@ def table(rows: Sequence[Mapping[str, Any]], empty: str) -> None:
     if not rows:
         say(empty)
         return
-    lines = [tuple(rows[0]), *(tuple(str(value) for value in row.values()) for row in rows)]
+    lines = [
+        tuple(rows[0]),
+        *(tuple(printable(str(value)).replace("\n", "\\n") for value in row.values()) for row in rows),
+    ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

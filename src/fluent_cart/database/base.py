@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from fluent_cart.database.scan_queue import CALLER
 from fluent_cart.database.streams import STREAMS, Stream
 from fluent_cart.errors import ServiceUnavailable
 
@@ -88,11 +89,18 @@ class Database(ABC):
         Whoever takes them closes the stream. 503 if too many run already, or if there is no first piece.
         """
         self._streams = [stream for stream in self._streams if stream.runs]
-        if len(self._streams) >= STREAMS:
+        caller = CALLER.get()
+        own = sum(
+            caller is not None and stream.user_id == caller.user_id and stream.is_open
+            for stream in self._streams
+        )
+        # The last place is for another user.
+        if len(self._streams) >= STREAMS or own >= max(STREAMS - 1, 1):
             raise ServiceUnavailable(retry_after=10)
         stream = Stream(
             self._stream_snapshot, lambda connection: work(connection, *args, **kwargs), self._stream_timeout
         )
+        stream.user_id = caller.user_id if caller else None
         self._streams.append(stream)
         try:
             await stream.start()

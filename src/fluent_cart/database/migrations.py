@@ -11,11 +11,15 @@ from sqlalchemy import Connection, String, column, inspect, select, table
 
 import fluent_cart
 from fluent_cart.database import connect
+from fluent_cart.database.prepared import Prepared
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _VERSION = table("alembic_version", column("version_num", String))
+
+
+_stored_version = Prepared(select(_VERSION.c.version_num))
 
 
 def _scripts() -> Path:
@@ -54,6 +58,11 @@ def current(connection: Connection) -> str | None:
 def is_newest(connection: Connection) -> bool:
     """Tell whether the database fits this version of the server."""
     return current(connection) == newest()
+
+
+def is_served_by_this_version(connection: Connection) -> bool:
+    """Tell the same of a database that has a migration, by a look-up."""
+    return _stored_version.rows(connection) == [(newest(),)]
 
 
 def upgrade(url: str, revision: str = "head") -> None:

@@ -21,6 +21,7 @@ from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.postgresql_engine import STREAM_LIMITS, engine
 from fluent_cart.database.prepared import execute
+from fluent_cart.database.scan_queue import ScanQueue
 from fluent_cart.database.work_item import Unit, Work
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.observability import metrics
@@ -55,6 +56,8 @@ class PostgreSQLDatabase(Database):
         of_the_loop = max(1, connections // LOOKUPS)
         self._lookups = Lookups(self._engine, of_the_loop, patience=write_timeout)
         self._thread_count = connections - of_the_loop
+        # The last thread is for writes, however many scans there are.
+        self._scans = ScanQueue(max(self._thread_count - 1, 1), write_timeout)
         # For commands, which look at everything and take as long as they need.
         self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limits={})
         self._queue: queue.SimpleQueue[tuple[Unit[Any], str] | None] = queue.SimpleQueue()
@@ -108,7 +111,9 @@ class PostgreSQLDatabase(Database):
     async def scan(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._run(_BEGIN_SCAN, lambda connection: work(connection, *args, **kwargs))
+        return await self._scans.run(
+            lambda: self._run(_BEGIN_SCAN, lambda connection: work(connection, *args, **kwargs))
+        )
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -7,12 +7,13 @@ lock on a side file stands in front of BEGIN IMMEDIATE, because SQLite's own wai
 """
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -25,6 +26,7 @@ from sqlalchemy.pool import QueuePool
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import translate
 from fluent_cart.database.file_lock import FileLock
+from fluent_cart.database.scan_queue import ScanQueue
 from fluent_cart.database.work_item import Unit
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.observability import metrics
@@ -61,6 +63,7 @@ class SQLiteDatabase(Database):
         self._lookup_connection: Connection | None = None
         self._writers = engine(url, begin="BEGIN IMMEDIATE", connections=1)
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        self._scans = ScanQueue(scan_threads, write_timeout)
         self._queue: queue.SimpleQueue[Unit[Any] | None] = queue.SimpleQueue()
         self._scanners: ThreadPoolExecutor | None = None
         self._writer: threading.Thread | None = None
@@ -104,7 +107,8 @@ class SQLiteDatabase(Database):
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         call = partial(self._read, lambda connection: work(connection, *args, **kwargs))
-        return await asyncio.get_running_loop().run_in_executor(self._scanners, call)
+        run = asyncio.get_running_loop().run_in_executor
+        return await self._scans.run(lambda: run(self._scanners, call))
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -197,6 +201,11 @@ def engine(
 
     Only migrations ``create`` a missing file: an empty one in its place would look like a lost shop.
     """
+    if create:
+        # SQLite's own files next to it have the same mode. Only the owner reads personal data.
+        # If this fails, SQLite reports the reason.
+        with suppress(OSError):
+            os.close(os.open(make_url(url).database or "", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     address = f"{Path(make_url(url).database or '').absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
     made = create_engine(
         url,

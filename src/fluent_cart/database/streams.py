@@ -38,6 +38,8 @@ class Stream:
         pieces: Pieces,
         seconds: float,
     ) -> None:
+        # The user who takes the result, if known.
+        self.user_id: int | None = None
         self._snapshot, self._pieces = snapshot, pieces
         self._deadline = time.monotonic() + seconds
         self._loop = asyncio.get_running_loop()
@@ -56,6 +58,11 @@ class Stream:
         """Make the thread end, whatever it has not made yet."""
         self._is_closed = True
         self._room.release()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody may still take pieces."""
+        return not self._is_closed
 
     @property
     def runs(self) -> bool:

@@ -34,13 +34,13 @@ async def read_fields(request: Request) -> Any:
     )
 
 
-async def read_bytes(request: Request) -> bytes:
-    """Return the body, reading no more of it than is allowed."""
+async def read_bytes(request: Request, limit: int = MAX_BYTES) -> bytes:
+    """Return the body; ``PayloadTooLarge`` if it has more than ``limit`` bytes."""
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BYTES:
+            if len(body) > limit:
                 raise PayloadTooLarge(headers={"Connection": "close"})
     except ClientDisconnect:
         raise UnreadableBody from None

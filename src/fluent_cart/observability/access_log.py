@@ -6,9 +6,6 @@ up.
 """
 
 import logging
-import os
-import select
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,27 +13,15 @@ from datetime import UTC, datetime
 from fluent_cart.observability import metrics
 from fluent_cart.observability.logging import request_renderer
 from fluent_cart.observability.request_events import Request
+from fluent_cart.observability.standard_error import PIECE_BYTES, write_to_standard_error
 
 logger = logging.getLogger("fluent_cart.requests")
 NAME = logger.name
 
-# What a pipe or a socket takes in one piece, if anything: lines of several processes stay whole.
-PIECE_BYTES = 4096
 # What is kept for a reader who is slow. Then lines are lost, and the metrics tell how many.
 MAX_PIECES = 1000
 
 Write = Callable[[bytes], bool]
-
-
-def write_to_standard_error(piece: bytes) -> bool:
-    """Write a piece if it is taken at once, and tell whether it was."""
-    # Standard error is shared with other processes, which a mode of its own for not waiting would surprise.
-    _, is_ready, _ = select.select([], [sys.stderr], [], 0)
-    try:
-        return bool(is_ready) and bool(os.write(sys.stderr.fileno(), piece))
-    except OSError:
-        # The disk that the log is on is full, or its reader is gone: no reason to fail a request.
-        return False
 
 
 class RequestLog:

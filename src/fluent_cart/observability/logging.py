@@ -18,7 +18,8 @@ from structlog.processors import JSONRenderer, TimeStamper
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
-from fluent_cart.observability import security_log
+from fluent_cart.observability import metrics, security_log
+from fluent_cart.observability.standard_error import write_line
 
 JSON, CONSOLE, AUTO = "json", "console", "auto"
 
@@ -79,6 +80,22 @@ def _in_order(_logger: Any, _name: str, event: EventDict) -> EventDict:
     return {name: event.pop(name) for name in ("time", "level", "logger")} | dict(event)
 
 
+class NonBlockingHandler(logging.StreamHandler[Any]):
+    """Writes lines to standard error, and drops a line that cannot be written at once.
+
+    The event loop logs. A reader of the log who has stopped would stop the server after 64 KiB.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, or count it as dropped."""
+        try:
+            line = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+            if not write_line(line):
+                metrics.LOST_LINES.inc()
+        except Exception:
+            self.handleError(record)
+
+
 def log_config(level: str, format_: str) -> dict[str, Any]:
     """Return the logging of all, in the form that ``logging.config`` takes and every process can be sent."""
     own = {"level": level.upper()}
@@ -86,9 +103,7 @@ def log_config(level: str, format_: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": f"{__name__}.formatter", "format_": resolve(format_)}},
-        "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
-        },
+        "handlers": {"stderr": {"()": f"{__name__}.NonBlockingHandler", "formatter": "line"}},
         "loggers": {"uvicorn": own, "fluent_cart": own},
         # What libraries say in passing may be anything.
         "root": {"handlers": ["stderr"], "level": "WARNING" if level in ("debug", "info") else level.upper()},

@@ -121,6 +121,8 @@ def _describe(
     has_body = "requestBody" in operation
     by_headers = errors_by_headers(method, has_body=has_body)
     possible = [*ALWAYS, *(WITH_BODY if has_body else ()), *by_headers, *own]
+    if method != "get":
+        possible.append(errors.CrossSiteRequest)
     if has_body or operation.get("parameters"):
         possible.append(errors.ValidationFailed)
     for status in [status for status in responses if status != "200"]:

@@ -27,6 +27,8 @@ from fluent_cart.services.sessions import Account
 
 LOGIN = "/wp-login.php"
 AJAX = "/wp-admin/admin-ajax.php"
+# Strangers send it. A password has 4,096 bytes at most, which are three times as many in a form.
+MAX_FORM_BYTES = 16 * 1024
 DAY_SECONDS = 24 * 3600
 # Without and with "remember me". Without, browsers forget the cookie when they close.
 SHORT, LONG = 2 * DAY_SECONDS, 14 * DAY_SECONDS
@@ -135,7 +137,7 @@ async def _read_form(request: Request) -> dict[str, str]:
     if kind != FORM:
         raise UnsupportedMediaType(f"Send the form as {FORM}, in UTF-8")
     try:
-        fields = parse_form((await read_bytes(request)).decode())
+        fields = parse_form((await read_bytes(request, MAX_FORM_BYTES)).decode())
     except UnicodeDecodeError:
         raise UnreadableBody from None
     return {name: value for name, value in fields.items() if isinstance(value, str)}

@@ -44,7 +44,8 @@ class Values:
         else:
             if "\0" in text or "\ufffd" in text:
                 self.note(Oddity.UNFIT_TEXT)
-            fitted = unicodedata.normalize("NFC", text.replace("\0", "")).strip()
+            # Cut first: composing a run of accents takes time that grows with the square of its length.
+            fitted = unicodedata.normalize("NFC", text.replace("\0", "").strip()[: 8 * length]).strip()
         if len(fitted) > length:
             self.note(Oddity.TEXT_CUT)
             fitted = fitted[:length].strip()
