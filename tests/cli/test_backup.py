@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -165,6 +166,19 @@ class TestBackup:
         assert failed.err.count("\n") == 1
         assert (folder / "shop.backup").read_text() == "older"
         assert names(folder) == ["fluent-cart.db", "shop.backup"]
+
+    def test_without_room_leaves_the_older_one(self, demo_shop: Path, folder: Path, run: Run) -> None:
+        (folder / "shop.backup").write_text("older")
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, limits[1]))
+        try:
+            failed = run("backup", "shop.backup")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert (failed.code, failed.out) == (1, "")
+        assert failed.err.startswith("fluent-cart: The copy cannot be written: ")
+        assert failed.err.endswith(f" Is there room in {folder}?\n")
+        assert (folder / "shop.backup").read_text() == "older"
 
     def test_of_no_shop_is_refused(self, folder: Path, run: Run) -> None:
         assert run("backup", "shop.backup") == complained(

@@ -313,3 +313,13 @@ class TestCheck:
         before = customers(demo_shop)
         assert run("check").code == 1
         assert customers(demo_shop) == before
+
+
+def test_a_database_of_another_program_is_not_migrated(run: Run, folder: Path) -> None:
+    connection = sqlite3.connect("fluent-cart.db")
+    connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
+    connection.close()
+    assert run("migrate") == complained(
+        "The database has a table users, but no migration in alembic_version: it is another program's,"
+        " or a damaged shop. Restore a backup, or name a new database"
+    )

@@ -1,6 +1,7 @@
 """What all commands do before their work: read the settings, and look whether the database fits."""
 
 import re
+import resource
 import threading
 import time
 from pathlib import Path
@@ -75,6 +76,19 @@ class TestSettings:
 
 
 class TestWrites:
+    def test_that_fail_say_what_the_database_says(self, run: Run) -> None:
+        run("migrate")
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        size = Path("fluent-cart.db").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        Path("a.csv").write_text("email\n" + "".join(f"{number}@example.com\n" for number in range(2000)))
+        try:
+            failed = run("import", "csv", "a.csv")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert (failed.code, failed.out) == (1, "")
+        assert failed.err == "fluent-cart: The database is busy or not available, try again: disk I/O error\n"
+
     def test_give_up_in_time_when_another_process_holds_the_lock(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -64,7 +64,9 @@ def main() -> None:
         Refused,
         ApiError,
     ) as error:
-        complain(str(error))
+        # The database's own words say more than "try again", such as that the disk is full.
+        cause = getattr(error.__cause__, "orig", None)
+        complain(f"{error}: {str(cause).splitlines()[0]}" if cause and str(cause) else str(error))
         sys.exit(1)
     except UnicodeError:
         complain("An argument, or the .env file, is not valid UTF-8")

@@ -24,6 +24,8 @@ VERSION = "alembic_version"
 SHOP_TABLES = ("users", "application_passwords", "customers", "customer_addresses", "orders")
 _MOVE = "fluent-cart copy"
 _SQLITE, _POSTGRESQL = b"SQLite format 3\0", b"PGDMP"
+# A disk or a quota that is full is no fault of what is read.
+_NOT_WRITTEN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 _COPY = re.compile(rb'COPY (?:\w+\.)?"?(\w+)"? \(.*\) FROM stdin;')
 
 # How many rows of each table of SHOP_TABLES a backup has.
@@ -48,11 +50,11 @@ def back_up(url: str, file: Path) -> Counts:
 
 
 def require_foreign(file: Path, url: str) -> None:
-    """Raise ``BackupError`` if ``file`` is the shop itself, or one of the files beside it."""
+    """Raise ``BackupError`` if ``file`` is the shop itself, or one of the files next to it."""
     if is_on_server(url):
         return
     shop = _path(url)
-    # SQLite keeps its own files beside what a link points to.
+    # SQLite keeps its own files next to what a link points to.
     for own in (*_own_files(shop.absolute()), *_own_files(shop.resolve())):
         if file.resolve() == own.resolve() or (file.exists() and own.exists() and file.samefile(own)):
             raise BackupError(f"{file} belongs to the shop itself: choose another file")
@@ -172,6 +174,9 @@ def _copy(source: Path, target: Path) -> Counts:
             }
             return _require_version(counts, source)
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode in _NOT_WRITTEN:
+            folder = target.absolute().parent
+            raise BackupError(f"The copy cannot be written: {error}. Is there room in {folder}?") from None
         raise BackupError(f"{source} cannot be read as a SQLite database: {error}") from None
 
 

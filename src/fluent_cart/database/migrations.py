@@ -71,6 +71,11 @@ def upgrade(url: str, revision: str = "head") -> None:
     from alembic.util import CommandError
 
     with connect(url) as connection:
+        if current(connection) is None and inspect(connection).has_table("users"):
+            raise MigrationError(
+                f"The database has a table users, but no migration in {_VERSION.name}: it is another"
+                " program's, or a damaged shop. Restore a backup, or name a new database"
+            )
         config = _config()
         config.attributes["connection"] = connection
         try:

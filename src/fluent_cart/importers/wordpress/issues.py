@@ -118,7 +118,7 @@ class Oddity(StrEnum):
     NOT_NEEDED = "not_needed", "neither a role nor application passwords"
 
 
-# Why something of the shop is missing here. Other rows are skipped because nobody needs them, or because
+# Why something of the shop is missing here. Other rows are skipped because they are not needed, or because
 # their owner was deleted at the source or is one of these.
 REFUSED = frozenset(
     {
