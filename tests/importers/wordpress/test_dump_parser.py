@@ -263,3 +263,60 @@ class TestWhatCannotBeRead:
         monkeypatch.setattr(buffered_reader, "CHUNK", 1000)
         text = f"{LABELS}INSERT INTO wp_fct_label VALUES (1,'{'x' * 400_000}');"
         assert "or over 64 MiB long" in complaint(path, text)
+
+
+@pytest.mark.parametrize(
+    ("literal", "meant"),
+    [
+        (r"""'a ""b"" O\'Neil'""", """a ""b"" O'Neil"""),
+        (r"""'it''s \\ ""'""", r"""it's \ """ + '""'),
+        (r'''"a ''b'' \"c\""''', """a ''b'' "c\""""),
+        (r'''"say ""x"" ''"''', """say "x" ''"""),
+    ],
+)
+def test_only_the_quote_around_a_text_is_doubled_in_it(path: Path, literal: str, meant: str) -> None:
+    assert labels(path, f"INSERT INTO `wp_fct_label` VALUES (1,{literal});") == [("1", meant)]
+
+
+def test_comment_behind_the_completed_line_keeps_a_dump_whole(path: Path) -> None:
+    text = f"-- MySQL dump 10.13\n{LABELS}-- Dump completed on 2026-01-01\n-- made by the nightly job\n"
+    assert rows(path, text) == ["wp_fct_label"]
+
+
+def test_second_create_if_not_exists_keeps_the_rows(path: Path) -> None:
+    for begin in ("CREATE TABLE IF NOT EXISTS", "CREATE TABLE /*!32312 IF NOT EXISTS*/"):
+        part = LABELS.replace("CREATE TABLE", begin) + "INSERT INTO `wp_fct_label` VALUES (%d,'x');\n"
+        assert rows(path, part % 1 + part % 2) == ["wp_fct_label", ("1", "x"), ("2", "x")]
+        dropped = "DROP TABLE IF EXISTS `other`, `wp_fct_label`;\n"
+        assert rows(path, part % 1 + dropped + part % 2)[2:] == ["wp_fct_label", ("2", "x")]
+
+
+def test_table_of_another_plugin_may_lack_the_columns_of_users(path: Path) -> None:
+    customers = "CREATE TABLE `wp_fct_customers` (`id` int, `email` text);\n"
+    social = "CREATE TABLE `wp_social_users` (`ID` int);\nINSERT INTO `wp_social_users` VALUES (1);\n"
+    assert "wp_fct_customers" in rows(path, social + customers)
+    assert "wp_users has no column" in complaint(path, customers + social.replace("wp_social_", "wp_"))
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["START TRANSACTION;", "LOCK TABLES `x` WRITE;", "/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@x */;"],
+)
+def test_dump_that_does_not_end_what_it_began_is_not_whole(path: Path, begin: str) -> None:
+    assert "is not whole" in complaint(path, f"{begin}\n{LABELS}")
+
+
+def test_message_of_a_program_in_a_dump_is_rejected(path: Path) -> None:
+    text = (
+        "mysqldump: [Warning] Using a password can be insecure.\nINSERT INTO `wp_fct_label` VALUES (1,'x');\n"
+    )
+    assert "no SQL: 'mysqldump:'" in complaint(path, LABELS + text)
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE `wp_fct_label` SET id = 2", "DELETE FROM wp_fct_label", "TRUNCATE wp_fct_label"]
+)
+def test_change_of_rows_already_read_is_rejected(path: Path, change: str) -> None:
+    inserted = "INSERT INTO `wp_fct_label` VALUES (1,'x');\n"
+    assert rows(path, f"{LABELS}{change};\n{inserted}")[1:] == [("1", "x")]
+    assert "changes rows of wp_fct_label" in complaint(path, f"{LABELS}{inserted}{change};\n")

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import IO
 
 from fluent_cart.importers.wordpress.buffered_reader import Stream, Window
-from fluent_cart.importers.wordpress.source_tables import Kind, Row, SourceError, kind_of, require_columns
+from fluent_cart.importers.wordpress.source_tables import (
+    CUSTOMERS,
+    Kind,
+    Row,
+    SourceError,
+    kind_of,
+    require_columns,
+)
 from fluent_cart.importers.wordpress.sql_literals import TEXT, row_pattern, value
 
 # Called with how much of the source has been read, and how much there is.
@@ -28,11 +35,32 @@ _COMMENT = re.compile(rb"/\*")
 _WHOLE_COMMENT = re.compile(rb"/\*(.*?)\*/", re.S)
 _BEGUN = re.compile(rb"-- (?:MariaDB|MySQL) dump ")
 _COMPLETED = re.compile(rb"-- Dump completed")
+_SAVED = re.compile(rb"@OLD_CHARACTER_SET_CLIENT\s*:?=", re.I)
+_RESTORED = re.compile(rb"@OLD_CHARACTER_SET_CLIENT\b(?!\s*:?=)", re.I)
+_START = re.compile(rb"(?:START\s+TRANSACTION|BEGIN)\b[^;]*;", re.I)
+_COMMIT = re.compile(rb"COMMIT\b[^;]*;", re.I)
+_LOCK = re.compile(rb"LOCK\s+TABLES?\s", re.I)
+_UNLOCK = re.compile(rb"UNLOCK\s+TABLES?\b", re.I)
+# What begins with one of these words changes no row of a shop's table, or no row that a dump has.
+_PASSED_OVER = re.compile(
+    rb"(?:ALTER|ANALYZE|BEGIN|CALL|CHANGE|COMMIT|CREATE|DELETE|DROP|FLUSH|GRANT|INSERT|LOCK|OPTIMIZE|RENAME|REPLACE|SELECT"
+    rb"|SET|SHOW|START|TRUNCATE|UNLOCK|UPDATE|USE)\b",
+    re.I,
+)
+_CHANGE = re.compile(
+    rb"(UPDATE|LOAD\s+DATA|DELETE|TRUNCATE|RENAME)\s+(?:LOW_PRIORITY\s+|QUICK\s+|IGNORE\s+)*(?:FROM\s+|TABLES?\s+)?"
+    + _TABLE,
+    re.I,
+)
+_BEGINNING = re.compile(rb"[A-Za-z]+:?")
 _DELIMITER = re.compile(rb"DELIMITER[ \t]+(\S+)", re.I)
 _SET = re.compile(rb"SET\s", re.I)
 _STATEMENT = re.compile(rb"(?:" + _OUTSIDE + rb")*+;")
 _USE = re.compile(rb"USE\s+(" + _NAME + rb")", re.I)
-_CREATE = re.compile(rb"CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?" + _TABLE + rb"\s*\(", re.I)
+_IF_NOT_EXISTS = rb"(?P<kept>IF\s+NOT\s+EXISTS\s+|/\*!\d*\s*IF\s+NOT\s+EXISTS\s*\*/\s*)?"
+_CREATE = re.compile(rb"CREATE\s+TABLE\s+" + _IF_NOT_EXISTS + _TABLE + rb"\s*\(", re.I)
+_DROP = re.compile(rb"DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?([^;]*);", re.I)
+_DROPPED = re.compile(_TABLE + rb"\s*(?:,\s*|\Z|(?=\s))")
 _INSERT = re.compile(rb"(?:INSERT|REPLACE)\s+(?:\w+\s+)*?INTO\s+" + _TABLE, re.I)
 _INSERT_COLUMNS = re.compile(rb"\s*(?:\(([^()]*)\))?\s*VALUES?\s*(?=\()", re.I)
 _PART = re.compile(_OUTSIDE.replace(b";", b"(),") + rb"|[(),]", re.S)
@@ -84,6 +112,12 @@ class _Dump:
         self._database: str | None = None
         self._begun = self._completed = False
         self._columns: dict[str, list[str]] = {}
+        # Tables that are made or have rows, and what is wrong with the columns of some.
+        self._there: set[str] = set()
+        self._filled: set[str] = set()
+        # What the dump has begun and has to end.
+        self._open: set[str] = set()
+        self._lacking: dict[str, SourceError] = {}
 
     def rows(self) -> Iterator[tuple[str, Row | None]]:
         window = self._window
@@ -91,27 +125,80 @@ class _Dump:
         window.take(_BOM)
         while self._find_statement():
             if found := window.match(_CREATE):
-                table = _name(found[1])
-                if kind := kind_of(table, self._prefix):
+                table, is_kept = _name(found[2]), bool(found[1]) and _name(found[2]) in self._there
+                if kind_of(table, self._prefix) and not is_kept:
                     self._columns[table] = self._definition(table)
-                    require_columns(table, kind, self._columns[table])
+                    self._there.add(table)
+                    self._filled.discard(table)
+                    self._check_columns(table, self._columns[table])
                     yield table, None
                     continue
             elif found := window.match(_INSERT):
                 table = _name(found[1])
                 if kind := kind_of(table, self._prefix):
                     window.take(_INSERT)
+                    self._there.add(table)
+                    self._filled.add(table)
                     for row in self._inserted(table, kind):
                         yield table, row
                     continue
+            elif found := window.match(_DROP):
+                self._there -= {_name(name[1]) for name in _DROPPED.finditer(found[1])}
             elif found := window.match(_USE):
                 self._use(_name(found[1]))
             elif window.match(_SET):
                 self._set(window.require(_STATEMENT, "a setting")[0])
                 continue
+            else:
+                self._note_transaction()
+            self._refuse_change()
+            self._refuse_unknown()
             window.skip_statement()
         if self._begun and not self._completed:
             raise SourceError("The dump is not whole: its last line, 'Dump completed', is missing")
+        if self._open:
+            raise SourceError(f"The dump is not whole: {min(self._open)} is missing at its end")
+        self._refuse_lacking()
+
+    def _note_transaction(self) -> None:
+        """Take note of what has to be ended before the dump ends."""
+        for begin, end, what in ((_START, _COMMIT, "COMMIT"), (_LOCK, _UNLOCK, "UNLOCK TABLES")):
+            if self._window.match(begin):
+                self._open.add(what)
+            elif self._window.match(end):
+                self._open.discard(what)
+
+    def _refuse_change(self) -> None:
+        """Raise ``SourceError`` for a statement that changes rows which were given already."""
+        found = self._window.match(_CHANGE)
+        if found and (table := _name(found[2])) in self._filled:
+            word = found[1].decode().upper()
+            raise SourceError(
+                f"The dump changes rows of {table} with {word}; make one that only inserts rows"
+            )
+
+    def _refuse_unknown(self) -> None:
+        """Raise ``SourceError`` for text that is no SQL: it would take the statement behind it away."""
+        if not self._window.match(_PASSED_OVER):
+            word = self._window.match(_BEGINNING)
+            text = word[0].decode() if word else "(no word)"
+            raise SourceError(f"The dump has text that is no SQL: {text!r} …; make it without 2>&1")
+
+    def _check_columns(self, table: str, columns: list[str]) -> None:
+        """Keep what is wrong with a table's columns until it is known to be the shop's."""
+        kind = kind_of(table, self._prefix)
+        try:
+            if kind:
+                require_columns(table, kind, columns)
+        except SourceError as error:
+            self._lacking.setdefault(table, error)
+
+    def _refuse_lacking(self) -> None:
+        """Raise what is wrong with a table of the shop; tables of other plugins are passed over."""
+        prefixes = [table.removesuffix(CUSTOMERS) for table in self._there if table.endswith(CUSTOMERS)]
+        for table, error in self._lacking.items():
+            if not prefixes or any(kind_of(table, prefix) for prefix in prefixes):
+                raise error
 
     def _find_statement(self) -> bool:
         """Go to the next statement, past white space and comments; tell whether there is one."""
@@ -121,7 +208,7 @@ class _Dump:
                 continue
             if window.match(_LINE_COMMENT):
                 self._begun = self._begun or bool(window.match(_BEGUN))
-                self._completed = bool(window.match(_COMPLETED))
+                self._completed = self._completed or bool(window.match(_COMPLETED))
                 window.skip_line()
             elif window.match(_COMMENT):
                 text = window.require(_WHOLE_COMMENT, "a comment")[1]
@@ -146,6 +233,10 @@ class _Dump:
 
     def _set(self, statement: bytes) -> None:
         """Take note of the settings that decide how texts are written."""
+        if _SAVED.search(statement):
+            self._open.add("the old CHARACTER_SET_CLIENT")
+        if _RESTORED.search(statement):
+            self._open.discard("the old CHARACTER_SET_CLIENT")
         if b"NO_BACKSLASH_ESCAPES" in statement:
             raise SourceError("The dump was made with NO_BACKSLASH_ESCAPES; make one without it")
         if found := _CHARSET.search(statement):
@@ -181,7 +272,7 @@ class _Dump:
         columns = [_name(name) for name in listed.split(b",")] if listed else self._columns.get(table)
         if columns is None:
             raise SourceError(f"The dump cannot be read: it has rows of {table}, but not its columns")
-        require_columns(table, kind, columns)
+        self._check_columns(table, columns)
         places = {column.lower(): place for place, column in enumerate(columns)}
         wanted = sorted(places[column] for column in kind.columns if column in places)
         # Where the value of each column is found; the last group of all is what follows the row.
@@ -191,6 +282,8 @@ class _Dump:
         while end == b",":
             *found, end = self._window.require(pattern, what).groups()
             yield tuple([kind.absent if group is None else value(found[group], charset) for group in groups])
+        if end != b";":
+            self._window.skip_statement()
 
 
 def _name(name: bytes) -> str:

@@ -33,6 +33,11 @@ def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[t
     try:
         with closing(_connect(_parsed(source))) as connection:
             yield from _rows(connection, prefix, progress)
+    except AttributeError:
+        # PyMySQL closes the cursor of a connection that broke, and hides the error with this one.
+        raise SourceError(
+            "The database cannot be read: the connection to it was lost; run it again"
+        ) from None
     except (pymysql.MySQLError, RuntimeError) as error:
         # RuntimeError: a way to sign in that the driver does not have.
         raise SourceError(f"The database cannot be read: {error.args[-1]}") from None

@@ -13,7 +13,8 @@ _BYTES = re.compile(rb"0x([0-9A-Fa-f]*)|[xX]'([0-9A-Fa-f]*)'")
 _BITS = re.compile(rb"[bB]'([01]*)'")
 _WORDS = {b"NULL": None, b"TRUE": "1", b"FALSE": "0"}
 _TEXT_ALONE = re.compile(rb"^_\w+\s*")
-_ESCAPE = re.compile(rb"\\(.)|(['\"])\2", re.S)
+# A quote is doubled only inside of a text that has the same quote around it.
+_ESCAPES = {b"'": re.compile(rb"\\(.)|(')'", re.S), b'"': re.compile(rb'\\(.)|(")"', re.S)}
 _ESCAPED = {b"0": b"\0", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"Z": b"\x1a"}
 # Outside of a LIKE these two keep their backslash.
 _ESCAPED |= {b"%": b"\\%", b"_": b"\\_"}
@@ -36,7 +37,7 @@ def value(literal: bytes, charset: str) -> str | None:
     if first in (b"'", b'"'):
         raw = literal[1:-1]
         if b"\\" in raw or first in raw:
-            raw = _ESCAPE.sub(_unescaped, raw)
+            raw = _ESCAPES[first].sub(_unescaped, raw)
     elif _NUMBER.fullmatch(literal):
         raw = literal
     elif literal.upper() in _WORDS:
