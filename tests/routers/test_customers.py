@@ -156,6 +156,22 @@ class TestCreate:
         answer = await manager.post("", json={"email": "John.DOE+x@Example.COM"})
         assert answer.json()["data"]["customer"]["email"] == "John.DOE+x@example.com"
 
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            {"json": {"email": "p@example.com", "additional_info": []}},
+            {"data": {"email": "p@example.com", "additional_info": ""}},
+        ],
+    )
+    async def test_empty_array_of_php_is_empty_additional_info(
+        self, manager: httpx.AsyncClient, sent: dict[str, Any]
+    ) -> None:
+        created = await manager.post("", **sent)
+        assert created.status_code == 200
+        made = created.json()["data"]["customer"]["id"]
+        kept = (await manager.get(f"/{made}")).json()["data"]["customer"]["additional_info"]
+        assert kept == {}
+
     async def test_stores_additional_info_as_it_is(self, manager: httpx.AsyncClient) -> None:
         info = {"z": None, "a": [1, 2.5, True], "\u043a": {"": "x"}, "big": 2**63 - 1}
         await manager.post("", json={"email": "new@example.com", "additional_info": info})

@@ -51,6 +51,7 @@ class TestPaths:
             f"/?rest_route={quote(ROUTE, safe='')}%2F1",
             f"/?rest_route={ROUTE.lstrip('/')}/1",
             f"/?_locale=user&rest_route={ROUTE}/1&_=1",
+            f"/index.php?rest_route={ROUTE}/1",
         ],
     )
     async def test_that_are_the_same(self, shop: None, site: httpx.AsyncClient, path: str) -> None:
@@ -71,6 +72,19 @@ class TestPaths:
         assert answer.json()["data"]["customers"][0]["id"] == 2
         assert answer.json() == expected.json()
         assert answer.headers["link"] == expected.headers["link"]
+
+    @pytest.mark.parametrize("start", [f"{PREFIX}/1?", f"/?rest_route={ROUTE}/1&"])
+    @pytest.mark.parametrize("name", ["Jos%E9", "%ED%A0%80"])
+    async def test_query_that_is_not_utf_8_is_refused_and_stores_nothing(
+        self, shop: None, site: httpx.AsyncClient, start: str, name: str
+    ) -> None:
+        answer = await site.put(f"{start}first_name={name}")
+        assert_error(answer, 400, "validation_error")
+        kept = await site.get(f"{PREFIX}/1")
+        assert kept.json()["data"]["customer"]["first_name"] == "Ann"
+
+    async def test_search_that_is_not_utf_8_is_refused(self, shop: None, site: httpx.AsyncClient) -> None:
+        assert_error(await site.get(f"{PREFIX}?search=%FC"), 400, "validation_error")
 
     async def test_rest_route_writes_too(self, shop: None, site: httpx.AsyncClient) -> None:
         answer = await site.put(f"/?rest_route={ROUTE}/1", json={"first_name": "Changed"})

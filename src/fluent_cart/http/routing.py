@@ -23,7 +23,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from fluent_cart.database.transaction import Transaction, completed
-from fluent_cart.errors import ApiError
+from fluent_cart.errors import ApiError, UnreadableBody
 from fluent_cart.formats.php_query import parse_query
 from fluent_cart.http import etags, idempotency
 from fluent_cart.http.dependencies import get_database
@@ -122,7 +122,7 @@ class ApiRoute(APIRoute):
                 not_found = error
         sent = {}
         if self.dependant.query_params or self._body_names:
-            sent = parse_query(request.scope["query_string"].decode("latin-1"))
+            sent = _sent_in_query(request)
         for field in self.dependant.query_params:
             fields = translated(sent, self._names)
             values[field.name], errors = field.validate(fields, loc=("query",))
@@ -139,6 +139,14 @@ class ApiRoute(APIRoute):
         if not_found:
             raise not_found
         return values
+
+
+def _sent_in_query(request: Request) -> dict[str, Any]:
+    """Return the fields of the query; refuse bytes that are not UTF-8, as in a form (decision 120)."""
+    try:
+        return parse_query(request.scope["query_string"].decode("latin-1"), errors="strict")
+    except UnicodeDecodeError:
+        raise UnreadableBody("The query is not valid UTF-8. Encode it as UTF-8") from None
 
 
 class _Call(NamedTuple):

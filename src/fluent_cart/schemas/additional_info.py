@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 MAX_BYTES = 64 * 1024
@@ -29,6 +29,11 @@ def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
     return info
 
 
+def _empty_of_php(info: Any) -> Any:
+    """Return an object for PHP's empty array: ``[]`` in JSON, an empty text in a form."""
+    return {} if info in ([], "") else info
+
+
 def _texts(value: Any, level: int) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -50,5 +55,8 @@ _DESCRIBED: dict[str, Any] = {
     "additionalProperties": True,
 }
 AdditionalInfo = Annotated[
-    dict[str, Any], AfterValidator(check_additional_info), Field(json_schema_extra=_DESCRIBED)
+    dict[str, Any],
+    BeforeValidator(_empty_of_php),
+    AfterValidator(check_additional_info),
+    Field(json_schema_extra=_DESCRIBED),
 ]

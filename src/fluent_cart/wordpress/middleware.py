@@ -18,7 +18,7 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 class WordPressMiddleware:
     """Rewrites a request before it is routed, and an answer after everything else had its say.
 
-    - ``/?rest_route=/fluent-cart/v2/customers`` is the pretty path
+    - ``/?rest_route=/fluent-cart/v2/customers`` is the pretty path, and so is ``/index.php?rest_route=...``
     - v1 in the path is v2
     - a trailing slash does not matter, and costs no redirect
     - a POST may stand for another method: ``?_method=PUT``, or ``X-HTTP-Method-Override: PUT``
@@ -38,10 +38,12 @@ class WordPressMiddleware:
 
 def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
     path, method = scope["path"], scope["method"]
-    if path == "/" and (route := dict(_query(scope)).get("rest_route")):
+    if path in ("/", "/index.php") and (route := dict(_query(scope)).get("rest_route")):
         path = f"{ROOT}/{route.lstrip('/')}"
-        query = [(name, value) for name, value in _query(scope) if name != "rest_route"]
-        scope = {**scope, "query_string": urlencode(query).encode()}
+        # Bytes that are not UTF-8 stay as they are: the route refuses them.
+        pairs = _query(scope, errors="surrogateescape")
+        query = [(name, value) for name, value in pairs if name != "rest_route"]
+        scope = {**scope, "query_string": urlencode(query, errors="surrogateescape").encode()}
     if _CONTROL_CHARACTERS.search(path):
         # As it was sent. Decoded, a line feed at the end would match routes, because "$" matches before it.
         path = _CONTROL_CHARACTERS.sub(lambda found: f"%{ord(found[0]):02X}", path)
@@ -64,8 +66,8 @@ def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
     return scope, send
 
 
-def _query(scope: Scope) -> list[tuple[str, str]]:
-    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace")
+def _query(scope: Scope, errors: str = "replace") -> list[tuple[str, str]]:
+    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors=errors)
 
 
 def _without_body(send: Send) -> Send:
