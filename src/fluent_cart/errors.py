@@ -153,7 +153,7 @@ class HeadersTooLarge(ApiError):
 class UnreadableBody(ApiError):
     status, code = 400, "validation_error"
     text = "The request body is not readable JSON or form data"
-    when = "The body is not readable as what its `Content-Type` says"
+    when = "The body is not readable as what its `Content-Type` says, or the query is not UTF-8"
 
 
 class IdempotencyKeyInUse(TryAgain):

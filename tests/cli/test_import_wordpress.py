@@ -142,7 +142,7 @@ def test_a_source_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     assert run("import", "wordpress", "no.sql") == complained("[Errno 2] No such file or directory: 'no.sql'")
     (path := tmp_path / "dump.sql").write_text("This is not a dump;")
     assert run("import", "wordpress", str(path)) == complained(
-        "There is no FluentCart shop in it: no table's name ends with fct_customers"
+        "The dump has text that is no SQL: 'This' …; make it without 2>&1"
     )
     assert run("import", "wordpress", "mysql://reader:secret@127.0.0.1:1/shop").err.startswith(
         "fluent-cart: The database cannot be read: Can't connect to MySQL server"

@@ -123,6 +123,8 @@ def _describe(
     possible = [*ALWAYS, *(WITH_BODY if has_body else ()), *by_headers, *own]
     if method != "get":
         possible.append(errors.CrossSiteRequest)
+    if not has_body and any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
+        possible.append(errors.UnreadableBody)
     if has_body or operation.get("parameters"):
         possible.append(errors.ValidationFailed)
     for status in [status for status in responses if status != "200"]:
