@@ -101,6 +101,12 @@ class TestVerify:
     def test_refuses_what_is_no_hash_without_an_exception(self, stored: str) -> None:
         assert not application_passwords.verify(SECRET, stored)
 
+    @pytest.mark.parametrize("prefix", ["$2y$04$", "$wp$2y$04$"])
+    def test_bcrypt_hash_whose_salt_is_invalid_verifies_nothing(self, prefix: str) -> None:
+        """The last character of a salt has four bits that must be zero."""
+        assert application_passwords.is_known(prefix + "z" * 53)
+        assert not application_passwords.verify(SECRET, prefix + "z" * 53)
+
     def test_hashes_nothing_of_a_secret_that_is_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fails(*_arguments: object) -> str:
             raise AssertionError("a slow hash of a long secret")
