@@ -214,7 +214,7 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
         assert await database.scan(invariants.find_violations) == {}
 
 
-UNLIMITED = Settings(database_url="sqlite:///unused.db", rate_limit=0, guess_limit=0, _env_file=None)
+UNLIMITED = Settings(database_url="sqlite:///unused.db", rate_limit=0, failed_login_limit=0, _env_file=None)
 
 
 @pytest.fixture(scope="session")

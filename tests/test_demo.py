@@ -20,7 +20,7 @@ from fluent_cart.services import invariants
 from fluent_cart.settings import Settings
 from tests.conftest import MakeClient, rows
 from tests.support.errors import assert_error
-from tests.support.login import nonce_of, sign_in, with_nonce
+from tests.support.login import make_nonce, sign_in, with_nonce
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +171,7 @@ class TestUsers:
         async with client_of() as client:
             assert (await sign_in(client, "username", "application_password")).status_code == 403
             assert (await sign_in(client, "username", "login_password")).status_code == 302
-            assert (await client.get("", headers=with_nonce(await nonce_of(client)))).status_code == 200
+            assert (await client.get("", headers=with_nonce(await make_nonce(client)))).status_code == 200
 
     def test_its_hash_is_of_todays_cost(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(login_passwords, "COST", 12)

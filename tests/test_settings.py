@@ -23,10 +23,10 @@ DEFAULTS = {
     "write_timeout": 4.0,
     "export_timeout": 900.0,
     "connections": 8,
-    "scan_threads": 2,
+    "read_threads": 2,
     "rate_limit": 100,
     "rate_limit_file": "",
-    "guess_limit": 10,
+    "failed_login_limit": 10,
 }
 
 
@@ -59,10 +59,10 @@ class TestSources:
             "write_timeout": 0.5,
             "export_timeout": 60.0,
             "connections": 4,
-            "scan_threads": 1,
+            "read_threads": 1,
             "rate_limit": 20,
             "rate_limit_file": "/run/fluent-cart",
-            "guess_limit": 3,
+            "failed_login_limit": 3,
         }
         for name, value in given.items():
             monkeypatch.setenv(f"FLUENT_CART_{name.upper()}", str(value))
@@ -95,9 +95,9 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "WRITE_TIMEOUT": (["0.01", "60"], ["0", "-1", "60.1", "nan", "inf", "soon", ""]),
     "EXPORT_TIMEOUT": (["0.01", "86400"], ["0", "-1", "86401", "nan", "inf", "soon", ""]),
     "CONNECTIONS": (["2", "100"], ["1", "101", ""]),
-    "SCAN_THREADS": (["1", "32"], ["0", "33", ""]),
+    "READ_THREADS": (["1", "32"], ["0", "33", ""]),
     "RATE_LIMIT": (["0", "1000000"], ["-1", "1000001", "0.5", ""]),
-    "GUESS_LIMIT": (["0", "1000"], ["-1", "1001", "ten", ""]),
+    "FAILED_LOGIN_LIMIT": (["0", "1000"], ["-1", "1001", "ten", ""]),
     "CORS_ORIGINS": (
         [
             "",

@@ -13,7 +13,7 @@ from fluent_cart.database import create_database
 from fluent_cart.http.error_handlers import add_handlers
 from fluent_cart.http.request_id import RequestIdMiddleware
 from fluent_cart.observability import telemetry
-from fluent_cart.observability.request_events import RequestReport, Tell
+from fluent_cart.observability.request_events import RequestEventBuffer, RequestSink
 from fluent_cart.openapi import document, introduction, wordpress_index
 from fluent_cart.pages import docs, health, login, metrics
 from fluent_cart.routers import ROUTERS
@@ -27,10 +27,10 @@ class MissingPolicy(Exception):
     """A route of the API names no permission; the server does not start with one."""
 
 
-def create_app(settings: Settings | None = None, tell: Tell | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, on_requests: RequestSink | None = None) -> FastAPI:
     """Return the application; its database opens with the first request and closes on shutdown.
 
-    ``tell`` hears of requests once they are over.
+    ``on_requests`` hears of requests once they are over.
     """
     settings = settings or Settings()
     database = create_database(settings)
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None, tell: Tell | None = None) -> Fa
     )
     app.state.database = database
     app.state.limits = create_limits(settings)
-    app.state.report = RequestReport(tell)
+    app.state.report = RequestEventBuffer(on_requests)
     app.state.metrics_allow = settings.metrics_allow
     # Set by the server once it was told to end.
     app.state.stopping = False

@@ -62,7 +62,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
-class TryAgain(ApiError):
+class RetryableError(ApiError):
     """What the same request may get an answer to a little later."""
 
     def __init__(self, retry_after: int = 1) -> None:
@@ -156,7 +156,7 @@ class UnreadableBody(ApiError):
     when = "The body is not readable as what its `Content-Type` says, or the query is not UTF-8"
 
 
-class IdempotencyKeyInUse(TryAgain):
+class IdempotencyKeyInUse(RetryableError):
     status, code = 409, "idempotency_key_in_use"
     text = "A request with this idempotency key is being processed, try again"
     when = "The first request with this `Idempotency-Key` is still running"
@@ -204,13 +204,13 @@ class ValidationFailed(ApiError):
     when = "A field or a header is missing, unknown or out of range; `error.details` has texts for each field"
 
 
-class TooManyRequests(TryAgain):
+class TooManyRequests(RetryableError):
     status, code = 429, "rate_limited"
     text = "Too many requests"
     when = "The user's bucket of requests is empty"
 
 
-class TooManyAttempts(TryAgain):
+class TooManyAttempts(RetryableError):
     status, code = 429, "too_many_attempts"
     text = "Too many wrong passwords for this user name or from this address, try again later"
     when = "Wrong passwords came too often for this name or from this address"
@@ -222,18 +222,18 @@ class InternalError(ApiError):
     when = "A defect of the server; its log has the details under the `X-Request-Id` of the answer"
 
 
-class ServiceUnavailable(TryAgain):
+class ServiceUnavailable(RetryableError):
     status, code = 503, "service_unavailable"
     text = "The database is busy or not available, try again"
     when = "The database is busy or away; nothing was changed"
 
 
-def every_error(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
+def all_error_types(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
     """Give each error that an answer can be."""
     for error in of.__subclasses__():
         if "code" in vars(error):
             yield error
-        yield from every_error(error)
+        yield from all_error_types(error)
 
 
 # A race between two requests is decided by the schema; these are the answers for the loser.

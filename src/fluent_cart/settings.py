@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         le=100,
         description="Connections to PostgreSQL per process, half of them for look-ups.",
     )
-    scan_threads: int = Field(
+    read_threads: int = Field(
         2, ge=1, le=32, description="Threads per process for reads that may take longer than a look-up."
     )
     rate_limit: int = Field(
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     rate_limit_file: str = Field(
         "", description="Where the processes of this machine count requests together; `serve` makes one."
     )
-    guess_limit: int = Field(
+    failed_login_limit: int = Field(
         10,
         ge=0,
         le=1000,

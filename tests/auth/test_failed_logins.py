@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from fluent_cart.auth.failed_logins import MAX_KEYS
-from fluent_cart.auth.limits import GuessLimit, create_limits
+from fluent_cart.auth.limits import FailedLoginLimiter, create_limits
 from fluent_cart.database import Database
 from fluent_cart.settings import Settings
 from tests.conftest import secret_of
@@ -43,8 +43,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def limit(clock: Clock) -> GuessLimit:
-    return GuessLimit(10, clock)
+def limit(clock: Clock) -> FailedLoginLimiter:
+    return FailedLoginLimiter(10, clock)
 
 
 def addresses(number: int) -> list[str]:
@@ -52,24 +52,24 @@ def addresses(number: int) -> list[str]:
 
 
 class TestCounting:
-    def test_of_one_address_ends_with_the_eleventh(self, limit: GuessLimit, clock: Clock) -> None:
+    def test_of_one_address_ends_with_the_eleventh(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         assert [limit.fail(f"name {n}", HERE) for n in range(10)] == [0] * 10
         assert (limit.wait(HERE), limit.wait(THERE)) == (300, 0)
         clock.seconds += 100.5
         assert (limit.fail("another", HERE), limit.fail("another", THERE)) == (200, 0)
 
-    def test_of_one_name_ends_with_the_eleventh(self, limit: GuessLimit) -> None:
+    def test_of_one_name_ends_with_the_eleventh(self, limit: FailedLoginLimiter) -> None:
         *first, eleventh = addresses(11)
         assert [limit.fail("ada", address) for address in first] == [0] * 10
         assert (limit.fail("ada", eleventh), limit.fail("bob", eleventh)) == (300, 0)
 
-    def test_of_a_name_lets_no_address_wait(self, limit: GuessLimit) -> None:
+    def test_of_a_name_lets_no_address_wait(self, limit: FailedLoginLimiter) -> None:
         """What is slow is refused by address alone: nobody can be locked out from elsewhere."""
         for address in addresses(50):
             limit.fail("ada", address)
         assert limit.wait(HERE) == 0
 
-    def test_is_of_any_five_minutes(self, limit: GuessLimit, clock: Clock) -> None:
+    def test_is_of_any_five_minutes(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         """Not of five by the clock: the end of one such and the start of the next would let 20 through."""
         for _ in range(10):
             assert limit.fail("ada", HERE) == 0
@@ -80,14 +80,14 @@ class TestCounting:
         assert limit.fail("ada", HERE) == 0
         assert limit.fail("ada", HERE) == 25
 
-    def test_does_not_go_on_while_it_refuses(self, limit: GuessLimit, clock: Clock) -> None:
+    def test_does_not_go_on_while_it_refuses(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         for _ in range(50):
             limit.fail("ada", HERE)
             clock.seconds += 1
         clock.seconds += 260
         assert limit.fail("ada", HERE) == 0
 
-    def test_takes_a_network_of_ipv6_for_one_address(self, limit: GuessLimit) -> None:
+    def test_takes_a_network_of_ipv6_for_one_address(self, limit: FailedLoginLimiter) -> None:
         for n in range(10):
             limit.fail(f"name {n}", f"2001:db8:1:2::{n:x}")
         assert limit.wait("2001:db8:1:2:ffff::1") == 300
@@ -97,17 +97,17 @@ class TestCounting:
         assert (limit.wait(HERE), limit.wait("::ffff:192.0.2.2"), limit.wait("not an address")) == (300, 0, 0)
 
     def test_can_be_switched_off(self, clock: Clock) -> None:
-        limit = GuessLimit(0, clock)
+        limit = FailedLoginLimiter(0, clock)
         assert [limit.fail("ada", HERE) for _ in range(50)] == [0] * 50
         assert limit.wait(HERE) == 0
 
     def test_of_one_at_a_time_is_possible(self, clock: Clock) -> None:
-        limit = GuessLimit(1, clock)
+        limit = FailedLoginLimiter(1, clock)
         assert (limit.fail("ada", HERE), limit.fail("ada", HERE)) == (0, 300)
 
 
 class TestMemory:
-    def test_is_bounded_whatever_is_tried(self, limit: GuessLimit) -> None:
+    def test_is_bounded_whatever_is_tried(self, limit: FailedLoginLimiter) -> None:
         """Twenty thousand names, each long and from an address of its own."""
         long = "x" * 500
         for n, address in enumerate(addresses(20_000)):
@@ -115,7 +115,7 @@ class TestMemory:
         assert self.held(limit) == (2 * MAX_KEYS, 2 * MAX_KEYS)
         assert 2 * MAX_KEYS == 10_000
 
-    def test_of_one_key_is_bounded(self, limit: GuessLimit, clock: Clock) -> None:
+    def test_of_one_key_is_bounded(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         for n in range(500):
             limit.fail("ada", HERE)
             limit.fail("ada", f"10.0.0.{n % 256}")
@@ -124,12 +124,12 @@ class TestMemory:
         assert max(len(times) for times in limit._addresses._times.values()) == 10
 
     @staticmethod
-    def held(limit: GuessLimit) -> tuple[int, int]:
+    def held(limit: FailedLoginLimiter) -> tuple[int, int]:
         """Return how many keys and how many times are remembered."""
         kept = [*limit._names._times.values(), *limit._addresses._times.values()]
         return len(kept), sum(map(len, kept))
 
-    def test_forgets_who_has_been_quiet_for_longest(self, limit: GuessLimit) -> None:
+    def test_forgets_who_has_been_quiet_for_longest(self, limit: FailedLoginLimiter) -> None:
         for _ in range(9):
             limit.fail("ada", HERE)
         for address in addresses(MAX_KEYS - 1):
@@ -141,7 +141,7 @@ class TestMemory:
             limit.fail("bob", address)
         assert limit.wait(HERE) == 0
 
-    def test_of_names_is_not_filled_from_one_address(self, limit: GuessLimit) -> None:
+    def test_of_names_is_not_filled_from_one_address(self, limit: FailedLoginLimiter) -> None:
         for address in addresses(9):
             limit.fail("ada", address)
         for n in range(3 * MAX_KEYS):

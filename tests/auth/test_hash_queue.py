@@ -6,7 +6,7 @@ import threading
 import httpx
 import pytest
 
-from fluent_cart.auth.limits import SlowHashes
+from fluent_cart.auth.limits import HashQueue
 from fluent_cart.database import Database
 from fluent_cart.errors import TooManyRequests
 from fluent_cart.security import application_passwords
@@ -31,7 +31,7 @@ class Held:
 
 
 async def test_run_one_at_a_time_and_the_tenth_is_refused() -> None:
-    hashes, check = SlowHashes(), Held()
+    hashes, check = HashQueue(), Held()
     waiting = [asyncio.create_task(hashes.run(check)) for _ in range(9)]
     await asyncio.sleep(0)
     for _ in range(5):
@@ -48,7 +48,7 @@ async def test_that_fail_or_are_given_up_leave_their_place() -> None:
     def fail() -> None:
         raise ValueError
 
-    hashes, check = SlowHashes(), Held()
+    hashes, check = HashQueue(), Held()
     for _ in range(20):
         with pytest.raises(ValueError):  # noqa: PT011  # its own
             await hashes.run(fail)

@@ -18,7 +18,7 @@ from fluent_cart.clock import now, to_text
 from fluent_cart.database import Database, create_database
 from fluent_cart.models import ApplicationPassword
 from fluent_cart.services import users
-from fluent_cart.services.users import CurrentUser, SignIn
+from fluent_cart.services.users import AuthenticatedPassword, CurrentUser
 from fluent_cart.settings import Settings
 from tests.conftest import MakeClient, credentials
 from tests.support.login import assert_signed_in
@@ -88,7 +88,7 @@ async def test_is_not_written_again_within_a_day(database: Database, viewer: htt
         await database.write(set_last_used, moment)
         assert_signed_in(await viewer.get(""))
         # Were a write queued, this one would come after it.
-        await database.write(users.note_use, 999, now())
+        await database.write(users.record_last_used, 999, now())
         assert await database.scan(last_used) == moment
 
 
@@ -113,8 +113,8 @@ async def test_is_tried_once_an_hour_however_it_ends(
     user = CurrentUser(1, "ada", "manager")
     with caplog.at_level(logging.WARNING):
         for password_id in (1, 1, 2, 1, 2):
-            noted.note(database, SignIn(user, password_id, None))  # type: ignore[arg-type]
-        noted.note(database, SignIn(user, 3, now()))  # type: ignore[arg-type]
+            noted.note(database, AuthenticatedPassword(user, password_id, None))  # type: ignore[arg-type]
+        noted.note(database, AuthenticatedPassword(user, 3, now()))  # type: ignore[arg-type]
         await asyncio.sleep(0.05)
     assert database.writes == 2
     text = "The last use of application password {} was not written"

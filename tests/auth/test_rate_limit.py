@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from fluent_cart.auth import rate_limit
-from fluent_cart.auth.limits import RequestLimit
+from fluent_cart.auth.limits import RateLimiter
 from fluent_cart.auth.rate_limit import BUCKETS, shared_file
 from fluent_cart.settings import Settings
 from tests.auth.test_failed_logins import Clock
@@ -28,12 +28,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def limit(clock: Clock) -> RequestLimit:
+def limit(clock: Clock) -> RateLimiter:
     """Five a second, fifty at once."""
-    return RequestLimit(5, clock=clock)
+    return RateLimiter(5, clock=clock)
 
 
-def told(limit: RequestLimit, user_id: int) -> tuple[int, ...]:
+def told(limit: RateLimiter, user_id: int) -> tuple[int, ...]:
     """Take a token; return the wait, and the numbers of the headers."""
     wait, headers = limit.take(user_id)
     names = [name for name, _ in headers]
@@ -42,7 +42,7 @@ def told(limit: RequestLimit, user_id: int) -> tuple[int, ...]:
 
 
 class TestBucket:
-    def test_is_emptied_and_fills_again(self, limit: RequestLimit, clock: Clock) -> None:
+    def test_is_emptied_and_fills_again(self, limit: RateLimiter, clock: Clock) -> None:
         assert told(limit, ADA) == (0, 50, 49, 1)
         assert [told(limit, ADA)[2] for _ in range(49)] == list(range(48, -1, -1))
         assert told(limit, ADA) == (1, 50, 0, 10)
@@ -54,7 +54,7 @@ class TestBucket:
         clock.seconds += 1_000_000
         assert told(limit, ADA) == (0, 50, 49, 1)
 
-    def test_what_is_refused_takes_nothing(self, limit: RequestLimit, clock: Clock) -> None:
+    def test_what_is_refused_takes_nothing(self, limit: RateLimiter, clock: Clock) -> None:
         while not limit.take(ADA)[0]:
             pass
         for _ in range(100):
@@ -62,7 +62,7 @@ class TestBucket:
         clock.seconds += 0.2
         assert limit.take(ADA)[0] == 0
 
-    def test_is_each_users_own(self, limit: RequestLimit) -> None:
+    def test_is_each_users_own(self, limit: RateLimiter) -> None:
         while not limit.take(ADA)[0]:
             pass
         assert told(limit, BOB) == (0, 50, 49, 1)
@@ -71,21 +71,21 @@ class TestBucket:
 
     @pytest.mark.parametrize("per_second", [1, 7, 100, 1_000_000])
     def test_lets_through_what_it_says(self, per_second: int, clock: Clock) -> None:
-        limit, burst = RequestLimit(per_second, clock=clock), min(10 * per_second, 5000)
+        limit, burst = RateLimiter(per_second, clock=clock), min(10 * per_second, 5000)
         assert [told(limit, ADA)[2] for _ in range(burst)] == [
             10 * per_second - n for n in range(1, burst + 1)
         ]
         assert (limit.take(ADA)[0] > 0) == (burst == 10 * per_second)
 
     def test_can_be_switched_off(self) -> None:
-        limit = RequestLimit(0)
+        limit = RateLimiter(0)
         assert [limit.take(ADA) for _ in range(20)] == [(0, ())] * 20
 
 
 class TestSharing:
     def test_by_a_file_counts_together(self, clock: Clock) -> None:
         with shared_file() as path:
-            one, other = RequestLimit(1, path, clock), RequestLimit(1, path, clock)
+            one, other = RateLimiter(1, path, clock), RateLimiter(1, path, clock)
             assert [told(each, ADA)[2] for each in (one, other, one, other)] == [9, 8, 7, 6]
             while not one.take(ADA)[0]:
                 pass
@@ -100,7 +100,7 @@ class TestSharing:
             "print([limit.take(1)[0] for _ in range(6)])"
         )
         with shared_file() as path:
-            limit = RequestLimit(1, path, lambda: 60.0)
+            limit = RateLimiter(1, path, lambda: 60.0)
             assert [limit.take(ADA)[0] for _ in range(6)] == [0] * 6
             command = [sys.executable, "-c", script, rate_limit.__file__, path]
             seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -115,7 +115,7 @@ class TestSharing:
         if content is not None:
             path.write_bytes(content)
         with caplog.at_level(logging.WARNING):
-            limit = RequestLimit(1, str(path))
+            limit = RateLimiter(1, str(path))
         assert [record.name for record in caplog.records] == ["fluent_cart.auth.rate_limit"]
         assert [limit.take(ADA)[0] for _ in range(10)] == [0] * 10
 
@@ -124,7 +124,7 @@ class TestAnswers(OnSQLite):
     """What callers see of it, at every operation."""
 
     async def test_tell_what_is_left(self, app: FastAPI, client_of: MakeClient) -> None:
-        app.state.limits = app.state.limits._replace(requests=RequestLimit(10, clock=lambda: 60.0))
+        app.state.limits = app.state.limits._replace(requests=RateLimiter(10, clock=lambda: 60.0))
         left = 100
         for auth in (credentials("manager"), None, httpx.BasicAuth("manager", "wrong")):
             async with client_of(auth) as client:
@@ -147,7 +147,7 @@ class TestAnswers(OnSQLite):
     async def test_of_who_asks_too_much_are_429_before_anything_else(
         self, app: FastAPI, client_of: MakeClient
     ) -> None:
-        app.state.limits = app.state.limits._replace(requests=RequestLimit(1, clock=lambda: 60.0))
+        app.state.limits = app.state.limits._replace(requests=RateLimiter(1, clock=lambda: 60.0))
         async with client_of(credentials("subscriber")) as nobody, client_of(credentials("worker")) as viewer:
             for _ in range(10):
                 assert_error(await nobody.get("/abc"), 403, "insufficient_permissions")
@@ -161,4 +161,4 @@ class TestAnswers(OnSQLite):
 
     def test_are_limited_unless_it_is_switched_off(self) -> None:
         settings = Settings(_env_file=None)
-        assert (settings.rate_limit, settings.guess_limit) == (100, 10)
+        assert (settings.rate_limit, settings.failed_login_limit) == (100, 10)

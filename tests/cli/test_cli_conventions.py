@@ -16,7 +16,7 @@ from rich.console import Console
 from fluent_cart import __version__, demo
 from fluent_cart.cli import progress as progress_module
 from fluent_cart.cli.main import cli
-from fluent_cart.cli.progress import Bar
+from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import connect, migrations
 from fluent_cart.services.invariants import INVARIANTS
 from tests.cli.conftest import Run, printed
@@ -111,14 +111,14 @@ class TestProgress:
         monkeypatch.setattr(
             progress_module, "Console", lambda **_: Console(file=screen, force_terminal=True, width=80)
         )
-        with Bar() as bar:
+        with ProgressBar() as bar:
             bar.show("check", 1, 2)
             bar.show("check", 2, 2)
         assert "check" in screen.getvalue()
         assert "100%" in screen.getvalue()
 
     def test_is_shown_to_nobody_else(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with Bar() as bar:
+        with ProgressBar() as bar:
             bar.show("check", 1, 2)
         assert capsys.readouterr() == ("", "")
 

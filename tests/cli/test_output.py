@@ -30,11 +30,11 @@ class TestTable:
 
 class TestLines:
     def test_that_are_said_go_to_standard_output(self, capsys: Written) -> None:
-        output.say("Done.")
+        output.print_line("Done.")
         assert capsys.readouterr() == ("Done.\n", "")
 
     def test_that_complain_go_to_standard_error(self, capsys: Written) -> None:
-        output.complain("That is wrong")
+        output.print_error("That is wrong")
         assert capsys.readouterr() == ("", "fluent-cart: That is wrong\n")
 
 

@@ -45,10 +45,10 @@ class TestEveryCommand:
             assert run(*command) == complained("file is not a database")
 
     def test_names_a_wrong_setting(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("FLUENT_CART_SCAN_THREADS", "many")
+        monkeypatch.setenv("FLUENT_CART_READ_THREADS", "many")
         for command in COMMANDS:
             assert run(*command) == complained(
-                "FLUENT_CART_SCAN_THREADS:"
+                "FLUENT_CART_READ_THREADS:"
                 " Input should be a valid integer, unable to parse string as an integer"
             )
         assert list(folder.iterdir()) == []

@@ -56,7 +56,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """A listening socket that this process was started with."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        monkeypatch.setattr(serve, "FIRST_PASSED", listening.fileno())
+        monkeypatch.setattr(serve, "SD_LISTEN_FDS_START", listening.fileno())
         monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
         monkeypatch.setenv("LISTEN_FDS", "1")
         yield listening

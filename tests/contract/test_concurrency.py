@@ -51,12 +51,12 @@ async def test_creates_of_one_address_in_mixed_case_leave_one_customer(
     callers: list[Caller], database: Database
 ) -> None:
     email = "john.doe@example.com"
-    spelled = [
+    canonical_names = [
         "".join(letter.upper() if number >> place & 1 else letter for place, letter in enumerate(email))
         for number in range(AT_ONCE)
     ]
     answers = await all_at_once(
-        [caller.post("", json={"email": each}) for caller, each in zip(callers, spelled, strict=True)]
+        [caller.post("", json={"email": each}) for caller, each in zip(callers, canonical_names, strict=True)]
     )
     assert answers == {(200, ""): 1, (422, "invalid_email"): AT_ONCE - 1}
     assert len(await database.scan(rows, Customer)) == 1

@@ -20,7 +20,7 @@ SEED, EXAMPLES = 1, 10
 def assert_conforming(shop: Settings, *phases: str, without: Collection[str] = ()) -> set[str]:
     with connect(shop.database_url) as connection:
         fuzzing.fill(connection, SEED)
-    app = create_app(shop.model_copy(update={"rate_limit": 0, "guess_limit": 0}))
+    app = create_app(shop.model_copy(update={"rate_limit": 0, "failed_login_limit": 0}))
     found = fuzzing.fuzz(app, EXAMPLES, SEED, phases, without)
     assert found.complaints == []
     assert len(found.requests) == len(OPERATIONS) - len(without)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from fluent_cart.auth.limits import RequestLimit, create_limits
+from fluent_cart.auth.limits import RateLimiter, create_limits
 from fluent_cart.database import create_database
 from fluent_cart.models import Customer
 from fluent_cart.services import addresses
@@ -215,8 +215,8 @@ async def test_every_documented_error_is_reached(
         expect(response, 412, "precondition_failed")
 
     # A minute that does not pass, with one wrong password and ten requests in it.
-    limits = create_limits(Settings(guess_limit=1, _env_file=None))
-    limits = limits._replace(requests=RequestLimit(1, clock=lambda: 60.0))
+    limits = create_limits(Settings(failed_login_limit=1, _env_file=None))
+    limits = limits._replace(requests=RateLimiter(1, clock=lambda: 60.0))
     shared_app.state.limits = limits
     async with client_of(httpx.BasicAuth("manager", "wrong")) as client:
         await send(client, method, path, operation)

@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from fluent_cart.errors import every_error
-from fluent_cart.openapi.fields import COUNTRY, MEANINGS
+from fluent_cart.errors import all_error_types
+from fluent_cart.openapi.fields import COUNTRY, FIELD_DESCRIPTIONS
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.security import session_cookies
 from fluent_cart.wordpress.paths import PREFIX
@@ -135,7 +135,7 @@ class TestDocument:
 
     def test_the_introduction_has_every_error(self, document: dict[str, Any]) -> None:
         rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (.+) \|$", document["info"]["description"], re.M)
-        assert sorted(rows) == sorted((str(each.status), each.code, each.when) for each in every_error())
+        assert sorted(rows) == sorted((str(each.status), each.code, each.when) for each in all_error_types())
 
     def test_all_it_takes_is_described(self, document: dict[str, Any]) -> None:
         parameters = [node for node in nodes(document["paths"]) if {"in", "name", "schema"} <= set(node)]
@@ -165,7 +165,7 @@ class TestDocument:
             for field in schema.get("properties", {})
             for name in (field, f"{model}.{field}")
         }
-        assert [name for name in MEANINGS if name not in names] == []
+        assert [name for name in FIELD_DESCRIPTIONS if name not in names] == []
 
     def test_what_counts_as_blank_is_said_to_the_character(self, document: dict[str, Any]) -> None:
         """Regular expressions do not agree on white space: U+0085, for example, is none in JavaScript."""

@@ -12,7 +12,7 @@ from fluent_cart.settings import Settings
 from tests.conftest import MakeAddress, MakeClient, MakeCustomer, login_password_of
 from tests.contract.test_permissions import BODIES, every_operation, everything, url
 from tests.support.errors import assert_error
-from tests.support.login import LOGIN, nonce_of, sign_in, with_nonce
+from tests.support.login import LOGIN, make_nonce, sign_in, with_nonce
 
 TICK = 12 * 3600
 
@@ -54,7 +54,7 @@ async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
 async def held_by(client: httpx.AsyncClient, login: str) -> Held:
     """Sign in and return what the browser then holds, which forgets it here."""
     await sign_in(client, login, login_password_of(login))
-    held = Held(client.cookies[session_cookies.NAME], await nonce_of(client))
+    held = Held(client.cookies[session_cookies.NAME], await make_nonce(client))
     client.cookies.clear()
     return held
 

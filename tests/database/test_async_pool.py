@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Integer, String, bindparam, cast, func, select
 
 from fluent_cart.database import Database, create_database
-from fluent_cart.database.async_pool import Lookups
+from fluent_cart.database.async_pool import AsyncConnectionPool
 from fluent_cart.database.postgresql_engine import engine
 from fluent_cart.database.prepared import Prepared
 from fluent_cart.errors import CustomerNotFound, ServiceUnavailable
@@ -43,10 +43,10 @@ def echo(connection: Connection, text: str) -> str:
 
 
 @pytest.fixture
-async def lookups(postgres_settings: Settings) -> AsyncIterator[Lookups]:
+async def lookups(postgres_settings: Settings) -> AsyncIterator[AsyncConnectionPool]:
     """Two connections, for which nobody waits longer than a moment."""
-    made = Lookups(
-        engine(postgres_settings.database_url, connections=2, isolation_level="AUTOCOMMIT"), 2, patience=0.5
+    made = AsyncConnectionPool(
+        engine(postgres_settings.database_url, connections=2, isolation_level="AUTOCOMMIT"), 2, timeout=0.5
     )
     yield made
     made.close()
@@ -71,7 +71,7 @@ async def test_answer_what_a_scan_does(database: Database) -> None:
         await database.read(customers.get_customer, created + 1)
 
 
-async def test_are_never_mixed_up(lookups: Lookups) -> None:
+async def test_are_never_mixed_up(lookups: AsyncConnectionPool) -> None:
     async def ask(number: int) -> None:
         for turn in range(20):
             text = f"{number} asks {turn}" * (number % 7 * 500 + 1)
@@ -80,12 +80,12 @@ async def test_are_never_mixed_up(lookups: Lookups) -> None:
     await asyncio.gather(*map(ask, range(25)))
 
 
-async def test_share_as_many_connections_as_there_may_be(lookups: Lookups) -> None:
+async def test_share_as_many_connections_as_there_may_be(lookups: AsyncConnectionPool) -> None:
     pids = await asyncio.gather(*(lookups.run(pid) for _ in range(20)))
     assert 1 <= len(set(pids)) <= 2
 
 
-async def test_that_do_not_get_their_turn_are_503(lookups: Lookups) -> None:
+async def test_that_do_not_get_their_turn_are_503(lookups: AsyncConnectionPool) -> None:
     busy = [asyncio.create_task(lookups.run(lambda connection: sleep(connection, 1))) for _ in range(2)]
     await asyncio.sleep(0.1)
     with pytest.raises(ServiceUnavailable):
@@ -95,7 +95,7 @@ async def test_that_do_not_get_their_turn_are_503(lookups: Lookups) -> None:
     assert await lookups.run(pid) in served
 
 
-async def test_that_are_given_up_do_not_disturb_the_next(lookups: Lookups) -> None:
+async def test_that_are_given_up_do_not_disturb_the_next(lookups: AsyncConnectionPool) -> None:
     before = await lookups.run(pid)
     for _ in range(3):
         asking = asyncio.create_task(lookups.run(lambda connection: sleep(connection, 5)))
@@ -109,7 +109,9 @@ async def test_that_are_given_up_do_not_disturb_the_next(lookups: Lookups) -> No
         assert await lookups.run(partial(echo, text="mine")) == "mine"
 
 
-async def test_on_lost_connections_run_again(lookups: Lookups, postgres_settings: Settings) -> None:
+async def test_on_lost_connections_run_again(
+    lookups: AsyncConnectionPool, postgres_settings: Settings
+) -> None:
     for _ in range(3):
         before = await asyncio.gather(lookups.run(pid), lookups.run(pid))
         kill_others(postgres_settings.database_url)
@@ -117,7 +119,9 @@ async def test_on_lost_connections_run_again(lookups: Lookups, postgres_settings
         assert not set(before) & set(after)
 
 
-async def test_on_connections_that_are_lost_once_they_are_taken_run_again(lookups: Lookups) -> None:
+async def test_on_connections_that_are_lost_once_they_are_taken_run_again(
+    lookups: AsyncConnectionPool,
+) -> None:
     """Between two turns of the loop; the driver does not know it yet."""
     before = await lookups.run(pid)
     [wire] = lookups._idle
@@ -126,33 +130,37 @@ async def test_on_connections_that_are_lost_once_they_are_taken_run_again(lookup
         assert await lookups.run(pid) != before
 
 
-async def test_that_are_never_answered_are_503(lookups: Lookups, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_that_are_never_answered_are_503(
+    lookups: AsyncConnectionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fluent_cart.database.async_connection.ANSWER_SECONDS", 0.1)
     with pytest.raises(ServiceUnavailable):
         await lookups.run(lambda connection: sleep(connection, 3))
 
 
-async def test_lost_while_they_are_asked_run_again(lookups: Lookups, postgres_settings: Settings) -> None:
+async def test_lost_while_they_are_asked_run_again(
+    lookups: AsyncConnectionPool, postgres_settings: Settings
+) -> None:
     asking = asyncio.create_task(lookups.run(lambda connection: sleep(connection, 1)))
     await asyncio.sleep(0.2)
     kill_others(postgres_settings.database_url)
     assert await asking
 
 
-async def test_refused_by_the_server_tell_nothing_of_their_values(lookups: Lookups) -> None:
+async def test_refused_by_the_server_tell_nothing_of_their_values(lookups: AsyncConnectionPool) -> None:
     with pytest.raises(psycopg.errors.InvalidTextRepresentation) as refused:
         await lookups.run(lambda connection: _broken.rows(connection, text="770077 is no number"))
     assert "770077" not in str(refused.value)
     assert await lookups.run(pid)
 
 
-async def test_with_a_null_byte_never_reach_the_server(lookups: Lookups) -> None:
+async def test_with_a_null_byte_never_reach_the_server(lookups: AsyncConnectionPool) -> None:
     with pytest.raises(psycopg.DataError):
         await lookups.run(partial(echo, text="a\0b"))
     assert await lookups.run(pid)
 
 
-async def test_that_take_too_long_are_503(lookups: Lookups) -> None:
+async def test_that_take_too_long_are_503(lookups: AsyncConnectionPool) -> None:
     limit = Prepared(select(func.set_config("statement_timeout", "100", False)))
 
     def wait(connection: Connection) -> None:

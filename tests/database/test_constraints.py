@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect
-from fluent_cart.database.constraints import Refused, constraint_name, translate
+from fluent_cart.database.constraints import ConstraintViolation, constraint_name, to_api_error
 from fluent_cart.errors import CONSTRAINT_ERRORS, InvalidEmail, InvalidUser
 from fluent_cart.models import (
     Address,
@@ -126,11 +126,11 @@ def test_a_documented_error_is_answered_only_where_there_is_one(settings: Settin
         refusals = {name: violate(connection, statement) for name, statement in VIOLATIONS.items()}
         dialect = connection.dialect.name
     for name, refusal in refusals.items():
-        answer, told = translate(refusal), name if told_apart(dialect, name) else None
+        answer, told = to_api_error(refusal), name if told_apart(dialect, name) else None
         if told in DOCUMENTED:
             assert type(answer) is CONSTRAINT_ERRORS[name]
         else:
-            assert type(answer) is Refused
+            assert type(answer) is ConstraintViolation
             assert re.fullmatch(rf"\w+ (SQLITE_CONSTRAINT_[A-Z]+|23\w+), constraint {told}", str(answer))
 
 
@@ -147,7 +147,7 @@ async def test_a_unit_of_work_that_loses_a_race_raises_it(database: Database) ->
     races = {
         "uq_customers_email": InvalidEmail,
         "uq_customers_user_id": InvalidUser,
-        "ck_customers_status": Refused,
+        "ck_customers_status": ConstraintViolation,
     }
     for name, error in races.items():
         with pytest.raises(error):
@@ -163,7 +163,7 @@ def test_an_error_that_is_none_of_the_schemas_has_no_name() -> None:
     ):
         error = IntegrityError("UPDATE", {}, Exception(message))
         assert constraint_name(error) is None
-        assert str(translate(error)) == "Exception None, constraint None"
+        assert str(to_api_error(error)) == "Exception None, constraint None"
 
 
 def test_the_models_hold_no_other_tables() -> None:

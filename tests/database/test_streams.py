@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 
 from fluent_cart.database import Database, create_database, streams
-from fluent_cart.database.streams import AHEAD, STREAMS, Interrupted, Stream
+from fluent_cart.database.streams import MAX_STREAMS, PREFETCH, Stream, StreamInterrupted
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.models import Customer
 from fluent_cart.schemas.customers import CustomerCreate
@@ -83,10 +83,10 @@ async def test_is_a_few_pieces_ahead_at_most_and_ends_with_its_reader(database: 
     with closing(await database.stream(endless)) as stream:
         for _ in range(10):
             assert await anext(stream) == b"x"
-        await until(lambda: endless.made >= 10 + AHEAD)
+        await until(lambda: endless.made >= 10 + PREFETCH)
         await asyncio.sleep(0.05)
         # One more is made, and waits for room.
-        assert endless.made <= 10 + AHEAD + 2
+        assert endless.made <= 10 + PREFETCH + 2
     await until(endless.is_closed.is_set)
     await until(lambda: not stream.runs)
 
@@ -96,7 +96,7 @@ async def test_a_reader_that_stalls_is_given_up(database: Database, monkeypatch:
     endless = Endless()
     stream = await database.stream(endless)
     await until(endless.is_closed.is_set)
-    with pytest.raises(Interrupted, match="too slowly"):
+    with pytest.raises(StreamInterrupted, match="too slowly"):
         await all_of(stream)
 
 
@@ -105,7 +105,7 @@ async def test_the_whole_has_a_limit_however_steady_its_reader(settings: Setting
     endless = Endless()
     async with create_database(hasty) as database:
         started = time.monotonic()
-        with pytest.raises(Interrupted, match="too slowly"):
+        with pytest.raises(StreamInterrupted, match="too slowly"):
             await all_of(await database.stream(endless))
         assert time.monotonic() - started >= 0.2
     assert endless.is_closed.is_set()
@@ -130,12 +130,12 @@ async def test_a_database_that_fails_at_first_is_an_answer(database: Database) -
     with pytest.raises(ServiceUnavailable):
         await database.stream(fails)
     # It takes no place of others.
-    for _ in range(STREAMS):
+    for _ in range(MAX_STREAMS):
         assert await all_of(await database.stream(counts))
 
 
 async def test_too_many_are_turned_away_until_one_ends(database: Database) -> None:
-    running = [await database.stream(Endless()) for _ in range(STREAMS)]
+    running = [await database.stream(Endless()) for _ in range(MAX_STREAMS)]
     with pytest.raises(ServiceUnavailable) as refused:
         await database.stream(counts)
     assert refused.value.headers == {"Retry-After": "10"}
@@ -152,7 +152,7 @@ async def test_ends_with_the_database(settings: Settings) -> None:
     async with create_database(settings) as database:
         stream = await database.stream(endless)
     assert endless.is_closed.is_set()
-    with pytest.raises(Interrupted, match="Nobody"):
+    with pytest.raises(StreamInterrupted, match="Nobody"):
         await all_of(stream)
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from fluent_cart.database import Database
-from fluent_cart.database.transaction import Transaction, completed, savepoint
+from fluent_cart.database.transaction import InTransactionDatabase, run_to_completion, savepoint
 from fluent_cart.errors import InvalidEmail
 from fluent_cart.models import Customer
 from fluent_cart.schemas.customers import CustomerCreate
@@ -27,23 +27,25 @@ def fail_after_create(connection: Connection, email: str) -> None:
 
 class TestTransaction:
     async def test_runs_its_work_at_once(self, database: Database) -> None:
-        async def handler(transaction: Transaction) -> tuple[int, int]:
+        async def handler(transaction: InTransactionDatabase) -> tuple[int, int]:
             return await transaction.write(create, "a@example.com"), await transaction.write(
                 create, email="b@example.com"
             )
 
         def unit(connection: Connection) -> tuple[int, int]:
-            return completed(handler(Transaction(connection)))
+            return run_to_completion(handler(InTransactionDatabase(connection)))
 
         assert await database.write(unit) == (1, 2)
 
     async def test_is_undone_as_a_whole(self, database: Database) -> None:
-        async def handler(transaction: Transaction) -> None:
+        async def handler(transaction: InTransactionDatabase) -> None:
             await transaction.write(create, "a@example.com")
             raise LookupError
 
         with pytest.raises(LookupError):
-            await database.write(lambda connection: completed(handler(Transaction(connection))))
+            await database.write(
+                lambda connection: run_to_completion(handler(InTransactionDatabase(connection)))
+            )
         assert await database.scan(rows, Customer) == []
 
 
@@ -52,7 +54,7 @@ def test_a_coroutine_that_waits_for_something_else_is_refused() -> None:
         await asyncio.sleep(0)
 
     with pytest.raises(RuntimeError, match="waits for more than a transaction"):
-        completed(waits())
+        run_to_completion(waits())
 
 
 class TestSavepoint:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text
 
+from fluent_cart.cli import runner
+from fluent_cart.cli.output import CommandError
 from fluent_cart.database import connect, migrations, sqlite
-from fluent_cart.doctor import Finding, State, examine, machine, shop
+from fluent_cart.doctor import Finding, Severity, machine, run_checks, shop
 from fluent_cart.models import ApplicationPassword
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
@@ -28,7 +30,7 @@ Usage = namedtuple("Usage", "free")
 
 
 def found(settings: Settings, check: str) -> Finding:
-    [finding] = [finding for finding in examine(settings) if finding.check == check]
+    [finding] = [finding for finding in run_checks(settings) if finding.check == check]
     return finding
 
 
@@ -46,13 +48,13 @@ class TestSQLite:
         monkeypatch.setattr(machine, "NETWORK", frozenset())
         monkeypatch.setattr(machine, "MEMORY", frozenset())
         shown: list[Finding] = []
-        findings = examine(settings, shown.append)
+        findings = run_checks(settings, shown.append)
         assert shown == findings
         assert [finding.check for finding in findings] == CHECKS
         weak = [
             each
             for each in findings
-            if each.state is not State.OK and each.check not in ("file system", "disk")
+            if each.state is not Severity.OK and each.check not in ("file system", "disk")
         ]
         assert weak == []
 
@@ -60,7 +62,7 @@ class TestSQLite:
         settings = Settings(database_url=f"sqlite:///{tmp_path}/none.db", _env_file=None)
         assert found(settings, "database") == Finding(
             "database",
-            State.FAILURE,
+            Severity.FAILURE,
             f"There is no database at sqlite:///{tmp_path}/none.db",
             "fluent-cart migrate",
         )
@@ -68,52 +70,52 @@ class TestSQLite:
 
     def test_a_file_that_is_no_database(self, settings: Settings) -> None:
         file_of(settings).write_bytes(b"this is no database" * 100)
-        finding = examine(settings)[-1]
-        assert (finding.check, finding.state) == ("database", State.FAILURE)
+        finding = run_checks(settings)[-1]
+        assert (finding.check, finding.state) == ("database", Severity.FAILURE)
         assert "file is not a database" in finding.text
         assert "restore" in finding.advice
 
     def test_an_old_migration(self, settings: Settings) -> None:
         migrations.downgrade(settings.database_url, "-1")
         finding = found(settings, "migrations")
-        assert finding.state is State.FAILURE
+        assert finding.state is Severity.FAILURE
         assert finding.advice == "Back up, then: fluent-cart migrate"
         # What is not understood is not judged.
-        assert "rules" not in {each.check for each in examine(settings)}
+        assert "rules" not in {each.check for each in run_checks(settings)}
 
     def test_a_later_migration(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         finding = found(settings, "migrations")
-        assert finding.state is State.FAILURE
+        assert finding.state is Severity.FAILURE
         assert "later version" in finding.text
 
     def test_writes_that_are_not_synced(self, settings: Settings) -> None:
         engine = sqlite.engine(settings.database_url, begin=None, connections=1)
         with engine.connect() as connection:
-            assert shop.durability(connection).state is State.OK
+            assert shop.durability(connection).state is Severity.OK
             connection.exec_driver_sql("PRAGMA synchronous=EXTRA")
-            assert shop.durability(connection).state is State.OK
+            assert shop.durability(connection).state is Severity.OK
             connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
             finding = shop.durability(connection)
         engine.dispose()
-        assert finding.state is State.FAILURE
+        assert finding.state is Severity.FAILURE
         assert "synchronous=1" in finding.text
 
     def test_a_file_that_everybody_can_read(self, settings: Settings) -> None:
         file_of(settings).chmod(0o644)
         finding = found(settings, "permissions")
-        assert finding.state is State.WARNING
+        assert finding.state is Severity.WARNING
         assert f"chmod 600 {file_of(settings)}" in finding.advice
         file_of(settings).chmod(0o600)
-        assert found(settings, "permissions").state is State.OK
+        assert found(settings, "permissions").state is Severity.OK
 
     @pytest.mark.parametrize(
         ("free", "state"),
-        [(1, State.FAILURE), (machine.LITTLE, State.WARNING), (machine.ENOUGH, State.OK)],
+        [(1, Severity.FAILURE), (machine.FAIL_BELOW, Severity.WARNING), (machine.WARN_BELOW, Severity.OK)],
     )
     def test_a_disk_that_is_full(
-        self, settings: Settings, monkeypatch: pytest.MonkeyPatch, free: int, state: State
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch, free: int, state: Severity
     ) -> None:
         monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free))
         assert found(settings, "disk").state is state
@@ -121,21 +123,21 @@ class TestSQLite:
     @pytest.mark.parametrize(
         ("kind", "state"),
         [
-            ("nfs4", State.FAILURE),
-            ("cifs", State.FAILURE),
-            ("tmpfs", State.FAILURE),
-            ("overlay", State.WARNING),
-            ("ext4", State.OK),
+            ("nfs4", Severity.FAILURE),
+            ("cifs", Severity.FAILURE),
+            ("tmpfs", Severity.FAILURE),
+            ("overlay", Severity.WARNING),
+            ("ext4", Severity.OK),
         ],
     )
-    def test_a_share(self, tmp_path: Path, kind: str, state: State) -> None:
+    def test_a_share(self, tmp_path: Path, kind: str, state: Severity) -> None:
         mounts = tmp_path / "mounts"
         mounts.write_text(f"a / xfs rw 0 0\nb /srv/the\\040shop {kind} rw 0 0\nc /srv/the xfs rw 0 0\n")
         finding = machine.file_system(Path("/srv/the shop/data/shop.db"), mounts)
         assert (finding.state, kind in finding.text) == (state, True)
 
     def test_where_nothing_tells_of_shares(self, tmp_path: Path) -> None:
-        assert machine.file_system(tmp_path, tmp_path / "nothing").state is State.OK
+        assert machine.file_system(tmp_path, tmp_path / "nothing").state is Severity.OK
 
     def test_nobody_who_can_sign_in(self, settings: Settings) -> None:
         assert found(settings, "users").text == "5 users with permissions have an application password"
@@ -143,59 +145,69 @@ class TestSQLite:
             subscriber = users._user_id(connection, "subscriber")
             connection.execute(delete(ApplicationPassword).where(ApplicationPassword.user_id != subscriber))
         finding = found(settings, "users")
-        assert finding.state is State.WARNING
+        assert finding.state is Severity.WARNING
         assert "app-passwords create" in finding.advice
 
     def test_the_demos_password(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             users.create_user(connection, "username", "demo@shop.example", "Demo", "worker")
             users.create_application_password(connection, "username", "Demo")
-            assert shop.demo_user(connection).state is State.OK
+            assert shop.demo_user(connection).state is Severity.OK
             connection.execute(
                 text("UPDATE application_passwords SET password_hash = :hash WHERE name = 'Demo'"),
                 {"hash": application_passwords.digest("application_password")},
             )
         finding = found(settings, "demo")
-        assert finding.state is State.FAILURE
+        assert finding.state is Severity.FAILURE
         assert finding.advice == "Delete it: fluent-cart users delete username"
 
     def test_a_broken_rule(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             connection.execute(text("UPDATE customer_counts SET count = count + 1 WHERE id = 0"))
         finding = found(settings, "rules")
-        assert finding.state is State.FAILURE
+        assert finding.state is Severity.FAILURE
         assert finding.text.startswith("1 rules are broken: the number of customers")
 
 
 @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
 class TestPostgreSQL:
     def test_of_a_good_shop_is_all_well(self, shared_postgres_settings: Settings) -> None:
-        findings = {finding.check: finding for finding in examine(shared_postgres_settings)}
+        findings = {finding.check: finding for finding in run_checks(shared_postgres_settings)}
         assert [*findings] == [
             check for check in CHECKS if check not in ("disk", "file system", "permissions")
         ]
         # A scratch server for tests may well run without syncs, and is told so.
         findings.pop("durability")
-        assert [each for each in findings.values() if each.state is not State.OK] == []
+        assert [each for each in findings.values() if each.state is not Severity.OK] == []
 
     def test_writes_that_are_not_synced(self, shared_postgres_settings: Settings) -> None:
         with connect(shared_postgres_settings.database_url) as connection:
             connection.execute(text("SET synchronous_commit = off"))
             finding = shop.durability(connection)
-        assert finding.state is State.FAILURE
+        assert finding.state is Severity.FAILURE
         assert "synchronous_commit=off" in finding.text
+
+    def test_doctor_and_serve_count_the_same_connections(self, shared_postgres_settings: Settings) -> None:
+        """Each worker has connections for exports, too: ``serve`` would not start."""
+        [most] = re.findall(r"server's (\d+)", found(shared_postgres_settings, "connections").text)
+        each = int(most) // 4 - 1
+        settings = shared_postgres_settings.model_copy(update={"workers": 4, "connections": each})
+        finding = found(settings, "connections")
+        assert finding.state is Severity.FAILURE
+        with pytest.raises(CommandError, match="connections"):
+            runner.require_capacity(settings, 4)
 
     def test_too_few_connections(self, shared_postgres_settings: Settings) -> None:
         many = shared_postgres_settings.model_copy(update={"workers": 64, "connections": 100})
         finding = found(many, "connections")
-        assert finding.state is State.FAILURE
-        assert "64 workers with 100 connections each want 6400" in finding.text
+        assert finding.state is Severity.FAILURE
+        assert "64 workers with 100 connections each, and 2 for exports, want 6528" in finding.text
 
     def test_a_server_that_is_away(self) -> None:
         settings = Settings(database_url="postgresql://shop:hunter2@127.0.0.1:1/shop", _env_file=None)
-        finding = examine(settings)[-1]
-        assert (finding.check, finding.state) == ("database", State.FAILURE)
-        assert "hunter2" not in str(examine(settings))
+        finding = run_checks(settings)[-1]
+        assert (finding.check, finding.state) == ("database", Severity.FAILURE)
+        assert "hunter2" not in str(run_checks(settings))
         assert "Start the server" in finding.advice
 
 
@@ -203,24 +215,24 @@ class TestMachine:
     def test_clocks(self) -> None:
         hour = timedelta(hours=1)
         for now, newest, server, state in (
-            (NOW, None, None, State.OK),
-            (NOW, NOW - hour, NOW, State.OK),
-            (NOW, NOW + hour, None, State.FAILURE),
-            (NOW, None, NOW - hour, State.WARNING),
-            (NOW, None, NOW + hour, State.WARNING),
-            (datetime(1970, 1, 1, tzinfo=UTC), None, None, State.FAILURE),
+            (NOW, None, None, Severity.OK),
+            (NOW, NOW - hour, NOW, Severity.OK),
+            (NOW, NOW + hour, None, Severity.FAILURE),
+            (NOW, None, NOW - hour, Severity.WARNING),
+            (NOW, None, NOW + hour, Severity.WARNING),
+            (datetime(1970, 1, 1, tzinfo=UTC), None, None, Severity.FAILURE),
         ):
             assert machine.clock(now, newest, server).state is state
 
     @pytest.mark.parametrize(
         ("host", "believed", "state"),
         [
-            ("127.0.0.1", "127.0.0.1,::1", State.OK),
-            ("127.0.0.1", "*", State.FAILURE),
-            ("0.0.0.0", "10.0.0.0/8", State.WARNING),
+            ("127.0.0.1", "127.0.0.1,::1", Severity.OK),
+            ("127.0.0.1", "*", Severity.FAILURE),
+            ("0.0.0.0", "10.0.0.0/8", Severity.WARNING),
         ],
     )
-    def test_proxies(self, host: str, believed: str, state: State) -> None:
+    def test_proxies(self, host: str, believed: str, state: Severity) -> None:
         assert machine.proxy(host, believed).state is state
 
 
@@ -228,7 +240,7 @@ class TestCommand:
     @pytest.fixture(autouse=True)
     def _shop(self, sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(machine.ENOUGH))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(machine.WARN_BELOW))
         monkeypatch.setattr(machine, "MEMORY", frozenset())
         monkeypatch.setenv("FLUENT_CART_DATABASE_URL", sqlite_settings.database_url)
 

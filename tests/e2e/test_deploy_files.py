@@ -27,7 +27,7 @@ import pytest
 import uvicorn
 
 from fluent_cart.database import migrations
-from fluent_cart.database.streams import STREAMS
+from fluent_cart.database.streams import MAX_STREAMS
 from fluent_cart.http.request_body import MAX_BYTES
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import PREFIX
@@ -265,7 +265,7 @@ class TestCompose:
         each = [by_default(settings[f"FLUENT_CART_{name}"]) for name in ("WORKERS", "CONNECTIONS")]
         replicas = int(by_default(services["api"]["deploy"]["replicas"]))
         limit = by_default(services["db"]["command"][-1]).removeprefix("max_connections=")
-        assert 2 * replicas * int(each[0]) * (int(each[1]) + STREAMS) + 10 <= int(limit)
+        assert 2 * replicas * int(each[0]) * (int(each[1]) + MAX_STREAMS) + 10 <= int(limit)
 
     def test_lets_servers_believe_the_proxy_and_nobody_else(
         self, compose: dict[str, Any], services: dict[str, Service]

@@ -119,7 +119,7 @@ class TestOperate:
     def test_the_line_of_a_request_has_the_fields_of_one(self) -> None:
         (line, *_) = blocks(OPERATE, "json")
         log = RequestLog("json", written := Written())
-        log.tell([Request(0, {"request_id": "a"}, "/", "GET", 200, 1, 0.1)])
+        log.on_requests([Request(0, {"request_id": "a"}, "/", "GET", 200, 1, 0.1)])
         assert list(json.loads(line)) == list(json.loads(written.pieces[0]))
 
     def test_exit_codes_are_as_told(self, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from fluent_cart import errors
 from fluent_cart.errors import CONSTRAINT_ERRORS, ApiError
-from fluent_cart.http.error_handlers import add_handlers, error_content, error_response, unexpected
+from fluent_cart.http.error_handlers import add_handlers, error_body, error_response, internal_error_response
 from fluent_cart.models import Base
 from fluent_cart.schemas.base import Email
 from fluent_cart.schemas.error_messages import TEXTS
@@ -202,11 +202,11 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
 class TestErrors:
     def test_tree_in_the_docstring_is_the_classes(self) -> None:
         lines = re.findall(r"[├└]── (\w+) +(\d+)  (\w+)$", errors.__doc__ or "", re.M)
-        classes = [(error.__name__, str(error.status), error.code) for error in errors.every_error()]
+        classes = [(error.__name__, str(error.status), error.code) for error in errors.all_error_types()]
         assert lines == classes
 
     def test_every_one_is_tried_below(self) -> None:
-        assert {type(error) for error, *_ in ENVELOPES} == set(errors.every_error())
+        assert {type(error) for error, *_ in ENVELOPES} == set(errors.all_error_types())
 
     @pytest.mark.parametrize(
         ("error", "expected", "headers"), ENVELOPES, ids=[type(error).__name__ for error, *_ in ENVELOPES]
@@ -221,7 +221,7 @@ class TestErrors:
         async with client_of(app) as client:
             answer = await client.get("/")
         assert_whole(answer, expected)
-        assert error_content(error) == expected
+        assert error_body(error) == expected
         assert_whole(error_response(error), expected)
         others = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
         assert others == headers
@@ -428,7 +428,7 @@ class TestAllow:
 class TestUnexpected:
     def test_is_logged_with_its_cause_and_answered_without(self, caplog: pytest.LogCaptureFixture) -> None:
         error = RuntimeError("secret cause")
-        answer = unexpected(error, "id-1")
+        answer = internal_error_response(error, "id-1")
         text = "Something went wrong on our side. Request ID: id-1"
         assert_whole(answer, envelope(500, "internal_error", text))
         [record] = caplog.records
@@ -445,4 +445,4 @@ def test_no_other_error_is_defined_in_the_module() -> None:
         for _, value in inspect.getmembers(errors, inspect.isclass)
         if value.__module__ == errors.__name__
     ]
-    assert set(defined) == {ApiError, errors.TryAgain, *errors.every_error()}
+    assert set(defined) == {ApiError, errors.RetryableError, *errors.all_error_types()}

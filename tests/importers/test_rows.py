@@ -430,10 +430,10 @@ async def test_what_was_exported_comes_back(database: Database, file_format: Fil
     shop, orders = await written(database, file_format), await written_orders(database, file_format)
     await database.write(empty)
     for kind, content in ((CUSTOMERS, shop), (ORDERS, orders)):
-        for fate in ("written", "unchanged"):
+        for status in ("written", "unchanged"):
             found = read_rows(BytesIO(content), file_format, kind.columns)
             report = await import_rows(database, kind, found, lambda: None, dry_run=False)
-            assert (report.faults, report.counts()[fate]) == ({}, report.read)
+            assert (report.faults, report.counts()[status]) == ({}, report.read)
     assert await written(database, file_format) == shop
     assert await written_orders(database, file_format) == orders
     assert await whole(database) == stored

@@ -12,7 +12,7 @@ import pytest
 
 from fluent_cart.observability import access_log, metrics
 from fluent_cart.observability.access_log import MAX_PIECES, RequestLog
-from fluent_cart.observability.request_events import BATCH, Request, RequestReport
+from fluent_cart.observability.request_events import BATCH, Request, RequestEventBuffer
 from fluent_cart.observability.standard_error import PIECE_BYTES, write_to_standard_error
 
 
@@ -39,7 +39,7 @@ class Reader:
 
 def test_a_line_tells_of_a_request_and_nothing_of_people() -> None:
     log = RequestLog("json", reader := Reader())
-    log.tell([request(7, user_id=3, account="ann@example.com", route="x")])
+    log.on_requests([request(7, user_id=3, account="ann@example.com", route="x")])
     assert reader.lines() == [
         {
             "time": "2025-11-26T04:33:00.250000Z",
@@ -59,7 +59,7 @@ def test_a_line_tells_of_a_request_and_nothing_of_people() -> None:
 
 def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
     log = RequestLog("json", reader := Reader())
-    log.tell([request(number) for number in range(500)])
+    log.on_requests([request(number) for number in range(500)])
     assert [line["request_id"] for line in reader.lines()] == [f"id-{number}" for number in range(500)]
     assert max(map(len, reader.pieces)) <= PIECE_BYTES
     assert all(piece.endswith(b"\n") for piece in reader.pieces)
@@ -69,10 +69,10 @@ def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
 def test_a_reader_who_is_stuck_gets_the_lines_later() -> None:
     log = RequestLog("json", reader := Reader())
     reader.is_stuck = True
-    log.tell([request(number) for number in range(100)])
+    log.on_requests([request(number) for number in range(100)])
     assert reader.pieces == []
     reader.is_stuck = False
-    log.tell([])
+    log.on_requests([])
     assert len(reader.lines()) == 100
 
 
@@ -81,11 +81,11 @@ def test_beyond_what_is_kept_lines_are_lost_and_counted(monkeypatch: pytest.Monk
     assert MAX_PIECES * PIECE_BYTES <= 8 << 20
     log = RequestLog("json", reader := Reader())
     reader.is_stuck = True
-    before = metrics.LOST_LINES._value.get()
-    log.tell([request(number) for number in range(1000)])
+    before = metrics.DROPPED_LOG_LINES._value.get()
+    log.on_requests([request(number) for number in range(1000)])
     reader.is_stuck = False
-    log.tell([])
-    assert len(reader.lines()) + metrics.LOST_LINES._value.get() - before == 1000
+    log.on_requests([])
+    assert len(reader.lines()) + metrics.DROPPED_LOG_LINES._value.get() - before == 1000
     assert len(reader.lines()) < 100
 
 
@@ -115,9 +115,9 @@ def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPat
     with Path(os.devnull).open("w") as anything:
         monkeypatch.setattr(sys, "stderr", anything)
         log = RequestLog("json")
-        log.tell([request(1)])
+        log.on_requests([request(1)])
         written.append(b"there is room again")
-        log.tell([request(2)])
+        log.on_requests([request(2)])
     assert [json.loads(line)["request_id"] for line in written[1].splitlines()] == ["id-1", "id-2"]
 
 
@@ -126,7 +126,7 @@ def test_lines_are_wanted_from_the_level_on() -> None:
     try:
         for level, wanted in ((logging.DEBUG, True), (logging.INFO, True), (logging.WARNING, False)):
             logger.setLevel(level)
-            assert RequestLog("json").is_wanted == wanted
+            assert RequestLog("json").is_enabled == wanted
     finally:
         logger.setLevel(logging.NOTSET)
 
@@ -134,7 +134,7 @@ def test_lines_are_wanted_from_the_level_on() -> None:
 class TestReport:
     def test_tells_once_there_are_a_few_and_when_it_is_sent(self) -> None:
         told: list[int] = []
-        report = RequestReport(lambda requests: told.append(len(requests)))
+        report = RequestEventBuffer(lambda requests: told.append(len(requests)))
         for _ in range(BATCH + 1):
             report.note({}, "/a", "GET", 200, 1, 0.1)
         assert told == [BATCH]
@@ -150,7 +150,7 @@ class TestReport:
 
         monkeypatch.setattr(metrics, "count_request", full)
         told: list[int] = []
-        report = RequestReport(lambda requests: told.append(len(requests)))
+        report = RequestEventBuffer(lambda requests: told.append(len(requests)))
         report.note({}, "/", "GET", 200, 1, 0.1)
         report.send()
         assert told == [1]
@@ -158,7 +158,7 @@ class TestReport:
 
 def test_the_console_line_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     log = RequestLog("console", reader := Reader())
-    log.tell([request(1)])
+    log.on_requests([request(1)])
     (piece,) = reader.pieces
     assert piece.count(b"\n") == 1
     assert b"id-1" in piece

@@ -57,7 +57,7 @@ class TestJson:
     def test_of_the_security_log_has_its_own_fields(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "json")
         scope = {"method": "GET", "state": {"account": "a\x1b\u202e", "request_id": "mine"}}
-        security_log.refused(scope, AuthenticationFailed())
+        security_log.log_denied(scope, AuthenticationFailed())
         (line,) = written(capsys)
         assert {name: line[name] for name in ("level", "logger", "event", "outcome", "account")} == {
             "level": "warning",
@@ -109,7 +109,7 @@ class TestConsole:
     def test_escapes_what_a_stranger_sent(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "console")
         scope = {"method": "GET", "state": {"account": "a\x1b[2J\nb"}}
-        security_log.refused(scope, AuthenticationFailed())
+        security_log.log_denied(scope, AuthenticationFailed())
         err = capsys.readouterr().err
         assert err.count("\n") == 1
         assert "\x1b" not in err

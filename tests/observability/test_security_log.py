@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Connection, insert
 
-from fluent_cart.auth.limits import GuessLimit, RequestLimit
+from fluent_cart.auth.limits import FailedLoginLimiter, RateLimiter
 from fluent_cart.database import Database
 from fluent_cart.errors import TooManyRequests
 from fluent_cart.models import Customer, Session, User
@@ -30,7 +30,7 @@ from tests.support.login import (
     assert_refused,
     assert_signed_in,
     basic,
-    nonce_of,
+    make_nonce,
     quick_legacy_hash,
     sign_in,
     store_hash,
@@ -105,7 +105,7 @@ class TestLines(OnSQLite):
         minute = [60.0]
         monkeypatch.setattr(security_log, "_throttled", security_log._Throttled(lambda: minute[0]))
         app.state.limits = app.state.limits._replace(
-            guesses=GuessLimit(1), requests=RequestLimit(1, clock=lambda: 60.0)
+            guesses=FailedLoginLimiter(1), requests=RateLimiter(1, clock=lambda: 60.0)
         )
         guess, worker = basic("manager:wrong"), basic(f"worker:{secret_of('worker')}")
         for _ in range(3):
@@ -127,7 +127,7 @@ class TestLines(OnSQLite):
         monkeypatch.setattr(security_log, "_throttled", security_log._Throttled(lambda: 60.0))
         for n in range(3000):
             scope = {"method": "GET", "client": (f"10.0.{n >> 8}.{n & 255}", 1)}
-            security_log.refused(scope, TooManyRequests())
+            security_log.log_denied(scope, TooManyRequests())
         assert len(lines()) == 1000
 
     async def test_of_an_upgrade(self, database: Database, stranger: httpx.AsyncClient, lines: Lines) -> None:
@@ -141,7 +141,7 @@ class TestLines(OnSQLite):
         """Who signs in and out is told, each once; what a session is used for is not."""
         for password in ("wrong", login_password_of("worker")):
             await sign_in(stranger, "worker", password)
-        nonce = await nonce_of(stranger)
+        nonce = await make_nonce(stranger)
         assert_signed_in(await stranger.get("", headers=with_nonce(nonce)))
         await stranger.get("", headers=with_nonce("wrong"))
         await stranger.get(f"{LOGIN}?action=logout")
@@ -187,8 +187,8 @@ class TestAccounts(OnSQLite):
         for name in ("ann@example.com", " Ann@EXAMPLE.com", "bob@example.com", "worker@shop.example"):
             await anonymous.get("", headers=basic(f"{name}:wrong"))
         first, again, other, known = (each["account"] for each in lines())
-        for shown in (first, other, known):
-            assert re.fullmatch("hash:[0-9a-f]{12}", shown)
+        for redact_account in (first, other, known):
+            assert re.fullmatch("hash:[0-9a-f]{12}", redact_account)
         assert first == again
         assert len({first, other, known}) == 3
 
@@ -296,7 +296,7 @@ class TestLogs:
             for name, secret in [("worker", wrong), (f"{self.CANARY}@a.b", wrong), ("worker", password)]:
                 answer = await sign_in(anonymous, name, secret)
                 assert self.CANARY not in answer.text
-        cookie, nonce = anonymous.cookies[session_cookies.NAME], await nonce_of(anonymous)
+        cookie, nonce = anonymous.cookies[session_cookies.NAME], await make_nonce(anonymous)
         [token, signature] = unquote(cookie).split("|")[2:]
         # Also of what was logged until now.
         with self._nothing_leaks(caplog, cookie, token, signature, nonce):

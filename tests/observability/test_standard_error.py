@@ -24,7 +24,7 @@ def pipe_as_standard_error() -> Iterator[int]:
 
 
 def dropped() -> float:
-    return float(metrics.LOST_LINES._value.get())
+    return float(metrics.DROPPED_LOG_LINES._value.get())
 
 
 @pytest.mark.parametrize("length", [100, 9000])

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 
 from fluent_cart.app import create_app
-from fluent_cart.auth.limits import GuessLimit, RequestLimit, SlowHashes
+from fluent_cart.auth.limits import FailedLoginLimiter, HashQueue, RateLimiter
 from fluent_cart.database import Database
 from fluent_cart.models import Session, User
 from fluent_cart.security import login_passwords, session_cookies
@@ -30,7 +30,7 @@ from tests.support.login import (
     assert_refused,
     assert_signed_in,
     basic,
-    nonce_of,
+    make_nonce,
     sign_in,
     store_user,
     with_nonce,
@@ -198,7 +198,7 @@ class TestRefusals(OnSQLite):
 
     async def test_are_429_after_ten_from_one_address(self, app: FastAPI, browser: httpx.AsyncClient) -> None:
         """Bar A10: from another address the right password still passes."""
-        app.state.limits = app.state.limits._replace(guesses=GuessLimit(10))
+        app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(10))
         for n in range(10):
             assert_wrong(await sign_in(browser, f"unknown{n}", "wrong"))
         text = "Too many wrong passwords for this user name or from this address, try again later"
@@ -212,7 +212,7 @@ class TestRefusals(OnSQLite):
 
     async def test_are_429_after_ten_for_one_name(self, app: FastAPI) -> None:
         """Known or not; and nobody is locked out."""
-        app.state.limits = app.state.limits._replace(guesses=GuessLimit(10))
+        app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(10))
         for n in range(22):
             transport = httpx.ASGITransport(app, client=(f"192.0.2.{n}", 1))
             async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
@@ -224,9 +224,9 @@ class TestRefusals(OnSQLite):
     async def test_are_429_if_too_many_wait_for_a_slow_hash(
         self, app: FastAPI, browser: httpx.AsyncClient
     ) -> None:
-        busy = SlowHashes()
+        busy = HashQueue()
         busy._inside = 9
-        app.state.limits = app.state.limits._replace(slow_hashes=busy)
+        app.state.limits = app.state.limits._replace(hash_queue=busy)
         response = await sign_in(browser, "worker", WORKER)
         assert_wrong(response, 429, "Too many requests")
         assert response.headers["retry-after"] == "1"
@@ -269,7 +269,7 @@ class TestOldHashes(OnSQLite):
         assert await stored_hash(database, "worker") == LEGACY_HASH
         for _ in range(2):
             assert (await sign_in(browser, "worker", LEGACY_PASSWORD)).status_code == 302
-            headers = with_nonce(await nonce_of(browser))
+            headers = with_nonce(await make_nonce(browser))
             assert_signed_in(await browser.get("", headers=headers))
             new = await stored_hash(database, "worker")
             assert new
@@ -324,7 +324,7 @@ class TestRequests(OnSQLite):
     @pytest.fixture
     async def nonce(self, browser: httpx.AsyncClient) -> str:
         await sign_in(browser, "worker", WORKER)
-        return await nonce_of(browser)
+        return await make_nonce(browser)
 
     async def test_are_the_users(self, browser: httpx.AsyncClient, nonce: str) -> None:
         response = await browser.get("", headers=with_nonce(nonce))
@@ -366,7 +366,7 @@ class TestRequests(OnSQLite):
     async def test_are_counted_as_all_of_the_user_are(
         self, app: FastAPI, browser: httpx.AsyncClient, nonce: str
     ) -> None:
-        app.state.limits = app.state.limits._replace(requests=RequestLimit(1, clock=lambda: 60.0))
+        app.state.limits = app.state.limits._replace(requests=RateLimiter(1, clock=lambda: 60.0))
         for n in range(9):
             response = await browser.get("", headers=with_nonce(nonce))
             assert response.headers["x-ratelimit-remaining"] == str(9 - n)
@@ -379,7 +379,7 @@ class TestSigningOut(OnSQLite):
 
     async def test_ends_the_session(self, browser: httpx.AsyncClient, database: Database) -> None:
         await sign_in(browser, "worker", WORKER)
-        nonce, cookie = await nonce_of(browser), browser.cookies[session_cookies.NAME]
+        nonce, cookie = await make_nonce(browser), browser.cookies[session_cookies.NAME]
         response = await browser.get(f"{self.LOGOUT}&_wpnonce={nonce}")
         assert (response.status_code, response.headers["location"]) == (302, "/wp-login.php?loggedout=true")
         assert "Max-Age=0" in response.headers["set-cookie"]
@@ -394,8 +394,8 @@ class TestSigningOut(OnSQLite):
         await sign_in(browser, "worker", WORKER)
         async with client_of() as other:
             await sign_in(other, "worker", WORKER)
-            await browser.get(f"{self.LOGOUT}&_wpnonce={await nonce_of(browser)}")
-            assert_signed_in(await other.get("", headers=with_nonce(await nonce_of(other))))
+            await browser.get(f"{self.LOGOUT}&_wpnonce={await make_nonce(browser)}")
+            assert_signed_in(await other.get("", headers=with_nonce(await make_nonce(other))))
 
     async def test_needs_a_nonce_of_the_session(
         self, browser: httpx.AsyncClient, client_of: MakeClient
@@ -404,7 +404,7 @@ class TestSigningOut(OnSQLite):
         await sign_in(browser, "worker", WORKER)
         async with client_of() as other:
             await sign_in(other, "worker", WORKER)
-            foreign = await nonce_of(other)
+            foreign = await make_nonce(other)
         for query in ("", "&_wpnonce=", "&_wpnonce=0123456789", f"&_wpnonce={foreign}"):
             response = await browser.get(self.LOGOUT + query)
             assert (response.status_code, "set-cookie" in response.headers) == (403, False)
@@ -426,7 +426,7 @@ class TestOtherProcesses:
     @pytest.fixture
     async def elsewhere(self, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         """A client of another application on the same shop."""
-        app = create_app(settings.model_copy(update={"guess_limit": 0, "rate_limit": 0}))
+        app = create_app(settings.model_copy(update={"failed_login_limit": 0, "rate_limit": 0}))
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),
@@ -439,7 +439,7 @@ class TestOtherProcesses:
         self, database: Database, browser: httpx.AsyncClient, elsewhere: httpx.AsyncClient, way: str
     ) -> None:
         await sign_in(browser, "worker", WORKER)
-        nonce = await nonce_of(browser)
+        nonce = await make_nonce(browser)
         # It keeps them, whatever becomes of the browser's own.
         elsewhere.headers["Cookie"] = f"{session_cookies.NAME}={browser.cookies[session_cookies.NAME]}"
         elsewhere.headers["X-WP-Nonce"] = nonce

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
-from fluent_cart.auth.limits import GuessLimit
+from fluent_cart.auth.limits import FailedLoginLimiter
 from fluent_cart.database import Database
 from fluent_cart.observability import metrics
 from fluent_cart.settings import Settings
@@ -151,7 +151,7 @@ class TestFigures(OnSQLite):
         self, app: FastAPI, anonymous: httpx.AsyncClient, read: object
     ) -> None:
         before = await read()  # type: ignore[operator]
-        app.state.limits = app.state.limits._replace(guesses=GuessLimit(2))
+        app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(2))
         for _ in range(3):
             await anonymous.get("", headers=basic("manager:wrong"))
         await anonymous.get("", headers=basic(f"subscriber:{secret_of('subscriber')}"))
@@ -181,27 +181,27 @@ class TestFigures(OnSQLite):
         found = await read()  # type: ignore[operator]
         for name in metrics.GAUGES:
             assert found[f"fluent_cart_{name}", ()] == 0
-        app.state.limits.slow_hashes._inside = 3
+        app.state.limits.hash_queue._inside = 3
         assert (await read())["fluent_cart_slow_hashes", ()] == 3  # type: ignore[operator]
-        app.state.limits.slow_hashes._inside = 0
+        app.state.limits.hash_queue._inside = 0
 
 
 async def test_of_postgresql_are_its_connections(database: Database) -> None:
     """Those of the other database are not its own."""
-    occupancy = database.occupancy()
-    assert occupancy[metrics.QUEUED_UNITS] == 0
-    assert set(occupancy) <= set(metrics.GAUGES)
-    if metrics.LOOKUPS_IN_USE in occupancy:
+    gauges = database.gauges()
+    assert gauges[metrics.QUEUED_UNITS] == 0
+    assert set(gauges) <= set(metrics.GAUGES)
+    if metrics.LOOKUPS_IN_USE in gauges:
         lookups = database._lookups  # type: ignore[attr-defined]
         wires = [await lookups._take() for _ in range(4)]
         waiting = asyncio.ensure_future(lookups._take())
         await asyncio.sleep(0)
-        occupancy = database.occupancy()
-        assert (occupancy[metrics.LOOKUPS_IN_USE], occupancy[metrics.LOOKUPS_WAITING]) == (4, 1)
+        gauges = database.gauges()
+        assert (gauges[metrics.LOOKUPS_IN_USE], gauges[metrics.LOOKUPS_WAITING]) == (4, 1)
         for wire in wires:
             lookups._give_back(wire)
         lookups._give_back(await waiting)
-        assert database.occupancy()[metrics.LOOKUPS_IN_USE] == 0
+        assert database.gauges()[metrics.LOOKUPS_IN_USE] == 0
 
 
 def test_without_the_folder_each_process_counts_for_itself(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_two_workers_figures_and_log_are_what_the_client_counted(shop: Path) -> 
     environment = {
         "FLUENT_CART_DATABASE_URL": f"sqlite:///{shop / 'shop.db'}",
         "FLUENT_CART_LOG_LEVEL": "debug",
-        "FLUENT_CART_GUESS_LIMIT": "0",
+        "FLUENT_CART_FAILED_LOGIN_LIMIT": "0",
     }
     counted: Counter[tuple[str, str, int]] = Counter()
     one = f"{PREFIX}/{{customerId}}"

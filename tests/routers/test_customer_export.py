@@ -106,7 +106,7 @@ class TestAnswer:
     async def test_is_refused_while_too_many_run(
         self, viewer: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("fluent_cart.database.base.STREAMS", 0)
+        monkeypatch.setattr("fluent_cart.database.base.MAX_STREAMS", 0)
         response = await viewer.get("/export")
         assert_error(response, 503, "service_unavailable")
         assert response.headers["retry-after"] == "10"

@@ -179,7 +179,7 @@ def post(length: int, path: str = "/path") -> bytes:
     return f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
-HEAD, BODY, READ, STOP, LEAVE = (int(seconds) for seconds in Protocol.PATIENCE.values())
+HEAD, BODY, READ, STOP, LEAVE = (int(seconds) for seconds in Protocol.TIMEOUTS.values())
 
 
 class TestDeadlines:
@@ -293,7 +293,7 @@ class TestDeadlines:
         self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr("fluent_cart.server.process.SWEEP_SECONDS", 0.01)
-        monkeypatch.setattr(Protocol, "PATIENCE", dict.fromkeys(Waiting, 0.05))
+        monkeypatch.setattr(Protocol, "TIMEOUTS", dict.fromkeys(Waiting, 0.05))
         caplog.set_level("INFO", logger="uvicorn.error")
         sweeping = asyncio.create_task(sweep_connections())
         assert await site.ask(b"") == b""
@@ -334,7 +334,7 @@ class TestHeads:
     async def test_without_an_end_are_refused_early(self, site: Site) -> None:
         peer = await site.connect(GET[:-2] + b"X: ")
         for _ in range(1000):
-            if connections and next(iter(connections))._deaf:
+            if connections and next(iter(connections))._discarding_input:
                 break
             peer.writer.write(b"x" * 20_000)
             await asyncio.sleep(0)
@@ -489,7 +489,7 @@ class TestShutdown:
     async def test_waits_for_it_no_longer_than_a_moment(
         self, site: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Protocol, "LAST_CALL", 0.05)
+        monkeypatch.setattr(Protocol, "SHUTDOWN_GRACE_SECONDS", 0.05)
         peer = await site.connect()
         await until(lambda: connections)
         for connection in tuple(connections):

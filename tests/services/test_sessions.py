@@ -10,7 +10,7 @@ from fluent_cart.database import Database
 from fluent_cart.models import Session, User
 from fluent_cart.security import session_cookies
 from fluent_cart.services import sessions, users
-from fluent_cart.services.sessions import FORGOTTEN_AT_ONCE, Account, SignedIn
+from fluent_cart.services.sessions import FORGOTTEN_AT_ONCE, Account, ActiveSession
 from fluent_cart.services.users import CurrentUser
 from tests.conftest import rows
 
@@ -28,7 +28,7 @@ async def start(database: Database, of: Account | None = None, new_hash: str | N
     return cookie
 
 
-async def find(database: Database, cookie: str) -> SignedIn | None:
+async def find(database: Database, cookie: str) -> ActiveSession | None:
     read = session_cookies.read([(b"cookie", f"{session_cookies.NAME}={cookie}".encode())])
     assert read
     return await database.read(sessions.find_session, read)

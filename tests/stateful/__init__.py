@@ -6,7 +6,7 @@ import hypothesis
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stateful.machine import STEPS, Shop
-from tests.stateful.twins import Twins
+from tests.stateful.twins import DatabasePair
 
 __all__ = ["STEPS", "run"]
 
@@ -20,6 +20,6 @@ def run(urls: Sequence[str], sequences: int, seed: int) -> None:
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    with Twins(urls) as twins:
+    with DatabasePair(urls) as twins:
         machine = hypothesis.seed(seed)(type("Lockstep", (Shop,), {"twins": twins}))
         run_state_machine_as_test(machine, settings=how)

@@ -14,7 +14,7 @@ class Answer(NamedTuple):
     body: Any
 
 
-class Refused(Exception):
+class ConstraintViolation(Exception):
     """An operation that is answered with an error: its status, its code, and its text if that is promised."""
 
     def __init__(self, status: int, code: str, text: str | None = None) -> None:
@@ -35,7 +35,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.seconds = 0
-        self._answers: dict[tuple[int, str, str], tuple[Any, Answer | Refused, int]] = {}
+        self._answers: dict[tuple[int, str, str], tuple[Any, Answer | ConstraintViolation, int]] = {}
 
     def once(self, user_id: int, path: str, key: str, sent: Any, act: Callable[[], Answer]) -> Answer:
         """Answer as the first time within 24 hours, or do it."""
@@ -43,8 +43,8 @@ class Kept:
         if own not in self._answers or self._answers[own][2] < self.seconds - DAY:
             try:
                 # A copy: what was answered does not change with what it was about.
-                answer: Answer | Refused = Answer(200, orjson.loads(orjson.dumps(act().body)))
-            except Refused as refused:
+                answer: Answer | ConstraintViolation = Answer(200, orjson.loads(orjson.dumps(act().body)))
+            except ConstraintViolation as refused:
                 if refused.code not in ("invalid_email", "invalid_user"):
                     self._answers.pop(own, None)
                     raise
@@ -52,8 +52,8 @@ class Kept:
             self._answers[own] = (sent, answer, self.seconds)
         first, answer, _ = self._answers[own]
         if first != sent:
-            raise Refused(422, "idempotency_key_reused")
-        if isinstance(answer, Refused):
+            raise ConstraintViolation(422, "idempotency_key_reused")
+        if isinstance(answer, ConstraintViolation):
             raise answer
         return answer
 

@@ -7,9 +7,9 @@ import orjson
 from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.conftest import ROLES
-from tests.stateful.answers import Answer, Record, Refused
+from tests.stateful.answers import Answer, ConstraintViolation, Record
 from tests.stateful.model import Model
-from tests.stateful.twins import Reply, Twins
+from tests.stateful.twins import DatabasePair, Reply
 
 MANAGER = ROLES.index("manager") + 1
 
@@ -17,7 +17,7 @@ MANAGER = ROLES.index("manager") + 1
 class Asking(RuleBasedStateMachine):
     """A shop of test users, and the ways to ask it something."""
 
-    twins: ClassVar[Twins]
+    twins: ClassVar[DatabasePair]
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,12 +52,12 @@ class Asking(RuleBasedStateMachine):
 
     def answered(self, reply: Reply, act: Callable[[], Answer]) -> Answer | None:
         """Hold a reply against what the model says to the same; return that, if it is a success."""
-        wanted: Answer | Refused
+        wanted: Answer | ConstraintViolation
         try:
             wanted = act()
-        except Refused as refused:
+        except ConstraintViolation as refused:
             wanted = refused
-        if isinstance(wanted, Refused):
+        if isinstance(wanted, ConstraintViolation):
             error = orjson.loads(reply.body)
             assert (reply.status, error["error"]["code"]) == (wanted.status, wanted.code), (reply, wanted)
             assert wanted.text in (None, error["message"]), (reply, wanted.text)
@@ -92,7 +92,7 @@ class Asking(RuleBasedStateMachine):
         def on_condition() -> Answer:
             self.model.customer(customer_id)
             if condition in ("If-Match: old", "If-None-Match: current"):
-                raise Refused(412, "precondition_failed")
+                raise ConstraintViolation(412, "precondition_failed")
             return act()
 
         reply = self.twins.ask("PUT", f"/{customer_id}{path}", sent, headers)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from fluent_cart.services import orders, users
-from tests.stateful.answers import Answer, Record, Refused, success
+from tests.stateful.answers import Answer, ConstraintViolation, Record, success
 from tests.stateful.asking import Asking
 from tests.stateful.inputs import (
     CONDITIONS,
@@ -206,10 +206,10 @@ class Shop(Asking):
 
         def act() -> Answer:
             if not owner or name.lower() not in (owner["login"].lower(), owner["email"].lower()):
-                raise Refused(401, "authentication_failed")
+                raise ConstraintViolation(401, "authentication_failed")
             if ("manage" if writes else "view") not in PERMISSIONS.get(owner["role"], ()):
-                raise Refused(403, "insufficient_permissions")
-            raise Refused(404, "customer_not_found")
+                raise ConstraintViolation(403, "insufficient_permissions")
+            raise ConstraintViolation(404, "customer_not_found")
 
         method, path = ("POST", "/99/detach-user") if writes else ("GET", "/99")
         self.answered(self.twins.ask(method, path, auth=(name, secret)), act)

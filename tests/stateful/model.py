@@ -6,7 +6,7 @@ from hashlib import blake2b
 import orjson
 
 from tests.services.test_customer_search import expected as found
-from tests.stateful.answers import Answer, Kept, Record, Refused, pick, success
+from tests.stateful.answers import Answer, ConstraintViolation, Kept, Record, pick, success
 
 LISTED = (
     "id", "email", "first_name", "last_name", "status", "total_spent", "order_count", "created_at",
@@ -46,7 +46,7 @@ class Model:
 
     def customer(self, customer_id: int) -> Record:
         if customer_id not in self.customers:
-            raise Refused(404, "customer_not_found", f"Customer with ID {customer_id} not found")
+            raise ConstraintViolation(404, "customer_not_found", f"Customer with ID {customer_id} not found")
         return self.customers[customer_id]
 
     def details(self, customer_id: int) -> Record:
@@ -73,7 +73,9 @@ class Model:
     def free(self, email: str, but_of: int | None) -> None:
         for customer in self.customers.values():
             if customer["email"].lower() == email.lower() and customer["id"] != but_of:
-                raise Refused(422, "invalid_email", "The email address belongs to another customer")
+                raise ConstraintViolation(
+                    422, "invalid_email", "The email address belongs to another customer"
+                )
 
     def update_customer(self, customer_id: int, sent: Record) -> Answer:
         customer = self.customer(customer_id)
@@ -108,7 +110,7 @@ class Model:
         self.customer(customer_id)
         address = self.addresses.get(address_id)
         if not address or address["customer_id"] != customer_id:
-            raise Refused(404, "address_not_found", f"Address with ID {address_id} not found")
+            raise ConstraintViolation(404, "address_not_found", f"Address with ID {address_id} not found")
         return address
 
     def create_address(self, customer_id: int, sent: Record) -> Answer:
@@ -136,7 +138,7 @@ class Model:
         address = self.address(customer_id, sent["address_id"])
         changes = {name: value for name, value in sent.items() if name != "address_id"}
         if address["is_primary"] and changes.get("is_primary") is False:
-            raise Refused(422, "validation_error")
+            raise ConstraintViolation(422, "validation_error")
         if changes.get("is_primary"):
             self.crown(address)
         self.change(address, changes)
@@ -160,11 +162,11 @@ class Model:
         customer, user_id = self.customer(customer_id), sent["user_id"]
         if customer["user_id"] != user_id:
             if user_id not in self.users:
-                raise Refused(422, "invalid_user", f"WordPress user with ID {user_id} not found")
+                raise ConstraintViolation(422, "invalid_user", f"WordPress user with ID {user_id} not found")
             if customer["user_id"] is not None:
-                raise Refused(422, "invalid_user", "The customer is attached to another user")
+                raise ConstraintViolation(422, "invalid_user", "The customer is attached to another user")
             if any(other["user_id"] == user_id for other in self.customers.values()):
-                raise Refused(422, "invalid_user", "The user is attached to another customer")
+                raise ConstraintViolation(422, "invalid_user", "The user is attached to another customer")
             self.change(customer, {"user_id": user_id})
         return success(customer=pick(customer, "id", "user_id", "updated_at"))
 

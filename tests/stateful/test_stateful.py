@@ -16,7 +16,7 @@ from fluent_cart.settings import Settings
 from tests import stateful
 from tests.contract import hostile
 from tests.contract.test_permissions import BODIES, OPERATIONS, url
-from tests.stateful.twins import Twins
+from tests.stateful.twins import DatabasePair
 from tests.support import fuzzing, postgres
 
 SEQUENCES = 25
@@ -41,7 +41,7 @@ def test_hostile_input_is_answered_alike_and_soon(
     urls: list[str], shared_app: FastAPI, record_property: Callable[[str, object], None]
 ) -> None:
     worst, number = 0.0, 0
-    with Twins(urls) as twins:
+    with DatabasePair(urls) as twins:
         twins.write(fuzzing.fill, 1)
         for method, path, content in hostile_requests(shared_app.openapi()):
             started = time.process_time()

@@ -43,14 +43,14 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class Twins:
+class DatabasePair:
     """Applications on shops of the same content, in one event loop and at one time, which the tests set."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self._apps = [
-            create_app(Settings(database_url=url, rate_limit=0, guess_limit=0, _env_file=None))
+            create_app(Settings(database_url=url, rate_limit=0, failed_login_limit=0, _env_file=None))
             for url in urls
         ]
         self._moment = START
@@ -61,7 +61,7 @@ class Twins:
             patch.object(application_passwords, "generate", lambda: f"{next(self._secrets):024}"),
         ]
 
-    def __enter__(self) -> "Twins":
+    def __enter__(self) -> "DatabasePair":
         for each in self._patches:
             each.start()
         for app in self._apps:

@@ -73,8 +73,10 @@ async def one_email(shop: Shop, scale: Scale) -> list[Figure]:
     answers = []
     async with callers(shop) as everyone:
         for number in range(scale.rounds):
-            spelled = (_mixed(f"john.doe.number.{number}@fire.example", each) for each in range(CALLERS))
-            answers += await at_once(everyone, map(REQUESTS.create, spelled))
+            canonical_names = (
+                _mixed(f"john.doe.number.{number}@fire.example", each) for each in range(CALLERS)
+            )
+            answers += await at_once(everyone, map(REQUESTS.create, canonical_names))
     counted = outcomes(answers)
     return [
         exactly("customers", len(shop.emails()), scale.rounds),

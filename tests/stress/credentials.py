@@ -189,7 +189,7 @@ async def guessing(shop: Shop, scale: Scale) -> list[Figure]:
 
 async def _guess(shop: Shop, scale: Scale, guess: Request, refusals: set[int]) -> list[Figure]:
     # Whoever guesses may be stopped for it, as by default.
-    with serving(shop, environment={"FLUENT_CART_GUESS_LIMIT": "10"}) as running:
+    with serving(shop, environment={"FLUENT_CART_FAILED_LOGIN_LIMIT": "10"}) as running:
         async with (
             connected(running.port, 4) as everyday,
             connected(running.port, 32, ELSEWHERE) as guessers,

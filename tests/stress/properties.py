@@ -41,7 +41,7 @@ async def conformance(shop: Shop, scale: Scale) -> list[Figure]:
 def _fuzz(shop: Shop, examples: int, seed: int) -> fuzzing.Fuzzed:
     with connect(shop.url) as connection:
         fuzzing.fill(connection, seed)
-    settings = Settings(database_url=shop.url, rate_limit=0, guess_limit=0, _env_file=None)
+    settings = Settings(database_url=shop.url, rate_limit=0, failed_login_limit=0, _env_file=None)
     return fuzzing.fuzz(create_app(settings), examples, seed)
 
 

@@ -25,7 +25,7 @@ TEMPLATE = "template_of_fire"
 REQUESTS = Requests(PREFIX, "manager", secret_of("manager"))
 PLACE = {"address_1": "1 Main St", "city": "Rome", "country": "IT"}
 # Nobody here is to be stopped for asking too often.
-UNLIMITED = {"FLUENT_CART_RATE_LIMIT": "0", "FLUENT_CART_GUESS_LIMIT": "0"}
+UNLIMITED = {"FLUENT_CART_RATE_LIMIT": "0", "FLUENT_CART_FAILED_LOGIN_LIMIT": "0"}
 
 
 @dataclass

@@ -56,7 +56,7 @@ async def sign_in(client: httpx.AsyncClient, name: str, password: str, **fields:
     return await client.post(LOGIN, data={"log": name, "pwd": password, **fields})
 
 
-async def nonce_of(client: httpx.AsyncClient) -> str:
+async def make_nonce(client: httpx.AsyncClient) -> str:
     """Return the nonce of the session whose cookie a client has."""
     response = await client.get(NONCE)
     assert response.status_code == 200, response.text

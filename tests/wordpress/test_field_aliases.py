@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from fluent_cart.enums import BulkActionName
 from fluent_cart.settings import Settings
-from fluent_cart.wordpress.field_aliases import BULK_ACTIONS, NAMES, translated
+from fluent_cart.wordpress.field_aliases import BULK_ACTIONS, NAMES, apply_aliases
 from tests.conftest import MakeAddress, MakeCustomer
 from tests.contract.test_permissions import OPERATIONS
 from tests.support.errors import assert_error
@@ -107,7 +107,7 @@ CONTRACTS = {
 @pytest.mark.parametrize(("operation", "sent", "expected"), READ)
 def test_what_stands_for_what(operation: str, sent: dict[str, Any], expected: dict[str, Any]) -> None:
     before = repr(sent)
-    read = translated(sent, NAMES[operation])
+    read = apply_aliases(sent, NAMES[operation])
     assert {name: value for name, value in read.items() if name in CONTRACTS} == expected
     assert repr(sent) == before
 
@@ -116,7 +116,7 @@ def test_without_such_names_nothing_is_copied() -> None:
     sent = {"email": "ann@example.com", "first_name": "Ann"}
     for operation, names in NAMES.items():
         if operation != "do_bulk_action":
-            assert translated(sent, names) is sent
+            assert apply_aliases(sent, names) is sent
 
 
 class TestOverHttp:

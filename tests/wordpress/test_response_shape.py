@@ -8,8 +8,14 @@ import pytest
 from starlette.types import Message
 
 from fluent_cart.settings import Settings
-from fluent_cart.wordpress.exposed_headers import spelled
-from fluent_cart.wordpress.response_shape import MAX_LEVELS, is_asked_for, read_fields, select, shaped
+from fluent_cart.wordpress.exposed_headers import canonical_names
+from fluent_cart.wordpress.response_shape import (
+    MAX_LEVELS,
+    read_fields,
+    select,
+    shape_response,
+    wants_shaping,
+)
 from tests.conftest import MakeAddress, MakeClient, MakeCustomer, credentials
 from tests.support.errors import assert_error
 
@@ -248,7 +254,7 @@ class TestBesideOtherFeatures:
 
     async def test_those_who_ask_for_no_shape_pay_nothing(self) -> None:
         for query in (b"", b"page=1", b"per_page=2&filters[status]=active"):
-            assert not is_asked_for(query)
+            assert not wants_shaping(query)
 
     async def test_streams(self) -> None:
         """JSON in pieces is shaped as a whole, anything else passes piece by piece."""
@@ -258,7 +264,7 @@ class TestBesideOtherFeatures:
             async def send(message: Message, sent: list[Message] = sent) -> None:
                 sent.append(message)
 
-            send_shaped = shaped(send, b"_fields=id")
+            send_shaped = shape_response(send, b"_fields=id")
             await send_shaped(
                 {"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]}
             )
@@ -273,7 +279,7 @@ class TestBesideOtherFeatures:
 
 
 def test_headers_are_told_by_their_usual_names_and_no_cookies() -> None:
-    assert spelled(
+    assert canonical_names(
         [
             (b"x-wp-total", b"1"), (b"etag", b'"x"'), (b"link", b"<a>"), (b"Link", b"<b>"),
             (b"vary", b"Origin"),

@@ -25,7 +25,7 @@ from fluent_cart.observability.client_address import client_address
 from fluent_cart.security import application_passwords, session_cookies
 from fluent_cart.security.session_cookies import Cookie
 from fluent_cart.services import sessions, users
-from fluent_cart.services.sessions import SignedIn
+from fluent_cart.services.sessions import ActiveSession
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.wordpress.site import origin as site_origin
 
@@ -82,7 +82,7 @@ async def current_user(
     limits: Limits = request.app.state.limits
     state = request.scope["state"]
     cookie = session_cookies.read(request.scope["headers"])
-    session = await _meant_session(request, database, cookie) if cookie else None
+    session = await _session_with_nonce(request, database, cookie) if cookie else None
     if session:
         user = session.user
     elif credentials is None:
@@ -97,12 +97,12 @@ async def current_user(
             user = sign_in.user
             limits.last_used.note(database, sign_in)
         else:
-            user = await _legacy_user(request, database, credentials, digest)
+            user = await _authenticate_legacy(request, database, credentials, digest)
     state["user_id"] = user.id
     CALLER.set(Caller(user.id, request.receive))
     wait, state["headers"] = limits.requests.take(user.id)
     if session:
-        state["headers"] += ((b"x-wp-nonce", nonce_of(session).encode()),)
+        state["headers"] += ((b"x-wp-nonce", make_nonce(session).encode()),)
     if wait:
         raise TooManyRequests(wait)
     return user
@@ -129,12 +129,12 @@ def is_cross_site(request: Request) -> bool:
     return origin is not None and origin != site_origin(request)
 
 
-async def _meant_session(request: Request, database: Database, cookie: Cookie) -> SignedIn | None:
+async def _session_with_nonce(request: Request, database: Database, cookie: Cookie) -> ActiveSession | None:
     """Return the session of a request that has a nonce, so that no other site made it; 403 if it is wrong.
 
     Browsers send cookies by themselves: one that comes alone says nothing of who wants the request.
     """
-    nonce = sent_nonce(request)
+    nonce = nonce_from_request(request)
     if nonce is None:
         return None
     session = await database.read(sessions.find_session, cookie)
@@ -145,28 +145,28 @@ async def _meant_session(request: Request, database: Database, cookie: Cookie) -
     return session
 
 
-async def find_session(request: Request, database: Database) -> SignedIn | None:
+async def find_session(request: Request, database: Database) -> ActiveSession | None:
     """Return the session whose cookie came with a request, nonce or not."""
     cookie = session_cookies.read(request.scope["headers"])
     return await database.read(sessions.find_session, cookie) if cookie else None
 
 
-def sent_nonce(request: Request) -> str | None:
+def nonce_from_request(request: Request) -> str | None:
     """Return the nonce that came with a request, in its query or in its header; None if there is none."""
     return request.query_params.get("_wpnonce", request.headers.get("x-wp-nonce"))
 
 
-def nonce_of(session: SignedIn) -> str:
+def make_nonce(session: ActiveSession) -> str:
     """Return the nonce that requests of a session are to have from now on."""
     return session_cookies.nonce(session.user.id, session.token, session.key)
 
 
-def is_nonce(text: str, session: SignedIn) -> bool:
+def is_nonce(text: str, session: ActiveSession) -> bool:
     """Tell whether a text is a nonce of a session."""
     return session_cookies.is_nonce(text, session.user.id, session.token, session.key)
 
 
-async def _legacy_user(
+async def _authenticate_legacy(
     request: Request, database: DatabaseDep, credentials: Credentials, digest: str
 ) -> CurrentUser:
     """Try the slow hashes of an imported site; a match is stored anew in the fast form.
@@ -176,17 +176,17 @@ async def _legacy_user(
     limits: Limits = request.app.state.limits
     address = client_address(request.scope)
     # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
-    if wait := limits.guesses.wait(address):
+    if wait := limits.failed_logins.wait(address):
         raise TooManyAttempts(wait)
     hashes = await database.read(users.legacy_hashes, credentials.name)
     if hashes and (
-        password_id := await limits.slow_hashes.run(partial(_first_match, credentials.secret, hashes))
+        password_id := await limits.hash_queue.run(partial(_first_match, credentials.secret, hashes))
     ):
         user = await database.write(users.upgrade_application_password, password_id, digest)
         if user:
-            security_log.upgraded(request.scope)
+            security_log.log_password_upgrade(request.scope)
             return user
-    if wait := limits.guesses.fail(users.key(credentials.name), address):
+    if wait := limits.failed_logins.fail(users.key(credentials.name), address):
         raise TooManyAttempts(wait)
     raise AuthenticationFailed(headers=challenge(request))
 

@@ -20,7 +20,7 @@ IPV6_HOST_BITS = 64
 Clock = Callable[[], float]
 
 
-class GuessLimit:
+class FailedLoginLimiter:
     """Counts failures by name and by address, known names or not; at most ``limit`` each in five minutes.
 
     Each process counts for itself. With a ``limit`` of 0 nothing is counted.

@@ -12,7 +12,7 @@ T = TypeVar("T")
 MAX_WAITING = 8
 
 
-class SlowHashes:
+class HashQueue:
     """Runs the checks of slow hashes in a thread, one after the other; at most eight wait."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fluent_cart.clock import to_text
 from fluent_cart.database import Database
 from fluent_cart.services import users
-from fluent_cart.services.users import SignIn
+from fluent_cart.services.users import AuthenticatedPassword
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class LastUsed:
         # The event loop itself does not keep its tasks alive.
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def note(self, database: Database, sign_in: SignIn) -> None:
+    def note(self, database: Database, sign_in: AuthenticatedPassword) -> None:
         """Note that a password is used; the caller does not wait for the database."""
         # A text that is made once an hour is all that most requests look at.
         if (hour := int(time.time()) // HOUR) != self._hour:
@@ -40,7 +40,7 @@ class LastUsed:
 
     async def _write(self, database: Database, password_id: int) -> None:
         try:
-            await database.write(users.note_use, password_id, self._a_day_ago)
+            await database.write(users.record_last_used, password_id, self._a_day_ago)
         except Exception:
             # Nobody asked for it, so nobody is told but the log; a database that is gone says so elsewhere.
             logger.warning("The last use of application password %s was not written", password_id)

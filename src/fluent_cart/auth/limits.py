@@ -5,28 +5,28 @@ An application has one ``Limits``, all of it in memory: there is no store that c
 
 from typing import NamedTuple
 
-from fluent_cart.auth.failed_logins import GuessLimit
-from fluent_cart.auth.hash_queue import SlowHashes
+from fluent_cart.auth.failed_logins import FailedLoginLimiter
+from fluent_cart.auth.hash_queue import HashQueue
 from fluent_cart.auth.last_used import LastUsed
-from fluent_cart.auth.rate_limit import RequestLimit
+from fluent_cart.auth.rate_limit import RateLimiter
 from fluent_cart.settings import Settings
 
 
 class Limits(NamedTuple):
-    guesses: GuessLimit
-    slow_hashes: SlowHashes
-    requests: RequestLimit
+    failed_logins: FailedLoginLimiter
+    hash_queue: HashQueue
+    requests: RateLimiter
     last_used: LastUsed
 
 
 def create_limits(settings: Settings) -> Limits:
     """Return the limits that the settings name."""
     return Limits(
-        GuessLimit(settings.guess_limit),
-        SlowHashes(),
-        RequestLimit(settings.rate_limit, settings.rate_limit_file),
+        FailedLoginLimiter(settings.failed_login_limit),
+        HashQueue(),
+        RateLimiter(settings.rate_limit, settings.rate_limit_file),
         LastUsed(),
     )
 
 
-__all__ = ["GuessLimit", "LastUsed", "Limits", "RequestLimit", "SlowHashes", "create_limits"]
+__all__ = ["FailedLoginLimiter", "HashQueue", "LastUsed", "Limits", "RateLimiter", "create_limits"]

@@ -36,13 +36,13 @@ class Policy:
     """Who a route is for, as one of its dependencies: without one, the application does not start."""
 
 
-class Anyone(Policy):
+class AllowAny(Policy):
     """Lets every request through: what it is answered is public."""
 
     async def __call__(self) -> None: ...
 
 
-class SignedIn(Policy):
+class Authenticated(Policy):
     """Lets every user through, whatever the role: what a user is answered is the user's own."""
 
     async def __call__(self, _user: Annotated[CurrentUser, Depends(current_user)]) -> None: ...
@@ -69,8 +69,8 @@ def capabilities(role: str) -> list[str]:
     return [permission.value for permission in Permission if permission in held]
 
 
-anyone = Depends(Anyone())
-signed_in = Depends(SignedIn())
+allow_any = Depends(AllowAny())
+signed_in = Depends(Authenticated())
 can_view = Depends(CustomerPolicy(Permission.VIEW))
 can_manage = Depends(CustomerPolicy(Permission.MANAGE))
 can_delete = Depends(CustomerPolicy(Permission.DELETE))

@@ -27,7 +27,7 @@ ROUNDING = 1e-7
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class RequestLimit:
+class RateLimiter:
     """Gives each user ``per_second`` requests for long, and ten times as many at once; 0 is any number."""
 
     def __init__(self, per_second: int, file: str = "", clock: Callable[[], float] = time.monotonic) -> None:

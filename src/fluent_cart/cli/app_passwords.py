@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, say_json, table, tell
+from fluent_cart.cli.output import AsJson, CommandError, print_json, print_result, table
 from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
@@ -28,7 +28,7 @@ def create(
     if len(name) > 255:
         raise CommandError("A name has at most 255 characters")
     secret = application_passwords.in_groups(runner.write(users.create_application_password, login, name))
-    tell(secret, {"login": login, "name": name, "password": secret}, as_json=as_json)
+    print_result(secret, {"login": login, "name": name, "password": secret}, as_json=as_json)
 
 
 @cli.command("list")
@@ -39,7 +39,7 @@ def list_(login: Login, as_json: AsJson = False) -> None:
     """
     found = runner.read(users.list_application_passwords, login)
     if as_json:
-        say_json(found)
+        print_json(found)
         return
     rows = [row | {"last_used": row["last_used"] or "never"} for row in found]
     table(rows, empty="There are no application passwords.")
@@ -55,4 +55,4 @@ def revoke(
     Example: fluent-cart app-passwords revoke 1
     """
     runner.write(users.revoke_application_password, password_id)
-    tell(f"Application password {password_id} is revoked.", {"id": password_id}, as_json=as_json)
+    print_result(f"Application password {password_id} is revoked.", {"id": password_id}, as_json=as_json)

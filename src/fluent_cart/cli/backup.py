@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, tell
-from fluent_cart.cli.progress import Bar
+from fluent_cart.cli.output import AsJson, CommandError, print_result
+from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import backup as backups
 from fluent_cart.database import connect, describe, migrations
 from fluent_cart.services import invariants
@@ -23,12 +23,12 @@ def backup(
     """
     settings = runner.read_settings()
     runner.require_database(settings)
-    with Bar() as bar:
+    with ProgressBar() as bar:
         bar.show("backup")
-        counts = backups.back_up(settings.database_url, file)
+        counts = backups.create_backup(settings.database_url, file)
     database = describe(settings.database_url)
-    told = {"database": database, "file": str(file), "bytes": file.stat().st_size, "rows": counts}
-    tell(f"{database} is backed up in {file}: {_in_words(counts)}.", told, as_json=as_json)
+    result = {"database": database, "file": str(file), "bytes": file.stat().st_size, "rows": counts}
+    print_result(f"{database} is backed up in {file}: {_in_words(counts)}.", result, as_json=as_json)
 
 
 def restore(
@@ -41,7 +41,7 @@ def restore(
     Example: fluent-cart restore shop-monday.backup --force
     """
     url = runner.read_settings().database_url
-    with Bar() as bar, backups.restored(file, url, replace=force) as restored_url:
+    with ProgressBar() as bar, backups.restore_into(file, url, replace=force) as restored_url:
         bar.show("migrate and check")
         migrations.upgrade(restored_url)
         with connect(restored_url) as connection:
@@ -50,8 +50,10 @@ def restore(
         if violations:
             raise CommandError(f"The shop in {file} breaks a rule: {next(iter(violations))}")
     database, rules = describe(url), len(invariants.INVARIANTS)
-    told = {"database": database, "file": str(file), "rules": rules, "rows": counts}
-    tell(f"{database} is restored: {_in_words(counts)}; all {rules} rules hold.", told, as_json=as_json)
+    result = {"database": database, "file": str(file), "rules": rules, "rows": counts}
+    print_result(
+        f"{database} is restored: {_in_words(counts)}; all {rules} rules hold.", result, as_json=as_json
+    )
 
 
 def _in_words(counts: backups.Counts) -> str:

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, say, say_json, table
-from fluent_cart.cli.progress import Bar
-from fluent_cart.database import connect, create_database, migrations, settle
+from fluent_cart.cli.output import AsJson, CommandError, print_json, print_line, table
+from fluent_cart.cli.progress import ProgressBar
+from fluent_cart.database import analyze, connect, create_database, migrations
 from fluent_cart.database.transfer import copy_shop
 from fluent_cart.services import invariants
 
@@ -26,7 +26,7 @@ def copy(
     source = create_database(settings)
     migrations.upgrade(target_url)
     copied: dict[str, int] = {}
-    with Bar() as bar:
+    with ProgressBar() as bar:
 
         def progress(name: str, total: int, done: int) -> None:
             copied[name] = copied.get(name, 0) + done
@@ -42,9 +42,9 @@ def copy(
                     )
         finally:
             source.stop()
-    settle(target_url)
+    analyze(target_url)
     if as_json:
-        say_json({str(name): count for name, count in counts.items()})
+        print_json({str(name): count for name, count in counts.items()})
         return
     table([{"table": name, "rows": count} for name, count in counts.items()], empty="")
-    say(f"The shop is copied; all {len(invariants.INVARIANTS)} rules hold.")
+    print_line(f"The shop is copied; all {len(invariants.INVARIANTS)} rules hold.")

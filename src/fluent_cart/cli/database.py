@@ -3,8 +3,8 @@
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, complain, say, say_json, tell
-from fluent_cart.cli.progress import Bar
+from fluent_cart.cli.output import AsJson, print_error, print_json, print_line, print_result
+from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import describe, migrations
 from fluent_cart.services import invariants, orders
 
@@ -15,12 +15,12 @@ def migrate(as_json: AsJson = False) -> None:
     Example: fluent-cart migrate
     """
     settings = runner.read_settings()
-    with Bar() as bar:
+    with ProgressBar() as bar:
         bar.show("migrate")
         migrations.upgrade(settings.database_url)
     database, newest = describe(settings.database_url), migrations.newest()
-    told = {"database": database, "migration": newest}
-    tell(f"{database} is at the newest migration ({newest}).", told, as_json=as_json)
+    result = {"database": database, "migration": newest}
+    print_result(f"{database} is at the newest migration ({newest}).", result, as_json=as_json)
 
 
 def recalculate(as_json: AsJson = False) -> None:
@@ -28,11 +28,11 @@ def recalculate(as_json: AsJson = False) -> None:
 
     Example: fluent-cart recalculate
     """
-    with Bar() as bar:
+    with ProgressBar() as bar:
         bar.show("recalculate")
         changed = runner.write(orders.recalculate)
     text = f"{changed} customers had other totals." if changed else "All totals were right."
-    tell(text, {"changed": changed}, as_json=as_json)
+    print_result(text, {"changed": changed}, as_json=as_json)
 
 
 def check(as_json: AsJson = False) -> None:
@@ -41,16 +41,16 @@ def check(as_json: AsJson = False) -> None:
     Example: fluent-cart check --json
     """
     total = len(invariants.INVARIANTS)
-    with Bar() as bar:
+    with ProgressBar() as bar:
         violations = runner.read(
             invariants.find_violations, progress=lambda done: bar.show("check", done, total)
         )
     if as_json:
-        say_json({"rules": total, "broken": violations})
+        print_json({"rules": total, "broken": violations})
     else:
         for rule, ids in violations.items():
-            complain(f"broken: {rule} (for example {', '.join(map(str, ids))})")
+            print_error(f"broken: {rule} (for example {', '.join(map(str, ids))})")
         if not violations:
-            say(f"All {total} rules hold.")
+            print_line(f"All {total} rules hold.")
     if violations:
         raise typer.Exit(1)

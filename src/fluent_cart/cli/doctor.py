@@ -5,11 +5,11 @@ from rich.console import Console
 from rich.text import Text
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, say_json
-from fluent_cart.doctor import Finding, State, examine
+from fluent_cart.cli.output import AsJson, CommandError, print_json
+from fluent_cart.doctor import Finding, Severity, run_checks
 from fluent_cart.doctor.findings import failure
 
-STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "bold red"}
+STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.FAILURE: "bold red"}
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -26,10 +26,10 @@ def doctor(as_json: AsJson = False) -> None:
         if not as_json:
             _show(findings[0])
     else:
-        findings = examine(settings, (lambda _: None) if as_json else _show)
+        findings = run_checks(settings, (lambda _: None) if as_json else _show)
     if as_json:
-        say_json([finding._asdict() for finding in findings])
-    if any(finding.state is State.FAILURE for finding in findings):
+        print_json([finding._asdict() for finding in findings])
+    if any(finding.state is Severity.FAILURE for finding in findings):
         raise typer.Exit(1)
 
 

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import CommandError
-from fluent_cart.cli.progress import Bar
-from fluent_cart.database.backup import require_foreign, written_beside
+from fluent_cart.cli.progress import ProgressBar
+from fluent_cart.database.backup import atomic_write, require_foreign
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
 from fluent_cart.formats.row_writer import Pieces
 from fluent_cart.schemas.customers import CustomerExportQuery
-from fluent_cart.schemas.error_messages import texts_by_field
+from fluent_cart.schemas.error_messages import messages_by_field
 from fluent_cart.services import customer_export, order_export
 
 STANDARD = "-"
@@ -65,7 +65,7 @@ def export(
         return customer_export.export_customers(connection, query)
 
     def write(connection: Connection) -> None:
-        with _opened(file) as stream, Bar() as bar:
+        with _opened(file) as stream, ProgressBar() as bar:
             done = 0
             for piece in pieces(connection):
                 stream.write(piece)
@@ -84,7 +84,7 @@ def _query(**values: Any) -> CustomerExportQuery:
     try:
         return CustomerExportQuery.model_validate(values)
     except ValidationError as error:
-        (field, (text, *_)), *_ = texts_by_field(error.errors(), whole="query").items()
+        (field, (text, *_)), *_ = messages_by_field(error.errors(), whole="query").items()
         option = field.removeprefix("filters.").replace("_", "-")
         raise CommandError(f"--{option}: {text}") from None
 
@@ -97,5 +97,5 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
     else:
         require_foreign(Path(file), runner.read_settings().database_url)
-        with written_beside(Path(file)) as unfinished, unfinished.open("wb") as stream:
+        with atomic_write(Path(file)) as unfinished, unfinished.open("wb") as stream:
             yield stream

@@ -14,8 +14,8 @@ import typer
 
 from fluent_cart.cli import runner
 from fluent_cart.cli.export import STANDARD, Format, format_of
-from fluent_cart.cli.output import say, table
-from fluent_cart.cli.progress import Bar
+from fluent_cart.cli.output import print_line, table
+from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
 from fluent_cart.enums import FileFormat
 from fluent_cart.formats.row_reader import read_rows
@@ -70,7 +70,7 @@ def _import(
     runner.require_newest(settings)
 
     async def run() -> Report:
-        with _opened(file) as stream, Bar() as bar:
+        with _opened(file) as stream, ProgressBar() as bar:
             size = _size(stream)
             lines = read_rows(stream, file_format, columns)
 
@@ -84,7 +84,7 @@ def _import(
     if as_json:
         faults = [{"line": number, "errors": texts} for number, texts in report.faults.items()]
         whole = {"dry_run": dry_run, **report.counts(), "errors": faults}
-        say(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
+        print_line(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
     else:
         _print(kind, report, dry_run=dry_run)
     if report.faults:
@@ -109,15 +109,17 @@ def _size(stream: BinaryIO) -> int:
 def _print(kind: Kind, report: Report, *, dry_run: bool) -> None:
     table([{"rows": kind.name, **report.counts()}], empty="")
     if report.faults:
-        say("\nFailed:")
+        print_line("\nFailed:")
         for number, texts in list(report.faults.items())[:SHOWN]:
             words = "; ".join(f"{name}: {', '.join(each)}" for name, each in texts.items())
-            say(f"  line {number}: {words}")
+            print_line(f"  line {number}: {words}")
         if len(report.faults) > SHOWN:
-            say(f"  and {len(report.faults) - SHOWN} more lines; --json names all of them")
+            print_line(f"  and {len(report.faults) - SHOWN} more lines; --json names all of them")
     if dry_run:
-        say("\nNothing was written: this was a dry run.")
+        print_line("\nNothing was written: this was a dry run.")
     elif report.faults:
-        say(f"\n{report.failed} lines are not imported. All others are; correct these and run it again.")
+        print_line(
+            f"\n{report.failed} lines are not imported. All others are; correct these and run it again."
+        )
     else:
-        say("\nThe file is imported.")
+        print_line("\nThe file is imported.")

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, say, say_json, table
-from fluent_cart.cli.progress import Bar
+from fluent_cart.cli.output import AsJson, print_json, print_line, table
+from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
-from fluent_cart.importers.wordpress.issues import Oddity
-from fluent_cart.importers.wordpress.report import Fate, Found
+from fluent_cart.importers.wordpress.issues import DataIssue
+from fluent_cart.importers.wordpress.report import Found, RowStatus
 from fluent_cart.importers.wordpress.shop import Options, Report, import_shop, read_source
 
 # Ids that a line of the report names; the JSON has more.
@@ -42,13 +42,13 @@ def wordpress(
 
     async def run() -> Report:
         async with create_database(settings) as database:
-            with Bar() as bar:
+            with ProgressBar() as bar:
                 rows = read_source(source, prefix, lambda done, total: bar.show("source", done, total))
                 return await import_shop(database, rows, options, bar.show)
 
     report = asyncio.run(run())
     if as_json:
-        say_json({"dry_run": dry_run, **report.as_json()})
+        print_json({"dry_run": dry_run, **report.as_json()})
     else:
         _print(report, options)
     if report.refused() or not report.tables["customers"].read:
@@ -60,29 +60,29 @@ def _print(report: Report, options: Options) -> None:
         {
             "table": name,
             "read": counts.read,
-            **{fate.value: number for fate, number in counts.fates.items()},
+            **{fate.value: number for fate, number in counts.statuses.items()},
             "skipped": sum(found.number for found in counts.skipped.values()),
         }
         for name, counts in report.tables.items()
     ]
     table(rows, empty="")
     if report.missing:
-        say(f"\nNot in the source: {', '.join(report.missing)}")
+        print_line(f"\nNot in the source: {', '.join(report.missing)}")
     if report.missing_columns:
-        say(f"\nColumns that are not in the source: {', '.join(report.missing_columns)}")
+        print_line(f"\nColumns that are not in the source: {', '.join(report.missing_columns)}")
     if report.missing_lists:
-        say(f"\nNot in the source, or not readable: {', '.join(report.missing_lists)}")
+        print_line(f"\nNot in the source, or not readable: {', '.join(report.missing_lists)}")
     if options.update and (report.missing or report.missing_columns or report.missing_lists):
-        say("What is not in the source changes and revokes nothing.")
+        print_line("What is not in the source changes and revokes nothing.")
     _print_oddities("Not as it was:", {name: counts.handled for name, counts in report.tables.items()})
     _print_totals(report)
     _print_oddities("Skipped:", {name: counts.skipped for name, counts in report.tables.items()})
     if report.revoked:
-        say(f"\n{report.revoked} application passwords were revoked, as they were at the source.")
-    left = sum(counts.fates[Fate.LEFT] for counts in report.tables.values())
+        print_line(f"\n{report.revoked} application passwords were revoked, as they were at the source.")
+    left = sum(counts.statuses[RowStatus.LEFT] for counts in report.tables.values())
     if left:
-        say(f"\n{left} rows differ from the source and were left as they are; --update changes them.")
-    say(f"\n{_last_line(report, options)}")
+        print_line(f"\n{left} rows differ from the source and were left as they are; --update changes them.")
+    print_line(f"\n{_last_line(report, options)}")
 
 
 def _last_line(report: Report, options: Options) -> str:
@@ -93,15 +93,17 @@ def _last_line(report: Report, options: Options) -> str:
     return done if report.tables["customers"].read else f"{done} There is no customer in the source."
 
 
-def _print_oddities(title: str, tables: Mapping[str, Mapping[Oddity, Found]]) -> None:
+def _print_oddities(title: str, tables: Mapping[str, Mapping[DataIssue, Found]]) -> None:
     if not any(tables.values()):
         return
-    say(f"\n{title}")
-    for name, oddities in tables.items():
-        for oddity, found in oddities.items():
+    print_line(f"\n{title}")
+    for name, issues in tables.items():
+        for issue, found in issues.items():
             ids = ", ".join(map(str, found.ids[:EXAMPLES]))
             more = ", ..." if ids and found.number > EXAMPLES else ""
-            say(f"  {name}: {found.number} {oddity}: {oddity.treatment}{f' ({ids}{more})' if ids else ''}")
+            print_line(
+                f"  {name}: {found.number} {issue}: {issue.resolution}{f' ({ids}{more})' if ids else ''}"
+            )
 
 
 def _print_totals(report: Report) -> None:
@@ -109,4 +111,4 @@ def _print_totals(report: Report) -> None:
     for customer in report.totals[:EXAMPLES]:
         differs = {name: value for name, value in customer["here"].items() if customer["shop"][name] != value}
         words = ", ".join(f"{name} {customer['shop'][name]} -> {value}" for name, value in differs.items())
-        say(f"    customer {customer['customer_id']}: {words}")
+        print_line(f"    customer {customer['customer_id']}: {words}")

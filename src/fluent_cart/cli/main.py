@@ -17,10 +17,10 @@ from fluent_cart.cli import (
     serve,
     users,
 )
-from fluent_cart.cli.output import CommandError, complain
+from fluent_cart.cli.output import CommandError, print_error
 from fluent_cart.database import UnsupportedDatabase
 from fluent_cart.database.backup import BackupError
-from fluent_cart.database.constraints import Refused
+from fluent_cart.database.constraints import ConstraintViolation
 from fluent_cart.database.migrations import MigrationError
 from fluent_cart.database.transfer import CopyError
 from fluent_cart.errors import ApiError
@@ -61,17 +61,17 @@ def main() -> None:
         BackupError,
         SourceError,
         FileError,
-        Refused,
+        ConstraintViolation,
         ApiError,
     ) as error:
         # The database's own words say more than "try again", such as that the disk is full.
         cause = getattr(error.__cause__, "orig", None)
-        complain(f"{error}: {str(cause).splitlines()[0]}" if cause and str(cause) else str(error))
+        print_error(f"{error}: {str(cause).splitlines()[0]}" if cause and str(cause) else str(error))
         sys.exit(1)
     except UnicodeError:
-        complain("An argument, or the .env file, is not valid UTF-8")
+        print_error("An argument, or the .env file, is not valid UTF-8")
         sys.exit(1)
     except (SQLAlchemyError, OSError) as error:
         # The first line says what is wrong; the rest is for those who wrote the statement.
-        complain((str(getattr(error, "orig", None) or error) or type(error).__name__).splitlines()[0])
+        print_error((str(getattr(error, "orig", None) or error) or type(error).__name__).splitlines()[0])
         sys.exit(1)

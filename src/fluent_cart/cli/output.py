@@ -13,7 +13,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        say(f"fluent-cart {__version__}")
+        print_line(f"fluent-cart {__version__}")
         raise typer.Exit
 
 
@@ -29,7 +29,7 @@ def options(
     """The FluentCart Customers API: serve it, and look after its database."""
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line, or several; characters that could control the terminal are escaped."""
     typer.echo(printable(text))
 
@@ -42,26 +42,26 @@ def printable(text: str) -> str:
     )
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print a line on standard error."""
     typer.echo(f"fluent-cart: {printable(text)}", err=True)
 
 
-def say_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print a value as JSON."""
     # JSON has escapes of its own.
     typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
-def tell(text: str, value: Any, *, as_json: bool) -> None:
+def print_result(text: str, value: Any, *, as_json: bool) -> None:
     """Print what was done: a line for people, or a value for programs."""
-    say_json(value) if as_json else say(text)
+    print_json(value) if as_json else print_line(text)
 
 
 def table(rows: Sequence[Mapping[str, Any]], empty: str) -> None:
     """Print rows in columns under their names, or ``empty`` if there are none."""
     if not rows:
-        say(empty)
+        print_line(empty)
         return
     lines = [
         tuple(rows[0]),
@@ -69,4 +69,4 @@ def table(rows: Sequence[Mapping[str, Any]], empty: str) -> None:
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print_line("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 
-class Bar(Progress):
+class ProgressBar(Progress):
     """Shows each step of a command on standard error, and leaves nothing behind."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from fluent_cart.cli.output import CommandError
 from fluent_cart.database import Database, create_database, describe, migrations
-from fluent_cart.database.streams import STREAMS
+from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
 from fluent_cart.settings import Settings
 
 P = ParamSpec("P")
@@ -73,14 +73,15 @@ def require_capacity(settings: Settings, workers: int) -> None:
     """Raise ``CommandError`` if the database's server has too few connections for all workers."""
     database = create_database(settings)
     try:
-        capacity = database.capacity()
+        max_connections = database.max_connections()
     finally:
         database.stop()
-    wanted = workers * (settings.connections + STREAMS)
-    if capacity is not None and wanted > capacity:
+    wanted = wanted_connections(workers, settings.connections)
+    if max_connections is not None and wanted > max_connections:
         raise CommandError(
-            f"{workers} workers with {settings.connections} connections each, and {STREAMS} for exports, want"
-            f" {wanted}, but PostgreSQL has {capacity}. Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS"
+            f"{workers} workers with {settings.connections} connections each, and {MAX_STREAMS} for exports,"
+            f" want {wanted}, but PostgreSQL has {max_connections}."
+            " Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS"
         )
 
 

@@ -13,15 +13,15 @@ from sqlalchemy.exc import OperationalError
 from fluent_cart import demo
 from fluent_cart.auth.rate_limit import shared_file
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import CommandError, complain, say
-from fluent_cart.database import is_on_server
+from fluent_cart.cli.output import CommandError, print_error, print_line
+from fluent_cart.database import is_postgresql
 from fluent_cart.observability import metrics
 from fluent_cart.observability.logging import log_config
 from fluent_cart.server.protocol import Protocol
 from fluent_cart.settings import Settings, passed_sockets
 
 # Of the files that a process is started with, after standard input, output and error.
-FIRST_PASSED = 3
+SD_LISTEN_FDS_START = 3
 
 
 def serve(
@@ -42,7 +42,7 @@ def serve(
     # The demo's password is public, so it listens on the network only when told so on this command line.
     host = host or (settings.host if not demonstrate else "127.0.0.1")
     port = port or settings.port
-    passed = _passed_socket()
+    passed = _activated_socket()
     if passed is None:
         _require_free_port(host, port)
     else:
@@ -96,12 +96,14 @@ def _require_database(settings: Settings, workers: int) -> None:
         runner.require_newest(settings)
         runner.require_capacity(settings, workers)
     except OperationalError as error:
-        if not is_on_server(settings.database_url):
+        if not is_postgresql(settings.database_url):
             raise
-        complain(f"Requests are answered 503 until the database answers: {str(error.orig).splitlines()[0]}")
+        print_error(
+            f"Requests are answered 503 until the database answers: {str(error.orig).splitlines()[0]}"
+        )
 
 
-def _passed_socket() -> int | None:
+def _activated_socket() -> int | None:
     """Return the file number of the listening socket that this process was started with, if it was.
 
     Whoever made it keeps it while the server restarts: callers then wait in it, and are not refused.
@@ -109,7 +111,7 @@ def _passed_socket() -> int | None:
     passed = passed_sockets()
     if passed not in ("", "1"):
         raise CommandError("Started with several sockets: one ListenStream= is what it can listen on")
-    return FIRST_PASSED if passed else None
+    return SD_LISTEN_FDS_START if passed else None
 
 
 def _name_of(number: int) -> tuple[str, int]:
@@ -132,7 +134,7 @@ def _require_free_port(host: str, port: int) -> None:
 
 
 def _announce(address: str, demonstrate: bool) -> None:
-    say(f"Docs: {address}/docs")
+    print_line(f"Docs: {address}/docs")
     if demonstrate:
-        say(f"Form: {address}/wp-login.php, {demo.LOGIN} and {demo.LOGIN_PASSWORD}")
-        say(f"Try:  curl -u {demo.LOGIN}:{demo.SECRET} {address}/wp-json/fluent-cart/v2/customers")
+        print_line(f"Form: {address}/wp-login.php, {demo.LOGIN} and {demo.LOGIN_PASSWORD}")
+        print_line(f"Try:  curl -u {demo.LOGIN}:{demo.SECRET} {address}/wp-json/fluent-cart/v2/customers")

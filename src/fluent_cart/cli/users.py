@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fluent_cart.auth.policies import ROLE_PERMISSIONS
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, say_json, table, tell
+from fluent_cart.cli.output import AsJson, CommandError, print_json, print_result, table
 from fluent_cart.schemas.base import Email
 from fluent_cart.security import login_passwords
 from fluent_cart.services import users
@@ -49,8 +49,8 @@ def create(
         raise CommandError("--email must be a valid e-mail address") from None
     password_hash = read_password() if with_password else None
     user_id = runner.write(users.create_user, login, address, display_name or login, role, password_hash)
-    told = {"id": user_id, "login": login, "role": role}
-    tell(f"User {login} has ID {user_id} and the role {role}.", told, as_json=as_json)
+    result = {"id": user_id, "login": login, "role": role}
+    print_result(f"User {login} has ID {user_id} and the role {role}.", result, as_json=as_json)
 
 
 @cli.command("list")
@@ -60,7 +60,7 @@ def list_(as_json: AsJson = False) -> None:
     Example: fluent-cart users list --json
     """
     found = runner.read(users.list_users)
-    say_json(found) if as_json else table(found, empty="There are no users.")
+    print_json(found) if as_json else table(found, empty="There are no users.")
 
 
 @cli.command()
@@ -73,7 +73,7 @@ def set_role(
     """
     role = checked_role(role)
     runner.write(users.set_role, login, role)
-    tell(f"User {login} has the role {role}.", {"login": login, "role": role}, as_json=as_json)
+    print_result(f"User {login} has the role {role}.", {"login": login, "role": role}, as_json=as_json)
 
 
 @cli.command()
@@ -89,7 +89,7 @@ def set_password(
     Example: fluent-cart users set-password ada
     """
     runner.write(users.set_password, login, read_password(from_stdin=from_stdin))
-    tell(f"User {login} has a new login password.", {"login": login}, as_json=as_json)
+    print_result(f"User {login} has a new login password.", {"login": login}, as_json=as_json)
 
 
 @cli.command()
@@ -100,7 +100,7 @@ def sign_out(login: Login, as_json: AsJson = False) -> None:
     """
     ended = runner.write(users.sign_out, login)
     text = f"User {login} is signed out: {ended} session{'' if ended == 1 else 's'} ended."
-    tell(text, {"login": login, "ended": ended}, as_json=as_json)
+    print_result(text, {"login": login, "ended": ended}, as_json=as_json)
 
 
 @cli.command()
@@ -110,7 +110,7 @@ def delete(login: Login, as_json: AsJson = False) -> None:
     Example: fluent-cart users delete ada
     """
     runner.write(users.delete_user, login)
-    tell(f"User {login} is deleted.", {"login": login}, as_json=as_json)
+    print_result(f"User {login} is deleted.", {"login": login}, as_json=as_json)
 
 
 def checked_role(role: str) -> str:

@@ -11,19 +11,19 @@ A *unit of work* is a plain function whose first argument is a connection. ``Dat
 from fluent_cart.database.base import Database
 from fluent_cart.database.factory import (
     UnsupportedDatabase,
+    analyze,
     connect,
     create_database,
     describe,
-    is_on_server,
-    settle,
+    is_postgresql,
 )
 
 __all__ = [
     "Database",
     "UnsupportedDatabase",
+    "analyze",
     "connect",
     "create_database",
     "describe",
-    "is_on_server",
-    "settle",
+    "is_postgresql",
 ]

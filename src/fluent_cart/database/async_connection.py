@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.util import await_only
 
-from fluent_cart.database.prepared import Asks, Rows
+from fluent_cart.database.prepared import Rows, StatementExecutor
 
 # No statement may take as long (LIMITS): the server, or the way to it, is gone.
 ANSWER_SECONDS = 6.0
@@ -21,7 +21,7 @@ ANSWER_SECONDS = 6.0
 FINAL = (b"FATAL", b"PANIC")
 
 
-class Wire(Asks):
+class AsyncConnection(StatementExecutor):
     """A connection whose socket the event loop watches."""
 
     # As the driver's, but with places ($1) for parameters, as the server itself takes them.

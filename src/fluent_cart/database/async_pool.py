@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import greenlet_spawn
 
-from fluent_cart.database.async_connection import Wire
+from fluent_cart.database.async_connection import AsyncConnection
 from fluent_cart.errors import ServiceUnavailable
 
 T = TypeVar("T")
@@ -24,18 +24,18 @@ T = TypeVar("T")
 SPARE_ATTEMPTS = 2
 
 
-class Lookups:
+class AsyncConnectionPool:
     """A few connections of the event loop; each answers one unit of work at a time."""
 
-    def __init__(self, engine: Engine, connections: int, patience: float) -> None:
+    def __init__(self, engine: Engine, connections: int, timeout: float) -> None:
         self._engine = engine
         self._connections = connections
-        self._patience = patience
-        self._idle: list[Wire] = []
-        self._opened: set[Wire] = set()
+        self._patience = timeout
+        self._idle: list[AsyncConnection] = []
+        self._opened: set[AsyncConnection] = set()
         # How many more connections may be made; and who waits for one, or for leave to make one (None).
         self._spare = connections
-        self._waiting: deque[asyncio.Future[Wire | None]] = deque()
+        self._waiting: deque[asyncio.Future[AsyncConnection | None]] = deque()
 
     @property
     def in_use(self) -> int:
@@ -71,7 +71,7 @@ class Lookups:
         self._idle.clear()
         self._spare = self._connections
 
-    async def _take(self) -> Wire:
+    async def _take(self) -> AsyncConnection:
         if self._idle:
             return self._idle.pop()
         if self._spare:
@@ -79,9 +79,9 @@ class Lookups:
             return await self._open()
         return await self._turn() or await self._open()
 
-    async def _turn(self) -> Wire | None:
+    async def _turn(self) -> AsyncConnection | None:
         """Wait for a connection, or for leave to make one; 503 if neither comes in time."""
-        turn: asyncio.Future[Wire | None] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[AsyncConnection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             async with asyncio.timeout(self._patience):
@@ -94,10 +94,10 @@ class Lookups:
                 raise ServiceUnavailable from None
             raise
 
-    async def _open(self) -> Wire:
+    async def _open(self) -> AsyncConnection:
         try:
             # In a thread: it takes several round trips, and seconds where nobody answers.
-            wire = Wire(await asyncio.to_thread(self._engine.connect))
+            wire = AsyncConnection(await asyncio.to_thread(self._engine.connect))
         except BaseException as error:
             self._pass_on(None)
             if isinstance(error, DBAPIError):
@@ -106,7 +106,7 @@ class Lookups:
         self._opened.add(wire)
         return wire
 
-    def _give_back(self, wire: Wire) -> None:
+    def _give_back(self, wire: AsyncConnection) -> None:
         if wire not in self._opened:
             return
         # One that is still busy was left in the middle of an answer, which nobody wants any more.
@@ -117,7 +117,7 @@ class Lookups:
         else:
             self._pass_on(wire)
 
-    def _pass_on(self, wire: Wire | None) -> None:
+    def _pass_on(self, wire: AsyncConnection | None) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -16,7 +16,7 @@ from tempfile import NamedTemporaryFile, TemporaryFile
 
 from sqlalchemy import URL, Connection, func, inspect, make_url, select, table
 
-from fluent_cart.database import connect, describe, is_on_server
+from fluent_cart.database import connect, describe, is_postgresql
 
 SIDE_FILES = ("", "-wal", "-shm", "-journal", ".lock")
 # Every shop has these, from the first version on.
@@ -36,14 +36,14 @@ class BackupError(Exception):
     """The shop cannot be backed up or restored; the text says why."""
 
 
-def back_up(url: str, file: Path) -> Counts:
+def create_backup(url: str, file: Path) -> Counts:
     """Write the shop at ``url`` into ``file``, in place of an older backup: one state, and durable.
 
     Return what the file holds.
     """
     require_foreign(file, url)
-    with written_beside(file) as unfinished:
-        if is_on_server(url):
+    with atomic_write(file) as unfinished:
+        if is_postgresql(url):
             _run("pg_dump", "--format=custom", f"--file={unfinished}", "--dbname", url=url)
             return _counted_archive(unfinished, describe(url))
         return _copy(_path(url), unfinished)
@@ -51,7 +51,7 @@ def back_up(url: str, file: Path) -> Counts:
 
 def require_foreign(file: Path, url: str) -> None:
     """Raise ``BackupError`` if ``file`` is the shop itself, or one of the files next to it."""
-    if is_on_server(url):
+    if is_postgresql(url):
         return
     shop = _path(url)
     # SQLite keeps its own files next to what a link points to.
@@ -68,13 +68,13 @@ def count_rows(connection: Connection) -> Counts:
 
 
 @contextmanager
-def restored(file: Path, url: str, *, replace: bool = False) -> Iterator[str]:
+def restore_into(file: Path, url: str, *, replace: bool = False) -> Iterator[str]:
     """Give the address of the shop in ``file`` to migrate and check it there; then ``url`` is that shop.
 
     A shop at ``url`` is an error unless it is to be replaced, which nothing that uses it may see.
     """
     _require_backup(file, url)
-    if is_on_server(url):
+    if is_postgresql(url):
         if replace:
             raise BackupError("On PostgreSQL no shop is replaced: restore into a new, empty database")
         _restore_to_server(file, url)
@@ -83,7 +83,7 @@ def restored(file: Path, url: str, *, replace: bool = False) -> Iterator[str]:
     shop = _path(url)
     if shop.exists() and not replace:
         raise BackupError(f"There is a shop at {shop}: replace it with --force, or restore elsewhere")
-    with written_beside(shop) as unfinished:
+    with atomic_write(shop) as unfinished:
         _copy(file, unfinished)
         yield f"sqlite:///{unfinished}"
         if shop.exists():
@@ -91,7 +91,7 @@ def restored(file: Path, url: str, *, replace: bool = False) -> Iterator[str]:
 
 
 @contextmanager
-def written_beside(file: Path) -> Iterator[Path]:
+def atomic_write(file: Path) -> Iterator[Path]:
     """Give a file to write, which only its owner can read, and then put it in the place of ``file``."""
     with NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as made:
         unfinished = Path(made.name)
@@ -129,7 +129,7 @@ def _require_backup(file: Path, url: str) -> None:
         beginning = content.read(len(_SQLITE))
     if not beginning:
         raise BackupError(f"{file} is empty: there is no shop in it")
-    if is_on_server(url):
+    if is_postgresql(url):
         if beginning == _SQLITE:
             raise BackupError(f"{file} is of SQLite: restore it into a file, then move it with: {_MOVE}")
     elif beginning.startswith(_POSTGRESQL):

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Connection, Engine
 
 from fluent_cart.database.scan_queue import CALLER
-from fluent_cart.database.streams import STREAMS, Stream
+from fluent_cart.database.streams import MAX_STREAMS, Stream
 from fluent_cart.errors import ServiceUnavailable
 
 P = ParamSpec("P")
@@ -52,10 +52,10 @@ class Database(ABC):
         """Give a connection that sees one state of the database and cannot change it."""
 
     @abstractmethod
-    def occupancy(self) -> Mapping[str, int]:
+    def gauges(self) -> Mapping[str, int]:
         """Return how much is going on at the moment, by the names of the metrics."""
 
-    def capacity(self) -> int | None:
+    def max_connections(self) -> int | None:
         """Return how many connections the server has for all processes together; None if any number."""
         return None
 
@@ -95,7 +95,7 @@ class Database(ABC):
             for stream in self._streams
         )
         # The last place is for another user.
-        if len(self._streams) >= STREAMS or own >= max(STREAMS - 1, 1):
+        if len(self._streams) >= MAX_STREAMS or own >= max(MAX_STREAMS - 1, 1):
             raise ServiceUnavailable(retry_after=10)
         stream = Stream(
             self._stream_snapshot, lambda connection: work(connection, *args, **kwargs), self._stream_timeout

@@ -28,11 +28,11 @@ def constraint_name(error: IntegrityError | DataError) -> str | None:
     return None
 
 
-class Refused(Exception):
+class ConstraintViolation(Exception):
     """The database refused a row, which no input should be able to make it do."""
 
 
-def translate(error: IntegrityError | DataError) -> Exception:
+def to_api_error(error: IntegrityError | DataError) -> Exception:
     """Return the documented error for a lost race; else what was refused, without the values of the row.
 
     PostgreSQL's own text has them, and this one ends up in the log.
@@ -42,5 +42,5 @@ def translate(error: IntegrityError | DataError) -> Exception:
     if documented:
         return documented()
     state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
-    refused = Refused(f"{type(error.orig).__name__} {state}, constraint {name}")
+    refused = ConstraintViolation(f"{type(error.orig).__name__} {state}, constraint {name}")
     return refused.with_traceback(error.__traceback__)

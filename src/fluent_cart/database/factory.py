@@ -25,7 +25,7 @@ def create_database(settings: Settings) -> Database:
             url,
             write_timeout=settings.write_timeout,
             stream_timeout=settings.export_timeout,
-            scan_threads=settings.scan_threads,
+            read_threads=settings.read_threads,
         )
     # Its driver is a tenth of what a start takes, and of no use to a shop in a file.
     from fluent_cart.database import postgresql
@@ -54,7 +54,7 @@ def connect(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def settle(url: str) -> None:
+def analyze(url: str) -> None:
     """Let a database that was just filled find out what it holds, as it would by itself minutes later."""
     # SQLite needs nothing of the kind.
     if _kind(url) == POSTGRESQL:
@@ -69,7 +69,7 @@ def describe(url: str) -> str:
     return make_url(url).set(query={}).render_as_string(hide_password=True)
 
 
-def is_on_server(url: str) -> bool:
+def is_postgresql(url: str) -> bool:
     """Tell whether the database is on a server, which may be away for a while, and not in a file."""
     return _kind(url) == POSTGRESQL
 

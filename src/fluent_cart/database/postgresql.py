@@ -16,13 +16,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from fluent_cart.database.async_pool import Lookups
+from fluent_cart.database.async_pool import AsyncConnectionPool
 from fluent_cart.database.base import Database
-from fluent_cart.database.constraints import translate
+from fluent_cart.database.constraints import to_api_error
 from fluent_cart.database.postgresql_engine import STREAM_LIMITS, engine
 from fluent_cart.database.prepared import execute
 from fluent_cart.database.scan_queue import ScanQueue
-from fluent_cart.database.work_item import Unit, Work
+from fluent_cart.database.work_item import Work, WorkItem
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.observability import metrics
 
@@ -54,13 +54,13 @@ class PostgreSQLDatabase(Database):
         # A look-up is one statement: without BEGIN and COMMIT it costs one round trip in place of three.
         self._engine = engine(url, connections=connections, isolation_level="AUTOCOMMIT")
         of_the_loop = max(1, connections // LOOKUPS)
-        self._lookups = Lookups(self._engine, of_the_loop, patience=write_timeout)
+        self._lookups = AsyncConnectionPool(self._engine, of_the_loop, timeout=write_timeout)
         self._thread_count = connections - of_the_loop
         # The last thread is for writes, however many scans there are.
         self._scans = ScanQueue(max(self._thread_count - 1, 1), write_timeout)
         # For commands, which look at everything and take as long as they need.
         self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limits={})
-        self._queue: queue.SimpleQueue[tuple[Unit[Any], str] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[WorkItem[Any], str] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def exists(self) -> bool:
@@ -92,11 +92,11 @@ class PostgreSQLDatabase(Database):
     def _stream_engine(self) -> Engine:
         return engine(self._url, connections=1, isolation_level="REPEATABLE READ", limits=STREAM_LIMITS)
 
-    def capacity(self) -> int | None:
+    def max_connections(self) -> int | None:
         with self.snapshot() as connection:
             return int(connection.scalar(_CAPACITY))
 
-    def occupancy(self) -> Mapping[str, int]:
+    def gauges(self) -> Mapping[str, int]:
         return {
             metrics.QUEUED_UNITS: self._queue.qsize(),
             metrics.LOOKUPS_IN_USE: self._lookups.in_use,
@@ -122,7 +122,7 @@ class PostgreSQLDatabase(Database):
 
     async def _run(self, begin: str, work: Work[T]) -> T:
         """Run a unit of work in a thread, in a transaction that starts with ``begin``."""
-        unit = Unit(work)
+        unit = WorkItem(work)
         self._queue.put((unit, begin))
         return await unit.outcome(self._write_timeout)
 
@@ -165,7 +165,7 @@ class _Session:
             except BaseException as error:
                 self._clean_up()
                 if isinstance(error, (IntegrityError, DataError)):
-                    raise translate(error) from None
+                    raise to_api_error(error) from None
                 if not isinstance(error, DBAPIError):
                     raise
                 if attempt == ATTEMPTS or not _did_not_happen(error, committing):

@@ -16,7 +16,7 @@ Record = dict[str, Any]
 RecordMaker = Callable[[Iterable[Sequence[Any]]], list[Record]]
 
 
-class Asks(ABC):
+class StatementExecutor(ABC):
     """A connection that is not SQLAlchemy's own: what ``execute`` needs of one, and no more."""
 
     dialect: Dialect
@@ -72,7 +72,7 @@ def record_maker(keys: Iterable[str]) -> RecordMaker:
 
 def execute(connection: Connection, text: str, parameters: Any = None) -> Rows:
     """Run the text of a statement as the driver takes it; return the rows that it answers, if any."""
-    if isinstance(connection, Asks):
+    if isinstance(connection, StatementExecutor):
         return connection.ask(text, parameters)
     driver: Any = connection.connection.driver_connection
     try:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 ATTEMPTS, PAUSE = 5, 1.0
 
 
-async def write_patiently(
+async def write_with_retry(
     database: Database, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """Run a transaction, and run it again a little later if it was turned away or overtaken by another."""

@@ -24,10 +24,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from fluent_cart.database.base import Database
-from fluent_cart.database.constraints import translate
+from fluent_cart.database.constraints import to_api_error
 from fluent_cart.database.file_lock import FileLock
 from fluent_cart.database.scan_queue import ScanQueue
-from fluent_cart.database.work_item import Unit
+from fluent_cart.database.work_item import WorkItem
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.observability import metrics
 
@@ -50,21 +50,21 @@ class SQLiteDatabase(Database):
         *,
         write_timeout: float = 4.0,
         stream_timeout: float = 900.0,
-        scan_threads: int = 2,
+        read_threads: int = 2,
     ) -> None:
         super().__init__(write_timeout=write_timeout, stream_timeout=stream_timeout)
         self._url = url
         self.path = Path(make_url(url).database or "")
-        self._scan_threads = scan_threads
-        self._readers = engine(url, begin="BEGIN", connections=scan_threads + 1, read_only=True)
+        self._scan_threads = read_threads
+        self._readers = engine(url, begin="BEGIN", connections=read_threads + 1, read_only=True)
         # A look-up is one statement, which sees one state of the database without BEGIN; its connection
         # belongs to the event loop, and opens with the first look-up.
         self._lookups = engine(url, begin=None, connections=1, read_only=True)
         self._lookup_connection: Connection | None = None
         self._writers = engine(url, begin="BEGIN IMMEDIATE", connections=1)
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
-        self._scans = ScanQueue(scan_threads, write_timeout)
-        self._queue: queue.SimpleQueue[Unit[Any] | None] = queue.SimpleQueue()
+        self._scans = ScanQueue(read_threads, write_timeout)
+        self._queue: queue.SimpleQueue[WorkItem[Any] | None] = queue.SimpleQueue()
         self._scanners: ThreadPoolExecutor | None = None
         self._writer: threading.Thread | None = None
 
@@ -88,7 +88,7 @@ class SQLiteDatabase(Database):
         self._writers.dispose()
         self._lock.close()
 
-    def occupancy(self) -> Mapping[str, int]:
+    def gauges(self) -> Mapping[str, int]:
         return {metrics.QUEUED_UNITS: self._queue.qsize()}
 
     async def read(
@@ -113,7 +113,7 @@ class SQLiteDatabase(Database):
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        unit = Unit(lambda connection: work(connection, *args, **kwargs))
+        unit = WorkItem(lambda connection: work(connection, *args, **kwargs))
         self._queue.put(unit)
         return await unit.outcome(self._write_timeout)
 
@@ -149,8 +149,8 @@ class SQLiteDatabase(Database):
             if units:
                 self._write_batch(units)
 
-    def _write_batch(self, units: list[Unit[Any]]) -> None:
-        taken: list[Unit[Any]] = []
+    def _write_batch(self, units: list[WorkItem[Any]]) -> None:
+        taken: list[WorkItem[Any]] = []
         answers: list[Callable[[], None]] = []
         try:
             with self._lock, self._writers.begin() as connection:
@@ -171,7 +171,7 @@ class SQLiteDatabase(Database):
             answer()
 
 
-def _run(unit: Unit[Any], connection: Connection) -> Callable[[], None]:
+def _run(unit: WorkItem[Any], connection: Connection) -> Callable[[], None]:
     """Run a unit in a savepoint and return what will answer it once the batch is on disk."""
     # On the driver itself: SQLAlchemy's savepoints cost more than most units.
     driver: Any = connection.connection.driver_connection
@@ -182,7 +182,7 @@ def _run(unit: Unit[Any], connection: Connection) -> Callable[[], None]:
         if not isinstance(error, IntegrityError):
             # Disk full, or the like: SQLite may have rolled back the whole transaction.
             raise
-        failure: BaseException = translate(error)
+        failure: BaseException = to_api_error(error)
     except BaseException as error:
         # Whatever it is, it is the caller's: this thread serves all others.
         failure = error

@@ -18,14 +18,19 @@ from sqlalchemy.exc import DBAPIError
 from fluent_cart.errors import ServiceUnavailable
 
 # At a time in each process: they take turns with everything else for its one processor.
-STREAMS = 2
-AHEAD = 4
+MAX_STREAMS = 2
+PREFETCH = 4
 STALL_SECONDS = 30.0
 
 Pieces = Callable[[Connection], Generator[bytes, None, None]]
 
 
-class Interrupted(Exception):
+def wanted_connections(workers: int, pool_size: int) -> int:
+    """Return how many connections to PostgreSQL all workers together may open."""
+    return workers * (pool_size + MAX_STREAMS)
+
+
+class StreamInterrupted(Exception):
     """The result ends before its end: it was taken too slowly, or nobody wants more of it."""
 
 
@@ -44,7 +49,7 @@ class Stream:
         self._deadline = time.monotonic() + seconds
         self._loop = asyncio.get_running_loop()
         self._made: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
-        self._room = threading.Semaphore(AHEAD)
+        self._room = threading.Semaphore(PREFETCH)
         self._is_closed = False
         self._first: bytes | None = None
         self._thread = threading.Thread(target=self._make, name="stream", daemon=True)
@@ -105,11 +110,11 @@ class Stream:
         self._hand_over(end)
 
     def _wait_for_room(self) -> None:
-        patience = min(STALL_SECONDS, self._deadline - time.monotonic())
-        if patience <= 0 or not self._room.acquire(timeout=patience):
-            raise Interrupted("A client took its answer too slowly")
+        timeout = min(STALL_SECONDS, self._deadline - time.monotonic())
+        if timeout <= 0 or not self._room.acquire(timeout=timeout):
+            raise StreamInterrupted("A client took its answer too slowly")
         if self._is_closed:
-            raise Interrupted("Nobody takes the answer any more")
+            raise StreamInterrupted("Nobody takes the answer any more")
 
     def _hand_over(self, made: bytes | BaseException | None) -> None:
         # In a loop that is closed, nobody waits any more.

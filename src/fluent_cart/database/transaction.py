@@ -7,13 +7,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from fluent_cart.database.constraints import translate
+from fluent_cart.database.constraints import to_api_error
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Transaction:
+class InTransactionDatabase:
     """Stands in for the database where a transaction has begun: ``write`` runs its work there and at once."""
 
     def __init__(self, connection: Connection) -> None:
@@ -26,8 +26,8 @@ class Transaction:
         return work(self._connection, *args, **kwargs)
 
 
-def completed(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a coroutine that waits for a ``Transaction`` alone, and so needs no event loop."""
+def run_to_completion(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that waits only for an ``InTransactionDatabase``, so needs no loop."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -44,4 +44,4 @@ def savepoint(connection: Connection) -> Iterator[None]:
         with connection.begin_nested():
             yield
     except IntegrityError as error:
-        raise translate(error) from None
+        raise to_api_error(error) from None

@@ -45,7 +45,7 @@ def _copy_table(source: Connection, target: Connection, table: Table, progress: 
             write(batch)
             progress(table.name, total, len(batch))
     # None is ever used twice.
-    continue_ids(target, table, _last_id(source, table))
+    advance_sequence(target, table, _last_id(source, table))
     return total
 
 
@@ -97,7 +97,7 @@ def _is_postgresql(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def continue_ids(target: Connection, table: Table, last: int) -> None:
+def advance_sequence(target: Connection, table: Table, last: int) -> None:
     """Make the target give out no id up to ``last``, nor one that it gave out before."""
     if last <= _last_id(target, table):
         return

@@ -17,7 +17,7 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 
-class Unit(Generic[T]):
+class WorkItem(Generic[T]):
     """Work that a coroutine waits for; a thread runs it, unless it is given up before it has begun."""
 
     def __init__(self, work: Work[T]) -> None:
@@ -25,7 +25,7 @@ class Unit(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[T] = self._loop.create_future()
         # Who takes it decides what becomes of the work: the thread, or the deadline. Taking is atomic.
-        self._ticket = [True]
+        self._claimed = [True]
 
     async def outcome(self, seconds: float) -> T:
         """Return the result; raise 503 if the work has not begun after ``seconds``."""
@@ -38,7 +38,7 @@ class Unit(Generic[T]):
     def take(self) -> bool:
         """Tell whether the work is the caller's to run; it is not if nobody waits for it any more."""
         try:
-            return self._ticket.pop() and not self._outcome.cancelled()
+            return self._claimed.pop() and not self._outcome.cancelled()
         except IndexError:
             return False
 
@@ -50,14 +50,14 @@ class Unit(Generic[T]):
         """Answer with an error from a thread."""
         self._from_thread(partial(self._outcome.set_exception, error))
 
-    def _from_thread(self, settle: Callable[[], None]) -> None:
+    def _from_thread(self, resolve: Callable[[], None]) -> None:
         # In a loop that is closed, nobody waits any more.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._settle, settle)
+            self._loop.call_soon_threadsafe(self._settle, resolve)
 
-    def _settle(self, settle: Callable[[], None]) -> None:
+    def _settle(self, resolve: Callable[[], None]) -> None:
         if not self._outcome.cancelled():
-            settle()
+            resolve()
 
     def _give_up(self) -> None:
         if self.take():

@@ -1,6 +1,6 @@
 """What may be wrong with an installation, each finding in plain words and with what helps (decision 93)."""
 
-from fluent_cart.doctor.examination import examine
-from fluent_cart.doctor.findings import Finding, State
+from fluent_cart.doctor.examination import run_checks
+from fluent_cart.doctor.findings import Finding, Severity
 
-__all__ = ["Finding", "State", "examine"]
+__all__ = ["Finding", "Severity", "run_checks"]

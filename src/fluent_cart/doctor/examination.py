@@ -7,16 +7,16 @@ from pathlib import Path
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from fluent_cart.database import create_database, describe, is_on_server
+from fluent_cart.database import create_database, describe, is_postgresql
 from fluent_cart.doctor import machine, shop
-from fluent_cart.doctor.findings import Finding, State, failure, ok
+from fluent_cart.doctor.findings import Finding, Severity, failure, ok
 from fluent_cart.settings import Settings
 
 # Told of each finding as it is made.
-Show = Callable[[Finding], None]
+OnFinding = Callable[[Finding], None]
 
 
-def examine(settings: Settings, show: Show = lambda _: None) -> list[Finding]:
+def run_checks(settings: Settings, show: OnFinding = lambda _: None) -> list[Finding]:
     """Return what was found, one finding a check; what cannot be looked at is left out."""
     found = []
     for finding in _examine(settings):
@@ -33,18 +33,18 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     if not database.exists():
         yield failure("database", f"There is no database at {describe(url)}", "fluent-cart migrate")
         return
-    if not is_on_server(url):
+    if not is_postgresql(url):
         file = Path(make_url(url).database or "").absolute()
         yield from (machine.disk(file.parent), machine.file_system(file), machine.permissions(file))
     try:
         with database.snapshot() as connection:
             yield ok("database", f"{describe(url)} answers")
             yield from _look_inside(connection)
-        yield shop.connections(settings.workers, settings.connections, database.capacity())
+        yield shop.connections(settings.workers, settings.connections, database.max_connections())
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         advice = "Start the server, or mend FLUENT_CART_DATABASE_URL."
-        if not is_on_server(url):
+        if not is_postgresql(url):
             advice = "Look at the file's owner and folder; if it is damaged, fluent-cart restore a backup."
         yield failure("database", f"{describe(url)} cannot be read: {reason}", advice)
     finally:
@@ -56,7 +56,7 @@ def _look_inside(connection: Connection) -> Iterator[Finding]:
     migration = shop.migration(connection)
     yield migration
     now, server = datetime.now(UTC), shop.server_time(connection)
-    if migration.state is not State.OK:
+    if migration.state is not Severity.OK:
         yield machine.clock(now, None, server)
         return
     newest = shop.newest_row(connection)

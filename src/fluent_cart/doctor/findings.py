@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class State(StrEnum):
+class Severity(StrEnum):
     OK = "ok"
     # It works, but not for long or not for everybody.
     WARNING = "warning"
@@ -14,19 +14,19 @@ class State(StrEnum):
 
 class Finding(NamedTuple):
     check: str
-    state: State
+    state: Severity
     text: str
     # What helps; "" if nothing needs help.
     advice: str = ""
 
 
 def ok(check: str, text: str) -> Finding:
-    return Finding(check, State.OK, text)
+    return Finding(check, Severity.OK, text)
 
 
 def warning(check: str, text: str, advice: str) -> Finding:
-    return Finding(check, State.WARNING, text, advice)
+    return Finding(check, Severity.WARNING, text, advice)
 
 
 def failure(check: str, text: str, advice: str) -> Finding:
-    return Finding(check, State.FAILURE, text, advice)
+    return Finding(check, Severity.FAILURE, text, advice)

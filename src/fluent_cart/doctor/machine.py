@@ -8,7 +8,7 @@ from fluent_cart.doctor.findings import Finding, failure, ok, warning
 
 MIB, GIB = 1 << 20, 1 << 30
 # A write-ahead log, a backup and a migration each want room for a while.
-ENOUGH, LITTLE = GIB, 100 * MIB
+WARN_BELOW, FAIL_BELOW = GIB, 100 * MIB
 # Locks and shared memory, which SQLite needs, do not work across these.
 NETWORK = frozenset(
     {
@@ -28,18 +28,18 @@ NETWORK = frozenset(
 )
 MEMORY = frozenset({"tmpfs", "ramfs"})
 # No clock was here when this was written.
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+EARLIEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
 # Seconds that two clocks may differ.
-DRIFT = 5
+MAX_CLOCK_DRIFT = 5
 
 
 def disk(folder: Path) -> Finding:
     """Look for room where the shop is kept."""
     free = shutil.disk_usage(folder).free
     text = f"{free // MIB:,} MiB are free where the shop is kept"
-    if free < LITTLE:
+    if free < FAIL_BELOW:
         return failure("disk", text, "Make room now: without any, every write is answered 503.")
-    if free < ENOUGH:
+    if free < WARN_BELOW:
         return warning("disk", text, "Make room: a migration or a large write may need a copy of the shop.")
     return ok("disk", text)
 
@@ -82,11 +82,11 @@ def clock(now: datetime, newest: datetime | None, server: datetime | None) -> Fi
     """Look at the time now beside the newest row's, and beside the database server's."""
     text = f"It is {now:%Y-%m-%d %H:%M:%S} in UTC"
     advice = "Set the clock, and let it be kept right (timedatectl set-ntp true)."
-    if now < BEGINNING:
+    if now < EARLIEST_PLAUSIBLE:
         return failure("clock", f"{text}, which is past", advice)
-    if newest and (newest - now).total_seconds() > DRIFT:
+    if newest and (newest - now).total_seconds() > MAX_CLOCK_DRIFT:
         return failure("clock", f"{text}, but the shop has rows of {newest:%Y-%m-%d %H:%M:%S}", advice)
-    if server and abs((server - now).total_seconds()) > DRIFT:
+    if server and abs((server - now).total_seconds()) > MAX_CLOCK_DRIFT:
         return warning("clock", f"{text}, but {server:%H:%M:%S} on the database's server", advice)
     return ok("clock", text)
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select, text
 from fluent_cart import demo
 from fluent_cart.auth.policies import ROLE_PERMISSIONS
 from fluent_cart.database import migrations
+from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
 from fluent_cart.models import ApplicationPassword, Customer, User
 from fluent_cart.security import application_passwords
@@ -18,8 +19,8 @@ DURABLE = {
     "sqlite": {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"},
     "postgresql": {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"},
 }
-# Stricter than what is needed, and so as good.
-STRICTER = {"synchronous": {"3"}, "synchronous_commit": {"local", "remote_write", "remote_apply"}}
+# As durable as the values above, unless a standby is named.
+ALSO_DURABLE = {"synchronous": {"3"}, "synchronous_commit": {"local", "remote_write", "remote_apply"}}
 
 
 def migration(connection: Connection) -> Finding:
@@ -42,7 +43,7 @@ def durability(connection: Connection) -> Finding:
     weak = [
         f"{name}={value}"
         for name, value in found.items()
-        if value != DURABLE[kind][name] and value not in STRICTER.get(name, ())
+        if value != DURABLE[kind][name] and value not in ALSO_DURABLE.get(name, ())
     ]
     shown = ", ".join(f"{name}={value}" for name, value in found.items())
     if weak:
@@ -51,13 +52,16 @@ def durability(connection: Connection) -> Finding:
     return ok("durability", f"Acknowledged writes are on disk ({shown})")
 
 
-def connections(workers: int, each: int, capacity: int | None) -> Finding:
+def connections(workers: int, each: int, max_connections: int | None) -> Finding:
     """Look at whether all workers together have the connections they may ask for."""
-    if capacity is None:
+    if max_connections is None:
         return ok("connections", "A shop in a file needs none")
-    wanted = workers * each
-    found = f"{workers} workers with {each} connections each want {wanted} of the server's {capacity}"
-    if wanted > capacity:
+    wanted = wanted_connections(workers, each)
+    found = (
+        f"{workers} workers with {each} connections each, and {MAX_STREAMS} for exports, want {wanted}"
+        f" of the server's {max_connections}"
+    )
+    if wanted > max_connections:
         advice = "Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS, or raise max_connections."
         return failure("connections", found, advice)
     return ok("connections", f"{found}; other machines' come on top")

@@ -19,7 +19,7 @@ from fluent_cart.errors import (
     ValidationFailed,
 )
 from fluent_cart.observability import security_log
-from fluent_cart.schemas.error_messages import texts_by_field
+from fluent_cart.schemas.error_messages import messages_by_field
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-def error_content(error: ApiError) -> dict[str, Any]:
+def error_body(error: ApiError) -> dict[str, Any]:
     """Return the envelope of an error; its last three members are what WordPress clients read."""
     inner: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.details is not None:
@@ -50,27 +50,27 @@ def error_content(error: ApiError) -> dict[str, Any]:
 def error_response(error: ApiError) -> Response:
     """Return an error as a response."""
     return Response(
-        orjson.dumps(error_content(error)), error.status, error.headers, media_type="application/json"
+        orjson.dumps(error_body(error)), error.status, error.headers, media_type="application/json"
     )
 
 
 async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101  # registered for nothing else
-    security_log.refused(request.scope, error)
+    security_log.log_denied(request.scope, error)
     return error_response(error)
 
 
 async def _on_validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
-    return error_response(_as_documented(error.errors()))
+    return error_response(to_validation_error(error.errors()))
 
 
-def _as_documented(faults: Sequence[Mapping[str, Any]]) -> ApiError:
+def to_validation_error(faults: Sequence[Mapping[str, Any]]) -> ApiError:
     """Return ``invalid_email`` if that is the only fault, else one ``validation_error`` with all of them."""
     if [fault["type"] for fault in faults] == ["invalid_email"]:
         return InvalidEmail("The email address is invalid")
     # The first part of a location is where the field was: path, query or body.
-    return ValidationFailed(details=texts_by_field(faults, whole=WHOLE_BODY, skip=1))
+    return ValidationFailed(details=messages_by_field(faults, whole=WHOLE_BODY, skip=1))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -94,7 +94,7 @@ def _allowed_methods(request: Request) -> str:
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
-def unexpected(error: Exception, request_id: str) -> Response:
+def internal_error_response(error: Exception, request_id: str) -> Response:
     """Log what nobody foresaw, and return an answer that says nothing of it but the request's id."""
     # The traceback names what failed; what databases say of it is taken out where it happens (constraints).
     logger.error("Unexpected error in request %s", request_id, exc_info=error)

@@ -20,10 +20,10 @@ def etag(response: Response) -> str:
     return f'"{blake2b(response.body, digest_size=16).hexdigest()}"'
 
 
-def conditional(request: Request, response: Response) -> Response:
+def not_modified_or(request: Request, response: Response) -> Response:
     """Return the answer to a GET with its tag, or 304 if the caller has it already."""
     tag = etag(response)
-    if is_conditional(request) and _is_known(request, tag):
+    if is_conditional(request) and _check_preconditions(request, tag):
         response = Response(status_code=304)
     return _tagged(response, tag)
 
@@ -36,12 +36,12 @@ def change_if_match(
     ``PreconditionFailed`` unless the caller's conditions hold, from when they are looked at to the change.
     """
     customers.lock_customer(connection, customer_id)
-    if _is_known(request, _tag_of(connection, customer_id)):
+    if _check_preconditions(request, _current_etag(connection, customer_id)):
         raise PreconditionFailed
-    return _tagged(handler(connection), _tag_of(connection, customer_id))
+    return _tagged(handler(connection), _current_etag(connection, customer_id))
 
 
-def _tag_of(connection: Connection, customer_id: int) -> str:
+def _current_etag(connection: Connection, customer_id: int) -> str:
     """Return the tag under which Get Customer Details answers."""
     return etag(envelope(customer=customers.get_customer(connection, customer_id)))
 
@@ -61,7 +61,7 @@ def is_conditional(request: Request) -> bool:
     return False
 
 
-def _is_known(request: Request, tag: str) -> bool:
+def _check_preconditions(request: Request, tag: str) -> bool:
     """Tell whether If-None-Match names ``tag``; ``PreconditionFailed`` if an If-Match does not."""
     wanted, known = (request.headers.getlist(name) for name in ("if-match", "if-none-match"))
     if wanted and not _names(wanted, tag, weakly=False):

@@ -10,8 +10,8 @@ from time import perf_counter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fluent_cart.http.error_handlers import unexpected
-from fluent_cart.observability.request_events import RequestReport
+from fluent_cart.http.error_handlers import internal_error_response
+from fluent_cart.observability.request_events import RequestEventBuffer
 
 HEADER = "X-Request-Id"
 ALWAYS = ((b"x-content-type-options", b"nosniff"),)
@@ -37,9 +37,9 @@ class RequestIdMiddleware:
     It is also the last resort for errors that nothing else knows: it logs them once, under the request's id.
     """
 
-    def __init__(self, app: ASGIApp, report: RequestReport | None = None) -> None:
+    def __init__(self, app: ASGIApp, report: RequestEventBuffer | None = None) -> None:
         self.app = app
-        self._report = report or RequestReport()
+        self._report = report or RequestEventBuffer()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,7 +76,7 @@ class RequestIdMiddleware:
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception as error:
-            response = unexpected(error, request_id)
+            response = internal_error_response(error, request_id)
             if status:
                 raise
             await response(scope, receive, send_with_headers)

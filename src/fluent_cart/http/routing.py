@@ -22,20 +22,20 @@ from sqlalchemy import Connection
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from fluent_cart.database.transaction import Transaction, completed
+from fluent_cart.database.transaction import InTransactionDatabase, run_to_completion
 from fluent_cart.errors import ApiError, UnreadableBody
 from fluent_cart.formats.php_query import parse_query
 from fluent_cart.http import etags, idempotency
 from fluent_cart.http.dependencies import get_database
 from fluent_cart.http.request_body import read_fields
 from fluent_cart.services.users import CurrentUser
-from fluent_cart.wordpress.field_aliases import NAMES, translated
+from fluent_cart.wordpress.field_aliases import NAMES, apply_aliases
 from fluent_cart.wordpress.paths import PREFIX
 
 Arguments = dict[str, Any]
 CUSTOMER = "customer_id"
 # What stands where a customer's id could, and is none for any method (decision 80).
-_FIXED = r"(?!(?:attachable-user|do-bulk-action|export)$)"
+_RESERVED_SEGMENTS = r"(?!(?:attachable-user|do-bulk-action|export)$)"
 # A function's arguments by name, each the result of an earlier call, by its place.
 Results = tuple[tuple[str, int], ...]
 
@@ -53,9 +53,9 @@ class ApiRoute(APIRoute):
     ) -> None:
         super().__init__(path, endpoint, **options)
         customer = "(?P<customerId>"
-        self.path_regex = re.compile(self.path_regex.pattern.replace(customer, customer + _FIXED))
+        self.path_regex = re.compile(self.path_regex.pattern.replace(customer, customer + _RESERVED_SEGMENTS))
         self._calls: list[_Call] = []
-        self._results = _place_dependencies(self.dependant, self._calls)
+        self._results = _plan_dependencies(self.dependant, self._calls)
         self._names = NAMES.get(self.name, {})
         # Fields of the query may stand in for those of the body; additional info has none of its own.
         body = self.body_field.field_info.annotation if self.body_field else None
@@ -65,8 +65,8 @@ class ApiRoute(APIRoute):
             (str(needed.name) for needed in self.dependant.dependencies if needed.call is get_database), ""
         )
         of_customer = any(field.name == CUSTOMER for field in self.dependant.path_params)
-        self._is_repeatable = self.methods == {"POST"} and bool(self._database)
-        self._is_conditional = self.methods == {"PUT"} and bool(self._database) and of_customer
+        self._accepts_idempotency_key = self.methods == {"POST"} and bool(self._database)
+        self._accepts_if_match = self.methods == {"PUT"} and bool(self._database) and of_customer
         self.app = self._answer
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -84,7 +84,7 @@ class ApiRoute(APIRoute):
                 await call.function(**_arguments(call.request_name, request, call.results, results))
             )
         arguments = _arguments(self.dependant.request_param_name, request, self._results, results)
-        key = idempotency.read_key(request) if self._is_repeatable else None
+        key = idempotency.read_key(request) if self._accepts_idempotency_key else None
         values = await self._read_input(request)
         arguments |= values
         if key is not None:
@@ -92,7 +92,7 @@ class ApiRoute(APIRoute):
             attempt = idempotency.attempt(request, user.id, key, values)
             handler = partial(self._within, arguments)
             response = await idempotency.answer_once(arguments[self._database], attempt, handler)
-        elif self._is_conditional and etags.is_conditional(request):
+        elif self._accepts_if_match and etags.is_conditional(request):
             handler, write = partial(self._within, arguments), arguments[self._database].write
             response = await write(etags.change_if_match, request, values[CUSTOMER], handler)
         else:
@@ -101,8 +101,8 @@ class ApiRoute(APIRoute):
 
     def _within(self, arguments: Arguments, connection: Connection) -> Response:
         """Run the handler in the transaction of ``connection``, as a unit of work or a part of one."""
-        response: Response = completed(
-            self.endpoint(**{**arguments, self._database: Transaction(connection)})
+        response: Response = run_to_completion(
+            self.endpoint(**{**arguments, self._database: InTransactionDatabase(connection)})
         )
         return response
 
@@ -124,14 +124,14 @@ class ApiRoute(APIRoute):
         if self.dependant.query_params or self._body_names:
             sent = _sent_in_query(request)
         for field in self.dependant.query_params:
-            fields = translated(sent, self._names)
+            fields = apply_aliases(sent, self._names)
             values[field.name], errors = field.validate(fields, loc=("query",))
             faults += errors
         for field in self.dependant.body_params:
             body = await read_fields(request)
             if isinstance(body, dict):
                 body = {name: value for name, value in sent.items() if name in self._body_names} | body
-                body = translated(body, self._names)
+                body = apply_aliases(body, self._names)
             values[field.name], errors = field.validate(body, loc=("body",))
             faults += errors
         if faults:
@@ -157,12 +157,12 @@ class _Call(NamedTuple):
     results: Results
 
 
-def _place_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
+def _plan_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
     """Add what ``dependant`` needs to ``calls``, each once and after its own needs; tell where it is."""
     results = []
     for needed in dependant.dependencies:
         function = _checked(needed)
-        own = _place_dependencies(needed, calls)
+        own = _plan_dependencies(needed, calls)
         functions = [call.function for call in calls]
         if function not in functions:
             functions.append(function)

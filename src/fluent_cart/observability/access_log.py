@@ -33,11 +33,11 @@ class RequestLog:
         self._pieces: deque[bytes] = deque()
 
     @property
-    def is_wanted(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether the log's level lets a line through at all."""
         return logger.isEnabledFor(logging.INFO)
 
-    def tell(self, requests: Sequence[Request]) -> None:
+    def on_requests(self, requests: Sequence[Request]) -> None:
         """Write a line about each request, and what could not be written before."""
         for request in requests:
             self._add(
@@ -68,4 +68,4 @@ class RequestLog:
         elif len(self._pieces) < MAX_PIECES:
             self._pieces.append(line)
         else:
-            metrics.LOST_LINES.inc()
+            metrics.DROPPED_LOG_LINES.inc()

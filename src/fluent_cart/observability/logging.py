@@ -91,7 +91,7 @@ class NonBlockingHandler(logging.StreamHandler[Any]):
         try:
             line = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
             if not write_line(line):
-                metrics.LOST_LINES.inc()
+                metrics.DROPPED_LOG_LINES.inc()
         except Exception:
             self.handleError(record)
 

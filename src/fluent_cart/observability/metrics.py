@@ -55,7 +55,7 @@ UNITS_PER_COMMIT = Histogram(
     "SQLite: units of work that shared one commit, and so one sync to disk.",
     buckets=(1, 2, 4, 8, 16, 32, 64),
 )
-LOST_LINES = Counter("fluent_cart_lost_log_lines", "Lines of requests that nobody took in time.")
+DROPPED_LOG_LINES = Counter("fluent_cart_lost_log_lines", "Lines of requests that nobody took in time.")
 
 QUEUED_UNITS = "queued_units"
 LOOKUPS_IN_USE, LOOKUPS_WAITING = "lookup_connections_in_use", "lookups_waiting"

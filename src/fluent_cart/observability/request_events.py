@@ -29,14 +29,14 @@ class Request(NamedTuple):
     seconds: float
 
 
-Tell = Callable[[Sequence[Request]], None]
+RequestSink = Callable[[Sequence[Request]], None]
 
 
-class RequestReport:
-    """Notes requests; ``tell`` hears of them once there are a few, or when ``send`` is called."""
+class RequestEventBuffer:
+    """Notes requests; ``on_requests`` hears of them once there are a few, or when ``send`` is called."""
 
-    def __init__(self, tell: Tell | None = None) -> None:
-        self._tell = tell
+    def __init__(self, on_requests: RequestSink | None = None) -> None:
+        self._tell = on_requests
         self._noted: list[tuple[Any, ...]] = []
 
     def note(

@@ -49,33 +49,33 @@ Scope = Mapping[str, Any]
 _key = secrets.token_bytes(16)
 
 
-def refused(scope: Scope, error: ApiError) -> None:
+def log_denied(scope: Scope, error: ApiError) -> None:
     """Log the refusal of a request, if ``error`` is one."""
     event = EVENTS.get(type(error))
     if event:
         metrics.REFUSALS.labels(error.code).inc()
-    if event == "throttling" and _throttled.was_told(scope, error.code):
+    if event == "throttling" and _throttled.already_logged(scope, error.code):
         return
     if event:
         _log(logging.WARNING, event, error.code, scope)
 
 
-def upgraded(scope: Scope) -> None:
+def log_password_upgrade(scope: Scope) -> None:
     """Log that an older site's password was let in, and is stored in today's form from now on."""
     _log(logging.INFO, "password_upgrade", "upgraded", scope)
 
 
-def signed_in(scope: Scope) -> None:
+def log_login(scope: Scope) -> None:
     """Log that a session begins."""
-    _log(logging.INFO, "authentication", "signed_in", scope)
+    _log(logging.INFO, "authentication", "log_login", scope)
 
 
-def signed_out(scope: Scope) -> None:
+def log_logout(scope: Scope) -> None:
     """Log that a session was ended by whoever began it."""
-    _log(logging.INFO, "authentication", "signed_out", scope)
+    _log(logging.INFO, "authentication", "log_logout", scope)
 
 
-def shown(account: str) -> str:
+def redact_account(account: str) -> str:
     """Return a name as it may be written down: cut at 60 characters, addresses and secrets as a hash."""
     if "@" in account or len(re.sub("[^A-Za-z0-9]", "", account)) >= SECRET_LENGTH:
         return f"hash:{blake2b(account.strip().casefold().encode(), key=_key, digest_size=6).hexdigest()}"
@@ -89,7 +89,7 @@ def _log(level: int, event: str, outcome: str, scope: Scope) -> None:
             "time": now(),
             "event": event,
             "outcome": outcome,
-            "account": shown(state["account"]) if "account" in state else None,
+            "account": redact_account(state["account"]) if "account" in state else None,
             # As it was declared: no ids, and nothing of the query.
             "route": f"{scope['method']} {getattr(scope.get('route'), 'path', None)}",
             "address": client_address(scope)[:MAX_LENGTH],
@@ -107,15 +107,15 @@ class _Throttled:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._minute = 0
-        self._told: set[tuple[Any, ...]] = set()
+        self._logged: set[tuple[Any, ...]] = set()
 
-    def was_told(self, scope: Scope, code: str) -> bool:
+    def already_logged(self, scope: Scope, code: str) -> bool:
         if (minute := int(self._clock() / self.QUIET_SECONDS)) != self._minute:
-            self._minute, self._told = minute, set()
+            self._minute, self._logged = minute, set()
         throttled = (code, hash(scope.get("state", {}).get("account")), client_address(scope))
-        if throttled in self._told or len(self._told) >= self.MAX:
+        if throttled in self._logged or len(self._logged) >= self.MAX:
             return True
-        self._told.add(throttled)
+        self._logged.add(throttled)
         return False
 
 

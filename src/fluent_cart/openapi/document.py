@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from fluent_cart import errors
 from fluent_cart.errors import ApiError
-from fluent_cart.http.error_handlers import error_content
+from fluent_cart.http.error_handlers import error_body
 from fluent_cart.openapi.code_samples import code_samples
 from fluent_cart.openapi.fields import describe_fields
 from fluent_cart.openapi.forms import form
@@ -183,10 +183,10 @@ def _error_response(possible: list[type[ApiError]]) -> dict[str, Any]:
 
 def _example(error: type[ApiError]) -> dict[str, Any]:
     if error in (errors.CustomerNotFound, errors.AddressNotFound):
-        return error_content(error(999))
+        return error_body(error(999))
     if error is errors.ValidationFailed:
-        return error_content(error(details={"per_page": ["Input should be less than or equal to 100"]}))
-    return error_content(error())
+        return error_body(error(details={"per_page": ["Input should be less than or equal to 100"]}))
+    return error_body(error())
 
 
 _FILE = {"Content-Disposition": "That it is a file to be saved, and its name"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # By name, or by model and name where one of them means something else. What a schema says itself is kept.
-MEANINGS: Mapping[str, str] = {
+FIELD_DESCRIPTIONS: Mapping[str, str] = {
     "success": "True: the request was done",
     "ErrorResponse.success": "False: nothing was done",
     "BulkResult.success": "Whether the action was done to this customer",
@@ -72,7 +72,7 @@ MEANINGS: Mapping[str, str] = {
     "customer_id": "The customer",
 }
 # These hold times in RFC 3339, which generators of clients have types for.
-MOMENTS = frozenset({"created_at", "updated_at", "first_order_date", "last_order_date"})
+TIMESTAMP_FIELDS = frozenset({"created_at", "updated_at", "first_order_date", "last_order_date"})
 # In the document once: a client that is generated from it has one type of countries.
 COUNTRY = "Country"
 
@@ -82,10 +82,10 @@ def describe_fields(schemas: dict[str, Any]) -> None:
     for model, schema in tuple(schemas.items()):
         fields = schema.get("properties", {})
         for name, field in fields.items():
-            meaning = MEANINGS.get(f"{model}.{name}") or MEANINGS.get(name)
+            meaning = FIELD_DESCRIPTIONS.get(f"{model}.{name}") or FIELD_DESCRIPTIONS.get(name)
             if meaning:
                 field.setdefault("description", meaning)
-        for name in MOMENTS & fields.keys():
+        for name in TIMESTAMP_FIELDS & fields.keys():
             _text_of(fields[name])["format"] = "date-time"
         if "enum" in (country := fields.get("country", {})):
             schemas[COUNTRY] = country | {"title": COUNTRY}

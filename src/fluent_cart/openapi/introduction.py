@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.resources import files
 
-from fluent_cart.errors import every_error
+from fluent_cart.errors import all_error_types
 
 TITLE = "FluentCart Customers API"
 SUMMARY = "Customers of a FluentCart shop"
@@ -30,5 +30,5 @@ def describe() -> str:
 def _error_rows() -> Iterator[str]:
     yield "| status | code | when |"
     yield "|---|---|---|"
-    for error in sorted(every_error(), key=lambda error: error.status):
+    for error in sorted(all_error_types(), key=lambda error: error.status):
         yield f"| {error.status} | `{error.code}` | {error.when} |"

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
-from fluent_cart.auth.policies import anyone
+from fluent_cart.auth.policies import allow_any
 from fluent_cart.http.responses import json_response
 from fluent_cart.http.routing import ApiRoute, ApiRouter
 from fluent_cart.openapi.introduction import TITLE
@@ -39,7 +39,7 @@ KEYWORDS = frozenset({
     "uniqueItems", "anyOf", "oneOf",
 })  # fmt: skip
 
-PUBLIC: dict[str, Any] = {"dependencies": [anyone], "include_in_schema": False}
+PUBLIC: dict[str, Any] = {"dependencies": [allow_any], "include_in_schema": False}
 
 Described = dict[str, Any]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
-from fluent_cart.auth.dependencies import find_session, is_nonce, nonce_of, sent_nonce
+from fluent_cart.auth.dependencies import find_session, is_nonce, make_nonce, nonce_from_request
 from fluent_cart.auth.limits import Limits
 from fluent_cart.database import Database
 from fluent_cart.errors import (
@@ -63,10 +63,10 @@ async def sign_in(request: Request, database: DatabaseDep) -> Response:
             request, database, fields.get("log", ""), fields.get("pwd", ""), seconds
         )
     except (AuthenticationFailed, TooManyAttempts, TooManyRequests) as error:
-        security_log.refused(request.scope, error)
+        security_log.log_denied(request.scope, error)
         status = REFUSED if isinstance(error, AuthenticationFailed) else error.status
         return login_page(target, error.message, status, error.headers)
-    security_log.signed_in(request.scope)
+    security_log.log_login(request.scope)
     response = _moved(target)
     _set_cookie(request, response, cookie, LONG if seconds == LONG else None)
     return response
@@ -79,7 +79,7 @@ async def new_nonce(request: Request, database: DatabaseDep) -> Response:
     session = await find_session(request, database) if is_asked else None
     if session is None:
         return Response("0", 400, media_type="text/plain")
-    return Response(nonce_of(session), media_type="text/plain")
+    return Response(make_nonce(session), media_type="text/plain")
 
 
 async def _start_session(request: Request, database: Database, name: str, password: str, seconds: int) -> str:
@@ -91,18 +91,18 @@ async def _start_session(request: Request, database: Database, name: str, passwo
     request.scope["state"]["account"] = name
     address = client_address(request.scope)
     # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
-    if wait := limits.guesses.wait(address):
+    if wait := limits.failed_logins.wait(address):
         raise TooManyAttempts(wait)
     # No database has a NUL in a name, and some fail at one.
     account = await database.read(sessions.find_account, name if "\0" not in name else "")
-    right, new_hash = await limits.slow_hashes.run(partial(_check, account, password))
+    right, new_hash = await limits.hash_queue.run(partial(_check, account, password))
     if account and right:
         cookie = await database.write(sessions.start_session, account, new_hash, seconds)
         if cookie:
             if new_hash:
-                security_log.upgraded(request.scope)
+                security_log.log_password_upgrade(request.scope)
             return cookie
-    if wait := limits.guesses.fail(users.key(name), address):
+    if wait := limits.failed_logins.fail(users.key(name), address):
         raise TooManyAttempts(wait)
     raise AuthenticationFailed(WRONG)
 
@@ -121,10 +121,10 @@ async def _sign_out(request: Request, database: Database) -> Response:
     if session:
         request.scope["state"]["account"] = session.user.login
         # Else any page could sign out whoever looks at it.
-        if not is_nonce(sent_nonce(request) or "", session):
-            return sign_out_page(f"{LOGIN}?action=logout&_wpnonce={nonce_of(session)}")
+        if not is_nonce(nonce_from_request(request) or "", session):
+            return sign_out_page(f"{LOGIN}?action=logout&_wpnonce={make_nonce(session)}")
         await database.write(sessions.end_session, session.id)
-        security_log.signed_out(request.scope)
+        security_log.log_logout(request.scope)
     response = _moved(
         _own_address(request, request.query_params.get("redirect_to", ""), f"{LOGIN}?loggedout=true")
     )

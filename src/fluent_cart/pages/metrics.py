@@ -77,8 +77,8 @@ def report(app: FastAPI) -> None:
     """Tell of the requests that are over, and what goes on at this moment."""
     app.state.report.send()
     now: Mapping[str, int] = {
-        **app.state.database.occupancy(),
-        metrics.SLOW_HASHES: app.state.limits.slow_hashes.inside,
+        **app.state.database.gauges(),
+        metrics.SLOW_HASHES: app.state.limits.hash_queue.inside,
     }
     for name, value in now.items():
         metrics.GAUGES[name].set(value)

@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from fluent_cart.auth.policies import can_manage, can_view
 from fluent_cart.errors import CustomerNotFound, InvalidEmail, PreconditionFailed
 from fluent_cart.http.dependencies import DatabaseDep
-from fluent_cart.http.etags import conditional
+from fluent_cart.http.etags import not_modified_or
 from fluent_cart.http.parameters import CustomerId, page_headers, total_pages
 from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
@@ -91,7 +91,7 @@ async def get_customer(request: Request, customer_id: CustomerId, database: Data
     `ETag` names this state of the customer, for `If-Match` in a later PUT.
     """
     answer = envelope(customer=await database.read(customers.get_customer, customer_id))
-    return conditional(request, answer)
+    return not_modified_or(request, answer)
 
 
 @router.put(

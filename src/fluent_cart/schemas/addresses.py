@@ -8,18 +8,18 @@ from pydantic_core import PydanticCustomError
 
 from fluent_cart.enums import AddressType
 from fluent_cart.schemas.base import (
+    BlankAsNone,
     Id,
-    Input,
-    Optional,
-    Output,
+    LooseBool,
     PartialInput,
+    RequestModel,
     RequiredText100,
     RequiredText255,
+    ResponseModel,
     Text32,
     Text50,
     Text100,
     Text255,
-    Truth,
 )
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
@@ -44,19 +44,19 @@ Country = Annotated[
 ]
 
 
-class AddressCreate(Input):
+class AddressCreate(RequestModel):
     type: AddressType = AddressType.BILLING
-    is_primary: Truth = False
+    is_primary: LooseBool = False
     first_name: Text255 = ""
     last_name: Text255 = ""
-    company_name: Optional[Text255] = None
+    company_name: BlankAsNone[Text255] = None
     address_1: RequiredText255
-    address_2: Optional[Text255] = None
+    address_2: BlankAsNone[Text255] = None
     city: RequiredText100
     state: Text100 = ""
     postcode: Text32 = ""
     country: Country
-    phone: Optional[Text50] = None
+    phone: BlankAsNone[Text50] = None
 
 
 class AddressUpdate(PartialInput):
@@ -64,24 +64,24 @@ class AddressUpdate(PartialInput):
 
     address_id: Id
     type: AddressType = AddressType.BILLING
-    is_primary: Truth = False
+    is_primary: LooseBool = False
     first_name: Text255 = ""
     last_name: Text255 = ""
-    company_name: Optional[Text255] = None
+    company_name: BlankAsNone[Text255] = None
     address_1: RequiredText255 = ""
-    address_2: Optional[Text255] = None
+    address_2: BlankAsNone[Text255] = None
     city: RequiredText100 = ""
     state: Text100 = ""
     postcode: Text32 = ""
     country: Country = ""
-    phone: Optional[Text50] = None
+    phone: BlankAsNone[Text50] = None
 
 
-class AddressRef(Input):
+class AddressRef(RequestModel):
     address_id: Id
 
 
-class Address(Output):
+class Address(ResponseModel):
     id: int
     type: AddressType
     first_name: str
@@ -97,7 +97,7 @@ class Address(Output):
     phone: str | None
 
 
-class AddressCreated(Output):
+class AddressCreated(ResponseModel):
     id: int
     type: AddressType
     first_name: str
@@ -113,7 +113,7 @@ class AddressCreated(Output):
     phone: str | None
 
 
-class AddressUpdated(Output):
+class AddressUpdated(ResponseModel):
     id: int
     first_name: str
     last_name: str
@@ -128,7 +128,7 @@ class AddressUpdated(Output):
     phone: str | None
 
 
-class AddressMadePrimary(Output):
+class AddressMadePrimary(ResponseModel):
     id: int
     is_primary: bool
     updated_at: str
@@ -137,17 +137,17 @@ class AddressMadePrimary(Output):
     phone: str | None
 
 
-class AddressListData(Output):
+class AddressListData(ResponseModel):
     addresses: list[Address]
 
 
-class NewAddressData(Output):
+class NewAddressData(ResponseModel):
     address: AddressCreated
 
 
-class UpdatedAddressData(Output):
+class UpdatedAddressData(ResponseModel):
     address: AddressUpdated
 
 
-class PrimaryAddressData(Output):
+class PrimaryAddressData(ResponseModel):
     address: AddressMadePrimary

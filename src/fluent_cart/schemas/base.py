@@ -10,13 +10,13 @@ from pydantic_core import PydanticCustomError
 
 MAX_ID = 2**63 - 1
 # Integers beyond this are not exact in a JavaScript client.
-MAX_EXACT = 2**53
+MAX_SAFE_INTEGER = 2**53
 
 # A reserved domain is bad luck for delivery, not for syntax, and imported shops have some (decision 13).
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
-class Input(BaseModel):
+class RequestModel(BaseModel):
     """A request body; members it does not know are ignored (decision 9)."""
 
     model_config = ConfigDict(extra="ignore")
@@ -27,13 +27,13 @@ def _drop_defaults(schema: dict[str, Any]) -> None:
         member.pop("default", None)
 
 
-class PartialInput(Input):
+class PartialInput(RequestModel):
     """A request body of which only the sent members count: their defaults are never used, nor documented."""
 
     model_config = ConfigDict(json_schema_extra=_drop_defaults)
 
 
-class Output(BaseModel):
+class ResponseModel(BaseModel):
     """An answer; it describes what the services return, for the docs page and the tests."""
 
     model_config = ConfigDict(extra="forbid")
@@ -44,7 +44,7 @@ def whole_number(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     # To JSON, and to WordPress, 1.0 is the same number as 1 (decision 81).
-    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_SAFE_INTEGER:
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", value):
         return int(value)
@@ -115,7 +115,7 @@ RequiredText255 = Annotated[
 RequiredText100 = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Clean, NotBlank
 ]
-Optional = Annotated[T | None, BeforeValidator(blank_as_none)]
+BlankAsNone = Annotated[T | None, BeforeValidator(blank_as_none)]
 # What the library takes in ASCII: at most 64 characters before the @, and after it the name of a domain.
 _ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -141,7 +141,7 @@ Id = Annotated[
         }
     ),
 ]
-Truth = Annotated[
+LooseBool = Annotated[
     bool,
     BeforeValidator(truth),
     WithJsonSchema(
@@ -154,6 +154,6 @@ Truth = Annotated[
         }
     ),
 ]
-Money = Annotated[int, Field(ge=-MAX_EXACT, le=MAX_EXACT), WholeNumber]
-PageNumber = Annotated[int, Field(ge=1, le=MAX_EXACT), WholeNumber]
+Money = Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER), WholeNumber]
+PageNumber = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), WholeNumber]
 PerPage = Annotated[int, Field(ge=1, le=100), WholeNumber]

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from fluent_cart.enums import BulkActionName, CustomerStatus, ExportFormat
-from fluent_cart.schemas.base import Id, Input, Output
+from fluent_cart.schemas.base import Id, RequestModel, ResponseModel
 from fluent_cart.schemas.customers import CustomerDetail
 
 MAX_CUSTOMERS = 1000
 
 
-class BulkActionData(Input):
+class BulkActionData(RequestModel):
     status: CustomerStatus | None = Field(None, description="Needed by `update_status`")
     format: ExportFormat = Field(ExportFormat.JSON, description="Used by `export`")
 
@@ -26,7 +26,7 @@ def _describe_nothing(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"$ref": schema.pop("$ref")}, *nothing]
 
 
-class BulkAction(Input):
+class BulkAction(RequestModel):
     action: BulkActionName
     customer_ids: Annotated[
         list[Id], Field(min_length=1, max_length=MAX_CUSTOMERS, description="A repeated one counts once")
@@ -48,18 +48,18 @@ class BulkAction(Input):
         return model.model_validate(given)
 
 
-class BulkError(Output):
+class BulkError(ResponseModel):
     code: str
     message: str
 
 
-class BulkResult(Output):
+class BulkResult(ResponseModel):
     customer_id: int
     success: bool
     error: BulkError | None = Field(None, description="Only with a failed customer")
 
 
-class BulkActionResult(Output):
+class BulkActionResult(ResponseModel):
     processed: int
     failed: int
     results: list[BulkResult]

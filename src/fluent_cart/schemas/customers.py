@@ -10,24 +10,24 @@ from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortFie
 from fluent_cart.schemas.additional_info import AdditionalInfo
 from fluent_cart.schemas.addresses import Address
 from fluent_cart.schemas.base import (
-    MAX_EXACT,
+    MAX_SAFE_INTEGER,
+    BlankAsNone,
     Email,
-    Input,
     Money,
-    Optional,
-    Output,
     PageNumber,
     PartialInput,
     PerPage,
+    RequestModel,
+    ResponseModel,
     Text50,
     Text255,
 )
 from fluent_cart.schemas.timestamps import since, until
 
-Phone = Optional[Text50]
+Phone = BlankAsNone[Text50]
 
 
-class CustomerCreate(Input):
+class CustomerCreate(RequestModel):
     email: Email
     first_name: Text255 = ""
     last_name: Text255 = ""
@@ -60,7 +60,7 @@ _IN_QUERY_TIME = WithJsonSchema(
     }
 )
 _IN_QUERY_MONEY = WithJsonSchema(
-    {"anyOf": [{"type": "integer", "minimum": -MAX_EXACT, "maximum": MAX_EXACT}, _EMPTY]}
+    {"anyOf": [{"type": "integer", "minimum": -MAX_SAFE_INTEGER, "maximum": MAX_SAFE_INTEGER}, _EMPTY]}
 )
 
 
@@ -149,7 +149,7 @@ class CustomerListQuery(CustomerSelection, _Page):
         return not self.search and not self.filters.model_fields_set and self.page * self.per_page <= 10_000
 
 
-class CustomerListed(Output):
+class CustomerListed(ResponseModel):
     id: int
     email: str
     first_name: str
@@ -161,19 +161,19 @@ class CustomerListed(Output):
     updated_at: str
 
 
-class Pagination(Output):
+class Pagination(ResponseModel):
     current_page: int
     per_page: int
     total: int
     total_pages: int
 
 
-class CustomerList(Output):
+class CustomerList(ResponseModel):
     customers: list[CustomerListed]
     pagination: Pagination
 
 
-class CustomerCreated(Output):
+class CustomerCreated(ResponseModel):
     id: int
     email: str
     first_name: str
@@ -183,7 +183,7 @@ class CustomerCreated(Output):
     created_at: str
 
 
-class CustomerDetail(Output):
+class CustomerDetail(ResponseModel):
     id: int
     email: str
     first_name: str
@@ -199,7 +199,7 @@ class CustomerDetail(Output):
     additional_info: dict[str, Any]
 
 
-class CustomerUpdated(Output):
+class CustomerUpdated(ResponseModel):
     id: int
     first_name: str
     last_name: str
@@ -208,23 +208,23 @@ class CustomerUpdated(Output):
     updated_at: str
 
 
-class CustomerAdditionalInfo(Output):
+class CustomerAdditionalInfo(ResponseModel):
     id: int
     additional_info: dict[str, Any]
     updated_at: str
 
 
-class NewCustomerData(Output):
+class NewCustomerData(ResponseModel):
     customer: CustomerCreated
 
 
-class CustomerDetailData(Output):
+class CustomerDetailData(ResponseModel):
     customer: CustomerDetail
 
 
-class UpdatedCustomerData(Output):
+class UpdatedCustomerData(ResponseModel):
     customer: CustomerUpdated
 
 
-class AdditionalInfoData(Output):
+class AdditionalInfoData(ResponseModel):
     customer: CustomerAdditionalInfo

@@ -2,16 +2,16 @@
 
 from typing import Generic, Literal, TypeVar
 
-from fluent_cart.schemas.base import Output
+from fluent_cart.schemas.base import ResponseModel
 
 DataT = TypeVar("DataT")
 
 
-class Envelope(Output, Generic[DataT]):
+class Envelope(ResponseModel, Generic[DataT]):
     success: Literal[True]
     data: DataT
 
 
-class Message(Output):
+class Message(ResponseModel):
     success: Literal[True]
     message: str

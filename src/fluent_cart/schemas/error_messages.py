@@ -19,7 +19,9 @@ TEXTS: Mapping[str, str] = {
 }
 
 
-def texts_by_field(faults: Sequence[Mapping[str, Any]], *, whole: str, skip: int = 0) -> dict[str, list[str]]:
+def messages_by_field(
+    faults: Sequence[Mapping[str, Any]], *, whole: str, skip: int = 0
+) -> dict[str, list[str]]:
     """Return the texts of ``faults`` by the dotted names of their fields.
 
     The first ``skip`` parts of each location are left out; what is wrong as a whole is named ``whole``.

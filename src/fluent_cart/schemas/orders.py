@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, Field, model_validator
 
 from fluent_cart.enums import OrderStatus, PaymentStatus
-from fluent_cart.schemas.base import Output, PageNumber, PerPage
+from fluent_cart.schemas.base import PageNumber, PerPage, ResponseModel
 
 
 class OrderListQuery(BaseModel):
@@ -22,7 +22,7 @@ class OrderListQuery(BaseModel):
         return self
 
 
-class OrderListed(Output):
+class OrderListed(ResponseModel):
     id: int
     status: OrderStatus
     payment_status: PaymentStatus
@@ -31,5 +31,5 @@ class OrderListed(Output):
     created_at: str
 
 
-class OrderListData(Output):
+class OrderListData(ResponseModel):
     orders: list[OrderListed]

@@ -14,10 +14,10 @@ from fluent_cart.enums import OrderStatus, PaymentStatus
 from fluent_cart.schemas.additional_info import AdditionalInfo
 from fluent_cart.schemas.addresses import AddressCreate, country_code
 from fluent_cart.schemas.base import (
-    MAX_EXACT,
+    MAX_SAFE_INTEGER,
+    BlankAsNone,
     Email,
     Money,
-    Optional,
     Text100,
     Text255,
     WholeNumber,
@@ -27,11 +27,11 @@ from fluent_cart.schemas.customers import CustomerUpdate, Phone
 from fluent_cart.schemas.timestamps import Moment
 
 # Not the largest id there is: others must be left for what is created here.
-RowId = Annotated[int, Field(ge=1, le=MAX_EXACT), WholeNumber]
-MaybeId = Annotated[RowId | None, BeforeValidator(blank_as_none)]
+RowId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), WholeNumber]
+OptionalId = Annotated[RowId | None, BeforeValidator(blank_as_none)]
 # 4.91512E+11: the digits of the phone number are gone.
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.I | re.ASCII)
-Amount = Annotated[int, Field(ge=0, le=MAX_EXACT), WholeNumber]
+Amount = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), WholeNumber]
 
 
 def _digits(value: Any) -> Any:
@@ -48,7 +48,7 @@ def _upper(value: Any) -> Any:
 class AddressRow(AddressCreate):
     model_config = ConfigDict(extra="forbid")
 
-    id: MaybeId = None
+    id: OptionalId = None
     address_1: Text255
     city: Text100
     country: Annotated[str, BeforeValidator(lambda value: value and country_code(value))]
@@ -57,8 +57,8 @@ class AddressRow(AddressCreate):
 class CustomerRow(CustomerUpdate):
     model_config = ConfigDict(extra="forbid")
 
-    id: MaybeId = None
-    user_id: MaybeId = None
+    id: OptionalId = None
+    user_id: OptionalId = None
     phone: Annotated[Phone, BeforeValidator(_digits)] = None
     additional_info: AdditionalInfo = Field(default_factory=dict)
     addresses: list[AddressRow] = Field(default_factory=list)
@@ -69,9 +69,9 @@ class CustomerRow(CustomerUpdate):
 class OrderRow(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    id: MaybeId = None
-    customer_id: MaybeId = None
-    customer_email: Optional[Email] = None
+    id: OptionalId = None
+    customer_id: OptionalId = None
+    customer_email: BlankAsNone[Email] = None
     status: OrderStatus = OrderStatus.PENDING
     payment_status: PaymentStatus = PaymentStatus.PENDING
     total_amount: Money = 0

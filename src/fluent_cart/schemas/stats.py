@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from fluent_cart.schemas.base import Output
+from fluent_cart.schemas.base import ResponseModel
 
 
-class Stats(Output):
+class Stats(ResponseModel):
     total_spent: int = Field(description="In cents")
     order_count: int
     average_order_value: int = Field(description="In cents, rounded half up")
@@ -13,5 +13,5 @@ class Stats(Output):
     first_order_date: str | None
 
 
-class StatsData(Output):
+class StatsData(ResponseModel):
     stats: Stats

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from fluent_cart.schemas.base import Id, Input, Output, PageNumber, PerPage, Text255
+from fluent_cart.schemas.base import Id, PageNumber, PerPage, RequestModel, ResponseModel, Text255
 
 
 class UserListQuery(BaseModel):
@@ -13,26 +13,26 @@ class UserListQuery(BaseModel):
     )
 
 
-class UserRef(Input):
+class UserRef(RequestModel):
     user_id: Id
 
 
-class AttachableUser(Output):
+class AttachableUser(ResponseModel):
     id: int
     display_name: str
     user_email: str
     user_login: str
 
 
-class UserListData(Output):
+class UserListData(ResponseModel):
     users: list[AttachableUser]
 
 
-class CustomerUser(Output):
+class CustomerUser(ResponseModel):
     id: int
     user_id: int | None
     updated_at: str
 
 
-class CustomerUserData(Output):
+class CustomerUserData(ResponseModel):
     customer: CustomerUser

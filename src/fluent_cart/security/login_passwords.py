@@ -101,7 +101,7 @@ def verify(password: str, password_hash: str | None) -> bool:
             cost = None
     if cost is None:
         # By the same way, whose own steps can be told from the hash's where that is cheap.
-        login_passwords.verify(secret, _nobodys())
+        login_passwords.verify(secret, _unmatchable_hash())
         return False
     # What is left of it: 2^n = 2^c + (2^c + 2^(c+1) + ... + 2^(n-1)).
     for missing in range(cost, COST):
@@ -125,7 +125,7 @@ def _cost(password_hash: str | None) -> int | None:
     return known and int(known[1] or _PHPASS_COST)
 
 
-def _nobodys() -> str:
+def _unmatchable_hash() -> str:
     """Return a hash of today's form and cost that no password has."""
     return f"{WordPressBcrypt.ident}{COST:02d}${'.' * 53}"
 

@@ -45,7 +45,7 @@ def create_app() -> FastAPI:
     sys.setswitchinterval(SWITCH_SECONDS)
     settings = Settings()
     log = RequestLog(resolve(settings.log_format))
-    app = application.create_app(settings, log.tell if log.is_wanted else None)
+    app = application.create_app(settings, log.on_requests if log.is_enabled else None)
     inner = app.router.lifespan_context
 
     @asynccontextmanager

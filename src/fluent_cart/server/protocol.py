@@ -50,7 +50,7 @@ class Protocol(HttpToolsProtocol):
     """A connection."""
 
     # Seconds.
-    PATIENCE: ClassVar = {
+    TIMEOUTS: ClassVar = {
         Waiting.SEND_HEAD: 10.0,
         Waiting.SEND_BODY: 15.0,
         Waiting.READ: 30.0,
@@ -58,7 +58,7 @@ class Protocol(HttpToolsProtocol):
         Waiting.LEAVE: 2.0,
     }
     # How long a new connection may still ask something when the server shuts down.
-    LAST_CALL = 0.5
+    SHUTDOWN_GRACE_SECONDS = 0.5
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,10 +72,10 @@ class Protocol(HttpToolsProtocol):
         self._offers_upgrade = False
         self._is_resuming = False
         # After an error nothing more is read; once the peer is told, only its leaving is awaited.
-        self._deaf = False
+        self._discarding_input = False
         self._refused = False
         # The answer came before the end of its request, and there will be no other.
-        self._is_early = False
+        self._responded_early = False
         self._shutting_down = False
         self._state: tuple[Waiting | None, object] = (None, None)
         self._since = 0.0
@@ -105,7 +105,7 @@ class Protocol(HttpToolsProtocol):
             for start in range(0, len(data), MAX_HEAD_BYTES):
                 self.data_received(data[start : start + MAX_HEAD_BYTES])
             return
-        if self._deaf:
+        if self._discarding_input:
             return
         received = self._body_bytes
         self._feed(data)
@@ -210,9 +210,9 @@ class Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close the connection when what it asks is answered; a new one may have a request on its way."""
-        if self.cycle is None and not (self._shutting_down or self._deaf):
+        if self.cycle is None and not (self._shutting_down or self._discarding_input):
             self._shutting_down = True
-            self.loop.call_later(self.LAST_CALL, self.shutdown)
+            self.loop.call_later(self.SHUTDOWN_GRACE_SECONDS, self.shutdown)
         else:
             super().shutdown()
 
@@ -225,7 +225,7 @@ class Protocol(HttpToolsProtocol):
         if state != self._state:
             self._state, self._since = state, now
         waiting, _ = state
-        if waiting is None or now - self._since < self.PATIENCE[waiting]:
+        if waiting is None or now - self._since < self.TIMEOUTS[waiting]:
             return False
         if waiting in (Waiting.READ, Waiting.STOP_SENDING, Waiting.LEAVE):
             self.transport.abort()
@@ -240,7 +240,7 @@ class Protocol(HttpToolsProtocol):
         """Return what the connection is waiting for, and what stays the same until there is progress."""
         if self._refused:
             return Waiting.LEAVE, None
-        if self._is_early:
+        if self._responded_early:
             return Waiting.STOP_SENDING, None
         if unsent := self.transport.get_write_buffer_size():
             return Waiting.READ, unsent
@@ -260,7 +260,7 @@ class Protocol(HttpToolsProtocol):
         """Answer in place of the application, and read no more; the first error is the one that counts."""
         if self._refused:
             return
-        self._deaf = True
+        self._discarding_input = True
         if self.pipeline:
             # An error now would be taken for an earlier answer; this request times out when it has its turn.
             return
@@ -281,7 +281,7 @@ class Protocol(HttpToolsProtocol):
     def _close(self) -> None:
         """Close the connection after an answer."""
         if self.cycle.more_body and not self.transport.is_closing():
-            self._deaf = self._is_early = True
+            self._discarding_input = self._responded_early = True
             self._end_answers()
         else:
             self.transport.close()

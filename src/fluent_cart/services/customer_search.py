@@ -52,12 +52,12 @@ SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.CREATED_AT: Customer.created_at.expression,
     SortField.UPDATED_AT: Customer.updated_at.expression,
 }
-_SEARCHED = search.Searched(
+_SEARCHED = search.SearchTarget(
     Customer.search_text.expression, Customer.id.expression, index=table("customers_search")
 )
 _records = record_maker(keys(LIST_COLUMNS))
 # To skip this many wide rows takes less time than to look up the page's rows by their ids.
-SHALLOW = 1000
+MAX_DIRECT_OFFSET = 1000
 
 # Triggers keep the number of customers, so that no list counts them.
 number_of_customers = select(
@@ -89,7 +89,7 @@ def list_customers(connection: Connection, query: CustomerListQuery) -> Page:
         return _page_found(connection, query, values, window)
     order = Order(query.order_by, query.order_type)
     if not values:
-        page = _page_of_all(order, late=sum(window.values()) > SHALLOW)
+        page = _page_of_all(order, late=sum(window.values()) > MAX_DIRECT_OFFSET)
         return _counted(page.rows(connection, **window), lambda: _number(connection))
     number = _number(connection)
     ((total,),) = _count(frozenset(values)).rows(connection, **values)

@@ -86,7 +86,7 @@ def _word(word: str) -> Word:
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchTarget:
     """What is searched: a folded text and an id, and SQLite's index on the text, if it has one."""
 
     text: ColumnElement[str]
@@ -94,7 +94,7 @@ class Searched:
     index: TableClause | None = None
 
 
-def matches(term: str, searched: Searched, dialect: str) -> ColumnElement[bool]:
+def matches(term: str, searched: SearchTarget, dialect: str) -> ColumnElement[bool]:
     """Return the condition that a row is found by ``term``."""
     index = searched.index if dialect == "sqlite" else None
     conditions: list[ColumnElement[bool]] = []
@@ -111,7 +111,7 @@ def matches(term: str, searched: Searched, dialect: str) -> ColumnElement[bool]:
     return and_(true(), *conditions)
 
 
-def ids_from_index(term: str, searched: Searched, dialect: str) -> SelectBase | None:
+def ids_from_index(term: str, searched: SearchTarget, dialect: str) -> SelectBase | None:
     """Return the ids of the rows that are found by ``term``, if an index of its own tells all of them."""
     wanted, index = words(term), searched.index
     if dialect != "sqlite" or index is None or not wanted or not all(word.is_indexed for word in wanted):
@@ -128,7 +128,7 @@ def ids_from_index(term: str, searched: Searched, dialect: str) -> SelectBase | 
     )
 
 
-def _one_of(word: Word, searched: Searched, index: TableClause | None) -> Iterator[ColumnElement[bool]]:
+def _one_of(word: Word, searched: SearchTarget, index: TableClause | None) -> Iterator[ColumnElement[bool]]:
     if index is not None and word.is_indexed:
         yield searched.identifier.in_(_from_index(index, [word]))
     else:

@@ -27,7 +27,7 @@ class Account(NamedTuple):
     password_hash: str | None
 
 
-class SignedIn(NamedTuple):
+class ActiveSession(NamedTuple):
     """A session that goes on, with what its nonces are made of."""
 
     id: int
@@ -82,13 +82,13 @@ def start_session(connection: Connection, account: Account, new_hash: str | None
     return session_cookies.write(account.login, expires, token, signing_key, new_hash or password_hash)
 
 
-def find_session(connection: Connection, cookie: Cookie) -> SignedIn | None:
+def find_session(connection: Connection, cookie: Cookie) -> ActiveSession | None:
     """Return the session of a cookie, unless it is forged or expired, or the session has been ended."""
     for session_id, user_id, login, role, password_hash, signing_key in _by_token.rows(
         connection, token_hash=_hashed(cookie.token)
     ):
         if session_cookies.is_right(cookie, signing_key, password_hash):
-            return SignedIn(session_id, CurrentUser(user_id, login, role), cookie.token, signing_key)
+            return ActiveSession(session_id, CurrentUser(user_id, login, role), cookie.token, signing_key)
     return None
 
 

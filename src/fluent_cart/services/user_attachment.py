@@ -9,9 +9,9 @@ from fluent_cart.database.prepared import Record
 from fluent_cart.errors import InvalidUser
 from fluent_cart.models import Customer, User
 from fluent_cart.services.customers import lock_customer, pick, store_customer
-from fluent_cart.services.search import Searched, matches
+from fluent_cart.services.search import SearchTarget, matches
 
-_SEARCHED = Searched(User.search_text.expression, User.id.expression)
+_SEARCHED = SearchTarget(User.search_text.expression, User.id.expression)
 _owner = select(Customer.id).where(Customer.user_id == bindparam("user_id"))
 _exists = select(User.id).where(User.id == bindparam("user_id"))
 

@@ -31,7 +31,7 @@ class CurrentUser(NamedTuple):
     role: str
 
 
-class SignIn(NamedTuple):
+class AuthenticatedPassword(NamedTuple):
     """A right application password: whose it is, and when it was used before."""
 
     user: CurrentUser
@@ -93,13 +93,15 @@ _most_legacy = Prepared(
 )
 
 
-def find_by_application_password(connection: Connection, name: str, digest: str) -> SignIn | None:
+def find_by_application_password(
+    connection: Connection, name: str, digest: str
+) -> AuthenticatedPassword | None:
     """Return the user called ``name`` (login or e-mail) who owns the password; one look-up by its hash."""
     rows = _by_password.rows(connection, name=key(name), digest=digest)
     if not rows:
         return None
     user_id, login, role, password_id, last_used = rows[0]
-    return SignIn(CurrentUser(user_id, login, role), password_id, last_used)
+    return AuthenticatedPassword(CurrentUser(user_id, login, role), password_id, last_used)
 
 
 def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
@@ -136,7 +138,7 @@ def upgrade_application_password(connection: Connection, password_id: int, diges
     return CurrentUser(*row) if row else None
 
 
-def note_use(connection: Connection, password_id: int, before: str) -> None:
+def record_last_used(connection: Connection, password_id: int, before: str) -> None:
     """Write down that an application password is used now, unless it was used since ``before``."""
     unused = or_(ApplicationPassword.last_used.is_(None), ApplicationPassword.last_used < before)
     connection.execute(

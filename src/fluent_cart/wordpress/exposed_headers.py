@@ -23,7 +23,7 @@ _SPELLINGS = {name.lower(): name for name in (*EXPOSED, "WWW-Authenticate")}
 _UNTOLD = frozenset({"content-length", "content-type", "set-cookie"})
 
 
-def spelled(headers: Headers) -> dict[str, str]:
+def canonical_names(headers: Headers) -> dict[str, str]:
     """Return an answer's own headers by their usual names, as ``_envelope`` tells them."""
     told: dict[str, str] = {}
     for name, value in headers:

@@ -81,7 +81,7 @@ NAMES: Mapping[str, Mapping[str, Reader]] = {
 }
 
 
-def translated(fields: dict[str, Any], names: Mapping[str, Reader]) -> dict[str, Any]:
+def apply_aliases(fields: dict[str, Any], names: Mapping[str, Reader]) -> dict[str, Any]:
     """Return what was sent with the contract's names for those in ``names``."""
     if names.keys().isdisjoint(fields):
         return fields

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX, ROOT
-from fluent_cart.wordpress.response_shape import is_asked_for, shaped
+from fluent_cart.wordpress.response_shape import shape_response, wants_shaping
 
 # Without HEAD: the response to a POST has a body, which the client would take for the next response.
 OVERRIDES = frozenset({"GET", "PUT", "PATCH", "DELETE"})
@@ -59,8 +59,8 @@ def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
             method = override.upper()
     if method == "HEAD":
         method, send = "GET", _without_body(send)
-    if is_asked_for(scope["query_string"]) and path.startswith(ROOT):
-        send = shaped(send, scope["query_string"])
+    if wants_shaping(scope["query_string"]) and path.startswith(ROOT):
+        send = shape_response(send, scope["query_string"])
     if (path, method) != (scope["path"], scope["method"]):
         scope = {**scope, "path": path, "raw_path": path.encode(), "method": method}
     return scope, send

@@ -7,7 +7,7 @@ import orjson
 from starlette.types import Message, Send
 
 from fluent_cart.formats.php_query import parse_query
-from fluent_cart.wordpress.exposed_headers import Headers, spelled
+from fluent_cart.wordpress.exposed_headers import Headers, canonical_names
 
 # What is wanted of an object, by name: of a member all of it (None), or in turn some of it.
 Fields = dict[str, "Fields | None"]
@@ -15,12 +15,12 @@ Fields = dict[str, "Fields | None"]
 MAX_LEVELS = 16
 
 
-def is_asked_for(query: bytes) -> bool:
+def wants_shaping(query: bytes) -> bool:
     """Tell whether a query can ask for a shape; this is all that others pay for it."""
     return b"_fields" in query or b"_envelope" in query
 
 
-def shaped(send: Send, query: bytes) -> Send:
+def shape_response(send: Send, query: bytes) -> Send:
     """Return a ``send`` that shapes answers in JSON as ``query`` says; others pass as they are."""
     sent = parse_query(query.decode("latin-1"))
     fields, enveloped = read_fields(sent.get("_fields")), "_envelope" in sent
@@ -111,7 +111,7 @@ def _shape(start: Message, body: bytes, fields: Fields, *, enveloped: bool) -> t
     if fields and status < 400:
         content = select(content, fields)
     if enveloped:
-        content = {"body": content, "status": status, "headers": spelled(headers)}
+        content = {"body": content, "status": status, "headers": canonical_names(headers)}
         status = 200
     body = orjson.dumps(content)
     headers = [header for header in headers if header[0] != b"content-length"]

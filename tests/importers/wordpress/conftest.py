@@ -104,14 +104,14 @@ def bring(empty: Database, tmp_path: Path) -> Import:
 
 def handled(report: Report, table: str) -> dict[str, list[int]]:
     """Return the names of the oddities of a table, with the ids that have them."""
-    return {oddity.value: found.ids for oddity, found in report.tables[table].handled.items()}
+    return {issue.value: found.ids for issue, found in report.tables[table].handled.items()}
 
 
 def skipped(report: Report, table: str) -> dict[str, list[int]]:
-    return {oddity.value: found.ids for oddity, found in report.tables[table].skipped.items()}
+    return {issue.value: found.ids for issue, found in report.tables[table].skipped.items()}
 
 
 def counts(report: Report, table: str) -> tuple[int, ...]:
     """Return how many rows were read, written, changed, unchanged, left and skipped."""
     found = report.tables[table]
-    return (found.read, *found.fates.values(), sum(reason.number for reason in found.skipped.values()))
+    return (found.read, *found.statuses.values(), sum(reason.number for reason in found.skipped.values()))

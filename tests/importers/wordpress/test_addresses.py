@@ -111,9 +111,9 @@ class TestAddress:
             "",
             "",
         ]
-        oddities = handled(report, "customer_addresses")
-        assert oddities["country_name"] == [2, 3]
-        assert oddities["unknown_country"] == [4, 5, 6, 7]
+        issues = handled(report, "customer_addresses")
+        assert issues["country_name"] == [2, 3]
+        assert issues["unknown_country"] == [4, 5, 6, 7]
 
     async def test_oddities(self, bring: Import, empty: Database) -> None:
         odd: list[dict[str, Any]] = [
@@ -165,9 +165,9 @@ class TestPrimary:
         assert await primaries(empty) == [primary]
         number = sum(p for p, _, _ in addresses)
         expected = {0: {"no_primary": [9]}, 1: {}}.get(number, {"several_primaries": [9]})
-        oddities = handled(report, "customer_addresses")
-        oddities.pop("archived_address", None)
-        assert oddities == expected
+        issues = handled(report, "customer_addresses")
+        issues.pop("archived_address", None)
+        assert issues == expected
 
     async def test_that_was_made_here(self, bring: Import, empty: Database) -> None:
         """It stays one, unless the source is to prevail."""

@@ -105,7 +105,7 @@ class TestCustomer:
         assert list(await stored(empty)) == [5]
         assert counts(report, "customers") == (9, 1, 0, 0, 0, 8)
         reasons = report.tables["customers"].skipped
-        assert {oddity.value: found.number for oddity, found in reasons.items()} == {
+        assert {issue.value: found.number for issue, found in reasons.items()} == {
             "no_id": 7,
             "repeated_id": 1,
         }
@@ -177,7 +177,7 @@ class TestEmail:
 
 
 class TestUser:
-    async def bring_users(self, bring: Import, *user_ids: object, options: Options = PLAIN) -> Report:
+    async def import_users(self, bring: Import, *user_ids: object, options: Options = PLAIN) -> Report:
         return await bring(
             users=[{"id": 1}, {"id": 2}], fct_customers=[{"user_id": i} for i in user_ids], options=options
         )
@@ -186,19 +186,19 @@ class TestUser:
         return [row["user_id"] for row in (await stored(database)).values()]
 
     async def test_stays_attached(self, bring: Import, empty: Database) -> None:
-        report = await self.bring_users(bring, 2, 0, None, 1)
+        report = await self.import_users(bring, 2, 0, None, 1)
         assert await self.attached(empty) == [2, None, None, 1]
         assert handled(report, "customers") == {}
 
     async def test_who_cannot(self, bring: Import, empty: Database) -> None:
-        report = await self.bring_users(bring, 424242, 1, 1, "x", "1.5")
+        report = await self.import_users(bring, 424242, 1, 1, "x", "1.5")
         assert await self.attached(empty) == [None, 1, None, None, None]
         assert handled(report, "customers") == {"stale_user": [1], "user_taken": [3], "wrong_type": [4, 5]}
 
     async def test_who_changes_hands(self, bring: Import, empty: Database) -> None:
-        await self.bring_users(bring, 1, 2)
+        await self.import_users(bring, 1, 2)
         for _ in range(2):
-            report = await self.bring_users(bring, 2, 1, options=UPDATE)
+            report = await self.import_users(bring, 2, 1, options=UPDATE)
             assert await self.attached(empty) == [2, 1]
             assert handled(report, "customers") == {}
 

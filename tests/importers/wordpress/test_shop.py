@@ -30,7 +30,7 @@ from tests.importers.wordpress.conftest import (
     handled,
     skipped,
 )
-from tests.support.login import nonce_of, sign_in, with_nonce
+from tests.support.login import make_nonce, sign_in, with_nonce
 
 # The passwords of the shop's users, and what they may do: see customers, change them.
 LOGINS = {
@@ -186,7 +186,7 @@ class TestRealShop:
                 for wrong in (LOGINS[login][0], password[:-1]):
                     assert (await sign_in(client, login, wrong)).status_code == 403
                 assert (await sign_in(client, login, password)).status_code == 302
-                response = await client.get("/3", headers=with_nonce(await nonce_of(client)))
+                response = await client.get("/3", headers=with_nonce(await make_nonce(client)))
                 assert response.status_code == LOGINS[login][1]
         # The old hash was stored anew when it was used; the password is still the same one.
         report = await bring(SHOP, options=UPDATE)

@@ -152,7 +152,7 @@ class TestRole:
         capabilities: Any,
         shop_role: str | None,
         role: str,
-        oddity: str | None,
+        issue: str | None,
     ) -> None:
         report = await bring(
             users=[{}],
@@ -165,7 +165,7 @@ class TestRole:
             ],
         )
         assert (await stored(empty))[1]["role"] == role
-        assert handled(report, "users") == ({oddity: [1]} if oddity else {})
+        assert handled(report, "users") == ({issue: [1]} if issue else {})
 
     async def test_that_cannot_be_read(self, bring: Import, empty: Database) -> None:
         report = await bring(users=[{}], usermeta=[meta("wp_capabilities", 'O:8:"stdClass":0:{}')])
@@ -329,7 +329,7 @@ class TestApplicationPassword:
             {"password": OTHER, "created": "x", "uuid": "\0"},
         )
         reasons = report.tables["application_passwords"].skipped
-        assert {oddity.value: found.number for oddity, found in reasons.items()} == {
+        assert {issue.value: found.number for issue, found in reasons.items()} == {
             "unknown_hash": 7,
             "repeated": 2,
         }
@@ -362,7 +362,7 @@ class TestApplicationPassword:
         assert (report.revoked, await self.stored(empty)) == (1, [])
 
     @pytest.mark.parametrize(
-        ("password_hash", "is_brought"),
+        ("password_hash", "is_imported"),
         [
             ("$2y$10$nJfGHWkJTemxzYOB0FfmlOXVKoR4CquASLJfnMDwMRwAeI5hegxP6", True),
             ("$wp$2y$10$xMQvZN3ef42/7CPmalCbGOc6AY6dFVrpZdfmAPZx0DdX4JNgiEOO6", True),
@@ -373,11 +373,11 @@ class TestApplicationPassword:
         ],
     )
     async def test_comes_along_if_its_check_does_not_take_too_long(
-        self, bring: Import, empty: Database, password_hash: str, is_brought: bool
+        self, bring: Import, empty: Database, password_hash: str, is_imported: bool
     ) -> None:
         report = await self.bring(bring, password(password_hash=password_hash))
-        assert skipped(report, "application_passwords") == ({} if is_brought else {"unknown_hash": [1]})
-        assert len(await self.stored(empty)) == is_brought
+        assert skipped(report, "application_passwords") == ({} if is_imported else {"unknown_hash": [1]})
+        assert len(await self.stored(empty)) == is_imported
 
     async def test_that_was_revoked_here_stays_so(self, bring: Import, empty: Database) -> None:
         await self.bring(bring, password())

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.rows.outcome import Claims, Faults, differs, in_slices
+from fluent_cart.importers.rows.outcome import Claims, Faults, batched, differs
 from fluent_cart.models import Address, Base
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.rows import AddressRow, CustomerRow
@@ -42,11 +42,11 @@ class Addresses:
     ) -> None:
         self._here: dict[int, dict[int, Record]] = defaultdict(dict)
         owners: dict[int, int | None] = {}
-        for some in in_slices(customer_ids):
+        for some in batched(customer_ids):
             for row in connection.execute(_of_columns("customer_id", some)).mappings():
                 self._here[row["customer_id"]][row["id"]] = dict(row)
         named = {address.id for row in rows for address in row.addresses if address.id is not None}
-        for named_ids in in_slices(named):
+        for named_ids in batched(named):
             found = connection.execute(_of_columns("id", named_ids)).mappings()
             owners |= {row["id"]: row["customer_id"] for row in found}
         self.owners: ChainMap[int, int | None] = ChainMap({}, claims.addresses, owners)
@@ -112,7 +112,7 @@ def _primary(rows: Sequence[AddressRow], ids: Sequence[int | None], here: dict[i
 
 def write_addresses(connection: Connection, plans: Sequence[AddressPlan]) -> None:
     """Do what was planned; first what makes room for another primary address."""
-    for removed in in_slices(row_id for plan in plans for row_id in plan.removed):
+    for removed in batched(row_id for plan in plans for row_id in plan.removed):
         connection.execute(delete(_TABLE).where(_TABLE.c.id.in_(removed)))
     changed = sorted((row for plan in plans for row in plan.changed), key=lambda row: bool(row["is_primary"]))
     if changed:

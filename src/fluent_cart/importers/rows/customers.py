@@ -14,7 +14,7 @@ from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.enums import CustomerStatus
 from fluent_cart.importers.rows.addresses import Addresses, AddressPlan, write_addresses
-from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Fate, Faults, Outcome, differs
+from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome, RowStatus, differs
 from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.rows import CustomerRow
 from fluent_cart.services.customers import customer_search_text, pick
@@ -92,7 +92,7 @@ class _Batch:
             dict(self._addresses.owners.maps[0]),
         )
 
-    def plan(self, number: int) -> Fate:
+    def plan(self, number: int) -> RowStatus:
         """Find out what a line changes; ``ValidationFailed`` if it cannot be."""
         row, faults = self._rows[number], Faults()
         given = row.model_dump(exclude_unset=True, exclude={"id", "addresses"})
@@ -133,7 +133,9 @@ class _Batch:
         if given.get("user_id"):
             self._attached[given["user_id"]] = customer_id
 
-    def _keep(self, customer_id: int, stored: Record | None, given: Record, addresses: AddressPlan) -> Fate:
+    def _keep(
+        self, customer_id: int, stored: Record | None, given: Record, addresses: AddressPlan
+    ) -> RowStatus:
         time = now()
         values = {**(pick(stored, *_COLUMNS) if stored else {**_NEW, "created_at": time, "updated_at": time})}
         is_changed = stored is None or differs(stored, given)
@@ -145,8 +147,8 @@ class _Batch:
             (self._changed if stored else self._new).append(planned)
         self._address_plans.append(addresses)
         if stored is None:
-            return Fate.WRITTEN
-        return Fate.CHANGED if is_changed or addresses else Fate.UNCHANGED
+            return RowStatus.WRITTEN
+        return RowStatus.CHANGED if is_changed or addresses else RowStatus.UNCHANGED
 
     def write(self, connection: Connection) -> None:
         """Do what was planned, in an order in which nothing is in another's way."""

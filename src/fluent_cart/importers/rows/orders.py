@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Fate, Faults, Outcome, differs
+from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome, RowStatus, differs
 from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.rows import OrderRow
 from fluent_cart.services.orders import record_orders
@@ -68,7 +68,7 @@ class _Batch:
         found = connection.execute(statement).mappings().all() if times else []
         return Counter(key for row in found for key in _keys(dict(row)))
 
-    def plan(self, number: int) -> Fate:
+    def plan(self, number: int) -> RowStatus:
         """Find out what a line changes; ``ValidationFailed`` if it cannot be."""
         row, faults = self._rows[number], Faults()
         given = row.model_dump(exclude_unset=True, exclude={"customer_email"})
@@ -93,14 +93,14 @@ class _Batch:
         if stored is None:
             new = {"customer_id": None, "total_refund": 0, "created_at": time, "updated_at": time, **given}
             if not row.id and self._is_here(new):
-                return Fate.UNCHANGED
+                return RowStatus.UNCHANGED
             self.new.append(new)
-            return Fate.WRITTEN
+            return RowStatus.WRITTEN
         if not differs(stored, given):
-            return Fate.UNCHANGED
+            return RowStatus.UNCHANGED
         self.changed.append({**stored, "updated_at": time, **given})
         self.former.append(stored["customer_id"])
-        return Fate.CHANGED
+        return RowStatus.CHANGED
 
     def _is_here(self, order: Record) -> bool:
         """Tell whether an order without an id was imported before; ``ValidationFailed`` if it was changed.

@@ -18,7 +18,7 @@ SLICE = 10_000
 REQUIRED = "This field is required"
 
 
-class Fate(StrEnum):
+class RowStatus(StrEnum):
     """What became of a line."""
 
     WRITTEN = "written"
@@ -54,15 +54,15 @@ class Claims:
 class Outcome:
     """What became of a batch: each of its lines has a fate or faults."""
 
-    fates: dict[int, Fate] = field(default_factory=dict)
+    statuses: dict[int, RowStatus] = field(default_factory=dict)
     faults: dict[int, dict[str, list[str]]] = field(default_factory=dict)
     claims: Claims = field(default_factory=Claims)
 
-    def plan(self, numbers: Iterable[int], plan: Callable[[int], Fate]) -> None:
+    def plan(self, numbers: Iterable[int], plan: Callable[[int], RowStatus]) -> None:
         """Plan each line; one that is refused does not stop the others."""
         for number in numbers:
             try:
-                self.fates[number] = plan(number)
+                self.statuses[number] = plan(number)
             except ValidationFailed as error:
                 self.faults[number] = dict(error.details or {})
 
@@ -79,7 +79,7 @@ class Faults(dict[str, list[str]]):
             raise ValidationFailed(details=self)
 
 
-def in_slices(values: Iterable[T]) -> Iterator[Sequence[T]]:
+def batched(values: Iterable[T]) -> Iterator[Sequence[T]]:
     """Give values in numbers that fit into a statement."""
     left = iter(values)
     while some := list(islice(left, SLICE)):

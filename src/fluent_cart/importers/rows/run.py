@@ -13,14 +13,14 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 
 from fluent_cart.database import Database
-from fluent_cart.database.retries import write_patiently
-from fluent_cart.database.transfer import continue_ids
+from fluent_cart.database.retries import write_with_retry
+from fluent_cart.database.transfer import advance_sequence
 from fluent_cart.formats.row_reader import WHOLE_LINE, Columns, Faults, Line
 from fluent_cart.importers.rows.customers import import_customers
 from fluent_cart.importers.rows.orders import import_orders
-from fluent_cart.importers.rows.outcome import Claims, Fate, Outcome
+from fluent_cart.importers.rows.outcome import Claims, Outcome, RowStatus
 from fluent_cart.models import Address, Base, Customer, Order
-from fluent_cart.schemas.error_messages import texts_by_field
+from fluent_cart.schemas.error_messages import messages_by_field
 from fluent_cart.schemas.rows import CustomerRow, OrderRow
 from fluent_cart.services import customer_export, order_export
 
@@ -69,7 +69,7 @@ class Report:
     """What became of the lines of a file."""
 
     read: int = 0
-    fates: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(RowStatus, 0))
     faults: dict[int, Faults] = field(default_factory=dict)
     # Lines that a faulty one took along.
     taken_along: int = 0
@@ -81,14 +81,14 @@ class Report:
 
     def add(self, outcome: Outcome) -> None:
         """Add what became of a batch."""
-        for fate in outcome.fates.values():
-            self.fates[fate] += 1
+        for status in outcome.statuses.values():
+            self.statuses[status] += 1
         self.faults |= outcome.faults
 
     def counts(self) -> Mapping[str, int]:
         """Return how many lines had which fate."""
-        fates = {fate.value: number for fate, number in self.fates.items()}
-        return {"read": self.read, **fates, "failed": self.failed}
+        statuses = {status.value: number for status, number in self.statuses.items()}
+        return {"read": self.read, **statuses, "failed": self.failed}
 
 
 async def import_rows(
@@ -104,7 +104,7 @@ async def import_rows(
             outcome = await database.scan(kind.bring, rows, claims, writing=False)
             claims.add(outcome.claims)
         else:
-            outcome = await write_patiently(database, _write, kind, rows, claims)
+            outcome = await write_with_retry(database, _write, kind, rows, claims)
             # All else shows in the shop by now.
             claims.lines |= outcome.claims.lines
             claims.orders |= outcome.claims.orders
@@ -127,7 +127,7 @@ def _batches(kind: Kind, lines: Iterable[Line], report: Report) -> Iterator[dict
             except ValidationError as error:
                 found = error.errors(include_url=False, include_input=False, include_context=False)
                 report.faults[line.number] = {
-                    **texts_by_field(found, whole=WHOLE_LINE),
+                    **messages_by_field(found, whole=WHOLE_LINE),
                     **(line.faults or {}),
                 }
             else:
@@ -144,5 +144,5 @@ def _write(connection: Connection, kind: Kind, rows: dict[int, BaseModel], claim
         last |= {model: max(row_id, last.get(model, 0)) for model, row_id in kind.ids(row).items()}
     for model, row_id in last.items():
         # The server may run: it must not give out ids that are on their way.
-        continue_ids(connection, Base.metadata.tables[model.__tablename__], row_id)
+        advance_sequence(connection, Base.metadata.tables[model.__tablename__], row_id)
     return kind.bring(connection, rows, claims, writing=True)

@@ -11,17 +11,17 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.wordpress.issues import Oddity
-from fluent_cart.importers.wordpress.report import Fate
+from fluent_cart.importers.wordpress.issues import DataIssue
+from fluent_cart.importers.wordpress.report import RowStatus
 from fluent_cart.importers.wordpress.row_values import Values
-from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.schemas.additional_info import MAX_BYTES, AdditionalInfo
 
 META, LINKS, LABELS = "customer_meta", "label_relationships", "labels"
 OURS = ("notes", "labels", "wordpress")
 # A customer's own place, which is kept if there is no address.
 PLACE = ("country", "state", "city", "postcode")
-NEWEST = list(Fate)
+NEWEST = list(RowStatus)
 # In characters, of which each may take four bytes.
 NOTES_LENGTH = MAX_BYTES // 4 - 1000
 
@@ -38,7 +38,7 @@ WHERE {_IS_OF_CUSTOMER} AND labelable_id BETWEEN ? AND ? ORDER BY labelable_id, 
 class Sources:
     """What the source has about a batch of customers, beside their own rows."""
 
-    def __init__(self, run: Run, first: int, last: int) -> None:
+    def __init__(self, run: ImportContext, first: int, last: int) -> None:
         self._run = run
         self._meta = defaultdict[int, list[dict[str, Any]]](list)
         self._labels = defaultdict[int, list[dict[str, Any]]](list)
@@ -59,28 +59,30 @@ class Sources:
             info["labels"] = labels
         return {**info, "wordpress": kept} if kept else info
 
-    def account(self, customer_id: int, fate: Fate) -> None:
+    def account(self, customer_id: int, status: RowStatus) -> None:
         """Report what became of the rows, once that is known of their customer."""
         for table, number in self._used[customer_id].items():
-            self._run.report.fate(table, fate, number)
+            self._run.report.status(table, status, number)
         if self._used[customer_id][LINKS]:
             for row in self._labels[customer_id]:
                 label_id = row["label_id"]
                 # A label is as new as the newest customer who has it.
-                self._run.labels[label_id] = min(fate, self._run.labels.get(label_id, fate), key=NEWEST.index)
+                self._run.labels[label_id] = min(
+                    status, self._run.labels.get(label_id, status), key=NEWEST.index
+                )
 
     def _add_meta(self, values: Values, row: dict[str, Any], info: Record) -> None:
         meta_key = values.fit(row["meta_key"] or "", 255)
         if meta_key in OURS:
-            values.note(Oddity.META_KEY_TAKEN)
+            values.note(DataIssue.META_KEY_TAKEN)
             meta_key = f"meta_{meta_key}"
         if meta_key in info:
-            self._run.report.skip(META, Oddity.REPEATED, row["id"])
+            self._run.report.skip(META, DataIssue.REPEATED, row["id"])
             return
         try:
             _info.validate_python({**info, meta_key: _decoded(row["meta_value"])})
         except ValidationError:
-            self._run.report.skip(META, Oddity.UNFIT_META, row["id"])
+            self._run.report.skip(META, DataIssue.UNFIT_META, row["id"])
             return
         info[meta_key] = _decoded(row["meta_value"])
         self._used[values.id][META] += 1
@@ -90,7 +92,7 @@ class Sources:
         for row in self._labels[values.id]:
             text = values.fit(row["value"] or "", 192)
             if not text or text in texts:
-                reason = Oddity.REPEATED if text else Oddity.UNKNOWN_LABEL
+                reason = DataIssue.REPEATED if text else DataIssue.UNKNOWN_LABEL
                 self._run.report.skip(LINKS, reason, row["id"])
             else:
                 texts.append(text)
@@ -103,7 +105,7 @@ def without_ours(info: Record) -> Record:
     return {key: value for key, value in info.items() if key not in OURS}
 
 
-def silent(run: Run) -> set[str]:
+def silent(run: ImportContext) -> set[str]:
     """Return what of ours the source says nothing of, because a table or a column is not there."""
     columns = run.staging.absent["customers"]
     said = {
@@ -115,17 +117,17 @@ def silent(run: Run) -> set[str]:
     return {key for key, is_said in said.items() if not is_said}
 
 
-def account_for_the_rest(run: Run) -> None:
+def account_for_the_rest(run: ImportContext) -> None:
     """Report meta and labels of no customer that was brought."""
     run.skip_orphans(META, "customer_id", "customers")
     run.skip_orphans(LINKS, "labelable_id", "customers", _IS_OF_CUSTOMER)
     for row in run.staging.rows(f"SELECT id FROM {LINKS} WHERE NOT {_IS_OF_CUSTOMER}"):  # noqa: S608
-        run.report.skip(LINKS, Oddity.OTHER_OBJECT, row["id"])
+        run.report.skip(LINKS, DataIssue.OTHER_OBJECT, row["id"])
     for row in run.staging.rows(f"SELECT id FROM {LABELS}"):  # noqa: S608
         if row["id"] in run.labels:
-            run.report.fate(LABELS, run.labels[row["id"]])
+            run.report.status(LABELS, run.labels[row["id"]])
         else:
-            run.report.skip(LABELS, Oddity.UNUSED_LABEL, row["id"])
+            run.report.skip(LABELS, DataIssue.UNUSED_LABEL, row["id"])
 
 
 def _decoded(text: str | None) -> Any:

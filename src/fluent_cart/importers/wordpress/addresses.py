@@ -9,10 +9,10 @@ from sqlalchemy import Connection, case, func, select, update
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.enums import AddressType
-from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
-from fluent_cart.importers.wordpress.run import Run
-from fluent_cart.importers.wordpress.upsert import Identity, Outcome, bring, stored_rows
+from fluent_cart.importers.wordpress.run import ImportContext
+from fluent_cart.importers.wordpress.upsert import Identity, Outcome, stored_rows, upsert
 from fluent_cart.models import Address
 from fluent_cart.schemas.addresses import COUNTRIES
 from fluent_cart.services.customers import lock_customers
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
     unsaid: set[str]
 
 
-async def bring_addresses(run: Run) -> None:
+async def import_addresses(run: ImportContext) -> None:
     """Bring the addresses of all customers who came along; all of one customer's in one transaction."""
     await run.reserve_ids(Address, KIND)
     for batch in run.batches(KIND, _STATEMENT, together="customer_id"):
@@ -50,17 +50,17 @@ async def bring_addresses(run: Run) -> None:
     run.skip_orphans(KIND, "customer_id", "customers")
 
 
-def _candidate(run: Run, row: dict[str, Any]) -> Candidate:
+def _candidate(run: ImportContext, row: dict[str, Any]) -> Candidate:
     values = run.values(KIND, row)
     address_type = values.text("type", 20).lower()
     if address_type not in TYPES:
-        values.note(Oddity.UNKNOWN_TYPE)
+        values.note(DataIssue.UNKNOWN_TYPE)
         address_type = AddressType.BILLING.value
     is_archived = values.text("status", 20).lower() == "archived"
     if is_archived:
-        values.note(Oddity.ARCHIVED)
+        values.note(DataIssue.ARCHIVED)
     if not values.text("address_1", 255) or not values.text("city", 100):
-        values.note(Oddity.INCOMPLETE)
+        values.note(DataIssue.INCOMPLETE)
     meta = _meta(values)
     first_name, last_name = _names(values, meta)
     created_at, updated_at = values.times()
@@ -95,7 +95,7 @@ def _meta(values: Values) -> dict[str, Any]:
     try:
         meta = orjson.loads(values.raw("meta") or "[]")
     except orjson.JSONDecodeError:
-        values.note(Oddity.UNREADABLE_META)
+        values.note(DataIssue.UNREADABLE_META)
         return {}
     other = meta.get("other_data") if isinstance(meta, dict) else None
     return other if isinstance(other, dict) else {}
@@ -121,9 +121,9 @@ def _country(values: Values) -> str:
     try:
         found = str(pycountry.countries.lookup(text).alpha_2)
     except LookupError:
-        values.note(Oddity.UNKNOWN_COUNTRY)
+        values.note(DataIssue.UNKNOWN_COUNTRY)
         return ""
-    values.note(Oddity.COUNTRY_NAME)
+    values.note(DataIssue.COUNTRY_NAME)
     return found
 
 
@@ -131,12 +131,12 @@ def _customer_id(candidate: Candidate) -> int:
     return int(candidate.row["customer_id"])
 
 
-def _note_primaries(run: Run, candidates: list[Candidate]) -> None:
+def _note_primaries(run: ImportContext, candidates: list[Candidate]) -> None:
     for customer_id, own in groupby(candidates, _customer_id):
         primaries = sum(not candidate.rank[0] for candidate in own)
         if primaries != 1:
-            oddity = Oddity.SEVERAL_PRIMARIES if primaries else Oddity.NO_PRIMARY
-            run.report.note(KIND, oddity, customer_id)
+            issue = DataIssue.SEVERAL_PRIMARIES if primaries else DataIssue.NO_PRIMARY
+            run.report.note(KIND, issue, customer_id)
 
 
 def _bring(connection: Connection, candidates: list[Candidate], *, changing: bool, writing: bool) -> Outcome:
@@ -176,7 +176,7 @@ def _bring(connection: Connection, candidates: list[Candidate], *, changing: boo
         connection.execute(update(Address).where(Address.id.in_(gone)).values(is_primary=False))
     # Which one is primary was decided above.
     unsaid = {candidate.row["id"]: candidate.unsaid - {"is_primary"} for candidate in candidates}
-    outcome = bring(
+    outcome = upsert(
         connection, Address, rows, stored, IDENTITY, changing=changing, writing=writing, unsaid=unsaid
     )
     if writing:

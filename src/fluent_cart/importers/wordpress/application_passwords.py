@@ -12,10 +12,10 @@ from sqlalchemy import Connection, delete, select
 from fluent_cart.clock import to_text
 from fluent_cart.database.prepared import Record
 from fluent_cart.formats.php_serialize import PhpError, unserialize
-from fluent_cart.importers.wordpress.issues import Oddity
-from fluent_cart.importers.wordpress.report import Fate
+from fluent_cart.importers.wordpress.issues import DataIssue
+from fluent_cart.importers.wordpress.report import RowStatus
 from fluent_cart.importers.wordpress.row_values import Values
-from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.upsert import write
 from fluent_cart.models import ApplicationPassword
 from fluent_cart.security import application_passwords as password_hashes
@@ -32,24 +32,26 @@ class Listed(NamedTuple):
     is_whole: bool
 
 
-class BroughtPasswords(NamedTuple):
+class ImportedPasswords(NamedTuple):
     """How many passwords had which fate, and how many were revoked at the source and so here."""
 
-    fates: Counter[Fate]
+    statuses: Counter[RowStatus]
     revoked: int
 
 
-def application_passwords(run: Run, row: dict[str, Any], registered: str, *, is_barred: bool) -> Listed:
+def application_passwords(
+    run: ImportContext, row: dict[str, Any], registered: str, *, is_barred: bool
+) -> Listed:
     """Return the application passwords of a user, whose row has the list as PHP wrote it."""
     try:
         entries = list(unserialize(row["passwords"] or "a:0:{}").values())
     except (PhpError, AttributeError):
         run.report.read(KIND)
-        run.report.skip(KIND, Oddity.UNREADABLE_LIST, row["id"])
+        run.report.skip(KIND, DataIssue.UNREADABLE_LIST, row["id"])
         return Listed([], is_whole=is_barred)
     run.report.read(KIND, len(entries))
     if is_barred:
-        run.report.skip(KIND, Oddity.BARRED_PASSWORD, row["id"], len(entries))
+        run.report.skip(KIND, DataIssue.BARRED_PASSWORD, row["id"], len(entries))
         return Listed([], is_whole=True)
     hashes = [_hash(entry) for entry in entries]
     is_whole = row["passwords"] is not None and None not in hashes
@@ -57,16 +59,16 @@ def application_passwords(run: Run, row: dict[str, Any], registered: str, *, is_
 
 
 def _known(
-    run: Run, row: dict[str, Any], entries: Iterable[tuple[Any, str | None]], registered: str
+    run: ImportContext, row: dict[str, Any], entries: Iterable[tuple[Any, str | None]], registered: str
 ) -> list[Record]:
     values, seen, found = Values(run.report, KIND, row), set[str](), list[Record]()
     for entry, password_hash in entries:
         if password_hash is None:
-            run.report.skip(KIND, Oddity.UNKNOWN_HASH, values.id)
+            run.report.skip(KIND, DataIssue.UNKNOWN_HASH, values.id)
             continue
         uuid = _uuid(entry.get("uuid"), values.id, password_hash)
         if {uuid, password_hash} & seen:
-            run.report.skip(KIND, Oddity.REPEATED, values.id)
+            run.report.skip(KIND, DataIssue.REPEATED, values.id)
             continue
         seen |= {uuid, password_hash}
         found.append(
@@ -100,44 +102,44 @@ def _created(seconds: Any) -> str | None:
         return None
 
 
-def bring_passwords(
+def import_passwords(
     connection: Connection,
-    users: Mapping[int, Fate],
+    users: Mapping[int, RowStatus],
     secrets: Mapping[int, Listed],
     *,
     changing: bool,
     writing: bool,
-) -> BroughtPasswords:
+) -> ImportedPasswords:
     """Bring the passwords of new users; those of users who are here only if ``changing``.
 
     So a password that was revoked here does not come back by itself. Passwords that were made here stay.
     """
     here = _stored(connection, users)
-    fates, new, changed, revoked = Counter[Fate](), list[Record](), list[Record](), list[int]()
+    statuses, new, changed, revoked = Counter[RowStatus](), list[Record](), list[Record](), list[int]()
     for user_id, user_fate in users.items():
-        may_change = changing or user_fate is Fate.WRITTEN
+        may_change = changing or user_fate is RowStatus.WRITTEN
         gone = {row["id"] for row in here[user_id] if row["uuid"] is not None}
         for password in secrets[user_id].passwords:
             known = next((row for row in here[user_id] if _is_same(row, password)), None)
             gone -= {known and known["id"]}
             if known and known["name"] == password["name"]:
-                fates[Fate.UNCHANGED] += 1
+                statuses[RowStatus.UNCHANGED] += 1
             elif not may_change:
-                fates[Fate.LEFT] += 1
+                statuses[RowStatus.LEFT] += 1
             elif known:
-                fates[Fate.CHANGED] += 1
+                statuses[RowStatus.CHANGED] += 1
                 changed.append({"id": known["id"], "name": password["name"]})
             else:
-                fates[Fate.WRITTEN] += 1
+                statuses[RowStatus.WRITTEN] += 1
                 new.append(password)
         revoked += gone if may_change and secrets[user_id].is_whole else ()
     if writing:
         connection.execute(delete(ApplicationPassword).where(ApplicationPassword.id.in_(revoked)))
         write(connection, ApplicationPassword, new, changed)
-    return BroughtPasswords(fates, len(revoked))
+    return ImportedPasswords(statuses, len(revoked))
 
 
-def _stored(connection: Connection, users: Mapping[int, Fate]) -> dict[int, list[Record]]:
+def _stored(connection: Connection, users: Mapping[int, RowStatus]) -> dict[int, list[Record]]:
     table = ApplicationPassword.__table__
     found: dict[int, list[Record]] = {user_id: [] for user_id in users}
     for row in connection.execute(select(table).where(table.c.user_id.in_(list(users)))).mappings():

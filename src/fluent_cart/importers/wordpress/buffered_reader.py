@@ -21,7 +21,7 @@ class Stream(Protocol):
     def read(self, length: int, /) -> bytes: ...
 
 
-class Window:
+class BufferedReader:
     """The part of a dump that is in memory, and the place in it that is looked at."""
 
     def __init__(self, stream: Stream) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, select
 
 from fluent_cart.importers.wordpress.row_values import moment
-from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.models import Base
 
 
@@ -28,7 +28,7 @@ class Others(NamedTuple):
     moving: list[int]
 
 
-async def others(run: Run, claimed: Claimed, wanted: Mapping[Any, int]) -> Others:
+async def others(run: ImportContext, claimed: Claimed, wanted: Mapping[Any, int]) -> Others:
     """Find the rows here that have what is ``wanted``, each for the id of a row of the source."""
     found = Others(set(), [])
     for key, row_id, created_at in await run.look(_owners, claimed, list(wanted)):
@@ -48,7 +48,7 @@ def _owners(connection: Connection, claimed: Claimed, keys: list[Any]) -> list[t
     return [(key, row_id, created_at) for key, row_id, created_at in rows]
 
 
-def _comes_from_source(run: Run, claimed: Claimed, row_id: int, created_at: str) -> bool:
+def _comes_from_source(run: ImportContext, claimed: Claimed, row_id: int, created_at: str) -> bool:
     created = run.staging.value(
         f"SELECT {claimed.created} FROM {claimed.kind} WHERE id = ?",  # noqa: S608  # names of ours
         (row_id,),

@@ -10,11 +10,11 @@ from fluent_cart.database.prepared import Record
 from fluent_cart.enums import CustomerStatus
 from fluent_cart.importers.wordpress import additional_info, emails
 from fluent_cart.importers.wordpress.conflicts import Claimed, others
-from fluent_cart.importers.wordpress.issues import Oddity
-from fluent_cart.importers.wordpress.report import Fate
+from fluent_cart.importers.wordpress.issues import DataIssue
+from fluent_cart.importers.wordpress.report import RowStatus
 from fluent_cart.importers.wordpress.row_values import Values
-from fluent_cart.importers.wordpress.run import Run
-from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, Unsaid, bring, stored_rows
+from fluent_cart.importers.wordpress.run import ImportContext
+from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, Unsaid, stored_rows, upsert
 from fluent_cart.models import Customer
 from fluent_cart.services.customers import customer_search_text
 
@@ -31,7 +31,7 @@ _EMAILS = Claimed(Customer, func.lower(Customer.email), KIND, "created_at")
 _USERS = Claimed(Customer, Customer.user_id.expression, KIND, "created_at")
 
 
-async def bring_customers(run: Run) -> None:
+async def import_customers(run: ImportContext) -> None:
     """Bring all customers, with all that becomes their additional info."""
     await run.reserve_ids(Customer, KIND)
     emails.collect(run, KIND, "email")
@@ -52,14 +52,14 @@ async def bring_customers(run: Run) -> None:
             writing=not run.options.dry_run,
         )
         run.account(KIND, outcome)
-        for customer_id, fate in outcome.fates.items():
+        for customer_id, status in outcome.statuses.items():
             differs = "additional_info" in outcome.differences.get(customer_id, {"additional_info"})
-            sources.account(customer_id, fate if differs else Fate.UNCHANGED)
+            sources.account(customer_id, status if differs else RowStatus.UNCHANGED)
     additional_info.account_for_the_rest(run)
 
 
 def _customer(
-    run: Run, row: dict[str, Any], sources: additional_info.Sources, unsaid: dict[int, set[str]]
+    run: ImportContext, row: dict[str, Any], sources: additional_info.Sources, unsaid: dict[int, set[str]]
 ) -> Record:
     values = run.values(KIND, row)
     unsaid[values.id] = values.unsaid
@@ -90,9 +90,9 @@ def _status(values: Values) -> tuple[str, str]:
     if text.lower() in STATUSES:
         return text.lower(), ""
     if text:
-        values.note(Oddity.UNKNOWN_STATUS)
+        values.note(DataIssue.UNKNOWN_STATUS)
         return CustomerStatus.INACTIVE.value, text
-    values.note(Oddity.EMPTY_STATUS)
+    values.note(DataIssue.EMPTY_STATUS)
     return CustomerStatus.ACTIVE.value, ""
 
 
@@ -101,32 +101,32 @@ def _place(values: Values) -> dict[str, str]:
     place = {column: values.text(column, 100) for column in additional_info.PLACE}
     if values.raw("has_address") or not any(place.values()):
         return {}
-    values.note(Oddity.PLACE_ALONE)
+    values.note(DataIssue.PLACE_ALONE)
     return place
 
 
-def _user_id(run: Run, values: Values) -> int | None:
+def _user_id(run: ImportContext, values: Values) -> int | None:
     user_id = values.reference("user_id")
     if user_id is None:
         return None
     if run.staging.is_missing("users"):
         values.unsaid.add("user_id")
     if not values.raw("has_user"):
-        values.note(Oddity.STALE_USER)
+        values.note(DataIssue.STALE_USER)
         return None
     if not run.staging.claim("customer of user", user_id, values.id):
-        values.note(Oddity.USER_TAKEN)
+        values.note(DataIssue.USER_TAKEN)
         return None
     return user_id
 
 
-async def _settle_users(run: Run, customers: list[Record]) -> list[int]:
+async def _settle_users(run: ImportContext, customers: list[Record]) -> list[int]:
     """Detach the users who are attached to another customer here; return who has to let go of one."""
     wanted = {customer["user_id"]: customer["id"] for customer in customers if customer["user_id"]}
     found = await others(run, _USERS, wanted)
     for customer in customers:
         if customer["user_id"] in found.staying:
-            run.report.note(KIND, Oddity.USER_TAKEN, customer["id"])
+            run.report.note(KIND, DataIssue.USER_TAKEN, customer["id"])
             customer["user_id"] = None
     return found.moving
 
@@ -148,7 +148,7 @@ def _bring(
             connection.execute(update(Customer).where(Customer.id == customer_id).values(email=address))
         if leaving:
             connection.execute(update(Customer).where(Customer.id.in_(leaving)).values(user_id=None))
-    return bring(
+    return upsert(
         connection,
         Customer,
         customers,
@@ -168,11 +168,11 @@ def _complete(customer: Record, stored: Record | None, silent: Collection[str]) 
     """
     row = {"phone": stored and stored["phone"], **customer}
     if stored:
-        before, brought = stored["additional_info"], customer["additional_info"]
+        before, imported = stored["additional_info"], customer["additional_info"]
         staying = {
             **additional_info.without_ours(before),
             **{key: before[key] for key in silent if key in before},
         }
-        said = {key: value for key, value in brought.items() if key not in silent}
+        said = {key: value for key, value in imported.items() if key not in silent}
         row["additional_info"] = {**staying, **said}
     return {**row, "search_text": customer_search_text(row)}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from fluent_cart.importers.wordpress.buffered_reader import Stream, Window
+from fluent_cart.importers.wordpress.buffered_reader import BufferedReader, Stream
 from fluent_cart.importers.wordpress.source_tables import (
     CUSTOMERS,
     Kind,
@@ -106,7 +106,7 @@ class _Watched:
 
 class _Dump:
     def __init__(self, stream: Stream, prefix: str | None) -> None:
-        self._window = Window(stream)
+        self._window = BufferedReader(stream)
         self._prefix = prefix
         self._charset = "utf-8"
         self._database: str | None = None

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.wordpress.conflicts import Claimed, others
-from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
-from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.staging import BATCH
 from fluent_cart.schemas.base import Email
 from fluent_cart.services.users import key
@@ -28,7 +28,7 @@ def checked(text: str | None) -> str | None:
         return None
 
 
-def collect(run: Run, kind: str, column: str) -> None:
+def collect(run: ImportContext, kind: str, column: str) -> None:
     """Find out who owns which address, before any has to give way."""
     cursor = run.staging.execute(f"SELECT id, {column} FROM {kind} ORDER BY id")  # noqa: S608  # names of ours
     while rows := cursor.fetchmany(BATCH):
@@ -40,19 +40,19 @@ def collect(run: Run, kind: str, column: str) -> None:
         )
 
 
-def own(run: Run, kind: str, values: Values, email: str | None) -> str:
+def own(run: ImportContext, kind: str, values: Values, email: str | None) -> str:
     """Return the address that a row of the source has, or gets."""
     if email is None:
-        values.note(Oddity.INVALID_EMAIL)
+        values.note(DataIssue.INVALID_EMAIL)
         return _stand_in(kind, values.id)
     if run.staging.owner(_claim(kind), key(email)) == values.id:
         return email
-    values.note(Oddity.DUPLICATE_EMAIL)
+    values.note(DataIssue.DUPLICATE_EMAIL)
     found = _alternatives(kind, values.id, email)
     return next(other for other in found if run.staging.claim(_claim(kind), key(other), values.id))
 
 
-async def settle(run: Run, kind: str, claimed: Claimed, records: list[Record]) -> list[int]:
+async def settle(run: ImportContext, kind: str, claimed: Claimed, records: list[Record]) -> list[int]:
     """Give another address to whom somebody here is in the way of.
 
     Return those here who will get another one themselves later in this import, and have to let go of theirs.
@@ -61,7 +61,7 @@ async def settle(run: Run, kind: str, claimed: Claimed, records: list[Record]) -
     for record in records:
         if key(record["email"]) not in found.staying:
             continue
-        run.report.note(kind, Oddity.DUPLICATE_EMAIL, record["id"])
+        run.report.note(kind, DataIssue.DUPLICATE_EMAIL, record["id"])
         for other in _alternatives(kind, record["id"], record["email"]):
             here = await others(run, claimed, {key(other): record["id"]})
             if not here.staying and run.staging.claim(_claim(kind), key(other), record["id"]):

@@ -3,16 +3,16 @@
 from enum import StrEnum
 
 
-class Oddity(StrEnum):
+class DataIssue(StrEnum):
     """The name of an oddity; the reports have it, so it stays what it is."""
 
-    def __new__(cls, name: str, treatment: str) -> "Oddity":
+    def __new__(cls, name: str, resolution: str) -> "DataIssue":
         member = str.__new__(cls, name)
         member._value_ = name
-        member.treatment = treatment
+        member.resolution = resolution
         return member
 
-    treatment: str
+    resolution: str
 
     # Rows that are brought, but not as they are.
     DUPLICATE_EMAIL = (
@@ -122,14 +122,14 @@ class Oddity(StrEnum):
 # their owner was deleted at the source or is one of these.
 REFUSED = frozenset(
     {
-        Oddity.NO_ID,
-        Oddity.REPEATED_ID,
-        Oddity.ID_TAKEN,
-        Oddity.UNREADABLE_AMOUNT,
-        Oddity.NO_LOGIN,
-        Oddity.LOGIN_TAKEN,
-        Oddity.UNKNOWN_HASH,
-        Oddity.UNREADABLE_LIST,
-        Oddity.UNFIT_META,
+        DataIssue.NO_ID,
+        DataIssue.REPEATED_ID,
+        DataIssue.ID_TAKEN,
+        DataIssue.UNREADABLE_AMOUNT,
+        DataIssue.NO_LOGIN,
+        DataIssue.LOGIN_TAKEN,
+        DataIssue.UNKNOWN_HASH,
+        DataIssue.UNREADABLE_LIST,
+        DataIssue.UNFIT_META,
     }
 )

@@ -7,12 +7,12 @@ from sqlalchemy import Connection
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.enums import OrderStatus, PaymentStatus
-from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
-from fluent_cart.importers.wordpress.run import Run
-from fluent_cart.importers.wordpress.upsert import Identity, Outcome, Unsaid, bring, stored_rows
+from fluent_cart.importers.wordpress.run import ImportContext
+from fluent_cart.importers.wordpress.upsert import Identity, Outcome, Unsaid, stored_rows, upsert
 from fluent_cart.models import Order
-from fluent_cart.schemas.base import MAX_EXACT
+from fluent_cart.schemas.base import MAX_SAFE_INTEGER
 from fluent_cart.services import orders
 from fluent_cart.services.customers import lock_customers
 
@@ -42,7 +42,7 @@ INSERT INTO totals VALUES (?, 1, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 _WHOLE = re.compile(r"(-?\d{1,16})(?:\.0*)?", re.ASCII)
 
 
-async def bring_orders(run: Run) -> None:
+async def import_orders(run: ImportContext) -> None:
     """Bring all orders, and compute in the same transaction what their customers spent."""
     await run.reserve_ids(Order, KIND)
     currency = run.staging.value(_MOST_USED)
@@ -59,27 +59,29 @@ async def bring_orders(run: Run) -> None:
         )
 
 
-def _order(run: Run, row: dict[str, Any], currency: str, unsaid: dict[int, set[str]]) -> Record | None:
+def _order(
+    run: ImportContext, row: dict[str, Any], currency: str, unsaid: dict[int, set[str]]
+) -> Record | None:
     values = run.values(KIND, row)
     if values.raw("mode") == "test" and not run.options.test_orders:
-        run.report.skip(KIND, Oddity.TEST_ORDER, values.id)
+        run.report.skip(KIND, DataIssue.TEST_ORDER, values.id)
         return None
     amounts = [_cents(values.raw(column)) for column in ("total_amount", "total_paid", "total_refund")]
     amount, paid, refunded = amounts
     if amount is None or paid is None or refunded is None:
-        run.report.skip(KIND, Oddity.UNREADABLE_AMOUNT, values.id)
+        run.report.skip(KIND, DataIssue.UNREADABLE_AMOUNT, values.id)
         return None
     if paid < 0 or refunded < 0:
-        values.note(Oddity.NEGATIVE_AMOUNT)
+        values.note(DataIssue.NEGATIVE_AMOUNT)
         paid, refunded = max(paid, 0), max(refunded, 0)
     if refunded > paid:
-        values.note(Oddity.OVER_REFUNDED)
+        values.note(DataIssue.OVER_REFUNDED)
     elif refunded and paid + refunded == amount:
-        values.note(Oddity.PAID_LESS_REFUND)
+        values.note(DataIssue.PAID_LESS_REFUND)
     if not values.raw("has_customer"):
-        values.note(Oddity.NO_CUSTOMER)
+        values.note(DataIssue.NO_CUSTOMER)
     if values.raw("currency") != currency:
-        values.note(Oddity.FOREIGN_CURRENCY)
+        values.note(DataIssue.FOREIGN_CURRENCY)
     created_at, updated_at = values.times()
     unsaid[values.id] = values.unsaid
     return {
@@ -100,7 +102,7 @@ def _status(values: Values) -> str:
     text = values.text("status", 20).lower()
     if text in ORDER_STATUSES:
         return text
-    values.note(Oddity.UNKNOWN_ORDER_STATUS)
+    values.note(DataIssue.UNKNOWN_ORDER_STATUS)
     return SYNONYMS.get(text, OrderStatus.PENDING.value)
 
 
@@ -108,13 +110,13 @@ def _payment_status(values: Values) -> str:
     text = values.text("payment_status", 20).lower()
     if text in PAYMENT_STATUSES:
         return text
-    values.note(Oddity.UNKNOWN_PAYMENT_STATUS)
+    values.note(DataIssue.UNKNOWN_PAYMENT_STATUS)
     return PaymentStatus.PENDING.value
 
 
 def _cents(text: str | None) -> int | None:
     found = _WHOLE.fullmatch((text or "").strip())
-    return int(found[1]) if found and abs(int(found[1])) <= MAX_EXACT else None
+    return int(found[1]) if found and abs(int(found[1])) <= MAX_SAFE_INTEGER else None
 
 
 def _counts(order: Record) -> bool:
@@ -134,7 +136,7 @@ def _bring(
     customer_ids -= {None}
     if writing:
         lock_customers(connection, customer_ids)
-    outcome = bring(
+    outcome = upsert(
         connection, Order, rows, stored, IDENTITY, changing=changing, writing=writing, unsaid=unsaid
     )
     if writing:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from fluent_cart.importers.wordpress.issues import REFUSED, Oddity
+from fluent_cart.importers.wordpress.issues import REFUSED, DataIssue
 
 # Ids that are named as examples: a report is read, and its size must not grow with the shop.
 EXAMPLES = 100
 
 
-class Fate(StrEnum):
+class RowStatus(StrEnum):
     """What became of a row."""
 
     WRITTEN = "written"
@@ -38,9 +38,9 @@ class Found:
 @dataclass
 class TableReport:
     read: int = 0
-    fates: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
-    skipped: dict[Oddity, Found] = field(default_factory=lambda: defaultdict(Found))
-    handled: dict[Oddity, Found] = field(default_factory=lambda: defaultdict(Found))
+    statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(RowStatus, 0))
+    skipped: dict[DataIssue, Found] = field(default_factory=lambda: defaultdict(Found))
+    handled: dict[DataIssue, Found] = field(default_factory=lambda: defaultdict(Found))
 
 
 class Report:
@@ -60,16 +60,16 @@ class Report:
     def read(self, table: str, number: int = 1) -> None:
         self.tables[table].read += number
 
-    def fate(self, table: str, fate: Fate, number: int = 1) -> None:
-        self.tables[table].fates[fate] += number
+    def status(self, table: str, status: RowStatus, number: int = 1) -> None:
+        self.tables[table].statuses[status] += number
 
-    def skip(self, table: str, oddity: Oddity, row_id: int | None = None, number: int = 1) -> None:
+    def skip(self, table: str, issue: DataIssue, row_id: int | None = None, number: int = 1) -> None:
         if number:
-            self.tables[table].skipped[oddity].add(number, row_id)
+            self.tables[table].skipped[issue].add(number, row_id)
 
-    def note(self, table: str, oddity: Oddity, row_id: int) -> None:
+    def note(self, table: str, issue: DataIssue, row_id: int) -> None:
         """Name an oddity that was handled."""
-        self.tables[table].handled[oddity].add(1, row_id)
+        self.tables[table].handled[issue].add(1, row_id)
 
     def add_totals(self, customer_id: int, shop: Mapping[str, Any], here: Mapping[str, Any]) -> None:
         """Show a customer's totals as the shop has them, and as they are here."""
@@ -79,7 +79,7 @@ class Report:
     def refused(self) -> dict[str, int]:
         """Return how many rows of each table should be here, and are not."""
         numbers = {
-            name: sum(found.number for oddity, found in table.skipped.items() if oddity in REFUSED)
+            name: sum(found.number for issue, found in table.skipped.items() if issue in REFUSED)
             for name, table in self.tables.items()
         }
         return {name: number for name, number in numbers.items() if number}
@@ -96,7 +96,7 @@ class Report:
             "tables": {
                 name: {
                     "read": table.read,
-                    **{fate.value: number for fate, number in table.fates.items()},
+                    **{status.value: number for status, number in table.statuses.items()},
                     "skipped": sum(found.number for found in table.skipped.values()),
                     "reasons": _as_json(table.skipped),
                     "oddities": _as_json(table.handled),
@@ -106,8 +106,8 @@ class Report:
         }
 
 
-def _as_json(oddities: Mapping[Oddity, Found]) -> dict[str, Any]:
+def _as_json(issues: Mapping[DataIssue, Found]) -> dict[str, Any]:
     return {
-        oddity.value: {"count": found.number, "treatment": oddity.treatment, "ids": found.ids}
-        for oddity, found in oddities.items()
+        issue.value: {"count": found.number, "treatment": issue.resolution, "ids": found.ids}
+        for issue, found in issues.items()
     }

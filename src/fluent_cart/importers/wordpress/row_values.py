@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.report import Report
 
 UNKNOWN_TIME = "1970-01-01T00:00:00Z"
@@ -19,16 +19,16 @@ class Values:
 
     def __init__(self, report: Report, table: str, row: dict[str, Any], unsaid: Iterable[str] = ()) -> None:
         self._report, self._table, self._row = report, table, row
-        self._noted = set[Oddity]()
+        self._noted = set[DataIssue]()
         self.id: int = row["id"]
         # The columns of which the source says nothing: a row that is here keeps what it has.
         self.unsaid = set(unsaid)
 
-    def note(self, oddity: Oddity) -> None:
+    def note(self, issue: DataIssue) -> None:
         """Name what is odd in the row, once."""
-        if oddity not in self._noted:
-            self._noted.add(oddity)
-            self._report.note(self._table, oddity, self.id)
+        if issue not in self._noted:
+            self._noted.add(issue)
+            self._report.note(self._table, issue, self.id)
 
     def raw(self, column: str) -> Any:
         return self._row[column]
@@ -43,11 +43,11 @@ class Values:
             fitted = text.strip()
         else:
             if "\0" in text or "\ufffd" in text:
-                self.note(Oddity.UNFIT_TEXT)
+                self.note(DataIssue.UNFIT_TEXT)
             # Cut first: composing a run of accents takes time that grows with the square of its length.
             fitted = unicodedata.normalize("NFC", text.replace("\0", "").strip()[: 8 * length]).strip()
         if len(fitted) > length:
-            self.note(Oddity.TEXT_CUT)
+            self.note(DataIssue.TEXT_CUT)
             fitted = fitted[:length].strip()
         return fitted
 
@@ -57,14 +57,14 @@ class Values:
         if isinstance(value, int):
             return value or None
         if value not in (None, ""):
-            self.note(Oddity.WRONG_TYPE)
+            self.note(DataIssue.WRONG_TYPE)
         return None
 
     def times(self, created: str = "created_at", updated: str = "updated_at") -> tuple[str, str]:
         """Return when a row was made and last changed."""
         made, changed = moment(self._row[created]), moment(self._row[updated])
         if made is None or changed is None:
-            self.note(Oddity.ZERO_DATE)
+            self.note(DataIssue.ZERO_DATE)
         # What stands for a date moves with the other one.
         self.unsaid |= {
             name for name, time in (("created_at", made), ("updated_at", changed)) if time is None

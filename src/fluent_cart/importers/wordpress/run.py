@@ -7,10 +7,10 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from fluent_cart.database import Database
-from fluent_cart.database.retries import write_patiently
-from fluent_cart.database.transfer import continue_ids
-from fluent_cart.importers.wordpress.issues import Oddity
-from fluent_cart.importers.wordpress.report import Fate, Report
+from fluent_cart.database.retries import write_with_retry
+from fluent_cart.database.transfer import advance_sequence
+from fluent_cart.importers.wordpress.issues import DataIssue
+from fluent_cart.importers.wordpress.report import Report, RowStatus
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.staging import Staging
 from fluent_cart.importers.wordpress.upsert import Outcome
@@ -34,7 +34,7 @@ class Options(NamedTuple):
 
 
 @dataclass
-class Run:
+class ImportContext:
     database: Database
     staging: Staging
     report: Report
@@ -42,7 +42,7 @@ class Run:
     prefix: str
     progress: Progress
     # The labels that customers have, and what became of these.
-    labels: dict[int, Fate] = field(default_factory=dict)
+    labels: dict[int, RowStatus] = field(default_factory=dict)
 
     def values(self, kind: str, row: dict[str, Any]) -> Values:
         """Return the values of a row of the source."""
@@ -60,13 +60,13 @@ class Run:
         """Run a batch: as a transaction, or as a read if nothing is to be written."""
         if self.options.dry_run:
             return await self.database.scan(work, *args, **kwargs)
-        return await write_patiently(self.database, work, *args, **kwargs)
+        return await write_with_retry(self.database, work, *args, **kwargs)
 
     async def reserve_ids(self, model: type[Base], kind: str) -> None:
         """Keep the server, which may be running, from giving away the ids of the rows to come."""
         last = self.staging.value(f"SELECT max(id) FROM {kind}")  # noqa: S608  # a name of ours
         if last and not self.options.dry_run:
-            await self.unit(continue_ids, Base.metadata.tables[model.__tablename__], last)
+            await self.unit(advance_sequence, Base.metadata.tables[model.__tablename__], last)
 
     def batches(
         self, kind: str, statement: str, parameters: Sequence[Any] = (), together: str | None = None
@@ -92,11 +92,11 @@ class Run:
 
     def account(self, kind: str, outcome: Outcome) -> None:
         """Report what became of a batch, and remember which of its rows others can belong to."""
-        for fate in outcome.fates.values():
-            self.report.fate(kind, fate)
+        for status in outcome.statuses.values():
+            self.report.status(kind, status)
         for row_id in outcome.taken:
-            self.report.skip(kind, Oddity.ID_TAKEN, row_id)
-        self.staging.bring(kind, outcome.fates)
+            self.report.skip(kind, DataIssue.ID_TAKEN, row_id)
+        self.staging.upsert(kind, outcome.statuses)
 
     def skip_orphans(self, kind: str, column: str, owners: str, where: str = "1") -> None:
         """Report the rows that belong to none of those that were brought."""
@@ -106,4 +106,4 @@ class Run:
             (owners,),
         )
         for row in orphans:
-            self.report.skip(kind, Oddity.ORPHAN, row["id"])
+            self.report.skip(kind, DataIssue.ORPHAN, row["id"])

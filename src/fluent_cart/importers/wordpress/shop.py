@@ -11,15 +11,15 @@ from pathlib import Path
 
 from fluent_cart.database import Database
 from fluent_cart.importers.wordpress import dump_parser, live_database
-from fluent_cart.importers.wordpress.addresses import bring_addresses
-from fluent_cart.importers.wordpress.customers import bring_customers
-from fluent_cart.importers.wordpress.orders import bring_orders
+from fluent_cart.importers.wordpress.addresses import import_addresses
+from fluent_cart.importers.wordpress.customers import import_customers
+from fluent_cart.importers.wordpress.orders import import_orders
 from fluent_cart.importers.wordpress.report import Report
-from fluent_cart.importers.wordpress.run import Options, Progress, Run
+from fluent_cart.importers.wordpress.run import ImportContext, Options, Progress
 from fluent_cart.importers.wordpress.source_tables import Row, SourceError
 from fluent_cart.importers.wordpress.staging import Staging
 from fluent_cart.importers.wordpress.totals import compare_totals
-from fluent_cart.importers.wordpress.users import bring_users
+from fluent_cart.importers.wordpress.users import import_users
 
 
 def read_source(
@@ -42,12 +42,12 @@ async def import_shop(
     report = Report()
     with closing(Staging()) as staging:
         prefix = staging.fill(source, options.prefix, report)
-        run = Run(database, staging, report, options, prefix, progress)
+        run = ImportContext(database, staging, report, options, prefix, progress)
         # Who belongs to nobody comes first.
-        await bring_users(run)
-        await bring_customers(run)
-        await bring_addresses(run)
-        await bring_orders(run)
+        await import_users(run)
+        await import_customers(run)
+        await import_addresses(run)
+        await import_orders(run)
         compare_totals(run)
     return report
 

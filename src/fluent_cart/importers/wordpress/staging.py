@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.report import Report
 from fluent_cart.importers.wordpress.source_tables import (
     KINDS,
@@ -90,9 +90,9 @@ class Staging:
             if kind.name == "sitemeta":
                 continue
             report.read(kind.name, found.read)
-            report.skip(kind.name, Oddity.NO_ID, number=found.without_id)
-            report.skip(kind.name, Oddity.REPEATED_ID, number=found.repeated)
-            report.skip(kind.name, Oddity.NOT_NEEDED, number=found.not_needed)
+            report.skip(kind.name, DataIssue.NO_ID, number=found.without_id)
+            report.skip(kind.name, DataIssue.REPEATED_ID, number=found.repeated)
+            report.skip(kind.name, DataIssue.NOT_NEEDED, number=found.not_needed)
         self._connection.executescript(_PREPARED)
         return prefix
 
@@ -127,11 +127,11 @@ class Staging:
         """Return who was the first to ask for ``key``."""
         return self.value("SELECT id FROM claims WHERE kind = ? AND key = ?", (kind, key))
 
-    def bring(self, kind: str, ids: Iterable[int]) -> None:
+    def upsert(self, kind: str, ids: Iterable[int]) -> None:
         """Remember which rows come along, because others depend on them."""
         self.execute_many("INSERT OR IGNORE INTO brought VALUES (?, ?)", ((kind, row_id) for row_id in ids))
 
-    def is_brought(self, kind: str, row_id: int) -> bool:
+    def is_imported(self, kind: str, row_id: int) -> bool:
         return bool(self.value("SELECT 1 FROM brought WHERE kind = ? AND id = ?", (kind, row_id)))
 
     def _begin(self, table: str, prefix: str | None) -> "_Table":

@@ -1,8 +1,8 @@
 """The customers' totals beside the shop's own figures (decision 16)."""
 
-from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import moment
-from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.run import ImportContext
 
 _STATEMENT = """
 SELECT customers.id, purchase_count, ltv, first_purchase_date, last_purchase_date,
@@ -13,7 +13,7 @@ ORDER BY customers.id
 """
 
 
-def compare_totals(run: Run) -> None:
+def compare_totals(run: ImportContext) -> None:
     """Report the customers of whom the shop itself says something else than its orders do."""
     if run.staging.is_missing("orders"):
         return
@@ -31,5 +31,5 @@ def compare_totals(run: Run) -> None:
             "last_order_date": row["last"],
         }
         if shop != here:
-            run.report.note("customers", Oddity.OTHER_TOTALS, row["id"])
+            run.report.note("customers", DataIssue.OTHER_TOTALS, row["id"])
             run.report.add_totals(row["id"], shop, here)

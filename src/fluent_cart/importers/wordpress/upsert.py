@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.wordpress.report import Fate
+from fluent_cart.importers.wordpress.report import RowStatus
 from fluent_cart.models import Base
 
 Complete = Callable[[Record, Record | None], Record]
@@ -23,7 +23,7 @@ Unsaid = Mapping[int, Collection[str]]
 class Outcome:
     """What became of the rows of a batch, by their ids."""
 
-    fates: dict[int, Fate] = field(default_factory=dict)
+    statuses: dict[int, RowStatus] = field(default_factory=dict)
     # The columns in which a row differs from the one that is here.
     differences: dict[int, set[str]] = field(default_factory=dict)
     # The id belongs to a row here that is another one.
@@ -55,7 +55,7 @@ class Identity(NamedTuple):
         return any(stored[column] != row[column] for column in self.otherwise)
 
 
-def bring(
+def upsert(
     connection: Connection,
     model: type[Base],
     rows: Sequence[Record],
@@ -77,7 +77,7 @@ def bring(
     for row in rows:
         row_id, here = row["id"], stored.get(row["id"])
         if here is None:
-            outcome.fates[row_id] = Fate.WRITTEN
+            outcome.statuses[row_id] = RowStatus.WRITTEN
             new.append(complete(row, None))
         elif identity.is_another(here, row, unsaid[row_id]):
             outcome.taken.append(row_id)
@@ -86,7 +86,9 @@ def bring(
             wanted = complete({**row, **staying}, here)
             differs = {column for column, value in wanted.items() if not _is_same(here[column], value)}
             outcome.differences[row_id] = differs
-            outcome.fates[row_id] = Fate.UNCHANGED if not differs else Fate.CHANGED if changing else Fate.LEFT
+            outcome.statuses[row_id] = (
+                RowStatus.UNCHANGED if not differs else RowStatus.CHANGED if changing else RowStatus.LEFT
+            )
             if differs and changing:
                 changed.append(wanted)
     if writing:

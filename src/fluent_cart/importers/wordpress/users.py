@@ -11,15 +11,15 @@ from fluent_cart.formats.php_serialize import PhpError, unserialize
 from fluent_cart.importers.wordpress import emails
 from fluent_cart.importers.wordpress.application_passwords import KIND as PASSWORDS
 from fluent_cart.importers.wordpress.application_passwords import (
-    BroughtPasswords,
+    ImportedPasswords,
     Listed,
     application_passwords,
-    bring_passwords,
+    import_passwords,
 )
 from fluent_cart.importers.wordpress.conflicts import Claimed, others
-from fluent_cart.importers.wordpress.issues import Oddity
+from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
-from fluent_cart.importers.wordpress.run import Run
+from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.source_tables import network_prefix
 from fluent_cart.importers.wordpress.staging import (
     APPLICATION_PASSWORDS,
@@ -27,7 +27,7 @@ from fluent_cart.importers.wordpress.staging import (
     SHOP_ROLE,
     SITE_ADMINS,
 )
-from fluent_cart.importers.wordpress.upsert import Identity, Outcome, Unsaid, bring, stored_rows
+from fluent_cart.importers.wordpress.upsert import Identity, Outcome, Unsaid, stored_rows, upsert
 from fluent_cart.models import User
 from fluent_cart.security import login_passwords
 from fluent_cart.services.search import search_text
@@ -65,10 +65,10 @@ class _Rights(NamedTuple):
 
 class _Brought(NamedTuple):
     users: Outcome
-    passwords: BroughtPasswords
+    passwords: ImportedPasswords
 
 
-async def bring_users(run: Run) -> None:
+async def import_users(run: ImportContext) -> None:
     """Bring all users, each with its application passwords."""
     await run.reserve_ids(User, KIND)
     emails.collect(run, KIND, "user_email")
@@ -87,7 +87,7 @@ async def bring_users(run: Run) -> None:
             )
             for user in users
         }
-        brought = await run.unit(
+        imported = await run.unit(
             _bring,
             users,
             secrets,
@@ -97,18 +97,18 @@ async def bring_users(run: Run) -> None:
             changing=run.options.update,
             writing=not run.options.dry_run,
         )
-        run.account(KIND, brought.users)
-        for user_id, fate in brought.users.fates.items():
-            run.report.fate("usermeta", fate, rows[user_id]["metas"])
-        for fate, number in brought.passwords.fates.items():
-            run.report.fate(PASSWORDS, fate, number)
-        for user_id in brought.users.taken:
-            run.report.skip(PASSWORDS, Oddity.ORPHAN, user_id, len(secrets[user_id].passwords))
-        run.report.revoked += brought.passwords.revoked
+        run.account(KIND, imported.users)
+        for user_id, status in imported.users.statuses.items():
+            run.report.status("usermeta", status, rows[user_id]["metas"])
+        for status, number in imported.passwords.statuses.items():
+            run.report.status(PASSWORDS, status, number)
+        for user_id in imported.users.taken:
+            run.report.skip(PASSWORDS, DataIssue.ORPHAN, user_id, len(secrets[user_id].passwords))
+        run.report.revoked += imported.passwords.revoked
     run.skip_orphans("usermeta", "user_id", KIND)
 
 
-def _rights(run: Run) -> _Rights:
+def _rights(run: ImportContext) -> _Rights:
     staging = run.staging
     key = f"{run.prefix}{CAPABILITIES}"
     has_roles = bool(staging.value("SELECT 1 FROM usermeta WHERE meta_key = ? LIMIT 1", (key,)))
@@ -117,7 +117,7 @@ def _rights(run: Run) -> _Rights:
     return _Rights(has_roles, _administrators(run))
 
 
-def _administrators(run: Run) -> frozenset[str] | None:
+def _administrators(run: ImportContext) -> frozenset[str] | None:
     """Return the logins of a network's administrators; None if it is a network, but does not name them."""
     staging, network = run.staging, network_prefix(run.prefix)
     text = staging.value("SELECT meta_value FROM sitemeta WHERE meta_key = ? ORDER BY id", (SITE_ADMINS,))
@@ -136,19 +136,21 @@ def _is_barred(row: dict[str, Any]) -> bool:
     return any(row[column] not in (None, "", 0) for column in ("spam", "deleted"))
 
 
-def _user(run: Run, row: dict[str, Any], rights: _Rights, unsaid: dict[int, set[str]]) -> Record | None:
+def _user(
+    run: ImportContext, row: dict[str, Any], rights: _Rights, unsaid: dict[int, set[str]]
+) -> Record | None:
     values = run.values(KIND, row)
     unsaid[values.id] = values.unsaid
     login = values.text("user_login", 255)
     if not login or len(login) > 60 or ":" in login:
-        run.report.skip(KIND, Oddity.NO_LOGIN, values.id)
+        run.report.skip(KIND, DataIssue.NO_LOGIN, values.id)
         return None
     if not run.staging.claim("login", key(login), values.id):
-        run.report.skip(KIND, Oddity.LOGIN_TAKEN, values.id)
+        run.report.skip(KIND, DataIssue.LOGIN_TAKEN, values.id)
         return None
     created_at, _ = values.times("user_registered", "user_registered")
     if is_barred := _is_barred(row):
-        values.note(Oddity.BARRED)
+        values.note(DataIssue.BARRED)
     return {
         "id": values.id,
         "login": login,
@@ -176,14 +178,14 @@ def _role(values: Values, login: str, rights: _Rights) -> str:
     if shop_role := (values.raw("shop_role") or "").strip():
         if shop_role in SHOP_ROLES:
             return shop_role
-        values.note(Oddity.UNKNOWN_SHOP_ROLE)
+        values.note(DataIssue.UNKNOWN_SHOP_ROLE)
     role = values.fit(next((name for name in roles if name not in NO_ROLES), ""), 60)
     if not role:
-        values.note(Oddity.UNREADABLE_ROLE)
+        values.note(DataIssue.UNREADABLE_ROLE)
         return NO_ROLE
     if role in ROLE_PERMISSIONS:
         # Some other plugin's role, or a name like administrator's: that alone must not open the shop.
-        values.note(Oddity.ROLE_NAME_TAKEN)
+        values.note(DataIssue.ROLE_NAME_TAKEN)
         return f"wordpress_{role}"
     return role
 
@@ -193,15 +195,15 @@ def _password_hash(values: Values) -> str | None:
     password_hash = (values.raw("user_pass") or "").strip()
     if not password_hash or login_passwords.is_known(password_hash):
         return password_hash or None
-    values.note(Oddity.UNKNOWN_LOGIN_HASH)
+    values.note(DataIssue.UNKNOWN_LOGIN_HASH)
     return None
 
 
-async def _without_taken_logins(run: Run, users: list[Record]) -> list[Record]:
+async def _without_taken_logins(run: ImportContext, users: list[Record]) -> list[Record]:
     taken = (await others(run, _LOGINS, {user["login_key"]: user["id"] for user in users})).staying
     for user in users:
         if user["login_key"] in taken:
-            run.report.skip(KIND, Oddity.LOGIN_TAKEN, user["id"])
+            run.report.skip(KIND, DataIssue.LOGIN_TAKEN, user["id"])
     return [user for user in users if user["login_key"] not in taken]
 
 
@@ -231,7 +233,7 @@ def _bring(
                 update(User).where(User.id == user_id).values(email=address, email_key=address)
             )
     stored = stored_rows(connection, User, users)
-    outcome = bring(
+    outcome = upsert(
         connection,
         User,
         users,
@@ -242,5 +244,5 @@ def _bring(
         unsaid=unsaid,
         complete=partial(_complete, barred=barred),
     )
-    brought = bring_passwords(connection, outcome.fates, secrets, changing=changing, writing=writing)
-    return _Brought(outcome, brought)
+    imported = import_passwords(connection, outcome.statuses, secrets, changing=changing, writing=writing)
+    return _Brought(outcome, imported)
