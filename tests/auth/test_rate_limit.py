@@ -96,7 +96,7 @@ class TestSharing:
     def test_goes_over_processes(self) -> None:
         script = (
             "import runpy, sys\n"
-            "limit = runpy.run_path(sys.argv[1])['RequestLimit'](1, sys.argv[2], lambda: 60.0)\n"
+            "limit = runpy.run_path(sys.argv[1])['RateLimiter'](1, sys.argv[2], lambda: 60.0)\n"
             "print([limit.take(1)[0] for _ in range(6)])"
         )
         with shared_file() as path:

@@ -105,7 +105,7 @@ class TestLines(OnSQLite):
         minute = [60.0]
         monkeypatch.setattr(security_log, "_throttled", security_log._Throttled(lambda: minute[0]))
         app.state.limits = app.state.limits._replace(
-            guesses=FailedLoginLimiter(1), requests=RateLimiter(1, clock=lambda: 60.0)
+            failed_logins=FailedLoginLimiter(1), requests=RateLimiter(1, clock=lambda: 60.0)
         )
         guess, worker = basic("manager:wrong"), basic(f"worker:{secret_of('worker')}")
         for _ in range(3):

@@ -67,12 +67,12 @@ def log_password_upgrade(scope: Scope) -> None:
 
 def log_login(scope: Scope) -> None:
     """Log that a session begins."""
-    _log(logging.INFO, "authentication", "log_login", scope)
+    _log(logging.INFO, "authentication", "signed_in", scope)
 
 
 def log_logout(scope: Scope) -> None:
     """Log that a session was ended by whoever began it."""
-    _log(logging.INFO, "authentication", "log_logout", scope)
+    _log(logging.INFO, "authentication", "signed_out", scope)
 
 
 def redact_account(account: str) -> str:

@@ -125,7 +125,7 @@ class TestUser:
 
 class TestRole:
     @pytest.mark.parametrize(
-        ("capabilities", "shop_role", "role", "oddity"),
+        ("capabilities", "shop_role", "role", "issue"),
         [
             ({"administrator": True}, None, "administrator", None),
             ({"editor": True, "administrator": True}, "worker", "administrator", None),
