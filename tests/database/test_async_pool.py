@@ -6,12 +6,12 @@ from functools import partial
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, Integer, String, bindparam, cast, func, select
+from sqlalchemy import Integer, String, bindparam, cast, func, select
 
 from fluent_cart.database import Database, create_database
 from fluent_cart.database.async_pool import AsyncConnectionPool
 from fluent_cart.database.postgresql_engine import engine
-from fluent_cart.database.prepared import Prepared
+from fluent_cart.database.prepared import LookupConnection, Prepared
 from fluent_cart.errors import CustomerNotFound, ServiceUnavailable
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers
@@ -27,17 +27,17 @@ _echo = Prepared(select(func.concat(bindparam("text", type_=String), "")))
 _broken = Prepared(select(cast(bindparam("text", type_=String), Integer)))
 
 
-def pid(connection: Connection) -> int:
+def pid(connection: LookupConnection) -> int:
     ((number,),) = _pid.rows(connection)
     return int(number)
 
 
-def sleep(connection: Connection, seconds: int) -> int:
+def sleep(connection: LookupConnection, seconds: int) -> int:
     _slow.rows(connection, seconds=seconds)
     return pid(connection)
 
 
-def echo(connection: Connection, text: str) -> str:
+def echo(connection: LookupConnection, text: str) -> str:
     ((answered,),) = _echo.rows(connection, text=text)
     return str(answered)
 
@@ -163,7 +163,7 @@ async def test_with_a_null_byte_never_reach_the_server(lookups: AsyncConnectionP
 async def test_that_take_too_long_are_503(lookups: AsyncConnectionPool) -> None:
     limit = Prepared(select(func.set_config("statement_timeout", "100", False)))
 
-    def wait(connection: Connection) -> None:
+    def wait(connection: LookupConnection) -> None:
         limit.rows(connection)
         _slow.rows(connection, seconds=5)
 

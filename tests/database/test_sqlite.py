@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect, create_database
 from fluent_cart.database.file_lock import FileLock
-from fluent_cart.database.prepared import Prepared
+from fluent_cart.database.prepared import LookupConnection, Prepared, execute
 from fluent_cart.database.sqlite import BATCH
 from fluent_cart.errors import InvalidEmail, ServiceUnavailable
 from fluent_cart.models import Customer
@@ -43,12 +43,17 @@ def store(connection: Connection, email: str) -> str:
     return email
 
 
-def count(connection: Connection) -> int:
-    return connection.scalar(select(func.count()).select_from(Customer)) or 0
+_count = Prepared(select(func.count()).select_from(Customer))
 
 
-def pragma(connection: Connection, name: str) -> Any:
-    return connection.scalar(text(f"PRAGMA {name}"))
+def count(connection: LookupConnection) -> int:
+    ((number,),) = _count.rows(connection)
+    return int(number)
+
+
+def pragma(connection: LookupConnection, name: str) -> Any:
+    ((value,),) = execute(connection, f"PRAGMA {name}")
+    return value
 
 
 def emails(path: Path) -> list[str]:
@@ -182,7 +187,7 @@ class TestReads:
     async def test_see_what_was_written_at_once(self, database: Database) -> None:
         prepared = Prepared(select(Customer.email).where(Customer.email == bindparam("email")))
 
-        def find(connection: Connection, email: str) -> Any:
+        def find(connection: LookupConnection, email: str) -> Any:
             return prepared.rows(connection, email=email)
 
         for number in range(20):
@@ -227,9 +232,12 @@ class TestReads:
         assert await scan == (0, 0)
 
     async def test_cannot_write(self, database: Database) -> None:
+        def delete_all(connection: LookupConnection) -> None:
+            execute(connection, "DELETE FROM customers")
+
         for run in (database.read, database.scan):
             with pytest.raises(ServiceUnavailable) as refused:
-                await run(store, "a@example.com")
+                await run(delete_all)
             assert "readonly database" in str(refused.value.__cause__)
         with (
             pytest.raises(Exception, match="readonly database"),
@@ -239,12 +247,15 @@ class TestReads:
         assert await database.read(count) == await database.scan(count) == 0
 
     async def test_that_fail_once_work_again(self, database: Database) -> None:
-        def divide(_connection: Connection) -> int:
+        def divide(_connection: LookupConnection) -> int:
             return 1 // 0
+
+        def fail(connection: LookupConnection) -> None:
+            execute(connection, "SELECT * FROM nothing")
 
         for run in (database.read, database.scan):
             with pytest.raises(ServiceUnavailable):
-                await run(lambda connection: connection.execute(text("SELECT * FROM nothing")))
+                await run(fail)
             with pytest.raises(ZeroDivisionError):
                 await run(divide)
             assert await run(count) == 0

@@ -1,12 +1,10 @@
-"""Units of work within a transaction that has begun."""
-
-import asyncio
+"""A savepoint undoes a part of a transaction."""
 
 import pytest
 from sqlalchemy import Connection
 
 from fluent_cart.database import Database
-from fluent_cart.database.transaction import InTransactionDatabase, run_to_completion, savepoint
+from fluent_cart.database.transaction import savepoint
 from fluent_cart.errors import InvalidEmail
 from fluent_cart.models import Customer
 from fluent_cart.schemas.customers import CustomerCreate
@@ -23,38 +21,6 @@ def fail_after_create(connection: Connection, email: str) -> None:
     with savepoint(connection):
         create(connection, email)
         raise LookupError
-
-
-class TestTransaction:
-    async def test_runs_its_work_at_once(self, database: Database) -> None:
-        async def handler(transaction: InTransactionDatabase) -> tuple[int, int]:
-            return await transaction.write(create, "a@example.com"), await transaction.write(
-                create, email="b@example.com"
-            )
-
-        def unit(connection: Connection) -> tuple[int, int]:
-            return run_to_completion(handler(InTransactionDatabase(connection)))
-
-        assert await database.write(unit) == (1, 2)
-
-    async def test_is_undone_as_a_whole(self, database: Database) -> None:
-        async def handler(transaction: InTransactionDatabase) -> None:
-            await transaction.write(create, "a@example.com")
-            raise LookupError
-
-        with pytest.raises(LookupError):
-            await database.write(
-                lambda connection: run_to_completion(handler(InTransactionDatabase(connection)))
-            )
-        assert await database.scan(rows, Customer) == []
-
-
-def test_a_coroutine_that_waits_for_something_else_is_refused() -> None:
-    async def waits() -> None:
-        await asyncio.sleep(0)
-
-    with pytest.raises(RuntimeError, match="waits for more than a transaction"):
-        run_to_completion(waits())
 
 
 class TestSavepoint:

@@ -8,10 +8,12 @@ import pytest
 from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel
 
+from fluent_cart.http.dependencies import WriteConnection
 from fluent_cart.http.error_handlers import add_handlers
 from fluent_cart.http.request_id import RequestIdMiddleware
 from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
+from fluent_cart.services import customers
 from fluent_cart.wordpress.paths import PREFIX
 from tests.support.errors import assert_error
 
@@ -114,3 +116,29 @@ class TestOrderOfChecks:
             assert_error(refused, 400, "validation_error")
             missing = await manager.post(f"/{customer_id}/attachable-user", json={"user_id": 1})
             assert_error(missing, 404, "customer_not_found", f"Customer with ID {customer_id} not found")
+
+
+class TestUnitsOfWork:
+    async def test_connection_outside_of_an_api_router_is_an_error(self) -> None:
+        app = FastAPI()
+
+        @app.get("/")
+        async def handler(connection: WriteConnection) -> Response:
+            raise NotImplementedError
+
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+            with pytest.raises(TypeError, match="ApiRouter"):
+                await client.get("/")
+
+    async def test_traceback_of_a_failing_service_names_handler_and_service(
+        self, manager: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(*_arguments: object) -> None:
+            raise LookupError("on purpose")
+
+        monkeypatch.setattr(customers, "_require_free_email", fail)
+        response = await manager.post("", json={"email": "a@example.com"})
+        assert_error(response, 500, "internal_error")
+        for name in ("routers/customers.py", "create_customer", "services/customers.py"):
+            assert name in caplog.text

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert
+from sqlalchemy.dialects import sqlite
 
 from fluent_cart.database import connect
+from fluent_cart.database.prepared import Rows, StatementExecutor
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
 from fluent_cart.schemas.customers import CustomerListQuery
@@ -182,3 +184,16 @@ def test_each_term_finds_what_plain_python_finds(connection: Connection) -> None
         items, total = list_customers(connection, query)
         found = [each["id"] for each in reversed(make_customers()) if is_found(each, term)]
         assert ([item["id"] for item in items], total) == (found[:100], len(found)), term
+
+
+def test_search_without_a_connection_of_its_own_is_rejected() -> None:
+    """A look-up runs prepared statements only, and a search has none."""
+
+    class Executor(StatementExecutor):
+        dialect = sqlite.dialect()
+
+        def ask(self, text: str, parameters: Any) -> Rows:
+            raise NotImplementedError
+
+    with pytest.raises(TypeError, match="a scan"):
+        list_customers(Executor(), CustomerListQuery(search="ann"))

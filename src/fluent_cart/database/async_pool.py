@@ -8,20 +8,21 @@ all the same: one that asks is set aside, in a greenlet, until it is answered.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import greenlet_spawn
 
 from fluent_cart.database.async_connection import AsyncConnection
+from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.errors import ServiceUnavailable
 
 T = TypeVar("T")
 
 # Every connection may have been lost with an old server; the last attempt is for one that is new.
-SPARE_ATTEMPTS = 2
+EXTRA_ATTEMPTS = 2
 
 
 class AsyncConnectionPool:
@@ -30,52 +31,52 @@ class AsyncConnectionPool:
     def __init__(self, engine: Engine, connections: int, timeout: float) -> None:
         self._engine = engine
         self._connections = connections
-        self._patience = timeout
+        self._timeout = timeout
         self._idle: list[AsyncConnection] = []
         self._opened: set[AsyncConnection] = set()
         # How many more connections may be made; and who waits for one, or for leave to make one (None).
-        self._spare = connections
+        self._free_slots = connections
         self._waiting: deque[asyncio.Future[AsyncConnection | None]] = deque()
 
     @property
     def in_use(self) -> int:
         """How many connections ask something, or are being made."""
-        return self._connections - self._spare - len(self._idle)
+        return self._connections - self._free_slots - len(self._idle)
 
     @property
     def waiting(self) -> int:
         """How many units of work wait for one."""
         return len(self._waiting)
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[LookupConnection], T]) -> T:
         """Run a unit of work that asks prepared statements only.
 
         On a connection that turns out to be lost nothing has happened, and the unit runs again on another.
         """
-        for spare in reversed(range(self._connections + SPARE_ATTEMPTS)):
-            wire = await self._take()
+        for spare in reversed(range(self._connections + EXTRA_ATTEMPTS)):
+            connection = await self._acquire()
             try:
-                return await greenlet_spawn(work, cast(Connection, wire))
+                return await greenlet_spawn(work, connection)
             except psycopg.OperationalError as error:
-                if not (wire.is_lost and spare):
+                if not (connection.is_lost and spare):
                     raise ServiceUnavailable from error
             finally:
-                self._give_back(wire)
+                self._release(connection)
         raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Close every connection."""
-        for wire in self._opened:
-            wire.close()
+        for connection in self._opened:
+            connection.close()
         self._opened.clear()
         self._idle.clear()
-        self._spare = self._connections
+        self._free_slots = self._connections
 
-    async def _take(self) -> AsyncConnection:
+    async def _acquire(self) -> AsyncConnection:
         if self._idle:
             return self._idle.pop()
-        if self._spare:
-            self._spare -= 1
+        if self._free_slots:
+            self._free_slots -= 1
             return await self._open()
         return await self._turn() or await self._open()
 
@@ -84,7 +85,7 @@ class AsyncConnectionPool:
         turn: asyncio.Future[AsyncConnection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 return await turn
         except BaseException as error:
             # It may have come in the very moment in which nobody waits for it any more.
@@ -97,33 +98,33 @@ class AsyncConnectionPool:
     async def _open(self) -> AsyncConnection:
         try:
             # In a thread: it takes several round trips, and seconds where nobody answers.
-            wire = AsyncConnection(await asyncio.to_thread(self._engine.connect))
+            connection = AsyncConnection(await asyncio.to_thread(self._engine.connect))
         except BaseException as error:
             self._pass_on(None)
             if isinstance(error, DBAPIError):
                 raise ServiceUnavailable from error
             raise
-        self._opened.add(wire)
-        return wire
+        self._opened.add(connection)
+        return connection
 
-    def _give_back(self, wire: AsyncConnection) -> None:
-        if wire not in self._opened:
+    def _release(self, connection: AsyncConnection) -> None:
+        if connection not in self._opened:
             return
         # One that is still busy was left in the middle of an answer, which nobody wants any more.
-        if wire.is_lost or wire.is_busy:
-            wire.close()
-            self._opened.discard(wire)
+        if connection.is_lost or connection.is_busy:
+            connection.close()
+            self._opened.discard(connection)
             self._pass_on(None)
         else:
-            self._pass_on(wire)
+            self._pass_on(connection)
 
-    def _pass_on(self, wire: AsyncConnection | None) -> None:
+    def _pass_on(self, connection: AsyncConnection | None) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(wire)
+                turn.set_result(connection)
                 return
-        if wire:
-            self._idle.append(wire)
+        if connection:
+            self._idle.append(connection)
         else:
-            self._spare += 1
+            self._free_slots += 1

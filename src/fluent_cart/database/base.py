@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.database.scan_queue import CALLER
 from fluent_cart.database.streams import MAX_STREAMS, Stream
 from fluent_cart.errors import ServiceUnavailable
@@ -61,7 +62,7 @@ class Database(ABC):
 
     @abstractmethod
     async def read(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+        self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a look-up of a few rows by index; it asks prepared statements only."""
 
@@ -70,13 +71,6 @@ class Database(ABC):
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a read that may look at many rows, off the event loop, in one snapshot."""
-
-    async def scan_unless(
-        self, short: bool, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run a read as a look-up where it is known to be ``short``, else as a scan."""
-        run = self.read if short else self.scan
-        return await run(work, *args, **kwargs)
 
     async def stream(
         self,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, String, column, inspect, select, table
 
 import fluent_cart
 from fluent_cart.database import connect
-from fluent_cart.database.prepared import Prepared
+from fluent_cart.database.prepared import LookupConnection, Prepared
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -60,7 +60,7 @@ def is_newest(connection: Connection) -> bool:
     return current(connection) == newest()
 
 
-def is_served_by_this_version(connection: Connection) -> bool:
+def is_served_by_this_version(connection: LookupConnection) -> bool:
     """Tell the same of a database that has a migration, by a look-up."""
     return _stored_version.rows(connection) == [(newest(),)]
 

@@ -20,7 +20,7 @@ from fluent_cart.database.async_pool import AsyncConnectionPool
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import to_api_error
 from fluent_cart.database.postgresql_engine import STREAM_LIMITS, engine
-from fluent_cart.database.prepared import execute
+from fluent_cart.database.prepared import LookupConnection, execute
 from fluent_cart.database.scan_queue import ScanQueue
 from fluent_cart.database.work_item import Work, WorkItem
 from fluent_cart.errors import ServiceUnavailable
@@ -104,7 +104,7 @@ class PostgreSQLDatabase(Database):
         }
 
     async def read(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+        self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         return await self._lookups.run(lambda connection: work(connection, *args, **kwargs))
 

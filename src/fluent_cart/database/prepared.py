@@ -26,6 +26,10 @@ class StatementExecutor(ABC):
         """Run the text of a statement; return the rows that it answers, if any."""
 
 
+# What a look-up may use. On PostgreSQL it has no SQLAlchemy connection, and runs prepared statements only.
+LookupConnection = Connection | StatementExecutor
+
+
 class Prepared:
     """A statement with bound parameters.
 
@@ -39,7 +43,9 @@ class Prepared:
         self._plans: dict[str, _Plan] = {}
         self._make_records: RecordMaker | None = None
 
-    def rows(self, connection: Connection, values: Mapping[str, Any] | None = None, /, **more: Any) -> Rows:
+    def rows(
+        self, connection: LookupConnection, values: Mapping[str, Any] | None = None, /, **more: Any
+    ) -> Rows:
         """Run the statement; return the rows that it answers, if any."""
         dialect = connection.dialect
         # Each database, and each way to ask it, has a style of its own.
@@ -50,7 +56,7 @@ class Prepared:
         return plan.converted(found) if plan.converters else found
 
     def records(
-        self, connection: Connection, values: Mapping[str, Any] | None = None, /, **more: Any
+        self, connection: LookupConnection, values: Mapping[str, Any] | None = None, /, **more: Any
     ) -> list[Record]:
         """Run the statement; return each row by the names of its columns."""
         if self._make_records is None:
@@ -70,7 +76,7 @@ def record_maker(keys: Iterable[str]) -> RecordMaker:
     return made
 
 
-def execute(connection: Connection, text: str, parameters: Any = None) -> Rows:
+def execute(connection: LookupConnection, text: str, parameters: Any = None) -> Rows:
     """Run the text of a statement as the driver takes it; return the rows that it answers, if any."""
     if isinstance(connection, StatementExecutor):
         return connection.ask(text, parameters)

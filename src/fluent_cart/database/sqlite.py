@@ -26,6 +26,7 @@ from sqlalchemy.pool import QueuePool
 from fluent_cart.database.base import Database
 from fluent_cart.database.constraints import to_api_error
 from fluent_cart.database.file_lock import FileLock
+from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.database.scan_queue import ScanQueue
 from fluent_cart.database.work_item import WorkItem
 from fluent_cart.errors import ServiceUnavailable
@@ -92,7 +93,7 @@ class SQLiteDatabase(Database):
         return {metrics.QUEUED_UNITS: self._queue.qsize()}
 
     async def read(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+        self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         # On the event loop: a thread would cost several times the look-up.
         try:

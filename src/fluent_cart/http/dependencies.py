@@ -1,10 +1,17 @@
-"""Dependencies that any route may use."""
+"""Dependencies that any route may use: the database, and a connection to it.
 
-from typing import Annotated
+A handler that takes a connection is a unit of work. ``ApiRoute`` opens the connection and runs the handler in
+the transaction, so the handler calls its service as any function.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from sqlalchemy import Connection
 
 from fluent_cart.database import Database
+from fluent_cart.database.prepared import LookupConnection
 
 
 async def get_database(request: Request) -> Database:
@@ -14,3 +21,37 @@ async def get_database(request: Request) -> Database:
 
 
 DatabaseDep = Annotated[Database, Depends(get_database)]
+
+# ``Database.read``, ``scan`` or ``write``.
+RunUnit = Callable[..., Awaitable[Any]]
+
+
+class ConnectionOf:
+    """The connection of a handler that is a unit of work; ``choose`` says which kind, by the input."""
+
+    def __init__(
+        self, choose: Callable[[Database, Mapping[str, Any]], RunUnit], *, writes: bool = False
+    ) -> None:
+        self.choose = choose
+        self.writes = writes
+
+    async def __call__(self) -> Connection:
+        """Fail: a connection is there only while ``ApiRoute`` runs the handler."""
+        raise TypeError("Only the handlers of an ApiRouter can take a connection")
+
+
+# A look-up of a few rows by index. It runs prepared statements only.
+ReadConnection = Annotated[LookupConnection, Depends(ConnectionOf(lambda database, _: database.read))]
+# A read that may look at many rows.
+ScanConnection = Annotated[Connection, Depends(ConnectionOf(lambda database, _: database.scan))]
+# A list is a look-up if its query is short, and a scan otherwise.
+ListConnection = Annotated[
+    LookupConnection,
+    Depends(
+        ConnectionOf(lambda database, given: database.read if given["query"].is_short else database.scan)
+    ),
+]
+# A transaction. It is on disk before the response is sent.
+WriteConnection = Annotated[
+    Connection, Depends(ConnectionOf(lambda database, _: database.write, writes=True))
+]

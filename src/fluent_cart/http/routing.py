@@ -4,8 +4,9 @@ Routes are declared as in any FastAPI application, and described by it, but run 
 FastAPI reads a body before it asks who sent it, while here a stranger learns nothing from input errors; and
 its general ways to solve dependencies and to match included routers cost more than a whole short read.
 
-A POST with an idempotency key and a PUT on a condition run as one unit of work, their handler within it:
-what is answered is known before the transaction ends.
+A handler that takes a connection (``http.dependencies``) is a plain function and one unit of work: the route
+opens the connection and runs the handler in its transaction, with an idempotency key or a condition around
+it. So the response is known before the transaction ends, and a handler calls its service as any function.
 """
 
 import re
@@ -18,21 +19,22 @@ from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from sqlalchemy import Connection
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from fluent_cart.database.transaction import InTransactionDatabase, run_to_completion
+from fluent_cart.database import Database
+from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.errors import ApiError, UnreadableBody
 from fluent_cart.formats.php_query import parse_query
 from fluent_cart.http import etags, idempotency
-from fluent_cart.http.dependencies import get_database
+from fluent_cart.http.dependencies import ConnectionOf
 from fluent_cart.http.request_body import read_fields
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.wordpress.field_aliases import NAMES, apply_aliases
 from fluent_cart.wordpress.paths import PREFIX
 
 Arguments = dict[str, Any]
+Handler = Callable[..., Response] | Callable[..., Coroutine[Any, Any, Response]]
 CUSTOMER = "customer_id"
 # What stands where a customer's id could, and is none for any method (decision 80).
 _RESERVED_SEGMENTS = r"(?!(?:attachable-user|do-bulk-action|export)$)"
@@ -41,32 +43,31 @@ Results = tuple[tuple[str, int], ...]
 
 
 class ApiRoute(APIRoute):
-    """A route whose handler and dependencies are async functions; the handler returns a ``Response``.
+    """A route whose handler is a unit of work, or an async function without a connection.
+
+    The handler returns a ``Response``. Its dependencies are async functions.
 
     ``allow`` is the header that names the methods of its path, once all routes are known.
     """
 
     allow: tuple[tuple[bytes, bytes], ...] = ()
 
-    def __init__(
-        self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any
-    ) -> None:
+    def __init__(self, path: str, endpoint: Handler, **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         customer = "(?P<customerId>"
         self.path_regex = re.compile(self.path_regex.pattern.replace(customer, customer + _RESERVED_SEGMENTS))
+        # The name of the argument that takes a connection, and the kind of that connection.
+        self._connection, self._opens = _find_connection(self.dependant)
         self._calls: list[_Call] = []
         self._results = _plan_dependencies(self.dependant, self._calls)
         self._names = NAMES.get(self.name, {})
         # Fields of the query may stand in for those of the body; additional info has none of its own.
         body = self.body_field.field_info.annotation if self.body_field else None
         self._body_names = frozenset((*getattr(body, "model_fields", ()), *self._names))
-        # By the name of its argument: a handler that has none writes nothing.
-        self._database = next(
-            (str(needed.name) for needed in self.dependant.dependencies if needed.call is get_database), ""
-        )
+        writes = self._opens is not None and self._opens.writes
         of_customer = any(field.name == CUSTOMER for field in self.dependant.path_params)
-        self._accepts_idempotency_key = self.methods == {"POST"} and bool(self._database)
-        self._accepts_if_match = self.methods == {"PUT"} and bool(self._database) and of_customer
+        self._accepts_idempotency_key = writes and self.methods == {"POST"}
+        self._accepts_if_match = writes and self.methods == {"PUT"} and of_customer
         self.app = self._answer
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -87,24 +88,22 @@ class ApiRoute(APIRoute):
         key = idempotency.read_key(request) if self._accepts_idempotency_key else None
         values = await self._read_input(request)
         arguments |= values
+        if self._opens is None:
+            response = await self.endpoint(**arguments)
+            await response(scope, receive, send)
+            return
+        database: Database = request.app.state.database
+        # With the connection as its first argument, as of every unit of work.
+        handler = partial(_call_with_connection, self.endpoint, self._connection, arguments)
         if key is not None:
             [user] = (result for result in results if isinstance(result, CurrentUser))
             attempt = idempotency.attempt(request, user.id, key, values)
-            handler = partial(self._within, arguments)
-            response = await idempotency.answer_once(arguments[self._database], attempt, handler)
+            response = await idempotency.answer_once(database, attempt, handler)
         elif self._accepts_if_match and etags.is_conditional(request):
-            handler, write = partial(self._within, arguments), arguments[self._database].write
-            response = await write(etags.change_if_match, request, values[CUSTOMER], handler)
+            response = await database.write(etags.change_if_match, request, values[CUSTOMER], handler)
         else:
-            response = await self.endpoint(**arguments)
+            response = await self._opens.choose(database, values)(handler)
         await response(scope, receive, send)
-
-    def _within(self, arguments: Arguments, connection: Connection) -> Response:
-        """Run the handler in the transaction of ``connection``, as a unit of work or a part of one."""
-        response: Response = run_to_completion(
-            self.endpoint(**{**arguments, self._database: InTransactionDatabase(connection)})
-        )
-        return response
 
     async def _read_input(self, request: Request) -> Arguments:
         """Return what path, query and body say, checked; raise all their faults at once."""
@@ -149,6 +148,20 @@ def _sent_in_query(request: Request) -> dict[str, Any]:
         raise UnreadableBody("The query is not valid UTF-8. Encode it as UTF-8") from None
 
 
+def _find_connection(dependant: Dependant) -> tuple[str, ConnectionOf | None]:
+    """Return the argument of a handler that takes a connection, and its kind; ``("", None)`` without one."""
+    for needed in dependant.dependencies:
+        if isinstance(needed.call, ConnectionOf):
+            return str(needed.name), needed.call
+    return "", None
+
+
+def _call_with_connection(
+    handler: Callable[..., Response], name: str, arguments: Arguments, connection: LookupConnection
+) -> Response:
+    return handler(**arguments, **{name: connection})
+
+
 class _Call(NamedTuple):
     """A dependency to be called."""
 
@@ -161,6 +174,8 @@ def _plan_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
     """Add what ``dependant`` needs to ``calls``, each once and after its own needs; tell where it is."""
     results = []
     for needed in dependant.dependencies:
+        if isinstance(needed.call, ConnectionOf):
+            continue
         function = _checked(needed)
         own = _plan_dependencies(needed, calls)
         functions = [call.function for call in calls]

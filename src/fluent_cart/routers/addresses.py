@@ -4,7 +4,7 @@ from fastapi import Response
 
 from fluent_cart.auth.policies import can_delete, can_manage, can_view
 from fluent_cart.errors import AddressNotFound, CustomerNotFound, PreconditionFailed
-from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.dependencies import ReadConnection, WriteConnection
 from fluent_cart.http.parameters import CustomerId
 from fluent_cart.http.responses import envelope, message
 from fluent_cart.http.routing import ApiRouter
@@ -31,12 +31,12 @@ router = ApiRouter(tags=["Addresses"])
     response_model=Envelope[AddressListData],
     responses=documented(CustomerNotFound),
 )
-async def list_addresses(customer_id: CustomerId, database: DatabaseDep) -> Response:
+def list_addresses(customer_id: CustomerId, connection: ReadConnection) -> Response:
     """Get all addresses of a specific customer.
 
     Exactly one of them has `is_primary`, unless there are none.
     """
-    return envelope(addresses=await database.read(addresses.list_addresses, customer_id))
+    return envelope(addresses=addresses.list_addresses(connection, customer_id))
 
 
 @router.put(
@@ -46,16 +46,14 @@ async def list_addresses(customer_id: CustomerId, database: DatabaseDep) -> Resp
     response_model=Envelope[UpdatedAddressData],
     responses=documented(CustomerNotFound, AddressNotFound, PreconditionFailed),
 )
-async def update_address(customer_id: CustomerId, body: AddressUpdate, database: DatabaseDep) -> Response:
+def update_address(customer_id: CustomerId, body: AddressUpdate, connection: WriteConnection) -> Response:
     """Update the fields of a customer's address that are sent.
 
     `address_id` says which, and must be one of this customer's. `"is_primary": true` makes it the primary
     address in place of the one that was.
     """
     changes = body.model_dump(exclude_unset=True, exclude={"address_id"})
-    return envelope(
-        address=await database.write(addresses.update_address, customer_id, body.address_id, changes)
-    )
+    return envelope(address=addresses.update_address(connection, customer_id, body.address_id, changes))
 
 
 @router.post(
@@ -65,13 +63,13 @@ async def update_address(customer_id: CustomerId, body: AddressUpdate, database:
     response_model=Envelope[NewAddressData],
     responses=documented(CustomerNotFound),
 )
-async def create_address(customer_id: CustomerId, body: AddressCreate, database: DatabaseDep) -> Response:
+def create_address(customer_id: CustomerId, body: AddressCreate, connection: WriteConnection) -> Response:
     """Create a new address for a customer.
 
     `address_1`, `city` and `country` (a code of two letters) are required; `type` is `billing` unless it is
     `shipping`. The first address of a customer becomes the primary one.
     """
-    return envelope(address=await database.write(addresses.create_address, customer_id, body))
+    return envelope(address=addresses.create_address(connection, customer_id, body))
 
 
 @router.delete(
@@ -81,13 +79,13 @@ async def create_address(customer_id: CustomerId, body: AddressCreate, database:
     response_model=Message,
     responses=documented(CustomerNotFound, AddressNotFound),
 )
-async def delete_address(customer_id: CustomerId, body: AddressRef, database: DatabaseDep) -> Response:
+def delete_address(customer_id: CustomerId, body: AddressRef, connection: WriteConnection) -> Response:
     """Delete a customer's address.
 
     The id may come in the query as well, for clients that send no body with DELETE: `?address_id=2`. If the
     primary address is deleted, the oldest that is left takes its place. It needs the permission to delete.
     """
-    await database.write(addresses.delete_address, customer_id, body.address_id)
+    addresses.delete_address(connection, customer_id, body.address_id)
     return message("Address deleted successfully")
 
 
@@ -98,9 +96,9 @@ async def delete_address(customer_id: CustomerId, body: AddressRef, database: Da
     response_model=Envelope[PrimaryAddressData],
     responses=documented(CustomerNotFound, AddressNotFound),
 )
-async def make_address_primary(customer_id: CustomerId, body: AddressRef, database: DatabaseDep) -> Response:
+def make_address_primary(customer_id: CustomerId, body: AddressRef, connection: WriteConnection) -> Response:
     """Set an address as the primary address of a customer.
 
     The one that was primary no longer is. Nothing changes if it is the primary address already.
     """
-    return envelope(address=await database.write(addresses.make_primary, customer_id, body.address_id))
+    return envelope(address=addresses.make_primary(connection, customer_id, body.address_id))

@@ -4,7 +4,7 @@ from fastapi import Response
 
 from fluent_cart.auth.dependencies import CurrentUserDep
 from fluent_cart.auth.policies import BULK_PERMISSIONS, CustomerPolicy, can_manage
-from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.dependencies import WriteConnection
 from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
@@ -22,7 +22,7 @@ router = ApiRouter(tags=["Bulk actions"])
     response_model=Envelope[BulkActionResult],
     responses=documented(),
 )
-async def do_bulk_action(body: BulkAction, user: CurrentUserDep, database: DatabaseDep) -> Response:
+def do_bulk_action(body: BulkAction, user: CurrentUserDep, connection: WriteConnection) -> Response:
     """Perform an action on up to 1,000 customers.
 
     - `update_status` sets `data.status`, which is required.
@@ -34,4 +34,4 @@ async def do_bulk_action(body: BulkAction, user: CurrentUserDep, database: Datab
     `error` where `success` is false. A repeated id counts once.
     """
     CustomerPolicy(BULK_PERMISSIONS[body.action]).check(user)
-    return envelope(**await database.write(bulk_actions.perform, body))
+    return envelope(**bulk_actions.perform(connection, body))

@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from fluent_cart.auth.policies import can_manage, can_view
 from fluent_cart.errors import CustomerNotFound, InvalidEmail, PreconditionFailed
-from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.dependencies import ListConnection, ReadConnection, WriteConnection
 from fluent_cart.http.etags import not_modified_or
 from fluent_cart.http.parameters import CustomerId, page_headers, total_pages
 from fluent_cart.http.responses import envelope
@@ -36,8 +36,8 @@ router = ApiRouter(tags=["Customers"])
     response_model=Envelope[CustomerList],
     responses=documented(),
 )
-async def list_customers(
-    request: Request, query: Annotated[CustomerListQuery, Query()], database: DatabaseDep
+def list_customers(
+    request: Request, query: Annotated[CustomerListQuery, Query()], connection: ListConnection
 ) -> Response:
     """Retrieve a paginated list of customers with optional filtering and searching.
 
@@ -46,7 +46,7 @@ async def list_customers(
     what matches, and the headers `X-WP-Total`, `X-WP-TotalPages` and `Link` tell the same as WordPress
     does.
     """
-    items, total = await database.scan_unless(query.is_short, customer_search.list_customers, query)
+    items, total = customer_search.list_customers(connection, query)
     return envelope(
         page_headers(request, query.page, query.per_page, total),
         customers=items,
@@ -66,14 +66,14 @@ async def list_customers(
     response_model=Envelope[NewCustomerData],
     responses=documented(InvalidEmail),
 )
-async def create_customer(body: CustomerCreate, database: DatabaseDep) -> Response:
+def create_customer(body: CustomerCreate, connection: WriteConnection) -> Response:
     """Create a new customer.
 
     Only `email` is required. It is kept as typed, its domain in lower case, and belongs to one customer
     alone, without regard to case: otherwise the answer is `invalid_email`. Send an `Idempotency-Key` if the
     request may have to be repeated. Addresses and a WordPress user are added by operations of their own.
     """
-    return envelope(customer=await database.write(customers.create_customer, body))
+    return envelope(customer=customers.create_customer(connection, body))
 
 
 @router.get(
@@ -83,14 +83,14 @@ async def create_customer(body: CustomerCreate, database: DatabaseDep) -> Respon
     response_model=Envelope[CustomerDetailData],
     responses=documented(CustomerNotFound, PreconditionFailed),
 )
-async def get_customer(request: Request, customer_id: CustomerId, database: DatabaseDep) -> Response:
+def get_customer(request: Request, customer_id: CustomerId, connection: ReadConnection) -> Response:
     """Retrieve detailed information about a specific customer.
 
     The answer has the customer's addresses, WordPress user and additional info. `total_spent` is what the
     paid orders brought, refunds taken off, in cents; `order_count` says how many they are. The header
     `ETag` names this state of the customer, for `If-Match` in a later PUT.
     """
-    answer = envelope(customer=await database.read(customers.get_customer, customer_id))
+    answer = envelope(customer=customers.get_customer(connection, customer_id))
     return not_modified_or(request, answer)
 
 
@@ -101,7 +101,7 @@ async def get_customer(request: Request, customer_id: CustomerId, database: Data
     response_model=Envelope[UpdatedCustomerData],
     responses=documented(CustomerNotFound, InvalidEmail, PreconditionFailed),
 )
-async def update_customer(customer_id: CustomerId, body: CustomerUpdate, database: DatabaseDep) -> Response:
+def update_customer(customer_id: CustomerId, body: CustomerUpdate, connection: WriteConnection) -> Response:
     """Update the fields of an existing customer that are sent.
 
     Fields that are not sent stay as they are; `"phone": null` removes the number. `updated_at` moves only
@@ -109,7 +109,7 @@ async def update_customer(customer_id: CustomerId, body: CustomerUpdate, databas
     overwritten.
     """
     changes = body.model_dump(exclude_unset=True)
-    return envelope(customer=await database.write(customers.update_customer, customer_id, changes))
+    return envelope(customer=customers.update_customer(connection, customer_id, changes))
 
 
 @router.put(
@@ -119,12 +119,12 @@ async def update_customer(customer_id: CustomerId, body: CustomerUpdate, databas
     response_model=Envelope[AdditionalInfoData],
     responses=documented(CustomerNotFound, PreconditionFailed),
 )
-async def update_additional_info(
-    customer_id: CustomerId, body: AdditionalInfo, database: DatabaseDep
+def update_additional_info(
+    customer_id: CustomerId, body: AdditionalInfo, connection: WriteConnection
 ) -> Response:
     """Merge the sent keys into a customer's additional information.
 
     Any JSON object is taken, up to 64 KiB and eight levels deep. Keys that are not sent stay; a key with
     `null` is removed.
     """
-    return envelope(customer=await database.write(customers.update_additional_info, customer_id, body))
+    return envelope(customer=customers.update_additional_info(connection, customer_id, body))

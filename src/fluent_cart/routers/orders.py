@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from fluent_cart.auth.policies import can_manage, can_view
 from fluent_cart.errors import CustomerNotFound
-from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.dependencies import ScanConnection, WriteConnection
 from fluent_cart.http.parameters import CustomerId, page_headers
 from fluent_cart.http.responses import envelope, message_with
 from fluent_cart.http.routing import ApiRouter
@@ -25,35 +25,35 @@ router = ApiRouter(tags=["Orders"])
     response_model=Envelope[OrderListData],
     responses=documented(CustomerNotFound),
 )
-async def list_customer_orders(
+def list_customer_orders(
     request: Request,
     customer_id: CustomerId,
     query: Annotated[OrderListQuery, Query()],
-    database: DatabaseDep,
+    connection: ScanConnection,
 ) -> Response:
     """Get all orders of a specific customer, oldest first.
 
     They come all at once, or page by page if `page` or `per_page` is sent. The API takes no orders in: they
     come with an import.
     """
-    items, total = await database.scan(orders.list_orders, customer_id, query.page, query.per_page)
+    items, total = orders.list_orders(connection, customer_id, query.page, query.per_page)
     return envelope(page_headers(request, query.page, query.per_page or total, total), orders=items)
 
 
 @router.get("/{customerId}/order", dependencies=[can_view], include_in_schema=False)
-async def list_orders_as_the_plugin(
+def list_orders_as_the_plugin(
     request: Request,
     customer_id: CustomerId,
     query: Annotated[OrderListQuery, Query()],
-    database: DatabaseDep,
+    connection: ScanConnection,
 ) -> Response:
     """Get the same orders where the plugin's clients look for them: in ``data.data``."""
-    items, total = await database.scan(orders.list_orders, customer_id, query.page, query.per_page)
+    items, total = orders.list_orders(connection, customer_id, query.page, query.per_page)
     return envelope(page_headers(request, query.page, query.per_page or total, total), data=items)
 
 
 @router.post("/{customerId}/recalculate-ltv", dependencies=[can_manage], include_in_schema=False)
-async def recalculate_lifetime_value(customer_id: CustomerId, database: DatabaseDep) -> Response:
+def recalculate_lifetime_value(customer_id: CustomerId, connection: WriteConnection) -> Response:
     """Compute a customer's totals anew from its orders."""
-    customer = await database.write(orders.recalculate_one, customer_id)
+    customer = orders.recalculate_one(connection, customer_id)
     return message_with("Lifetime value recalculated successfully", customer=customer)

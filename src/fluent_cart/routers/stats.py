@@ -4,7 +4,7 @@ from fastapi import Response
 
 from fluent_cart.auth.policies import can_view
 from fluent_cart.errors import CustomerNotFound
-from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.dependencies import ReadConnection
 from fluent_cart.http.parameters import Customer
 from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
@@ -23,11 +23,11 @@ router = ApiRouter(tags=["Stats"])
     response_model=Envelope[StatsData],
     responses=documented(CustomerNotFound),
 )
-async def get_customer_stats(customer: Customer, database: DatabaseDep) -> Response:
+def get_customer_stats(customer: Customer, connection: ReadConnection) -> Response:
     """Get statistics for a specific customer.
 
     They count the orders whose payment is `paid`, `partially_paid` or `partially_refunded`. Amounts are in
     cents; the average is rounded half up, and 0 without an order. The dates are those of the first and the
     last such order.
     """
-    return envelope(stats=await database.read(stats.get_stats, customer))
+    return envelope(stats=stats.get_stats(connection, customer))

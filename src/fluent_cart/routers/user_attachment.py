@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from fluent_cart.auth.policies import can_manage
 from fluent_cart.errors import CustomerNotFound, InvalidUser
-from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.dependencies import ScanConnection, WriteConnection
 from fluent_cart.http.parameters import CustomerId, page_headers
 from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
@@ -25,17 +25,15 @@ router = ApiRouter(tags=["User attachment"])
     response_model=Envelope[UserListData],
     responses=documented(),
 )
-async def list_attachable_users(
-    request: Request, query: Annotated[UserListQuery, Query()], database: DatabaseDep
+def list_attachable_users(
+    request: Request, query: Annotated[UserListQuery, Query()], connection: ScanConnection
 ) -> Response:
     """Get the WordPress users that can be attached to customers.
 
     These are the users who belong to no customer yet, 100 a page. It needs the permission to change
     customers.
     """
-    items, total = await database.scan(
-        user_attachment.list_attachable_users, query.search, query.page, query.per_page
-    )
+    items, total = user_attachment.list_attachable_users(connection, query.search, query.page, query.per_page)
     return envelope(page_headers(request, query.page, query.per_page, total), users=items)
 
 
@@ -46,13 +44,13 @@ async def list_attachable_users(
     response_model=Envelope[CustomerUserData],
     responses=documented(CustomerNotFound, InvalidUser),
 )
-async def attach_user(customer_id: CustomerId, body: UserRef, database: DatabaseDep) -> Response:
+def attach_user(customer_id: CustomerId, body: UserRef, connection: WriteConnection) -> Response:
     """Attach a WordPress user to a customer.
 
     Either has one partner at most: a user who is attached elsewhere or does not exist, and a customer who
     has another user, are answered `invalid_user`. Attaching the same user again changes nothing.
     """
-    return envelope(customer=await database.write(user_attachment.attach_user, customer_id, body.user_id))
+    return envelope(customer=user_attachment.attach_user(connection, customer_id, body.user_id))
 
 
 @router.post(
@@ -62,9 +60,9 @@ async def attach_user(customer_id: CustomerId, body: UserRef, database: Database
     response_model=Envelope[CustomerUserData],
     responses=documented(CustomerNotFound),
 )
-async def detach_user(customer_id: CustomerId, database: DatabaseDep) -> Response:
+def detach_user(customer_id: CustomerId, connection: WriteConnection) -> Response:
     """Detach a WordPress user from a customer.
 
     It needs no body. Nothing changes if no user is attached.
     """
-    return envelope(customer=await database.write(user_attachment.detach_user, customer_id))
+    return envelope(customer=user_attachment.detach_user(connection, customer_id))

@@ -6,7 +6,7 @@ from fastapi import Query, Response
 
 from fluent_cart.auth.dependencies import CurrentUserDep
 from fluent_cart.auth.policies import capabilities, signed_in
-from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.dependencies import ReadConnection
 from fluent_cart.http.responses import json_response
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.schemas.user_profile import UserProfileQuery
@@ -17,9 +17,9 @@ router = ApiRouter(tags=["Users"], prefix=f"{ROOT}/wp/v2/users")
 
 
 @router.get("/me", dependencies=[signed_in], include_in_schema=False)
-async def get_own_profile(
-    query: Annotated[UserProfileQuery, Query()], user: CurrentUserDep, database: DatabaseDep
+def get_own_profile(
+    query: Annotated[UserProfileQuery, Query()], user: CurrentUserDep, connection: ReadConnection
 ) -> Response:
     """Retrieve the user whose credentials came with the request."""
     held = capabilities(user.role)
-    return json_response(await database.read(user_profile.get_profile, user.id, query.context, held))
+    return json_response(user_profile.get_profile(connection, user.id, query.context, held))

@@ -9,7 +9,7 @@ from functools import lru_cache
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from fluent_cart.clock import now
-from fluent_cart.database.prepared import Prepared, Record
+from fluent_cart.database.prepared import LookupConnection, Prepared, Record
 from fluent_cart.errors import AddressNotFound, ValidationFailed
 from fluent_cart.models import Address
 from fluent_cart.schemas.addresses import AddressCreate
@@ -45,7 +45,7 @@ _inserted = Prepared(
 _deleted = Prepared(delete(Address).where(Address.id == bindparam("address_id")))
 
 
-def list_addresses(connection: Connection, customer_id: int) -> list[Record]:
+def list_addresses(connection: LookupConnection, customer_id: int) -> list[Record]:
     """Return a customer's addresses, oldest first."""
     addresses = _of_customer.records(connection, customer_id=customer_id)
     if not addresses:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVarTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Connection,
     Select,
     SelectBase,
     bindparam,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from fluent_cart.database.prepared import Prepared, Record, record_maker
+from fluent_cart.database.prepared import LookupConnection, Prepared, Record, StatementExecutor, record_maker
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
 from fluent_cart.schemas.customers import CustomerListQuery, CustomerSelection
@@ -81,7 +80,7 @@ class Found(NamedTuple):
     total: Select[int]
 
 
-def list_customers(connection: Connection, query: CustomerListQuery) -> Page:
+def list_customers(connection: LookupConnection, query: CustomerListQuery) -> Page:
     """Return one page of the customers that match, and how many match in all."""
     values = query.filters.model_dump(exclude_none=True)
     window = {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
@@ -114,7 +113,7 @@ class Order(NamedTuple):
         return self.by(own) if self.field is SortField.ID else self.by(own, Customer.id.expression)
 
 
-def _number(connection: Connection) -> int:
+def _number(connection: LookupConnection) -> int:
     ((number,),) = _number_of_customers.rows(connection)
     return int(number)
 
@@ -204,8 +203,10 @@ def found(dialect: str, term: str, order: Order, filters: frozenset[str] = froze
 
 
 def _page_found(
-    connection: Connection, query: CustomerListQuery, values: dict[str, Any], window: dict[str, int]
+    connection: LookupConnection, query: CustomerListQuery, values: dict[str, Any], window: dict[str, int]
 ) -> Page:
+    if isinstance(connection, StatementExecutor):
+        raise TypeError("A search is a scan: its statements are not prepared")
     order = Order(query.order_by, query.order_type)
     statements = found(connection.dialect.name, query.search, order, frozenset(values))
     rows = connection.execute(statements.page, values | window).all()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fluent_cart.clock import now
-from fluent_cart.database.prepared import Prepared, Record, record_maker
+from fluent_cart.database.prepared import LookupConnection, Prepared, Record, record_maker
 from fluent_cart.errors import CustomerNotFound, InvalidEmail, ValidationFailed
 from fluent_cart.models import Address, Customer
 from fluent_cart.schemas.additional_info import MAX_BYTES, TOO_LARGE
@@ -86,7 +86,7 @@ _inserted = Prepared(
 )
 
 
-def get_customer(connection: Connection, customer_id: int) -> Record:
+def get_customer(connection: LookupConnection, customer_id: int) -> Record:
     """Return a customer with addresses, in the documented order of keys."""
     rows = _details_of_one.rows(connection, customer_id=customer_id)
     if not rows:
@@ -113,7 +113,7 @@ def _with_addresses(rows: Sequence[Sequence[Any]]) -> Record:
     return record | extension
 
 
-def require_customer(connection: Connection, customer_id: int) -> None:
+def require_customer(connection: LookupConnection, customer_id: int) -> None:
     """Raise ``CustomerNotFound`` if there is no such customer."""
     if not _exists.rows(connection, customer_id=customer_id):
         raise CustomerNotFound(customer_id)

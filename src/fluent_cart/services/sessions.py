@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from fluent_cart.clock import now, to_text
-from fluent_cart.database.prepared import Prepared
+from fluent_cart.database.prepared import LookupConnection, Prepared
 from fluent_cart.models import Session, User
 from fluent_cart.security import session_cookies
 from fluent_cart.security.session_cookies import Cookie
@@ -50,7 +50,7 @@ _by_token = Prepared(
 )
 
 
-def find_account(connection: Connection, name: str) -> Account | None:
+def find_account(connection: LookupConnection, name: str) -> Account | None:
     """Return the account with this login or e-mail address; one look-up, whether there is one or not."""
     return next((Account(*row) for row in _by_name.rows(connection, name=key(name))), None)
 
@@ -82,7 +82,7 @@ def start_session(connection: Connection, account: Account, new_hash: str | None
     return session_cookies.write(account.login, expires, token, signing_key, new_hash or password_hash)
 
 
-def find_session(connection: Connection, cookie: Cookie) -> ActiveSession | None:
+def find_session(connection: LookupConnection, cookie: Cookie) -> ActiveSession | None:
     """Return the session of a cookie, unless it is forged or expired, or the session has been ended."""
     for session_id, user_id, login, role, password_hash, signing_key in _by_token.rows(
         connection, token_hash=_hashed(cookie.token)

@@ -1,8 +1,8 @@
 """The stats of a customer, from the totals stored with it (decision 16)."""
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
-from fluent_cart.database.prepared import Prepared, Record
+from fluent_cart.database.prepared import LookupConnection, Prepared, Record
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
 
@@ -13,7 +13,7 @@ _totals = Prepared(
 )
 
 
-def get_stats(connection: Connection, customer_id: int) -> Record:
+def get_stats(connection: LookupConnection, customer_id: int) -> Record:
     """Return what a customer spent, in cents, on how many orders, and when."""
     rows = _totals.rows(connection, customer_id=customer_id)
     if not rows:

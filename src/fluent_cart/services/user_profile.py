@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
-from fluent_cart.database.prepared import Prepared, Record
+from fluent_cart.database.prepared import LookupConnection, Prepared, Record
 from fluent_cart.enums import Context
 from fluent_cart.errors import AuthenticationFailed
 from fluent_cart.models import User
@@ -18,7 +18,7 @@ _profile = Prepared(
 
 
 def get_profile(
-    connection: Connection, user_id: int, context: Context, capabilities: Sequence[str]
+    connection: LookupConnection, user_id: int, context: Context, capabilities: Sequence[str]
 ) -> Record:
     """Return a user; e-mail address, role and ``capabilities`` only in the context ``edit``."""
     rows = _profile.rows(connection, user_id=user_id)

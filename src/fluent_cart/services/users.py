@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from fluent_cart.clock import now
-from fluent_cart.database.prepared import Prepared, Record
+from fluent_cart.database.prepared import LookupConnection, Prepared, Record
 from fluent_cart.models import ApplicationPassword, Session, User
 from fluent_cart.security import application_passwords
 from fluent_cart.services.search import search_text
@@ -94,7 +94,7 @@ _most_legacy = Prepared(
 
 
 def find_by_application_password(
-    connection: Connection, name: str, digest: str
+    connection: LookupConnection, name: str, digest: str
 ) -> AuthenticatedPassword | None:
     """Return the user called ``name`` (login or e-mail) who owns the password; one look-up by its hash."""
     rows = _by_password.rows(connection, name=key(name), digest=digest)
@@ -104,7 +104,7 @@ def find_by_application_password(
     return AuthenticatedPassword(CurrentUser(user_id, login, role), password_id, last_used)
 
 
-def legacy_hashes(connection: Connection, name: str) -> list[tuple[int, str]]:
+def legacy_hashes(connection: LookupConnection, name: str) -> list[tuple[int, str]]:
     """Return the slow hashes to try for ``name``, at most five of its own.
 
     Dummies (with the id 0) make them as many of each cost as any account of the site has, so that a wrong

@@ -205,7 +205,7 @@ class TestUser:
 
 class TestAdditionalInfo:
     async def info(self, database: Database, customer_id: int = 1) -> object:
-        return await database.read(
+        return await database.scan(
             lambda connection: connection.scalar(
                 select(Customer.additional_info).where(Customer.id == customer_id)
             )
