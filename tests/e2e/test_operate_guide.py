@@ -19,7 +19,8 @@ from fluent_cart import __version__
 from fluent_cart.database import migrations
 from fluent_cart.observability import metrics
 from fluent_cart.observability.access_log import RequestLog
-from fluent_cart.observability.request_events import Request
+from fluent_cart.observability.request_context import RequestContext
+from fluent_cart.observability.request_events import RequestEvent
 from fluent_cart.wordpress.paths import PREFIX
 from tests.support.paths import ROOT
 from tests.support.server import COMMAND, demo_server, free_port, server, until
@@ -119,7 +120,7 @@ class TestOperate:
     def test_the_line_of_a_request_has_the_fields_of_one(self) -> None:
         (line, *_) = blocks(OPERATE, "json")
         log = RequestLog("json", written := Written())
-        log.on_requests([Request(0, {"request_id": "a"}, "/", "GET", 200, 1, 0.1)])
+        log.on_requests([RequestEvent(0, RequestContext("a"), "/", "GET", 200, 1, 0.1)])
         assert list(json.loads(line)) == list(json.loads(written.pieces[0]))
 
     def test_exit_codes_are_as_told(self, tmp_path: Path) -> None:

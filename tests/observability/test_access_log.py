@@ -12,13 +12,14 @@ import pytest
 
 from fluent_cart.observability import access_log, metrics
 from fluent_cart.observability.access_log import MAX_PIECES, RequestLog
-from fluent_cart.observability.request_events import BATCH, Request, RequestEventBuffer
+from fluent_cart.observability.request_context import RequestContext
+from fluent_cart.observability.request_events import BATCH, RequestEvent, RequestEventBuffer
 from fluent_cart.observability.standard_error import PIECE_BYTES, write_to_standard_error
 
 
-def request(number: int = 0, **said: Any) -> Request:
-    state = {"request_id": f"id-{number}", **said}
-    return Request(1764131580.25, state, "/wp-json/{customerId}", "GET", 200, 321, 0.0012345)
+def request(number: int = 0, **said: Any) -> RequestEvent:
+    context = RequestContext(request_id=f"id-{number}", **said)
+    return RequestEvent(1764131580.25, context, "/wp-json/{customerId}", "GET", 200, 321, 0.0012345)
 
 
 class Reader:
@@ -39,7 +40,7 @@ class Reader:
 
 def test_a_line_tells_of_a_request_and_nothing_of_people() -> None:
     log = RequestLog("json", reader := Reader())
-    log.on_requests([request(7, user_id=3, account="ann@example.com", route="x")])
+    log.on_requests([request(7, user_id=3, account="ann@example.com")])
     assert reader.lines() == [
         {
             "time": "2025-11-26T04:33:00.250000Z",
@@ -136,10 +137,10 @@ class TestReport:
         told: list[int] = []
         report = RequestEventBuffer(lambda requests: told.append(len(requests)))
         for _ in range(BATCH + 1):
-            report.note({}, "/a", "GET", 200, 1, 0.1)
+            report.record(RequestContext(), "/a", "GET", 200, 1, 0.1)
         assert told == [BATCH]
-        report.send()
-        report.send()
+        report.flush()
+        report.flush()
         assert told == [BATCH, 1, 0]
 
     def test_figures_that_cannot_be_written_fail_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,8 +152,8 @@ class TestReport:
         monkeypatch.setattr(metrics, "count_request", full)
         told: list[int] = []
         report = RequestEventBuffer(lambda requests: told.append(len(requests)))
-        report.note({}, "/", "GET", 200, 1, 0.1)
-        report.send()
+        report.record(RequestContext(), "/", "GET", 200, 1, 0.1)
+        report.flush()
         assert told == [1]
 
 

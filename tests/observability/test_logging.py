@@ -14,6 +14,7 @@ import pytest
 from fluent_cart.errors import AuthenticationFailed
 from fluent_cart.observability import logging as log_setup
 from fluent_cart.observability import security_log
+from fluent_cart.observability.request_context import RequestContext
 
 CANARY = "Zq7CanaryXw9"
 NAMES = ("uvicorn.error", "fluent_cart.security", "fluent_cart.http.error_handlers")
@@ -56,7 +57,10 @@ class TestJson:
 
     def test_of_the_security_log_has_its_own_fields(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "json")
-        scope = {"method": "GET", "state": {"account": "a\x1b\u202e", "request_id": "mine"}}
+        scope = {
+            "method": "GET",
+            "state": {"context": RequestContext(account="a\x1b\u202e", request_id="mine")},
+        }
         security_log.log_denied(scope, AuthenticationFailed())
         (line,) = written(capsys)
         assert {name: line[name] for name in ("level", "logger", "event", "outcome", "account")} == {
@@ -108,7 +112,7 @@ class TestConsole:
 
     def test_escapes_what_a_stranger_sent(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "console")
-        scope = {"method": "GET", "state": {"account": "a\x1b[2J\nb"}}
+        scope = {"method": "GET", "state": {"context": RequestContext(account="a\x1b[2J\nb")}}
         security_log.log_denied(scope, AuthenticationFailed())
         err = capsys.readouterr().err
         assert err.count("\n") == 1

@@ -193,14 +193,14 @@ async def test_of_postgresql_are_its_connections(database: Database) -> None:
     assert set(gauges) <= set(metrics.GAUGES)
     if metrics.LOOKUPS_IN_USE in gauges:
         lookups = database._lookups  # type: ignore[attr-defined]
-        wires = [await lookups._take() for _ in range(4)]
-        waiting = asyncio.ensure_future(lookups._take())
+        held = [await lookups._acquire() for _ in range(4)]
+        waiting = asyncio.ensure_future(lookups._acquire())
         await asyncio.sleep(0)
         gauges = database.gauges()
         assert (gauges[metrics.LOOKUPS_IN_USE], gauges[metrics.LOOKUPS_WAITING]) == (4, 1)
-        for wire in wires:
-            lookups._give_back(wire)
-        lookups._give_back(await waiting)
+        for connection in held:
+            lookups._release(connection)
+        lookups._release(await waiting)
         assert database.gauges()[metrics.LOOKUPS_IN_USE] == 0
 
 

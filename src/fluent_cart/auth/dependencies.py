@@ -21,7 +21,7 @@ from fluent_cart.errors import (
 )
 from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.observability import security_log
-from fluent_cart.observability.client_address import client_address
+from fluent_cart.observability.request_context import client_address, request_context
 from fluent_cart.security import application_passwords, session_cookies
 from fluent_cart.security.session_cookies import Cookie
 from fluent_cart.services import sessions, users
@@ -80,7 +80,7 @@ async def current_user(
     (decision 29). Who is signed in by cookie is not asked for a password, as in WordPress.
     """
     limits: Limits = request.app.state.limits
-    state = request.scope["state"]
+    context = request_context(request.scope)
     cookie = session_cookies.read(request.scope["headers"])
     session = await _session_with_nonce(request, database, cookie) if cookie else None
     if session:
@@ -90,7 +90,7 @@ async def current_user(
     elif request.method not in SAFE_METHODS and is_cross_site(request):
         raise CrossSiteRequest
     else:
-        state["account"] = credentials.name
+        context.account = credentials.name
         digest = application_passwords.digest(credentials.secret)
         sign_in = await database.read(users.find_by_application_password, credentials.name, digest)
         if sign_in:
@@ -98,11 +98,11 @@ async def current_user(
             limits.last_used.note(database, sign_in)
         else:
             user = await _authenticate_legacy(request, database, credentials, digest)
-    state["user_id"] = user.id
+    context.user_id = user.id
     CALLER.set(Caller(user.id, request.receive))
-    wait, state["headers"] = limits.requests.take(user.id)
+    wait, context.response_headers = limits.requests.take(user.id)
     if session:
-        state["headers"] += ((b"x-wp-nonce", make_nonce(session).encode()),)
+        context.response_headers += ((b"x-wp-nonce", make_nonce(session).encode()),)
     if wait:
         raise TooManyRequests(wait)
     return user
@@ -139,7 +139,7 @@ async def _session_with_nonce(request: Request, database: Database, cookie: Cook
         return None
     session = await database.read(sessions.find_session, cookie)
     if session:
-        request.scope["state"]["account"] = session.user.login
+        request_context(request.scope).account = session.user.login
         if not is_nonce(nonce, session):
             raise InvalidNonce
     return session

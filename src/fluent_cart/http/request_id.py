@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fluent_cart.http.error_handlers import internal_error_response
+from fluent_cart.observability.request_context import request_context
 from fluent_cart.observability.request_events import RequestEventBuffer
 
 HEADER = "X-Request-Id"
@@ -48,9 +49,8 @@ class RequestIdMiddleware:
         began = perf_counter()
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _ACCEPTABLE.fullmatch(given) else f"{_random.getrandbits(128):032x}"
-        # What is said here of a request is known from here on inward, and from there to here.
-        state = scope.setdefault("state", {})
-        state["request_id"] = request_id
+        context = request_context(scope)
+        context.request_id = request_id
         status = size = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -60,8 +60,8 @@ class RequestIdMiddleware:
                 headers += (
                     (b"x-request-id", request_id.encode()),
                     *ALWAYS,
-                    *state.get("allow", ()),
-                    *state.get("headers", ()),
+                    *context.allow,
+                    *context.response_headers,
                 )
                 if all(name != b"cache-control" for name, _ in headers):
                     headers.append(NO_CACHE)
@@ -83,4 +83,4 @@ class RequestIdMiddleware:
         finally:
             seconds = perf_counter() - began
             route = getattr(scope.get("route"), "path", NO_ROUTE)
-            self._report.note(state, route, scope["method"], status, size, seconds)
+            self._report.record(context, route, scope["method"], status, size, seconds)

@@ -29,6 +29,7 @@ from fluent_cart.formats.php_query import parse_query
 from fluent_cart.http import etags, idempotency
 from fluent_cart.http.dependencies import ConnectionOf
 from fluent_cart.http.request_body import read_fields
+from fluent_cart.observability.request_context import request_context
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.wordpress.field_aliases import NAMES, apply_aliases
 from fluent_cart.wordpress.paths import PREFIX
@@ -78,7 +79,7 @@ class ApiRoute(APIRoute):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        scope["state"]["allow"] = self.allow
+        request_context(scope).allow = self.allow
         results: list[Any] = []
         for call in self._calls:
             results.append(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from fluent_cart.observability import metrics
 from fluent_cart.observability.logging import request_renderer
-from fluent_cart.observability.request_events import Request
+from fluent_cart.observability.request_events import RequestEvent
 from fluent_cart.observability.standard_error import PIECE_BYTES, write_to_standard_error
 
 logger = logging.getLogger("fluent_cart.requests")
@@ -37,7 +37,7 @@ class RequestLog:
         """Whether the log's level lets a line through at all."""
         return logger.isEnabledFor(logging.INFO)
 
-    def on_requests(self, requests: Sequence[Request]) -> None:
+    def on_requests(self, requests: Sequence[RequestEvent]) -> None:
         """Write a line about each request, and what could not be written before."""
         for request in requests:
             self._add(
@@ -47,8 +47,8 @@ class RequestLog:
                         "level": "info",
                         "logger": NAME,
                         "event": "request",
-                        "request_id": request.state["request_id"],
-                        "user_id": request.state.get("user_id"),
+                        "request_id": request.context.request_id,
+                        "user_id": request.context.user_id,
                         "method": request.method,
                         "route": request.route,
                         "status": request.status,

@@ -26,7 +26,7 @@ from fluent_cart.errors import (
     TooManyRequests,
 )
 from fluent_cart.observability import metrics
-from fluent_cart.observability.client_address import client_address
+from fluent_cart.observability.request_context import Scope, client_address, request_context
 
 logger = logging.getLogger("fluent_cart.security")
 
@@ -43,8 +43,6 @@ EVENTS: Mapping[type[ApiError], str] = {
 MAX_LENGTH = 60
 # An application password has 24 letters and digits; most of one is too much, too.
 SECRET_LENGTH = 20
-
-Scope = Mapping[str, Any]
 
 _key = secrets.token_bytes(16)
 
@@ -84,16 +82,16 @@ def redact_account(account: str) -> str:
 
 def _log(level: int, event: str, outcome: str, scope: Scope) -> None:
     if logger.isEnabledFor(level):
-        state = scope.get("state", {})
+        context = request_context(scope)
         line = {
             "time": now(),
             "event": event,
             "outcome": outcome,
-            "account": redact_account(state["account"]) if "account" in state else None,
+            "account": redact_account(context.account) if context.account is not None else None,
             # As it was declared: no ids, and nothing of the query.
             "route": f"{scope['method']} {getattr(scope.get('route'), 'path', None)}",
             "address": client_address(scope)[:MAX_LENGTH],
-            "request_id": state.get("request_id"),
+            "request_id": context.request_id,
         }
         # In ASCII: line breaks and control characters, also those of Unicode, are escaped.
         logger.log(level, "%s", json.dumps(line))
@@ -112,7 +110,7 @@ class _Throttled:
     def already_logged(self, scope: Scope, code: str) -> bool:
         if (minute := int(self._clock() / self.QUIET_SECONDS)) != self._minute:
             self._minute, self._logged = minute, set()
-        throttled = (code, hash(scope.get("state", {}).get("account")), client_address(scope))
+        throttled = (code, hash(request_context(scope).account), client_address(scope))
         if throttled in self._logged or len(self._logged) >= self.MAX:
             return True
         self._logged.add(throttled)

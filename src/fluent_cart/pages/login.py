@@ -19,7 +19,7 @@ from fluent_cart.errors import (
 from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.http.request_body import FORM, parse_form, read_bytes
 from fluent_cart.observability import security_log
-from fluent_cart.observability.client_address import client_address
+from fluent_cart.observability.request_context import client_address, request_context
 from fluent_cart.pages.login_form import login_page, sign_out_page
 from fluent_cart.security import login_passwords, session_cookies
 from fluent_cart.services import sessions, users
@@ -88,7 +88,7 @@ async def _start_session(request: Request, database: Database, name: str, passwo
     Refused are wrong names and passwords with one error, at the same cost; and the eleventh of them (429).
     """
     limits: Limits = request.app.state.limits
-    request.scope["state"]["account"] = name
+    request_context(request.scope).account = name
     address = client_address(request.scope)
     # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
     if wait := limits.failed_logins.wait(address):
@@ -119,7 +119,7 @@ def _check(account: Account | None, password: str) -> tuple[bool, str | None]:
 async def _sign_out(request: Request, database: Database) -> Response:
     session = await find_session(request, database)
     if session:
-        request.scope["state"]["account"] = session.user.login
+        request_context(request.scope).account = session.user.login
         # Else any page could sign out whoever looks at it.
         if not is_nonce(nonce_from_request(request) or "", session):
             return sign_out_page(f"{LOGIN}?action=logout&_wpnonce={make_nonce(session)}")

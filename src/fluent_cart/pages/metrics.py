@@ -13,7 +13,7 @@ from fluent_cart.auth.dependencies import Credentials, basic_credentials, curren
 from fluent_cart.auth.policies import can_operate
 from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.observability import metrics
-from fluent_cart.observability.client_address import client_address
+from fluent_cart.observability.request_context import client_address
 
 Networks = Iterable[IPv4Network | IPv6Network]
 
@@ -75,7 +75,7 @@ async def reporting(app: FastAPI) -> AsyncIterator[None]:
 
 def report(app: FastAPI) -> None:
     """Tell of the requests that are over, and what goes on at this moment."""
-    app.state.report.send()
+    app.state.report.flush()
     now: Mapping[str, int] = {
         **app.state.database.gauges(),
         metrics.SLOW_HASHES: app.state.limits.hash_queue.inside,

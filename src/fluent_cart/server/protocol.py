@@ -24,7 +24,7 @@ from fluent_cart.errors import ApiError, HeadersTooLarge, InvalidRequest, Reques
 from fluent_cart.http.error_handlers import error_response
 from fluent_cart.http.request_id import HEADER
 from fluent_cart.observability import metrics
-from fluent_cart.observability.client_address import plain_address
+from fluent_cart.observability.request_context import plain_address
 
 MAX_HEAD_BYTES = 64 * 1024
 # Apache takes 100. Each field costs a hundred bytes of memory, however short it is.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fluent_cart.observability.client_address import client_address
+from fluent_cart.observability.request_context import client_address
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""The facts about a request that its layers share: its id, its user, its address, headers of its response."""
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Headers = tuple[tuple[bytes, bytes], ...]
+MAPPED = "::ffff:"
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One object for each request. Outer layers read what inner layers set."""
+
+    request_id: str | None = None
+    # The name that came with the credentials, whether they were right or not.
+    account: str | None = None
+    # Set once the credentials are right.
+    user_id: int | None = None
+    # The methods of the path, for OPTIONS and for WordPress' clients.
+    allow: Headers = ()
+    response_headers: Headers = ()
+
+
+def request_context(scope: Scope) -> RequestContext:
+    """Return the context of a request, which is made by the first layer that asks for it."""
+    state = scope.setdefault("state", {})
+    context: RequestContext | None = state.get("context")
+    if context is None:
+        context = state["context"] = RequestContext()
+    return context
+
+
+def client_address(scope: Mapping[str, Any]) -> str:
+    """Return the client's address, as the server knows it: from the connection, or from a trusted proxy."""
+    return plain_address(str(scope["client"][0])) if scope.get("client") else ""
+
+
+def plain_address(address: str) -> str:
+    """Return an IPv4 address that is written as IPv6 (``::ffff:127.0.0.1``) in its usual form."""
+    mapped = address[len(MAPPED) :]
+    return mapped if address[: len(MAPPED)].lower() == MAPPED and "." in mapped else address
