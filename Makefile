@@ -4,13 +4,18 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo serve install install-dev test test-quick test-stress test-mutation lint format bench bench-million bench-layers lock clean
+.PHONY: help demo dev serve install install-dev test test-quick test-stress test-mutation lint format bench bench-million bench-layers lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: install  ## Serve the demo shop on http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/fluent-cart serve --demo --port $(PORT)
+
+dev: install-dev  ## Serve the demo shop, and start again when the source changes
+	@$(BIN)/python -c 'from fluent_cart import demo, settings; demo.create(settings.Settings(database_url=demo.DATABASE_URL))'
+	@FLUENT_CART_DATABASE_URL=sqlite:///fluent-cart-demo.db $(BIN)/python -m uvicorn --factory --reload --reload-dir src \
+	    --port $(PORT) fluent_cart.app:create_app
 
 serve: install  ## Serve a database of your own (./fluent-cart.db unless configured)
 	@$(BIN)/fluent-cart migrate

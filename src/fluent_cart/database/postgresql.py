@@ -124,14 +124,14 @@ class PostgreSQLDatabase(Database):
         """Run a unit of work in a thread, in a transaction that starts with ``begin``."""
         unit = WorkItem(work)
         self._queue.put((unit, begin))
-        return await unit.outcome(self._write_timeout)
+        return await unit.result(self._write_timeout)
 
     def _serve(self) -> None:
         """Run units in a thread with a connection of its own until the database stops."""
         session = _Session(self._engine)
         while queued := self._queue.get():
             unit, begin = queued
-            if unit.take():
+            if unit.claim():
                 try:
                     result = session.attempt(unit.work, begin)
                 except BaseException as error:  # it is the caller's: this thread serves all others

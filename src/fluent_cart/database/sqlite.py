@@ -116,7 +116,7 @@ class SQLiteDatabase(Database):
     ) -> T:
         unit = WorkItem(lambda connection: work(connection, *args, **kwargs))
         self._queue.put(unit)
-        return await unit.outcome(self._write_timeout)
+        return await unit.result(self._write_timeout)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -157,14 +157,14 @@ class SQLiteDatabase(Database):
             with self._lock, self._writers.begin() as connection:
                 # Only now: whoever gave up while this waited for its turn must not be served.
                 for unit in units:
-                    if unit.take():
+                    if unit.claim():
                         taken.append(unit)
                         answers.append(_run(unit, connection))
         except Exception as error:
             # The batch as a whole did not reach the disk, so nothing of it happened.
             failure = ServiceUnavailable()
             failure.__cause__ = error
-            for unit in [*taken, *(unit for unit in units if unit.take())]:
+            for unit in [*taken, *(unit for unit in units if unit.claim())]:
                 unit.fail(failure)
             return
         metrics.UNITS_PER_COMMIT.observe(len(taken))

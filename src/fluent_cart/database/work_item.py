@@ -4,6 +4,7 @@ Lighter than a ``concurrent.futures.Future``, whose locks and callbacks take as 
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -24,23 +25,20 @@ class WorkItem(Generic[T]):
         self.work = work
         self._loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[T] = self._loop.create_future()
-        # Who takes it decides what becomes of the work: the thread, or the deadline. Taking is atomic.
-        self._claimed = [True]
+        # Held by whichever comes first: the thread that runs the work, or the timeout.
+        self._claimed = threading.Lock()
 
-    async def outcome(self, seconds: float) -> T:
+    async def result(self, seconds: float) -> T:
         """Return the result; raise 503 if the work has not begun after ``seconds``."""
-        deadline = self._loop.call_later(seconds, self._give_up)
+        deadline = self._loop.call_later(seconds, self._expire)
         try:
             return await self._outcome
         finally:
             deadline.cancel()
 
-    def take(self) -> bool:
-        """Tell whether the work is the caller's to run; it is not if nobody waits for it any more."""
-        try:
-            return self._claimed.pop() and not self._outcome.cancelled()
-        except IndexError:
-            return False
+    def claim(self) -> bool:
+        """Return whether the caller may run the work: nothing has claimed it, and its result is awaited."""
+        return self._claimed.acquire(blocking=False) and not self._outcome.cancelled()
 
     def succeed(self, result: T) -> None:
         """Answer from a thread."""
@@ -59,6 +57,6 @@ class WorkItem(Generic[T]):
         if not self._outcome.cancelled():
             resolve()
 
-    def _give_up(self) -> None:
-        if self.take():
+    def _expire(self) -> None:
+        if self.claim():
             self._outcome.set_exception(ServiceUnavailable())

@@ -9,7 +9,6 @@ opens the connection and runs the handler in its transaction, with an idempotenc
 it. So the response is known before the transaction ends, and a handler calls its service as any function.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
@@ -19,6 +18,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
@@ -37,10 +37,17 @@ from fluent_cart.wordpress.paths import PREFIX
 Arguments = dict[str, Any]
 Handler = Callable[..., Response] | Callable[..., Coroutine[Any, Any, Response]]
 CUSTOMER = "customer_id"
-# What stands where a customer's id could, and is none for any method (decision 80).
-_RESERVED_SEGMENTS = r"(?!(?:attachable-user|do-bulk-action|export)$)"
 # A function's arguments by name, each the result of an earlier call, by its place.
 Results = tuple[tuple[str, int], ...]
+
+
+class CustomerConvertor(StringConvertor):
+    """A segment of a path that may be a customer's id. Fixed paths are not, for any method (decision 80)."""
+
+    regex = "(?!(?:attachable-user|do-bulk-action|export)$)[^/]+"
+
+
+register_url_convertor("customer", CustomerConvertor())
 
 
 class ApiRoute(APIRoute):
@@ -54,9 +61,9 @@ class ApiRoute(APIRoute):
     allow: tuple[tuple[bytes, bytes], ...] = ()
 
     def __init__(self, path: str, endpoint: Handler, **options: Any) -> None:
-        super().__init__(path, endpoint, **options)
-        customer = "(?P<customerId>"
-        self.path_regex = re.compile(self.path_regex.pattern.replace(customer, customer + _RESERVED_SEGMENTS))
+        super().__init__(path.replace("{customerId}", "{customerId:customer}"), endpoint, **options)
+        # Without the convertor: logs and metrics show the path as it is documented.
+        self.path = self.path_format
         # The name of the argument that takes a connection, and the kind of that connection.
         self._connection, self._opens = _find_connection(self.dependant)
         self._calls: list[_Call] = []
