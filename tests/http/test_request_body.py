@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from fluent_cart.errors import ApiError, PayloadTooLarge, UnreadableBody, UnsupportedMediaType
 from fluent_cart.formats.strict_json import MAX_LEVELS, MAX_NODES, parse_json
-from fluent_cart.http.request_body import MAX_BYTES, parse, read_bytes
+from fluent_cart.http.request_body import FORM, MAX_BYTES, parse, read_bytes
 from fluent_cart.settings import Settings
 from tests.conftest import MakeAddress, MakeCustomer
 
@@ -234,3 +234,19 @@ class TestReading:
         with pytest.raises(ApiError) as refused:
             await read_bytes(self.request(part, {"type": "http.disconnect"}))
         assert isinstance(refused.value, UnreadableBody)
+
+
+class TestForms:
+    @pytest.mark.parametrize("kind", [FORM, "application/json", "", "text/plain"])
+    @pytest.mark.parametrize("body", ['{"phone": "999"}', "phone=999", "[]"])
+    def test_body_behind_a_byte_order_mark_is_rejected(self, kind: str, body: str) -> None:
+        with pytest.raises(UnreadableBody):
+            parse(f"\ufeff{body}".encode(), kind)
+
+    @pytest.mark.parametrize("body", [b"true", b"phone", b"a&b", b"\xef\xbb\xbfx", b"12", "ä".encode()])
+    def test_form_without_a_field_is_rejected(self, body: bytes) -> None:
+        with pytest.raises(UnreadableBody):
+            parse(body, FORM)
+
+    def test_json_list_sent_as_a_form_is_a_list(self) -> None:
+        assert parse(b'["a=b"]', FORM) == ["a=b"]

@@ -62,8 +62,14 @@ def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
         text = body.decode()
     except UnicodeDecodeError:
         raise UnreadableBody from None
+    if text.startswith("\ufeff"):
+        # Read as a form it would be a field of an unknown name, and a write would succeed and change nothing.
+        raise UnreadableBody("The request body begins with a byte order mark. Send UTF-8 without the mark")
     # curl's -d says "form" unless told otherwise, also for JSON.
-    if kind == FORM and not text.lstrip().startswith("{"):
+    if kind == FORM and not text.lstrip().startswith(("{", "[", '"')):
+        if "=" not in text and text.strip():
+            # Not one field. A write must not succeed with nothing of what was sent.
+            raise UnreadableBody
         return parse_form(text)
     return parse_json(text)
 
