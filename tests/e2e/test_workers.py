@@ -14,6 +14,7 @@ from contextlib import closing
 from itertools import chain, count, cycle
 from pathlib import Path
 
+import httpx
 import pytest
 
 from fluent_cart.wordpress.paths import PREFIX
@@ -124,3 +125,12 @@ async def reads_alone_and_beside(workers: Server, seconds: int) -> tuple[float, 
     assert set(statuses([*alone, *beside, *answers_of(writers)])) == {200}
     assert len(answers_of(writers)) >= turns * len(writers)
     return percentile(alone, 0.99), percentile(beside, 0.99)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_host_of_all_addresses_answers_ipv4_and_ipv6(tmp_path: Path, workers: int) -> None:
+    with server(tmp_path, "--demo", "--host", "::", "--workers", str(workers)) as running:
+        for host in ("127.0.0.1", "[::1]"):
+            assert httpx.get(f"http://{host}:{running.port}/healthz").status_code == 200
+        # An IPv4 address in its usual form is on the list of addresses that read metrics.
+        assert httpx.get(f"http://127.0.0.1:{running.port}/metrics").status_code == 200

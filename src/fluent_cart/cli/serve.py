@@ -55,7 +55,7 @@ def serve(
     _announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", demonstrate)
     # Worker processes begin with nothing but the environment.
     os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
-    with _shared(workers):
+    with _shared(workers), _both_families(host if passed is None else "", port) as own:
         uvicorn.run(
             "fluent_cart.server.process:create_app",
             factory=True,
@@ -64,7 +64,7 @@ def serve(
             ws="none",
             host=host,
             port=port,
-            fd=passed,
+            fd=own if passed is None else passed,
             workers=workers,
             log_config=log_config(settings.log_level, settings.log_format),
             log_level=settings.log_level,
@@ -78,6 +78,19 @@ def serve(
             # Seconds that a new worker has, too: after SIGHUP on a busy machine, five are not enough.
             timeout_worker_healthcheck=10,
         )
+
+
+@contextmanager
+def _both_families(host: str, port: int) -> Iterator[int | None]:
+    """Give the file number of a socket for IPv4 and IPv6, if ``host`` is ``::``.
+
+    uvicorn's own socket is for both with several workers, and for IPv6 alone with one.
+    """
+    if host != "::":
+        yield None
+        return
+    with socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True) as listening:
+        yield listening.fileno()
 
 
 @contextmanager
