@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     export_timeout: float = Field(
         900.0, gt=0, le=86400, description="Seconds an export may take; a slower client is cut off."
     )
-    connections: int = Field(
+    pool_size: int = Field(
         8,
         ge=2,
         le=100,

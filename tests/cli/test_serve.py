@@ -377,13 +377,13 @@ class TestCapacity:
     def test_too_few_connections_are_refused(
         self, run: Run, port: int, served: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("FLUENT_CART_CONNECTIONS", "100")
+        monkeypatch.setenv("FLUENT_CART_POOL_SIZE", "100")
         refused = run("serve", "--port", str(port), "--workers", "64")
         assert (refused.code, refused.out, served) == (1, "", [])
         assert re.fullmatch(
             "fluent-cart: 64 workers with 100 connections each, and 2 for exports, want 6528,"
             " but PostgreSQL has [0-9]+."
-            " Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS\n",
+            " Lower FLUENT_CART_WORKERS or FLUENT_CART_POOL_SIZE\n",
             refused.err,
         )
 

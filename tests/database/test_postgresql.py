@@ -119,10 +119,10 @@ def kill_others(url: str) -> None:
 async def test_connections_lost_while_idle_are_replaced_unseen(postgres_settings: Settings) -> None:
     """As after a restart of the server: nothing of the unit has happened yet, so it runs again."""
     # One for look-ups and one for the rest: of more, another could serve that has not been used and lost.
-    two = postgres_settings.model_copy(update={"connections": 2})
+    two = postgres_settings.model_copy(update={"pool_size": 2})
     async with create_database(two) as database:
         customer_id = await database.write(create, "before@example.com")
-        for _ in range(postgres_settings.connections):
+        for _ in range(postgres_settings.pool_size):
             await database.read(customers.get_customer, customer_id)
         for read in (database.read, database.scan):
             kill_others(postgres_settings.database_url)
@@ -154,7 +154,7 @@ async def test_no_server_is_503(postgres_settings: Settings) -> None:
 
 async def test_a_full_pool_is_503_and_the_waiting_unit_never_runs(postgres_settings: Settings) -> None:
     release, ran = threading.Event(), []
-    small = postgres_settings.model_copy(update={"connections": 2, "write_timeout": 0.2})
+    small = postgres_settings.model_copy(update={"pool_size": 2, "write_timeout": 0.2})
     async with create_database(small) as database:
         holder = asyncio.create_task(database.write(lambda _connection: release.wait(5)))
         await asyncio.sleep(0.05)

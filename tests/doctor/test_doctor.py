@@ -191,14 +191,14 @@ class TestPostgreSQL:
         """Each worker has connections for exports, too: ``serve`` would not start."""
         [most] = re.findall(r"server's (\d+)", found(shared_postgres_settings, "connections").text)
         each = int(most) // 4 - 1
-        settings = shared_postgres_settings.model_copy(update={"workers": 4, "connections": each})
+        settings = shared_postgres_settings.model_copy(update={"workers": 4, "pool_size": each})
         finding = found(settings, "connections")
         assert finding.state is Severity.FAILURE
         with pytest.raises(CommandError, match="connections"):
             runner.require_capacity(settings, 4)
 
     def test_too_few_connections(self, shared_postgres_settings: Settings) -> None:
-        many = shared_postgres_settings.model_copy(update={"workers": 64, "connections": 100})
+        many = shared_postgres_settings.model_copy(update={"workers": 64, "pool_size": 100})
         finding = found(many, "connections")
         assert finding.state is Severity.FAILURE
         assert "64 workers with 100 connections each, and 2 for exports, want 6528" in finding.text

@@ -262,7 +262,7 @@ class TestCompose:
     def test_has_connections_for_twice_the_servers(self, services: dict[str, Service]) -> None:
         """While new ones replace old ones both are there; 10 are for PostgreSQL's own and for commands."""
         settings = services["api"]["environment"]
-        each = [by_default(settings[f"FLUENT_CART_{name}"]) for name in ("WORKERS", "CONNECTIONS")]
+        each = [by_default(settings[f"FLUENT_CART_{name}"]) for name in ("WORKERS", "POOL_SIZE")]
         replicas = int(by_default(services["api"]["deploy"]["replicas"]))
         limit = by_default(services["db"]["command"][-1]).removeprefix("max_connections=")
         assert 2 * replicas * int(each[0]) * (int(each[1]) + MAX_STREAMS) + 10 <= int(limit)

@@ -107,7 +107,7 @@ class TestOperate:
     def test_every_metric_is_in_the_table(self) -> None:
         named = set(re.findall(r"`(fluent_cart_\w+)`", "".join(re.findall(r"^\| `.*$", OPERATE, re.M))))
         own = {family.name for family in collected()}
-        counters = {"fluent_cart_refusals", "fluent_cart_lost_log_lines"}
+        counters = {"fluent_cart_refusals", "fluent_cart_dropped_log_lines"}
         assert named == {f"{name}_total" if name in counters else name for name in own}
 
     def test_alerts_are_about_metrics_that_there_are(self) -> None:

@@ -182,7 +182,7 @@ class TestFigures(OnSQLite):
         for name in metrics.GAUGES:
             assert found[f"fluent_cart_{name}", ()] == 0
         app.state.limits.hash_queue._inside = 3
-        assert (await read())["fluent_cart_slow_hashes", ()] == 3  # type: ignore[operator]
+        assert (await read())["fluent_cart_pending_password_hashes", ()] == 3  # type: ignore[operator]
         app.state.limits.hash_queue._inside = 0
 
 

@@ -230,7 +230,7 @@ async def exhausted(shop: Shop, scale: Scale) -> list[Figure]:
     """For two seconds, as the list has it; and for six, which is longer than anybody may wait."""
     shop.add_customers(200)
     figures: list[Figure] = []
-    with serving(shop, WORKERS, environment={"FLUENT_CART_CONNECTIONS": "5"}) as running:
+    with serving(shop, WORKERS, environment={"FLUENT_CART_POOL_SIZE": "5"}) as running:
         async with connected(running.port, 200) as clients:
             await _everyone(clients, "before")
             usual = percentile(await _everyone(clients, "usual"), 0.5)

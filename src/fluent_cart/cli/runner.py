@@ -76,12 +76,12 @@ def require_capacity(settings: Settings, workers: int) -> None:
         max_connections = database.max_connections()
     finally:
         database.stop()
-    wanted = wanted_connections(workers, settings.connections)
+    wanted = wanted_connections(workers, settings.pool_size)
     if max_connections is not None and wanted > max_connections:
         raise CommandError(
-            f"{workers} workers with {settings.connections} connections each, and {MAX_STREAMS} for exports,"
+            f"{workers} workers with {settings.pool_size} connections each, and {MAX_STREAMS} for exports,"
             f" want {wanted}, but PostgreSQL has {max_connections}."
-            " Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS"
+            " Lower FLUENT_CART_WORKERS or FLUENT_CART_POOL_SIZE"
         )
 
 

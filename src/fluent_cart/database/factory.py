@@ -34,7 +34,7 @@ def create_database(settings: Settings) -> Database:
         url,
         write_timeout=settings.write_timeout,
         stream_timeout=settings.export_timeout,
-        connections=settings.connections,
+        connections=settings.pool_size,
     )
 
 

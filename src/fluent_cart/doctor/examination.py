@@ -40,7 +40,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         with database.snapshot() as connection:
             yield ok("database", f"{describe(url)} answers")
             yield from _look_inside(connection)
-        yield shop.connections(settings.workers, settings.connections, database.max_connections())
+        yield shop.connections(settings.workers, settings.pool_size, database.max_connections())
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         advice = "Start the server, or mend FLUENT_CART_DATABASE_URL."

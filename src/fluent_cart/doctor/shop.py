@@ -62,7 +62,7 @@ def connections(workers: int, each: int, max_connections: int | None) -> Finding
         f" of the server's {max_connections}"
     )
     if wanted > max_connections:
-        advice = "Lower FLUENT_CART_WORKERS or FLUENT_CART_CONNECTIONS, or raise max_connections."
+        advice = "Lower FLUENT_CART_WORKERS or FLUENT_CART_POOL_SIZE, or raise max_connections."
         return failure("connections", found, advice)
     return ok("connections", f"{found}; other machines' come on top")
 

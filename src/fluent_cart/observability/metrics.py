@@ -55,11 +55,14 @@ UNITS_PER_COMMIT = Histogram(
     "SQLite: units of work that shared one commit, and so one sync to disk.",
     buckets=(1, 2, 4, 8, 16, 32, 64),
 )
-DROPPED_LOG_LINES = Counter("fluent_cart_lost_log_lines", "Lines of requests that nobody took in time.")
+DROPPED_LOG_LINES = Counter(
+    "fluent_cart_dropped_log_lines",
+    "Log lines that were dropped because standard error did not take them in time",
+)
 
 QUEUED_UNITS = "queued_units"
 LOOKUPS_IN_USE, LOOKUPS_WAITING = "lookup_connections_in_use", "lookups_waiting"
-SLOW_HASHES = "slow_hashes"
+SLOW_HASHES = "pending_password_hashes"
 GAUGES = {
     name: Gauge(f"fluent_cart_{name}", text, multiprocess_mode="livesum")
     for name, text in {
