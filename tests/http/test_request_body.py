@@ -14,7 +14,7 @@ from fluent_cart.http.request_body import FORM, MAX_BYTES, parse, read_bytes
 from fluent_cart.settings import Settings
 from tests.conftest import MakeAddress, MakeCustomer
 
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+JSON = "application/json"
 
 
 @pytest.fixture
