@@ -40,6 +40,8 @@ from tests.support.server import COMMAND, START_SECONDS, free_port
 COMPOSE = ROOT / "docker-compose.yml"
 PROXY = (ROOT / "deploy" / "nginx.conf").read_text()
 ENTRY = "server api:8000 resolve"
+# What stands for the proxy of the compose file, and for what ends TLS in front of it.
+INNER, TERMINATOR = "127.0.0.2", "127.0.0.3"
 TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
 NGINX = shutil.which("nginx", path=TOOLS)
 HADOLINT = shutil.which("hadolint", path=TOOLS)
@@ -270,14 +272,16 @@ class TestCompose:
     def test_lets_servers_believe_the_proxy_and_nobody_else(
         self, compose: dict[str, Any], services: dict[str, Service]
     ) -> None:
-        (range_of_addresses,) = compose["networks"]["inner"]["ipam"]["config"]
-        assert (
-            services["api"]["environment"]["FLUENT_CART_FORWARDED_ALLOW_IPS"] == range_of_addresses["subnet"]
-        )
-        assert ip_network(by_default(range_of_addresses["subnet"])).is_private
-        assert {name for name, service in services.items() if "inner" in service["networks"]} == {
-            "api", "proxy",
-        }  # fmt: skip
+        subnets = [compose["networks"][name]["ipam"]["config"][0]["subnet"] for name in ("inner", "outer")]
+        believed = by_default(services["api"]["environment"]["FLUENT_CART_FORWARDED_ALLOW_IPS"])
+        # The outer network has the proxy and its gateway, which is this host.
+        assert believed.split(",") == [by_default(subnet) for subnet in subnets]
+        assert [ip_network(subnet).is_private for subnet in believed.split(",")] == [True, True]
+        on = {
+            name: {one for one, each in services.items() if name in each["networks"]}
+            for name in ("inner", "outer")
+        }
+        assert on == {"inner": {"api", "proxy"}, "outer": {"proxy"}}
 
     def test_sets_what_the_server_reads(self, services: dict[str, Service]) -> None:
         known = {f"FLUENT_CART_{name.upper()}" for name in Settings.model_fields}
@@ -359,7 +363,11 @@ def database_url(postgres_template: str) -> Iterator[str]:
 def deployment(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """What the compose file starts, in its order."""
     folder = tmp_path_factory.mktemp("deployment")
-    environment = {**os.environ, "FLUENT_CART_DATABASE_URL": database_url}
+    environment = {
+        **os.environ,
+        "FLUENT_CART_DATABASE_URL": database_url,
+        "FLUENT_CART_FORWARDED_ALLOW_IPS": believed_proxies(),
+    }
     subprocess.run([COMMAND, "migrate"], cwd=folder, env=environment, check=True, capture_output=True)
     port, ports = free_port(), (free_port(), free_port())
     (configuration := folder / "nginx.conf").write_text(addressed(PROXY, port, ports))
@@ -384,12 +392,19 @@ def deployment(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
     assert "Traceback" not in "".join(path.read_text() for path in folder.glob("server-*.log"))
 
 
+def believed_proxies() -> str:
+    """Return the compose file's setting, with addresses on this machine."""
+    [value] = re.findall(r"FLUENT_CART_FORWARDED_ALLOW_IPS: (.*)", COMPOSE.read_text())
+    here = {"INNER_SUBNET": INNER, "TRUSTED_PROXIES": TERMINATOR}
+    return VARIABLE.sub(lambda found: here[found[1]], value)
+
+
 def addressed(configuration: str, port: int, ports: tuple[int, int]) -> str:
     """Return the proxy's configuration with addresses on this machine, and otherwise as it is."""
     (line,) = re.findall(rf"^ *{ENTRY}(.*)$", configuration, re.M)
     entries = "\n".join(f"server 127.0.0.1:{port}{line}" for port in ports)
     return configuration.replace(f"{ENTRY}{line}", entries).replace(
-        "listen 8080;", f"listen 127.0.0.1:{port};"
+        "listen 8080;", f"listen 127.0.0.1:{port};\n        proxy_bind {INNER};"
     )
 
 
@@ -434,6 +449,23 @@ class TestTwoServers:
         for response in (answer, plain, odd, *refused):
             deployment.wait_for_log(response.headers["x-request-id"])
         assert "called" not in deployment.log()
+
+    @pytest.mark.parametrize(
+        ("caller", "address"),
+        [(TERMINATOR, "203.0.113.7"), ("127.0.0.4", "127.0.0.4")],
+        ids=["tls", "stranger"],
+    )
+    def test_client_address_is_believed_from_the_tls_proxy_only(
+        self, deployment: Deployment, caller: str, address: str
+    ) -> None:
+        transport = httpx.HTTPTransport(local_address=caller)
+        said = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7", "X-Request-Id": uuid4().hex}
+        with httpx.Client(transport=transport, base_url=deployment.proxy) as client:
+            assert client.get(PREFIX, auth=("worker", "wrong"), headers=said).status_code == 401
+        logs = "".join(path.read_text() for path in deployment.folder.glob("server-*.log"))
+        lines = [line for line in logs.splitlines() if "authentication_failed" in line]
+        [line] = [line for line in lines if said["X-Request-Id"] in line and '"address"' in line]
+        assert json.loads(line)["address"] == address
 
     def test_lose_one_and_no_read_fails(self, deployment: Deployment) -> None:
         """Nor is a write lost or made twice: what was in flight is answered 503, once.
