@@ -121,6 +121,18 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
             " https://a.example",
         ],
     ),
+    "FORWARDED_ALLOW_IPS": (
+        ["", "*", "127.0.0.1,::1", "10.0.0.0/8 , 2001:db8::/32", "127.0.0.1,", "0.0.0.0/0"],
+        [
+            "garbage",
+            "300.1.1.1",
+            "10.0.0.1/8",
+            "127.0.0.1,*",
+            "127.0.0.1 ::1",
+            "10.0.0.0/33",
+            "proxy.example",
+        ],
+    ),
     "LOG_FORMAT": (["auto", "json", "console"], ["", "text", "json\n"]),
     "LOG_LEVEL": (
         ["critical", "error", "warning", "info", "debug"],
@@ -148,4 +160,4 @@ class TestBounds:
 
     def test_every_setting_with_bounds_is_tried(self) -> None:
         bounded = {name.upper() for name, field in Settings.model_fields.items() if field.metadata}
-        assert bounded == set(BOUNDS)
+        assert bounded | {"FORWARDED_ALLOW_IPS"} == set(BOUNDS)

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="The port `serve` listens on.")
     forwarded_allow_ips: str = Field(
         "127.0.0.1,::1",
-        description="Proxies whose `X-Forwarded-Proto` and `-For` are believed: addresses and networks.",
+        description="Proxies whose `X-Forwarded-Proto` and `-For` are believed: addresses, networks, or `*`.",
     )
     cors_origins: str = Field(
         "",
@@ -86,6 +86,15 @@ class Settings(BaseSettings):
         for part in value.split(","):
             if part.strip():
                 ip_network(part.strip(), strict=False)
+        return value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _must_be_proxies(cls, value: str) -> str:
+        for part in value.split(",") if value.strip() != "*" else ():
+            if part.strip():
+                # Strict, because uvicorn reads 10.0.0.1/8 as a name, and then believes no proxy in it.
+                ip_network(part.strip())
         return value
 
 

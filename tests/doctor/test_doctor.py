@@ -229,6 +229,12 @@ class TestMachine:
         [
             ("127.0.0.1", "127.0.0.1,::1", Severity.OK),
             ("127.0.0.1", "*", Severity.FAILURE),
+            ("127.0.0.1", "127.0.0.1, 0.0.0.0/0", Severity.FAILURE),
+            ("127.0.0.1", "::/0", Severity.FAILURE),
+            ("127.0.0.1", "0.0.0.0/1,128.0.0.0/1", Severity.WARNING),
+            ("127.0.0.1", "2001::/16", Severity.WARNING),
+            ("127.0.0.1", "10.0.0.0/8,2001:db8::/32,", Severity.OK),
+            ("127.0.0.1", "", Severity.OK),
             ("0.0.0.0", "10.0.0.0/8", Severity.WARNING),
         ],
     )

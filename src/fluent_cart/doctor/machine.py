@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
@@ -29,6 +30,8 @@ NETWORK = frozenset(
 MEMORY = frozenset({"tmpfs", "ramfs"})
 # No clock was here when this was written.
 EARLIEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
+# The shortest prefix that a network of proxies has: 10.0.0.0/8 is the largest private one.
+SHORTEST_PREFIX = {4: 8, 6: 32}
 # Seconds that two clocks may differ.
 MAX_CLOCK_DRIFT = 5
 
@@ -93,11 +96,18 @@ def clock(now: datetime, newest: datetime | None, server: datetime | None) -> Fi
 
 def proxy(host: str, forwarded_allow_ips: str) -> Finding:
     """Look at who may say where a request came from, and whether passwords cross the network in the clear."""
-    if "*" in forwarded_allow_ips:
+    believed = _networks(forwarded_allow_ips)
+    if any(not network.prefixlen for network in believed):
         return failure(
             "proxy",
             "Everybody may say where a request came from",
             "Name your proxies' addresses in FLUENT_CART_FORWARDED_ALLOW_IPS: limits and logs go by address.",
+        )
+    if wide := [network for network in believed if network.prefixlen < SHORTEST_PREFIX[network.version]]:
+        return warning(
+            "proxy",
+            f"All of {wide[0]} may say where a request came from",
+            "Name only your proxies' addresses in FLUENT_CART_FORWARDED_ALLOW_IPS.",
         )
     if host not in ("127.0.0.1", "::1", "localhost"):
         return warning(
@@ -106,3 +116,8 @@ def proxy(host: str, forwarded_allow_ips: str) -> Finding:
             "Let only a proxy with TLS reach it, whose address is in FLUENT_CART_FORWARDED_ALLOW_IPS.",
         )
     return ok("proxy", "Only this machine reaches the server; a proxy on it can add TLS")
+
+
+def _networks(forwarded_allow_ips: str) -> list[IPv4Network | IPv6Network]:
+    parts = [part.strip() for part in forwarded_allow_ips.split(",")]
+    return [ip_network("::/0" if part == "*" else part) for part in parts if part]
