@@ -59,7 +59,13 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-sync",
+                "--host-resolver-rules=MAP shop.test 127.0.0.1",
+            ],
         )
         yield browser
         browser.close()
@@ -186,6 +192,22 @@ def test_sign_in_by_form(page: Page, address: str) -> None:
     expect(page.get_by_role("alert")).to_have_text("You are signed out.")
     # Not by a script: on this page none may run.
     assert page.request.get(f"{address}/wp-admin/admin-ajax.php?action=rest-nonce").status == 400
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@needs_browser
+def test_form_works_without_tls_where_browsers_name_no_site(browser: Browser, address: str) -> None:
+    """A browser sends ``Sec-Fetch-Site`` to this machine and over TLS only, and ``Origin`` to every host."""
+    page = browser.new_page()
+    page.goto(f"http://shop.test:{address.rpartition(':')[2]}/wp-login.php?redirect_to=/healthz")
+    page.get_by_label("User name").fill(demo.LOGIN)
+    page.get_by_label("Password").fill(demo.LOGIN_PASSWORD)
+    with page.expect_response("**/wp-login.php") as answered:
+        page.get_by_role("button", name="Sign in").click()
+    assert "sec-fetch-site" not in answered.value.request.all_headers()
+    assert answered.value.status == 302
+    page.close()
 
 
 def authorize(page: Page, scheme: str, *values: str) -> None:

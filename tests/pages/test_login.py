@@ -83,7 +83,7 @@ class TestForm(OnSQLite):
     async def test_is_kept_by_nobody_and_framed_by_nobody(self, browser: httpx.AsyncClient) -> None:
         headers = (await browser.get(LOGIN)).headers
         assert headers["cache-control"] == "no-store, private"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "default-src 'none'" in headers["content-security-policy"]
 
@@ -103,6 +103,52 @@ class TestForm(OnSQLite):
         expires = int(unquote(value).split("|")[1])
         assert abs(expires - time.time() - 2 * 24 * 3600) < 60
         assert len(await database.scan(rows, Session)) == 1
+
+    async def test_sign_in_ends_the_older_session_of_the_browser(
+        self, browser: httpx.AsyncClient, client_of: MakeClient, database: Database
+    ) -> None:
+        async with client_of() as other:
+            await sign_in(other, "worker", WORKER)
+            await sign_in(browser, "worker", WORKER)
+            older = {"Cookie": f"{session_cookies.NAME}={browser.cookies[session_cookies.NAME]}"}
+            nonce = await make_nonce(browser)
+            assert_wrong(await sign_in(browser, "manager", "wrong"))
+            assert (await browser.get(NONCE)).status_code == 200, "a wrong password ends nothing"
+            await sign_in(browser, "manager", login_password_of("manager"))
+            assert (await browser.get(NONCE)).status_code == 200
+            assert (await other.get(NONCE)).status_code == 200, "another browser keeps its session"
+            assert_refused(
+                await client_of().get("", headers={**older, **with_nonce(nonce)}), "authentication_required"
+            )
+        assert len(await database.scan(rows, Session)) == 2
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+        ],
+    )
+    async def test_form_of_another_site_is_rejected(
+        self, browser: httpx.AsyncClient, database: Database, headers: dict[str, str]
+    ) -> None:
+        fields = {"log": "worker", "pwd": WORKER, "redirect_to": "/docs"}
+        response = await browser.post(LOGIN, data=fields, headers=headers)
+        text = "A page of another site sent this request. Send it from this site, or from a program"
+        assert_wrong(response, 403, text)
+        assert await database.scan(rows, Session) == []
+
+    @pytest.mark.parametrize(
+        "headers",
+        [{"Sec-Fetch-Site": "same-origin", "Origin": SITE}, {"Origin": SITE}, {"Sec-Fetch-Site": "none"}],
+    )
+    async def test_form_of_this_site_begins_a_session(
+        self, browser: httpx.AsyncClient, headers: dict[str, str]
+    ) -> None:
+        response = await browser.post(LOGIN, data={"log": "worker", "pwd": WORKER}, headers=headers)
+        assert response.status_code == 302
 
     async def test_remembers_for_two_weeks_if_told(self, browser: httpx.AsyncClient) -> None:
         response = await sign_in(browser, "worker", WORKER, rememberme="forever")

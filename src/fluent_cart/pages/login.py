@@ -6,11 +6,18 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
-from fluent_cart.auth.dependencies import find_session, is_nonce, make_nonce, nonce_from_request
+from fluent_cart.auth.dependencies import (
+    find_session,
+    is_cross_site,
+    is_nonce,
+    make_nonce,
+    nonce_from_request,
+)
 from fluent_cart.auth.limits import Limits
 from fluent_cart.database import Database
 from fluent_cart.errors import (
     AuthenticationFailed,
+    CrossSiteRequest,
     TooManyAttempts,
     TooManyRequests,
     UnreadableBody,
@@ -54,7 +61,14 @@ async def show_form(request: Request, database: DatabaseDep) -> Response:
 
 @router.post(LOGIN)
 async def sign_in(request: Request, database: DatabaseDep) -> Response:
-    """Begin a session and answer with its cookie; the form again if name or password are wrong."""
+    """Begin a session and answer with its cookie; the form again if name or password are wrong.
+
+    A form of another site is refused: it could sign a visitor in as somebody else.
+    """
+    if is_cross_site(request):
+        error = CrossSiteRequest()
+        security_log.log_denied(request.scope, error)
+        return login_page("/", error.message, error.status)
     fields = await _read_form(request)
     target = _own_address(request, fields.get("redirect_to", ""))
     seconds = LONG if fields.get("rememberme") else SHORT
@@ -83,7 +97,7 @@ async def new_nonce(request: Request, database: DatabaseDep) -> Response:
 
 
 async def _start_session(request: Request, database: Database, name: str, password: str, seconds: int) -> str:
-    """Return the cookie of a new session.
+    """Return the cookie of a new session, which ends the one that the browser had.
 
     Refused are wrong names and passwords with one error, at the same cost; and the eleventh of them (429).
     """
@@ -97,7 +111,10 @@ async def _start_session(request: Request, database: Database, name: str, passwo
     account = await database.read(sessions.find_account, name if "\0" not in name else "")
     right, new_hash = await limits.hash_queue.run(partial(_check, account, password))
     if account and right:
-        cookie = await database.write(sessions.start_session, account, new_hash, seconds)
+        older = await find_session(request, database)
+        cookie = await database.write(
+            sessions.start_session, account, new_hash, seconds, older.id if older else None
+        )
         if cookie:
             if new_hash:
                 security_log.log_password_upgrade(request.scope)

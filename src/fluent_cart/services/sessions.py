@@ -55,10 +55,12 @@ def find_account(connection: LookupConnection, name: str) -> Account | None:
     return next((Account(*row) for row in _by_name.rows(connection, name=key(name))), None)
 
 
-def start_session(connection: Connection, account: Account, new_hash: str | None, seconds: int) -> str | None:
+def start_session(
+    connection: Connection, account: Account, new_hash: str | None, seconds: int, older: int | None = None
+) -> str | None:
     """Begin a session and return its cookie; None if the password is not what it was when it was checked.
 
-    A ``new_hash`` of the same password takes the place of the old one.
+    A ``new_hash`` of the same password takes the place of the old one, and the new session that of ``older``.
     """
     password_hash = connection.scalar(
         select(User.password_hash).where(User.id == account.id).with_for_update()
@@ -67,6 +69,8 @@ def start_session(connection: Connection, account: Account, new_hash: str | None
         return None
     if new_hash:
         connection.execute(update(User).where(User.id == account.id).values(password_hash=new_hash))
+    if older is not None:
+        end_session(connection, older)
     _forget_expired(connection)
     token, signing_key, expires = secrets.token_urlsafe(32), secrets.token_hex(32), int(time.time()) + seconds
     connection.execute(
