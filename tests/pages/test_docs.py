@@ -35,6 +35,16 @@ class TestPages:
                 assert not asset.startswith(("http", "//"))
                 assert (await client.get(f"/{asset.lstrip('/')}")).status_code == 200
 
+    @pytest.mark.parametrize("path", ["/", "/docs", "/swagger"])
+    async def test_page_has_a_content_security_policy(self, path: str, client_of: MakeClient) -> None:
+        async with client_of(prefix="") as client:
+            headers = (await client.get(path)).headers
+        policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+        assert (policy["default-src"], policy["frame-ancestors"]) == ("'none'", "'none'")
+        assert policy["connect-src"] == "'self'"
+        assert re.fullmatch(r"'self'( 'sha256-[\w+/]+=')?", policy["script-src"])
+        assert headers["referrer-policy"] == "same-origin"
+
     async def test_the_viewer_is_the_published_one(self, client_of: MakeClient) -> None:
         async with client_of(prefix="") as client:
             response = await client.get("/docs/scalar-1.72.1.js")
@@ -89,6 +99,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iter
 
     page.route("**/*", only_the_server)
     page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda line: wrong.append(line.text) if "Security Policy" in line.text else None)
     yield page
     page.close()
     assert (foreign, wrong) == ([], [])
