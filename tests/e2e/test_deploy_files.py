@@ -450,6 +450,17 @@ class TestTwoServers:
             deployment.wait_for_log(response.headers["x-request-id"])
         assert "called" not in deployment.log()
 
+    def test_call_that_reached_the_tls_proxy_in_clear_is_rejected(self, deployment: Deployment) -> None:
+        with deployment.client() as client:
+            clear = client.get(PREFIX, headers={"X-Forwarded-Proto": "http"})
+            local = client.get(PREFIX)
+            encrypted = client.get(f"{PREFIX}/999", headers={"X-Forwarded-Proto": "https"})
+        assert_error(clear, 403, "https_required")
+        assert local.status_code == 200
+        assert "strict-transport-security" not in {*clear.headers, *local.headers}
+        assert_error(encrypted, 404, "customer_not_found")
+        assert encrypted.headers.get_list("strict-transport-security") == ["max-age=31536000"]
+
     @pytest.mark.parametrize(
         ("caller", "address"),
         [(TERMINATOR, "203.0.113.7"), ("127.0.0.4", "127.0.0.4")],

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from fluent_cart.observability.access_log import RequestLog
 from fluent_cart.observability.request_context import RequestContext
 from fluent_cart.observability.request_events import RequestEvent
 from fluent_cart.wordpress.paths import PREFIX
+from tests.support.errors import assert_error
 from tests.support.paths import ROOT
 from tests.support.server import COMMAND, demo_server, free_port, server, until
 
@@ -34,6 +36,7 @@ SYSTEMD = shutil.which("systemd-analyze", path=TOOLS)
 CADDY = shutil.which("caddy", path=TOOLS)
 # Of a service that can do anything it is 9.6.
 MAX_EXPOSURE = 1.5
+DEMO = ("username", "application_password")
 
 
 def blocks(page: str, language: str = "sh") -> list[str]:
@@ -220,13 +223,35 @@ class TestUnit:
             assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
+class Proxied(NamedTuple):
+    """The demo behind Caddy, and the folder of both logs."""
+
+    clear_port: int
+    tls_port: int
+    folder: Path
+
+    def request(self, method: str, path: str, scheme: str = "https", **options: Any) -> httpx.Response:
+        """Send a request to the shop's name, whose certificate is Caddy's own."""
+        port = self.tls_port if scheme == "https" else self.clear_port
+        headers = {"Host": "shop.example.com", **options.pop("headers", {})}
+        with httpx.Client(verify=False) as client:
+            return client.request(
+                method,
+                f"{scheme}://127.0.0.1:{port}{path}",
+                headers=headers,
+                extensions={"sni_hostname": "shop.example.com"},
+                **options,
+            )
+
+
 @pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The demo behind the proxy, and the folder of both logs."""
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    """The Caddyfile as it is, but for the ports and the certificate."""
     folder = tmp_path_factory.mktemp("caddy")
-    address = f"http://127.0.0.1:{free_port()}"
+    clear_port, tls_port = free_port(), free_port()
+    here = f"admin off\nhttp_port {clear_port}\nhttps_port {tls_port}\nlocal_certs\nskip_install_trust\n"
     with demo_server(folder) as shop:
-        configured = CADDYFILE.replace("shop.example.com {", f"{address} {{")
+        configured = CADDYFILE.replace("admin off\n", here)
         configured = configured.replace("127.0.0.1:8000", shop.removeprefix("http://"))
         (folder / "Caddyfile").write_text(configured)
         assert CADDY
@@ -235,8 +260,9 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
             environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
             caddy = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
-            until(lambda: answers(f"{address}/readyz"), (folder / "caddy.log").read_text())
-            yield address, folder
+            shop_behind = Proxied(clear_port, tls_port, folder)
+            until(lambda: is_ready(shop_behind), (folder / "caddy.log").read_text())
+            yield shop_behind
         finally:
             caddy.terminate()
             caddy.wait(timeout=10)
@@ -245,19 +271,46 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
 @pytest.mark.server
 @pytest.mark.skipif(CADDY is None, reason="THE CADDYFILE WAS NOT TESTED: no caddy here")
 class TestCaddy:
-    def test_serves_the_shop_but_not_its_metrics(self, proxied: tuple[str, Path]) -> None:
-        address, _ = proxied
-        demo = ("username", "application_password")
-        answer = httpx.get(f"{address}{PREFIX}", params={"per_page": 1}, auth=demo)
+    def test_serves_the_shop_but_not_its_metrics(self, proxied: Proxied) -> None:
+        answer = proxied.request("GET", PREFIX, params={"per_page": 1}, auth=DEMO)
         assert answer.status_code == 200
-        assert f"<{address}{PREFIX}?per_page=1&page=2>" in answer.headers["link"]
-        assert httpx.get(f"{address}/metrics").status_code == 401
-        assert httpx.get(f"{address}/metrics", auth=demo).status_code == 200
+        assert f"<https://shop.example.com{PREFIX}?per_page=1&page=2>" in answer.headers["link"]
+        assert proxied.request("GET", "/metrics").status_code == 401
+        assert proxied.request("GET", "/metrics", auth=DEMO).status_code == 200
 
-    def test_believes_nobody_and_logs_no_search(self, proxied: tuple[str, Path]) -> None:
-        address, folder = proxied
+    @pytest.mark.parametrize("path", ["/docs", f"{PREFIX}/999", "/nothing"])
+    def test_https_is_the_only_scheme_for_a_year(self, proxied: Proxied, path: str) -> None:
+        answer = proxied.request("GET", path, auth=DEMO)
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+    @pytest.mark.parametrize(
+        ("method", "path", "auth"),
+        [
+            ("GET", PREFIX, DEMO),
+            ("GET", PREFIX, None),
+            ("GET", "/wp-json/", None),
+            ("GET", "/?rest_route=/fluent-cart/v2/customers", None),
+            ("GET", "/index.php?rest_route=/fluent-cart/v2/customers", None),
+            ("POST", PREFIX, None),
+            ("POST", "/wp-login.php", None),
+            ("GET", "/metrics", DEMO),
+        ],
+    )
+    def test_call_in_clear_is_rejected_and_not_redirected(
+        self, proxied: Proxied, method: str, path: str, auth: tuple[str, str] | None
+    ) -> None:
+        answer = proxied.request(method, path, "http", auth=auth)
+        assert_error(answer, 403, "https_required")
+
+    @pytest.mark.parametrize("path", ["/", "/docs", "/wp-login.php?redirect_to=/docs"])
+    def test_page_in_clear_is_redirected(self, proxied: Proxied, path: str) -> None:
+        answer = proxied.request("GET", path, "http")
+        assert (answer.status_code, answer.headers["location"]) == (308, f"https://shop.example.com{path}")
+
+    def test_believes_nobody_and_logs_no_search(self, proxied: Proxied) -> None:
+        folder = proxied.folder
         said = {"X-Forwarded-For": "192.0.2.9", "X-Request-Id": "spoofed"}
-        httpx.get(f"{address}{PREFIX}", params={"search": "Canary"}, headers=said)
+        proxied.request("GET", PREFIX, params={"search": "Canary"}, headers=said)
         time.sleep(0.2)
         lines = [
             json.loads(line) for line in (folder / "server.log").read_text().splitlines() if line[0] == "{"
@@ -267,8 +320,8 @@ class TestCaddy:
         assert "Canary" not in (folder / "caddy.log").read_text() + (folder / "server.log").read_text()
 
 
-def answers(url: str) -> bool:
+def is_ready(proxied: Proxied) -> bool:
     try:
-        return httpx.get(url).status_code == 200
+        return proxied.request("GET", "/readyz").status_code == 200
     except httpx.TransportError:
         return False

@@ -21,8 +21,8 @@ SWAGGER_ASSETS = "/swagger/assets"
 # The file @scalar/api-reference/dist/browser/standalone.js of the npm package, as it is, compressed.
 SCALAR = "scalar-1.72.1.js"
 
-# Scripts come from this server only, and nothing is sent elsewhere. Both viewers set styles in their elements,
-# and draw icons from data: addresses.
+# Scripts come from this server only, and nothing is sent elsewhere. Both viewers set styles in elements, and
+# their icons have data: addresses.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
     " font-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
