@@ -232,7 +232,9 @@ class TestPasswords:
         [
             ("", "A login password has at least 8 characters"),
             ("  short  \n", "A login password has at least 8 characters"),
-            ("\u00e9" * 2049, "A login password has at most 4096 bytes"),
+            ("ab" + "\u00e9" * 2048, "A login password has at most 4096 bytes"),
+            ("password\n", "This login password is one of the most common ones. Choose another one"),
+            ("Summer2025!", "This login password is one of the most common ones. Choose another one"),
         ],
     )
     def test_that_are_none_are_refused(

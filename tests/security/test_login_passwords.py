@@ -188,3 +188,33 @@ class TestCost:
     def test_of_a_right_password_is_one_hash(self, rounds: list[int]) -> None:
         assert verify(SECRET, BCRYPT)
         assert rounds == [5]
+
+
+class TestCommonPasswords:
+    @pytest.mark.parametrize(
+        "password",
+        [
+            "password",
+            "12345678",
+            "qwertyui",
+            "PassWord",
+            " password1\n",
+            "Password123!",
+            "11111111",
+            "ababababab",
+        ],
+    )
+    def test_common_password_is_found(self, password: str) -> None:
+        assert login_passwords.is_common(password)
+
+    @pytest.mark.parametrize(
+        "password",
+        ["correct horse battery staple", "password of my shop", "xkcd-password", "kX9vTq2L", "passwordRz81"],
+    )
+    def test_other_password_is_not_common(self, password: str) -> None:
+        assert not login_passwords.is_common(password)
+
+    def test_list_has_passwords_that_are_long_enough_to_be_chosen(self) -> None:
+        common = login_passwords._common_passwords()
+        assert len(common) > 1000
+        assert [word for word in common if len(word) < 8 or word != word.casefold()] == []

@@ -128,6 +128,8 @@ def read_password(*, from_stdin: bool = False) -> str:
         password = typer.prompt("Login password", hide_input=True, confirmation_prompt=True)
     if len(password.strip(login_passwords.TRIMMED)) < MIN_PASSWORD_LENGTH:
         raise CommandError(f"A login password has at least {MIN_PASSWORD_LENGTH} characters")
+    if login_passwords.is_common(password):
+        raise CommandError("This login password is one of the most common ones. Choose another one")
     try:
         return login_passwords.hash_password(password)
     except ValueError:

@@ -5,7 +5,9 @@ MD5, plain text and whatever else a site may have stored belongs to nobody.
 
 import re
 from base64 import b64encode
+from functools import cache
 from hmac import digest as hmac
+from pathlib import Path
 from typing import Any, Self
 
 import bcrypt
@@ -21,6 +23,8 @@ TRIMMED = " \t\n\r\0\x0b"
 
 # Hashes in full, with costs that can be borne: nobody's check may keep all others waiting for minutes.
 _KNOWN = re.compile(r"(?:\$wp)?\$2y\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}|\$P\$[5-9A-E][./A-Za-z0-9]{30}")
+# How many digits and signs people add to a common password: "Password123!" is one, too.
+LONGEST_ENDING = 4
 # What bcrypt has to cost to take as long as WordPress's phpass.
 _PHPASS_COST = 6
 
@@ -82,6 +86,24 @@ def hash_password(password: str) -> str:
         raise ValueError("A password has 1 to 4096 bytes")
     handler: Any = WordPressBcrypt
     return str(handler.using(rounds=COST).hash(secret))
+
+
+def is_common(password: str) -> bool:
+    """Return whether a password is one of the first that are guessed, in any case and with a short ending."""
+    text = password.strip(TRIMMED).casefold()
+    if len(set(text)) <= 2:
+        return True
+    endings = (text[len(text) - length :] for length in range(LONGEST_ENDING + 1))
+    return any(
+        text.removesuffix(ending) in _common_passwords()
+        for ending in endings
+        if not any(map(str.isalpha, ending))
+    )
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    return frozenset((Path(__file__).parent / "common_passwords.txt").read_text("utf-8").split())
 
 
 def verify(password: str, password_hash: str | None) -> bool:
