@@ -4,10 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, update
 
 from fluent_cart.database import Database
 from fluent_cart.models import Address
+from fluent_cart.services.addresses import MAX_ADDRESSES
 from tests.conftest import MakeAddress, MakeCustomer, rows
 from tests.support.errors import assert_error
 
@@ -72,6 +73,28 @@ class TestCreate:
         row = (await stored(database))[1]
         assert row["is_primary"] is True
         assert row["updated_at"] == row["created_at"] == address["created_at"]
+
+    async def test_one_more_than_the_limit_is_rejected(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
+        """An import may have stored more: those stay readable, and can be changed and deleted."""
+
+        def fill(connection: Connection, number: int) -> None:
+            [row] = [row for row in rows(connection, Address) if row["id"] == 2]
+            connection.execute(insert(Address), [{**row, "id": 100 + place} for place in range(number)])
+
+        await database.write(fill, MAX_ADDRESSES - 3 - 1)
+        assert (await manager.post("/1/address", json=PLACE)).status_code == 200
+        for sent in (PLACE, PLACE | {"is_primary": True}):
+            details = {"addresses": ["A customer has at most 250 addresses. Delete one, or update one"]}
+            answer = await manager.post("/1/address", json=sent)
+            assert_error(answer, 422, "validation_error", details=details)
+        assert len((await manager.get("/1")).json()["data"]["customer"]["addresses"]) == MAX_ADDRESSES
+        assert await primary(database) == [1]
+        assert (await manager.post("/2/address", json=PLACE)).status_code == 200
+        assert (await manager.put("/1/address", json={"address_id": 2, "city": "Oslo"})).status_code == 200
+        assert (await manager.request("DELETE", "/1/address", json={"address_id": 2})).status_code == 200
+        assert (await manager.post("/1/address", json=PLACE)).status_code == 200
 
     async def test_another_is_primary_only_if_it_says_so(
         self, shop: None, manager: httpx.AsyncClient, database: Database

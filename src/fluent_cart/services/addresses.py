@@ -6,7 +6,7 @@ first, so that two of them cannot each see the other's old primary.
 
 from functools import lru_cache
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import LookupConnection, Prepared, Record
@@ -21,6 +21,8 @@ from fluent_cart.services.customers import (
     require_customer,
 )
 
+# Get Customer Details has all of them. Imports may store more.
+MAX_ADDRESSES = 250
 EXTENSION_KEYS = ("address_2", "company_name", "phone")
 PLACE_KEYS = ("first_name", "last_name", "address_1", "city", "state", "postcode", "country")
 
@@ -34,6 +36,11 @@ _one_of_customer = Prepared(
 )
 _primary = Prepared(
     select(Address.id).where(Address.customer_id == bindparam("customer_id"), Address.is_primary)
+)
+_counts = Prepared(
+    select(func.count(), func.count().filter(Address.is_primary)).where(
+        Address.customer_id == bindparam("customer_id")
+    )
 )
 _oldest = Prepared(
     select(Address.id).where(Address.customer_id == bindparam("customer_id")).order_by(Address.id).limit(1)
@@ -56,7 +63,11 @@ def list_addresses(connection: LookupConnection, customer_id: int) -> list[Recor
 def create_address(connection: Connection, customer_id: int, address: AddressCreate) -> Record:
     """Store a new address; the first of a customer is primary by itself."""
     lock_customer(connection, customer_id)
-    primary, created_at = _primary.rows(connection, customer_id=customer_id), now()
+    ((total, primary),) = _counts.rows(connection, customer_id=customer_id)
+    if total >= MAX_ADDRESSES:
+        text = f"A customer has at most {MAX_ADDRESSES} addresses. Delete one, or update one"
+        raise ValidationFailed(details={"addresses": [text]})
+    created_at = now()
     if address.is_primary:
         _clear_primary(connection, customer_id)
     [row] = _inserted.records(
