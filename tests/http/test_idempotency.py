@@ -1,11 +1,14 @@
 """Idempotency-Key: requests that are sent again, over every POST, and what of them is kept (decision 27)."""
 
+from operator import itemgetter
 from typing import Any
 
 import httpx
 import pytest
 
+from fluent_cart.auth.policies import ROLE_PERMISSIONS
 from fluent_cart.database import Database
+from fluent_cart.enums import Permission
 from fluent_cart.models import Customer, IdempotencyKey
 from fluent_cart.services import customers, user_attachment, users
 from tests.conftest import MakeAddress, MakeClient, MakeCustomer, credentials, rows
@@ -51,6 +54,10 @@ async def test_every_post_is_answered_as_before(
     without = await manager.post(url(path), json=body, headers={"Idempotency-Key": "another"})
     assert without.status_code == 200
     first = await manager.post(url(path), json=body, headers=KEY)
+    if body == bulk("export"):
+        assert len(await kept(database)) == 0
+        assert "idempotency-replayed" not in (await manager.post(url(path), json=body, headers=KEY)).headers
+        return
     after = [await database.scan(rows, table) for table in (Customer, IdempotencyKey)]
     assert_replayed(await manager.post(url(path), json=body, headers=KEY), first)
     assert [await database.scan(rows, table) for table in (Customer, IdempotencyKey)] == after
@@ -206,3 +213,36 @@ async def test_with_its_user_a_key_goes(manager: httpx.AsyncClient, database: Da
     await manager.post("", json={"email": "new@example.com"}, headers=KEY)
     await database.write(users.delete_user, "manager")
     assert await kept(database) == []
+
+
+async def test_answers_about_a_deleted_customer_are_erased(
+    manager: httpx.AsyncClient, make_customer: MakeCustomer, database: Database
+) -> None:
+    """Their keys stay, so that a late retry does not create the customer again."""
+    await make_customer(email="stays@example.com")
+    created = {"email": "zoe@example.com", "first_name": "Zoe"}
+    place = {"address_1": "9 Zoe St", "city": "Rome", "country": "IT"}
+    requests = [("", created), ("/2/address", place), ("/1/address", place)]
+    first = [await manager.post(path, json=body, headers=KEY) for path, body in requests]
+    deletion = {"action": "delete", "customer_ids": [2, 99]}
+    assert (await manager.post("/do-bulk-action", json=deletion, headers=KEY)).status_code == 200
+    in_order = sorted(await kept(database), key=itemgetter("id"))
+    of_zoe, of_address, of_other, of_deletion = [row["body"] for row in in_order]
+    assert (of_zoe, of_address) == ("", "")
+    assert of_other.encode() == first[2].content
+    assert '"processed":1' in of_deletion
+    before = await database.scan(rows, Customer)
+    assert_error(await manager.post("", json=created, headers=KEY), 404, "customer_not_found")
+    assert_error(await manager.post("/2/address", json=place, headers=KEY), 404, "customer_not_found")
+    assert_replayed(await manager.post("/1/address", json=place, headers=KEY), first[2])
+    assert await database.scan(rows, Customer) == before
+
+
+async def test_repeated_bulk_action_needs_its_permission_again(
+    shop: None, manager: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await manager.post("/do-bulk-action", json=bulk("delete"), headers=KEY)).status_code == 200
+    held = ROLE_PERMISSIONS["manager"] - {Permission.DELETE}
+    monkeypatch.setitem(ROLE_PERMISSIONS, "manager", held)
+    answer = await manager.post("/do-bulk-action", json=bulk("delete"), headers=KEY)
+    assert_error(answer, 403, "insufficient_permissions")

@@ -15,6 +15,7 @@ from fluent_cart.database import Database
 from fluent_cart.database.transaction import savepoint
 from fluent_cart.errors import InvalidEmail, InvalidUser, ValidationFailed
 from fluent_cart.http.error_handlers import error_response
+from fluent_cart.http.responses import ReadResponse
 from fluent_cart.services import idempotency_keys
 from fluent_cart.services.idempotency_keys import Answer, Attempt
 
@@ -62,4 +63,5 @@ def _act(handler: Callable[[Connection], Response], connection: Connection) -> A
             response = handler(connection)
     except REFUSALS as error:
         response = error_response(error)
-    return Answer(response.status_code, bytes(response.body))
+    is_stored = not isinstance(response, ReadResponse)
+    return Answer(response.status_code, bytes(response.body), is_stored=is_stored)

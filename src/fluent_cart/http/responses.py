@@ -7,6 +7,16 @@ import orjson
 from fastapi import Response
 
 
+class ReadResponse(Response):
+    """The response of a POST that only reads: no answer is kept for its idempotency key."""
+
+
+def post_envelope(only_reads: bool, /, **data: Any) -> Response:
+    """Return an answer as ``envelope`` does; ``only_reads`` says that the POST changed nothing."""
+    response = envelope(**data)
+    return ReadResponse(response.body, media_type="application/json") if only_reads else response
+
+
 def envelope(headers: Mapping[str, str] | None = None, /, **data: Any) -> Response:
     """Return the answer ``{"success": true, "data": {...}}``, serialised once."""
     return _json({"success": True, "data": data}, headers)

@@ -12,7 +12,7 @@ it. So the response is known before the transaction ends, and a handler calls it
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -36,6 +36,7 @@ from fluent_cart.wordpress.paths import PREFIX
 
 Arguments = dict[str, Any]
 Handler = Callable[..., Response] | Callable[..., Coroutine[Any, Any, Response]]
+AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 CUSTOMER = "customer_id"
 # A function's arguments by name, each the result of an earlier call, by its place.
 Results = tuple[tuple[str, int], ...]
@@ -76,6 +77,8 @@ class ApiRoute(APIRoute):
         of_customer = any(field.name == CUSTOMER for field in self.dependant.path_params)
         self._accepts_idempotency_key = writes and self.methods == {"POST"}
         self._accepts_if_match = writes and self.methods == {"PUT"} and of_customer
+        # A permission that depends on the input: checked also before an answer is repeated.
+        self._check_input = getattr(endpoint, "check_input", None)
         self.app = self._answer
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -100,12 +103,13 @@ class ApiRoute(APIRoute):
             response = await self.endpoint(**arguments)
             await response(scope, receive, send)
             return
+        if self._check_input is not None:
+            self._check_input(_user_among(results), **values)
         database: Database = request.app.state.database
         # With the connection as its first argument, as of every unit of work.
         handler = partial(_call_with_connection, self.endpoint, self._connection, arguments)
         if key is not None:
-            [user] = (result for result in results if isinstance(result, CurrentUser))
-            attempt = idempotency.attempt(request, user.id, key, values)
+            attempt = idempotency.attempt(request, _user_among(results).id, key, values)
             response = await idempotency.answer_once(database, attempt, handler)
         elif self._accepts_if_match and etags.is_conditional(request):
             response = await database.write(etags.change_if_match, request, values[CUSTOMER], handler)
@@ -146,6 +150,21 @@ class ApiRoute(APIRoute):
         if not_found:
             raise not_found
         return values
+
+
+def _user_among(results: list[Any]) -> CurrentUser:
+    [user] = (result for result in results if isinstance(result, CurrentUser))
+    return user
+
+
+def check_input(check: Callable[..., None]) -> Callable[[AnyHandler], AnyHandler]:
+    """Decorate a handler: ``check`` gets the user and the input, before it runs or its answer is repeated."""
+
+    def decorate(handler: AnyHandler) -> AnyHandler:
+        vars(handler)["check_input"] = check
+        return handler
+
+    return decorate
 
 
 def _sent_in_query(request: Request) -> dict[str, Any]:

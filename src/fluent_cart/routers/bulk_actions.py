@@ -2,17 +2,22 @@
 
 from fastapi import Response
 
-from fluent_cart.auth.dependencies import CurrentUserDep
 from fluent_cart.auth.policies import BULK_PERMISSIONS, CustomerPolicy, can_manage
 from fluent_cart.http.dependencies import WriteConnection
-from fluent_cart.http.responses import envelope
-from fluent_cart.http.routing import ApiRouter
+from fluent_cart.http.responses import post_envelope
+from fluent_cart.http.routing import ApiRouter, check_input
 from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.bulk_actions import BulkAction, BulkActionResult
 from fluent_cart.schemas.envelope import Envelope
 from fluent_cart.services import bulk_actions
+from fluent_cart.services.users import CurrentUser
 
 router = ApiRouter(tags=["Bulk actions"])
+
+
+def check_permission(user: CurrentUser, body: BulkAction) -> None:
+    """Raise ``InsufficientPermissions`` unless the user may do this action."""
+    CustomerPolicy(BULK_PERMISSIONS[body.action]).check(user)
 
 
 @router.post(
@@ -22,7 +27,8 @@ router = ApiRouter(tags=["Bulk actions"])
     response_model=Envelope[BulkActionResult],
     responses=documented(),
 )
-def do_bulk_action(body: BulkAction, user: CurrentUserDep, connection: WriteConnection) -> Response:
+@check_input(check_permission)
+def do_bulk_action(body: BulkAction, connection: WriteConnection) -> Response:
     """Perform an action on up to 1,000 customers.
 
     - `update_status` sets `data.status`, which is required.
@@ -31,7 +37,7 @@ def do_bulk_action(body: BulkAction, user: CurrentUserDep, connection: WriteConn
     - `export` returns full records in `data.export`, or CSV text with `"data": {"format": "csv"}`.
 
     The answer is 200 even if some customers fail: `results` tells of each, in the order of the ids, with an
-    `error` where `success` is false. A repeated id counts once.
+    `error` where `success` is false. A repeated id counts once. An `export` changes nothing, so that with an
+    `Idempotency-Key` it runs each time.
     """
-    CustomerPolicy(BULK_PERMISSIONS[body.action]).check(user)
-    return envelope(**bulk_actions.perform(connection, body))
+    return post_envelope(body.only_reads, **bulk_actions.perform(connection, body))

@@ -35,6 +35,11 @@ class BulkAction(RequestModel):
         default_factory=BulkActionData, validate_default=True, json_schema_extra=_describe_nothing
     )
 
+    @property
+    def only_reads(self) -> bool:
+        """Tell whether the action changes nothing."""
+        return self.action is BulkActionName.EXPORT
+
     @field_validator("data", mode="before")
     @classmethod
     def check_data(cls, value: Any, info: ValidationInfo) -> Any:

@@ -11,6 +11,7 @@ from fluent_cart.enums import BulkActionName, ExportFormat
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
 from fluent_cart.schemas.bulk_actions import BulkAction
+from fluent_cart.services import idempotency_keys
 from fluent_cart.services.customer_export import customers_as_csv
 from fluent_cart.services.customers import get_customers
 
@@ -48,6 +49,7 @@ def _update_status(connection: Connection, customer_ids: list[int], action: Bulk
 def _delete(connection: Connection, customer_ids: list[int], _action: BulkAction) -> Extras:
     # The schema takes addresses along and leaves orders in the books without a customer.
     connection.execute(delete(Customer).where(Customer.id.in_(customer_ids)))
+    idempotency_keys.erase_answers(connection, frozenset(customer_ids))
     return {}
 
 

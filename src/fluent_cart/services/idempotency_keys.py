@@ -1,20 +1,28 @@
 """Requests that happen once, however often they are sent (decision 27)."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 
 from fluent_cart.clock import ago, now
 from fluent_cart.database.prepared import Prepared
-from fluent_cart.errors import IdempotencyKeyInUse, IdempotencyKeyReused
+from fluent_cart.errors import CustomerNotFound, IdempotencyKeyInUse, IdempotencyKeyReused
 from fluent_cart.models import IdempotencyKey
 
 KEPT = timedelta(hours=24)
 # Each new key makes room for itself and more, so that what has expired goes without a job of its own.
 FORGOTTEN_AT_ONCE = 10
+# In place of an answer about a customer who has been deleted.
+NO_BODY = ""
+
+# The customer of a kept answer: its path names the customer, or it begins with the one that was created.
+_IN_ROUTE = re.compile(r"/customers/(\d+)(?:/|$)")
+_IN_BODY = re.compile(r'\{"success":true,"data":\{"customer":\{"id":(\d+),')
+_BODY_START = 80
 
 
 class Attempt(NamedTuple):
@@ -30,6 +38,8 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     replayed: bool = False
+    # False of a read: sent again, it is done again.
+    is_stored: bool = True
 
 
 _columns = (*Attempt._fields, "status", "body", "created_at")
@@ -62,7 +72,8 @@ _locked = Prepared(select(func.pg_try_advisory_xact_lock(bindparam("number", typ
 def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connection], Answer]) -> Answer:
     """Return what ``act`` answers, or what it answered to the same request within 24 hours.
 
-    ``IdempotencyKeyInUse`` while that request is being processed, ``IdempotencyKeyReused`` if it was another.
+    ``IdempotencyKeyInUse`` while that request is being processed, ``IdempotencyKeyReused`` if it was another,
+    ``CustomerNotFound`` if its customer has been deleted meanwhile.
     """
     _claim(connection, attempt)
     oldest = ago(KEPT)
@@ -70,15 +81,33 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
         if kept["created_at"] >= oldest:
             if kept["fingerprint"] != attempt.fingerprint:
                 raise IdempotencyKeyReused
+            if kept["body"] == NO_BODY:
+                raise CustomerNotFound
             return Answer(kept["status"], kept["body"].encode(), replayed=True)
         _deleted.rows(connection, key_id=kept["id"])
     answer = act(connection)
-    _inserted.rows(
-        connection, attempt._asdict(), status=answer.status, body=answer.body.decode(), created_at=now()
-    )
+    if answer.is_stored:
+        _inserted.rows(
+            connection, attempt._asdict(), status=answer.status, body=answer.body.decode(), created_at=now()
+        )
     for (key_id,) in _expired.rows(connection, oldest=oldest):
         _deleted.rows(connection, key_id=key_id)
     return answer
+
+
+def erase_answers(connection: Connection, customer_ids: Collection[int]) -> None:
+    """Erase kept answers about customers who are deleted; the keys stay, so that nothing is done twice."""
+    start = func.substr(IdempotencyKey.body, 1, _BODY_START)
+    rows = connection.execute(select(IdempotencyKey.id, IdempotencyKey.route, start))
+    key_ids = [key_id for key_id, route, body in rows if _customer_of(route, body) in customer_ids]
+    if key_ids:
+        erased = update(IdempotencyKey).where(IdempotencyKey.id == bindparam("key_id")).values(body=NO_BODY)
+        connection.execute(erased, [{"key_id": key_id} for key_id in key_ids])
+
+
+def _customer_of(route: str, body: str) -> int | None:
+    found = _IN_ROUTE.search(route) or _IN_BODY.match(body)
+    return int(found[1]) if found else None
 
 
 def _claim(connection: Connection, attempt: Attempt) -> None:
