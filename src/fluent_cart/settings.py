@@ -105,6 +105,17 @@ class _Passed(BaseSettings):
     listen_fds: str = ""
 
 
+class _MySQL(BaseSettings):
+    """What MySQL's own programs read."""
+
+    mysql_pwd: str | None = None
+
+
+def mysql_password() -> str | None:
+    """Return the password for a MySQL server from ``MYSQL_PWD``; None if it is not set."""
+    return _MySQL().mysql_pwd
+
+
 def passed_sockets() -> str:
     """Return how many listening sockets this process was started with; "" if with none."""
     passed = _Passed()

@@ -1,12 +1,15 @@
 """fluent-cart import wordpress, as a shop owner runs it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
 
+from fluent_cart.cli import import_wordpress
 from fluent_cart.database import connect
+from fluent_cart.importers.wordpress.source_tables import SourceError
 from fluent_cart.models import User
 from tests.cli.conftest import Run, complained
 from tests.importers.wordpress.conftest import SHOP, dump_of
@@ -147,3 +150,47 @@ def test_a_source_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     assert run("import", "wordpress", "mysql://reader:secret@127.0.0.1:1/shop").err.startswith(
         "fluent-cart: The database cannot be read: Can't connect to MySQL server"
     )
+
+
+class TestPassword:
+    """A password of a live database is no argument, which every local user could read."""
+
+    ADDRESS = "mysql://reader@127.0.0.1:1/shop"
+
+    @pytest.fixture
+    def read(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The sources that are read."""
+        sources: list[str] = []
+
+        def note(source: str, *_: object) -> Iterator[tuple[str, None]]:
+            sources.append(source)
+            raise SourceError("not read here")
+
+        monkeypatch.setattr(import_wordpress, "read_source", note)
+        return sources
+
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            (ADDRESS, "mysql://reader:p%40ss%2Fword@127.0.0.1:1/shop"),
+            ("mysql://reader:own@127.0.0.1/shop", "mysql://reader:own@127.0.0.1/shop"),
+            ("shop.sql", "shop.sql"),
+        ],
+    )
+    def test_comes_from_the_environment_if_the_address_has_none(
+        self, run: Run, read: list[str], monkeypatch: pytest.MonkeyPatch, source: str, expected: str
+    ) -> None:
+        monkeypatch.setenv("MYSQL_PWD", "p@ss/word")
+        assert run("import", "wordpress", source) == complained("not read here")
+        assert read == [expected]
+
+    def test_is_prompted_for_at_a_terminal(
+        self, run: Run, read: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("MYSQL_PWD", raising=False)
+        monkeypatch.setattr("typer.prompt", lambda _text, *, hide_input, **_: "typed" if hide_input else "")
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+        run("import", "wordpress", self.ADDRESS)
+        monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+        run("import", "wordpress", self.ADDRESS)
+        assert read == ["mysql://reader:typed@127.0.0.1:1/shop", self.ADDRESS]

@@ -151,7 +151,7 @@ def test_every_command_works(page: Path, empty_postgres: str, empty_shop: Path, 
     asks_demo = "127.0.0.1:8000" in script
     with demo_server(tmp_path / "demo") if asks_demo else nullcontext("") as demo:
         script = script.replace("http://127.0.0.1:8000", demo).replace("8001", str(serves))
-        script = script.replace("postgresql://shop:secret@127.0.0.1/shop", empty_postgres)
+        script = script.replace("postgresql://shop@127.0.0.1/shop", empty_postgres)
         done = subprocess.run(
             ["bash", "-c", f"{SHELL}\n{script}"],
             cwd=tmp_path,
@@ -168,6 +168,11 @@ def test_every_command_works(page: Path, empty_postgres: str, empty_shop: Path, 
     assert done.returncode == 0, done.stdout + done.stderr
     asked = len(re.findall(r"^curl ", script, re.M))
     assert done.stdout.count("status 200") == asked
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_command_has_the_password_of_a_database(page: Path) -> None:
+    assert re.findall(r"\w+://[^/@\s]*:[^/@\s]+@", "".join(blocks(page))) == []
 
 
 def test_the_readme_has_a_curl_for_every_operation() -> None:

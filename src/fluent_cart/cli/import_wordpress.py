@@ -1,6 +1,7 @@
 """fluent-cart import wordpress."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -11,17 +12,17 @@ from fluent_cart.cli.output import AsJson, print_json, print_line, table
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
 from fluent_cart.importers.wordpress.issues import DataIssue
+from fluent_cart.importers.wordpress.live_database import add_password, needs_password
 from fluent_cart.importers.wordpress.report import Found, RowStatus
 from fluent_cart.importers.wordpress.shop import Options, Report, import_shop, read_source
+from fluent_cart.settings import mysql_password
 
 # Ids that a line of the report names; the JSON has more.
 EXAMPLES = 5
 
 
 def wordpress(
-    source: Annotated[
-        str, typer.Argument(help="A dump (.sql or .sql.gz), or mysql://USER:PASSWORD@HOST/DATABASE.")
-    ],
+    source: Annotated[str, typer.Argument(help="A dump (.sql or .sql.gz), or mysql://USER@HOST/DATABASE.")],
     prefix: Annotated[
         str | None, typer.Option(help="The prefix of the shop's tables, if there are several shops.")
     ] = None,
@@ -38,6 +39,7 @@ def wordpress(
     """
     settings = runner.read_settings()
     runner.require_newest(settings)
+    source = _with_password(source)
     options = Options(prefix, update, dry_run, test_orders)
 
     async def run() -> Report:
@@ -53,6 +55,16 @@ def wordpress(
         _print(report, options)
     if report.refused() or not report.tables["customers"].read:
         raise typer.Exit(1)
+
+
+def _with_password(source: str) -> str:
+    """Return a source with the password of its database: not an argument, which every local user can read."""
+    if not needs_password(source):
+        return source
+    password = mysql_password()
+    if password is None and sys.stdin.isatty():
+        password = typer.prompt("Password of the database", default="", show_default=False, hide_input=True)
+    return add_password(source, password) if password else source
 
 
 def _print(report: Report, options: Options) -> None:

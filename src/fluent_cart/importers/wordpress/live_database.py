@@ -28,6 +28,17 @@ def is_live(source: str) -> bool:
     return source.partition("://")[0] in SCHEMES and "://" in source
 
 
+def needs_password(source: str) -> bool:
+    """Tell whether a source is the address of a database, and has a user but no password."""
+    url = _parsed(source) if is_live(source) else None
+    return url is not None and url.username is not None and url.password is None
+
+
+def add_password(source: str, password: str) -> str:
+    """Return the address of a database with a password in it."""
+    return _parsed(source).set(password=password).render_as_string(hide_password=False)
+
+
 def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[tuple[str, Row | None]]:
     """Give the rows of every table to import, as ``dump.read_dump`` does."""
     try:
