@@ -49,6 +49,24 @@ def failed(customer_id: int) -> dict[str, Any]:
     return {"customer_id": customer_id, "success": False, "error": error}
 
 
+class TestListsOfPhp:
+    @pytest.mark.parametrize("ids", [{"0": 1, "1": 2}, {"1": 1, "5": "2"}])
+    async def test_list_as_an_object_of_numbers_is_read(
+        self, shop: None, manager: httpx.AsyncClient, ids: dict[str, Any]
+    ) -> None:
+        action = {"action": "export", "customer_ids": ids, "data": None}
+        answer = await manager.post("/do-bulk-action", json=action)
+        assert answer.status_code == 200, answer.text
+        assert [done["customer_id"] for done in answer.json()["data"]["results"]] == [1, 2]
+
+    @pytest.mark.parametrize("ids", [{}, {"a": 1}, {"0": 1, "a": 2}, {"-1": 1}, {"\u0661": 1}])
+    async def test_object_that_is_no_list_is_rejected(
+        self, shop: None, manager: httpx.AsyncClient, ids: dict[str, Any]
+    ) -> None:
+        answer = await manager.post("/do-bulk-action", json={"action": "export", "customer_ids": ids})
+        assert_error(answer, 422, "validation_error")
+
+
 class TestUpdateStatus:
     async def test_tells_of_each_customer_once_and_in_order(
         self, shop: None, manager: httpx.AsyncClient, database: Database

@@ -160,6 +160,7 @@ class TestCreate:
         "sent",
         [
             {"json": {"email": "p@example.com", "additional_info": []}},
+            {"json": {"email": "p@example.com", "additional_info": None}},
             {"data": {"email": "p@example.com", "additional_info": ""}},
         ],
     )

@@ -30,8 +30,8 @@ def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _empty_of_php(info: Any) -> Any:
-    """Return an object for PHP's empty array: ``[]`` in JSON, an empty text in a form."""
-    return {} if info in ([], "") else info
+    """Return an object for PHP's empty array: ``[]`` or ``null`` in JSON, an empty text in a form."""
+    return {} if info is None or info in ([], "") else info
 
 
 def _texts(value: Any, level: int) -> Iterator[str]:

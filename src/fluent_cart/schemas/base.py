@@ -86,6 +86,16 @@ def blank_as_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def list_of_php(value: Any) -> Any:
+    """Return a list for an object whose names are all numbers.
+
+    PHP's ``json_encode`` writes a list as such an object after ``array_filter`` or ``array_unique``.
+    """
+    if isinstance(value, dict) and all(re.fullmatch("[0-9]{1,18}", str(name)) for name in value):
+        return list(value.values())
+    return value
+
+
 def checked_email(value: Any) -> str:
     """Return an e-mail address as typed, its domain in lower case (decision 13)."""
     try:
@@ -100,6 +110,7 @@ def checked_email(value: Any) -> str:
 T = TypeVar("T")
 
 Clean = BeforeValidator(clean_text)
+PhpList = BeforeValidator(list_of_php)
 # What the limits of lengths do not say: no NUL, and where a text is required, more than white space.
 WithoutNul = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
 # White space as Unicode has it, character by character: to regular expressions it differs by language.

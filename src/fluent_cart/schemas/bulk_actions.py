@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from fluent_cart.enums import BulkActionName, CustomerStatus, ExportFormat
-from fluent_cart.schemas.base import Id, RequestModel, ResponseModel
+from fluent_cart.schemas.base import Id, PhpList, RequestModel, ResponseModel
 from fluent_cart.schemas.customers import CustomerDetail
 
 MAX_CUSTOMERS = 1000
@@ -29,7 +29,9 @@ def _describe_nothing(schema: dict[str, Any]) -> None:
 class BulkAction(RequestModel):
     action: BulkActionName
     customer_ids: Annotated[
-        list[Id], Field(min_length=1, max_length=MAX_CUSTOMERS, description="A repeated one counts once")
+        list[Id],
+        Field(min_length=1, max_length=MAX_CUSTOMERS, description="A repeated one counts once"),
+        PhpList,
     ]
     data: BulkActionData = Field(
         default_factory=BulkActionData, validate_default=True, json_schema_extra=_describe_nothing

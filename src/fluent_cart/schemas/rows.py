@@ -18,6 +18,7 @@ from fluent_cart.schemas.base import (
     BlankAsNone,
     Email,
     Money,
+    PhpList,
     Text100,
     Text255,
     WholeNumber,
@@ -61,7 +62,7 @@ class CustomerRow(CustomerUpdate):
     user_id: OptionalId = None
     phone: Annotated[Phone, BeforeValidator(_digits)] = None
     additional_info: AdditionalInfo = Field(default_factory=dict)
-    addresses: list[AddressRow] = Field(default_factory=list)
+    addresses: Annotated[list[AddressRow], PhpList] = Field(default_factory=list)
     created_at: Moment = ""
     updated_at: Moment = ""
 
