@@ -52,6 +52,9 @@ class TestPaths:
             f"/?rest_route={ROUTE.lstrip('/')}/1",
             f"/?_locale=user&rest_route={ROUTE}/1&_=1",
             f"/index.php?rest_route={ROUTE}/1",
+            f"/index.php/?rest_route={ROUTE}/1",
+            f"/index.php{PREFIX}/1",
+            f"/index.php{EXAMPLES_PREFIX}/1/",
         ],
     )
     async def test_that_are_the_same(self, shop: None, site: httpx.AsyncClient, path: str) -> None:
@@ -59,6 +62,19 @@ class TestPaths:
         answer = await site.get(path)
         assert (answer.status_code, answer.content) == (200, expected.content)
         assert answer.history == []
+
+    @pytest.mark.parametrize("path", ["/index.php/wp-json", "/index.php/wp-json/", "/index.php?rest_route=/"])
+    async def test_index_below_index_php_is_the_index(self, site: httpx.AsyncClient, path: str) -> None:
+        answer, expected = await site.get(path), await site.get("/wp-json/")
+        assert (answer.status_code, answer.json()) == (200, expected.json())
+
+    @pytest.mark.parametrize(
+        "path", ["/index.php", "/index.php/healthz", "/index.php/wp-jsonx", f"/index.phpx{PREFIX}/1"]
+    )
+    async def test_other_path_below_index_php_is_404(
+        self, shop: None, site: httpx.AsyncClient, path: str
+    ) -> None:
+        assert (await site.get(path)).status_code == 404
 
     async def test_slash_after_the_collection(self, shop: None, site: httpx.AsyncClient) -> None:
         assert (await site.get(f"{PREFIX}/")).content == (await site.get(PREFIX)).content

@@ -12,13 +12,16 @@ from fluent_cart.wordpress.response_shape import shape_response, wants_shaping
 
 # Without HEAD: the response to a POST has a body, which the client would take for the next response.
 OVERRIDES = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+# The file that runs WordPress: it is in the path if the web server does not rewrite paths.
+INDEX = "/index.php"
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class WordPressMiddleware:
     """Rewrites a request before it is routed, and an answer after everything else had its say.
 
-    - ``/?rest_route=/fluent-cart/v2/customers`` is the pretty path, and so is ``/index.php?rest_route=...``
+    - ``/?rest_route=/fluent-cart/v2/customers`` is the pretty path, and so are ``/index.php?rest_route=...``
+      and ``/index.php/wp-json/...``
     - v1 in the path is v2
     - a trailing slash does not matter, and costs no redirect
     - a POST may stand for another method: ``?_method=PUT``, or ``X-HTTP-Method-Override: PUT``
@@ -38,7 +41,9 @@ class WordPressMiddleware:
 
 def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
     path, method = scope["path"], scope["method"]
-    if path in ("/", "/index.php") and (route := dict(_query(scope)).get("rest_route")):
+    if f"{path}/".startswith(f"{INDEX}{ROOT}/"):
+        path = path.removeprefix(INDEX)
+    if path in ("/", INDEX, f"{INDEX}/") and (route := dict(_query(scope)).get("rest_route")):
         path = f"{ROOT}/{route.lstrip('/')}"
         # Bytes that are not UTF-8 stay as they are: the route refuses them.
         pairs = _query(scope, errors="surrogateescape")
