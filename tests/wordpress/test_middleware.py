@@ -1,6 +1,7 @@
 """Addresses, methods and request ids as WordPress clients send them (decisions 1 and 8)."""
 
 import re
+from base64 import b64encode
 from urllib.parse import quote
 
 import httpx
@@ -98,6 +99,45 @@ class TestPaths:
         assert_error(answer, 400, "validation_error")
         kept = await site.get(f"{PREFIX}/1")
         assert kept.json()["data"]["customer"]["first_name"] == "Ann"
+
+    @pytest.mark.parametrize(
+        "query", ["_fields=id%E9", "x=%FF", "%ED%A0%80", "_method=PUT%E9", "_envelope=&a[%E9]="]
+    )
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", ""),
+            ("GET", "/1"),
+            ("PUT", "/1"),
+            ("PUT", "/1/additional-info"),
+            ("GET", "/get-stats/1"),
+            ("GET", "/1/orders"),
+            ("GET", "/1/address"),
+            ("POST", "/1/address/make-primary"),
+            ("GET", "/attachable-user"),
+            ("POST", "/1/detach-user"),
+            ("POST", "/do-bulk-action"),
+            ("GET", "/export"),
+        ],
+    )
+    async def test_query_that_is_not_utf_8_is_refused_on_every_route(
+        self, shop: None, site: httpx.AsyncClient, method: str, path: str, query: str
+    ) -> None:
+        answer = await site.request(method, f"{PREFIX}{path}?{query}")
+        told = answer.json()
+        assert told.get("status", answer.status_code) == 400
+        assert told.get("body", told)["error"]["code"] == "validation_error"
+
+    @pytest.mark.parametrize("path", ["/1%E9", "/%E9", "/1/address%E9", "/get-stats/1%E9"])
+    async def test_path_that_is_not_utf_8_is_refused(
+        self, shop: None, site: httpx.AsyncClient, path: str
+    ) -> None:
+        assert (await site.get(f"{PREFIX}{path}")).status_code in (404, 422)
+
+    async def test_credentials_that_are_not_utf_8_are_none(self, site: httpx.AsyncClient) -> None:
+        header = "Basic " + b64encode(b"Jos\xe9:secret").decode()
+        answer = await site.get(PREFIX, headers={"Authorization": header}, auth=None)
+        assert answer.status_code == 401
 
     async def test_search_that_is_not_utf_8_is_refused(self, shop: None, site: httpx.AsyncClient) -> None:
         assert_error(await site.get(f"{PREFIX}?search=%FC"), 400, "validation_error")

@@ -131,9 +131,8 @@ class ApiRoute(APIRoute):
                 faults += errors
             except ApiError as error:
                 not_found = error
-        sent = {}
-        if self.dependant.query_params or self._body_names:
-            sent = _sent_in_query(request)
+        # Also where no field is read: of ?_method=, _fields and the rest a part would be lost in silence.
+        sent = _sent_in_query(request) if request.scope["query_string"] else {}
         for field in self.dependant.query_params:
             fields = apply_aliases(sent, self._names)
             values[field.name], errors = field.validate(fields, loc=("query",))
