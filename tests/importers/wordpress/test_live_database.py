@@ -87,3 +87,22 @@ def test_a_dump_that_is_not_there(tmp_path: Path) -> None:
 def test_a_dump_made_up_for_tests_is_one(tmp_path: Path) -> None:
     (path := tmp_path / "dump.sql").write_text(dump_of(fct_customers=[{"notes": "it's \\ \n"}]))
     assert rows(path)["wp_fct_customers"][0][NOTES] == "it's \\ \n"
+
+
+def test_certificate_of_the_server_is_checked_if_an_authority_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def connect(**options: Any) -> None:
+        asked.append(options)
+        raise RuntimeError("not connected here")
+
+    monkeypatch.setattr("pymysql.connect", connect)
+    for query in ("?ssl_ca=/etc/ca.crt", ""):
+        with pytest.raises(SourceError):
+            rows(f"mysql://reader@db.example/shop{query}")
+    assert [(each["ssl_ca"], each["ssl_verify_identity"]) for each in asked] == [
+        ("/etc/ca.crt", True),
+        (None, False),
+    ]

@@ -75,6 +75,8 @@ def _connect(url: URL) -> "Connection[SSCursor]":
         database=url.database,
         unix_socket=socket if isinstance(socket, str) else None,
         ssl_ca=authority if isinstance(authority, str) else None,
+        # Without it, PyMySQL checks neither the certificate nor the name in it.
+        ssl_verify_identity=isinstance(authority, str),
         charset="utf8mb4",
         # Every value as the text that a dump would have.
         conv={},
