@@ -16,8 +16,8 @@ from tests.support import postgres
 from tests.support.paths import ROOT
 from tests.support.server import demo_server, free_port
 
-GUIDES = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *GUIDES]
+GUIDES = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *GUIDES]
 
 # Guides whose commands have tests that know what each of them answers.
 TESTED_ELSEWHERE = {
