@@ -120,11 +120,10 @@ def _describe(
     own = [getattr(errors, name) for response in responses.values() for name in response.get(_OWN_ERRORS, [])]
     has_body = "requestBody" in operation
     by_headers = errors_by_headers(method, has_body=has_body)
-    possible = [*ALWAYS, *(WITH_BODY if has_body else ()), *by_headers, *own]
+    # A query that is not UTF-8 is 400 on every route; the other two need a body.
+    possible = [*ALWAYS, *(WITH_BODY if has_body else (errors.UnreadableBody,)), *by_headers, *own]
     if method != "get":
         possible.append(errors.CrossSiteRequest)
-    if not has_body and any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
-        possible.append(errors.UnreadableBody)
     if has_body or operation.get("parameters"):
         possible.append(errors.ValidationFailed)
     for status in [status for status in responses if status != "200"]:
