@@ -8,7 +8,10 @@ from functools import cache
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
+from hypothesis import assume, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, insert
 from sqlalchemy.dialects import sqlite
 
@@ -16,9 +19,10 @@ from fluent_cart.database import connect
 from fluent_cart.database.prepared import Rows, StatementExecutor
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
-from fluent_cart.schemas.customers import CustomerListQuery
+from fluent_cart.schemas.customers import CustomerListQuery, Phone
 from fluent_cart.services.customer_search import list_customers
 from fluent_cart.services.customers import customer_search_text
+from fluent_cart.services.search import search_text, words
 from fluent_cart.settings import Settings
 
 CUSTOMERS, QUERIES = 200, 1000
@@ -42,6 +46,7 @@ TERMS = (
     "+1 (234) 567-890", "1234567890", "234-567", "(234)", "+1", "5551234", "030 555", "49 30", "12",
     "7", "42", "1", "200", "999", "0", "001", "9223372036854775807", "99999999999", "van der",
     "der van", "mary ann", "  john   doe  ", "\tjohn\ndoe", "jo\u0308hn", "nobody at all", "e e e", "\x1f",
+    "ext. 42", "ext", "EXT.", "\u202a+1 (234) 567\u2013890\u202c", "１２３４５６７８９０", "\u0661\u0662",
 )  # fmt: skip
 
 
@@ -108,14 +113,23 @@ def piece(chance: random.Random) -> str:
     return name[start : start + chance.randint(1, 6)]
 
 
+@cache
+def number(text: str) -> str:
+    """Write a phone number of ``TERMS`` in ASCII."""
+    text = unicodedata.normalize("NFKC", re.sub("[\u202a\u202c]", "", text))
+    return text.translate(str.maketrans("\u0661\u0662\u2013", "12-"))
+
+
 def is_found(customer: dict[str, Any], term: str) -> bool:
     lines = [bare(f"{customer['first_name']} {customer['last_name']}"), bare(customer["email"])]
     lines.append(re.sub("[^0-9]", "", customer["phone"] or ""))
-    is_phone = re.fullmatch(r"[0-9+()./\s-]*", term) and re.search("[0-9]", term)
+    if customer["phone"] and re.search("[a-z]", customer["phone"]):
+        lines.append(bare(customer["phone"]))
+    is_phone = re.fullmatch(r"[0-9+()./\s-]*", number(term)) and re.search("[0-9]", number(term))
     for word in [term.strip()] if is_phone else term.split():
         forms = [bare(word)]
-        if re.fullmatch(r"[0-9+()./\s-]*[0-9][0-9+()./\s-]*", word):
-            forms.append(re.sub("[^0-9]", "", word))
+        if re.fullmatch(r"[0-9+()./\s-]*[0-9][0-9+()./\s-]*", number(word)):
+            forms.append(re.sub("[^0-9]", "", number(word)))
         occurs = any(form and form in line for form in forms for line in lines)
         if not occurs and word != str(customer["id"]):
             return False
@@ -197,3 +211,29 @@ def test_search_without_a_connection_of_its_own_is_rejected() -> None:
 
     with pytest.raises(TypeError, match="a scan"):
         list_customers(Executor(), CustomerListQuery(search="ann"))
+
+
+# Digits, dashes, blanks and format characters of any script, and what people write beside a number.
+_PHONE_CHARACTERS = st.one_of(
+    st.sampled_from("0123456789+()./- ;=:#*ext.Büro,\u2011\u2013\u2212\u202a\u202c\u200b\u3000\u00a0"),
+    st.characters(categories=["Nd", "Pd", "Zs", "Cf", "Ll", "Lo", "Mn", "No"]),
+)
+
+
+@hypothesis_settings(max_examples=500, deadline=None)
+@given(st.text(_PHONE_CHARACTERS, min_size=1, max_size=50))
+@example("555-0147 ext. 12")
+@example("+1 (416) 555\u20130133")
+@example("tel:+1-416-555-0133;ext=4")
+@example("\uff10\uff19\uff10\uff0d\uff11\uff12")
+@example("\u202a+1 416 555 0199\u202c")
+@example("555 \u200b x9")
+def test_customer_is_found_by_the_phone_as_it_is_stored(typed: str) -> None:
+    try:
+        phone = TypeAdapter(Phone).validate_python(typed)
+    except ValidationError:
+        assume(False)
+    assume(phone is not None and any(map(str.isalnum, phone)))
+    kept = search_text("Ann", "ann@example.com", phone=phone).split("\n")
+    for word in words(str(phone)):
+        assert any(form in line for form in word.forms for line in kept), (word, kept)

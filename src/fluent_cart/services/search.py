@@ -1,7 +1,8 @@
 """Search by folded text (decision 11): one meaning of "contains" for every database.
 
 A row keeps the text that a search looks into, folded here when the row is written: a line each for name,
-e-mail and the digits of the phone. A search term is folded the same way, so the database only compares.
+e-mail, the digits of the phone, and before these the phone itself if it is more than a number. A search term
+is folded the same way, so the database only compares.
 
 PostgreSQL finds parts of a text with an index on its trigrams, which it uses by itself. SQLite has such an
 index as a table of its own, which has to be asked. Neither helps with fewer than three characters: such a
@@ -50,14 +51,39 @@ def fold(text: str) -> str:
     return " ".join(bare.casefold().translate(_STROKES).split())
 
 
+def plain_phone(text: str) -> str:
+    """Return ``text`` with digits, dashes and blanks in ASCII, and without invisible format characters."""
+    if text.isascii():
+        return text
+    return "".join(_plain_character(character) for character in unicodedata.normalize("NFKD", text))
+
+
+def _plain_character(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    # The minus sign is no dash to Unicode.
+    if category == "Pd" or character == "\u2212":
+        return "-"
+    return {"Cf": "", "Zs": " "}.get(category, character)
+
+
 def digits(text: str) -> str:
-    """Return the ASCII digits of ``text``: a phone number however it is written."""
-    return re.sub(r"[^0-9]", "", text)
+    """Return the digits of ``text`` in ASCII: a phone number however it is written."""
+    return re.sub(r"[^0-9]", "", plain_phone(text))
 
 
 def search_text(*lines: str, phone: str | None = None) -> str:
     """Return what a row keeps for searching."""
-    return "\n".join([*(fold(line) for line in lines), digits(phone or "")])
+    return "\n".join([*(fold(line) for line in lines), *_phone_lines(phone or "")])
+
+
+def _phone_lines(phone: str) -> Iterator[str]:
+    """Return the digits, and the text of a phone that has more than a number, such as an extension."""
+    plain = plain_phone(phone)
+    if phone and not _PHONE.fullmatch(plain):
+        yield fold(plain)
+    yield digits(phone)
 
 
 class Word(NamedTuple):
@@ -74,12 +100,17 @@ class Word(NamedTuple):
 
 def words(term: str) -> list[Word]:
     """Return the words of a search term, all of which must occur; a phone number is one word."""
-    return [_word(word) for word in ([term.strip()] if _PHONE.fullmatch(term) else term.split())]
+    is_phone = _PHONE.fullmatch(plain_phone(term))
+    written = [term.strip()] if is_phone else term.split()
+    # Next to others, a word of accents or format characters alone has no meaning.
+    visible = [word for word in written if fold(plain_phone(word))]
+    return [_word(word) for word in visible or written]
 
 
 def _word(word: str) -> Word:
-    forms = {fold(word)}
-    if _PHONE.fullmatch(word):
+    plain = plain_phone(word)
+    forms = {fold(word), fold(plain)}
+    if _PHONE.fullmatch(plain):
         forms.add(digits(word))
     is_id = re.fullmatch(r"[1-9][0-9]{0,18}", word) and int(word) <= MAX_ID
     return Word(tuple(sorted(forms - {""})), int(word) if is_id else None)
