@@ -237,3 +237,16 @@ def test_customer_is_found_by_the_phone_as_it_is_stored(typed: str) -> None:
     kept = search_text("Ann", "ann@example.com", phone=phone).split("\n")
     for word in words(str(phone)):
         assert any(form in line for form in word.forms for line in kept), (word, kept)
+
+
+@pytest.mark.parametrize(
+    "term", ["kontakt@xn--bcher-kva.example", "XN--BCHER-KVA", "k@XN--Bcher-Kva.example"]
+)
+def test_address_with_an_xn_domain_is_found_as_it_was_typed(term: str) -> None:
+    kept = search_text("Ann", "kontakt@b\u00fccher.example k@b\u00fccher.example")
+    assert all(any(form in kept for form in word.forms) for word in words(term))
+
+
+@pytest.mark.parametrize("term", ["xn--", "xn---", "xn--\u00fc", "xn--99999999", "xn--" + "a" * 200])
+def test_xn_label_that_is_not_valid_is_a_word(term: str) -> None:
+    assert [word.identifier for word in words(term)] == [None]

@@ -41,6 +41,8 @@ _STROKES = str.maketrans(
 )
 _PHONE = re.compile(r"[0-9+()./\s-]*[0-9][0-9+()./\s-]*", re.ASCII)
 
+_XN_LABEL = re.compile(r"\bxn--[a-z0-9-]{1,59}", re.ASCII | re.IGNORECASE)
+
 
 def fold(text: str) -> str:
     """Return ``text`` without case, accents and surplus white space."""
@@ -109,11 +111,25 @@ def words(term: str) -> list[Word]:
 
 def _word(word: str) -> Word:
     plain = plain_phone(word)
-    forms = {fold(word), fold(plain)}
+    forms = {fold(word), fold(plain), fold(_unicode_domain(word))}
     if _PHONE.fullmatch(plain):
         forms.add(digits(word))
     is_id = re.fullmatch(r"[1-9][0-9]{0,18}", word) and int(word) <= MAX_ID
     return Word(tuple(sorted(forms - {""})), int(word) if is_id else None)
+
+
+def _unicode_domain(word: str) -> str:
+    """Return ``word`` with the ``xn--`` labels of a domain in Unicode, as addresses are stored."""
+    return _XN_LABEL.sub(_decoded_label, word) if "xn--" in word.lower() else word
+
+
+def _decoded_label(found: re.Match[str]) -> str:
+    try:
+        label = found[0][4:].encode().decode("punycode")
+    except (ValueError, OverflowError):
+        return found[0]
+    # Lone surrogates and NUL can be written in this way, and no database takes them.
+    return label if label.isprintable() else found[0]
 
 
 @dataclass(frozen=True)
