@@ -30,8 +30,12 @@ def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _empty_of_php(info: Any) -> Any:
-    """Return an object for PHP's empty array: ``[]`` or ``null`` in JSON, an empty text in a form."""
-    return {} if info is None or info in ([], "") else info
+    """Return an object for PHP's empty array: ``[]`` in JSON, an empty text in a form."""
+    return {} if info in ([], "") else info
+
+
+def _null_as_empty(info: Any) -> Any:
+    return {} if info is None else info
 
 
 def _texts(value: Any, level: int) -> Iterator[str]:
@@ -60,3 +64,5 @@ AdditionalInfo = Annotated[
     AfterValidator(check_additional_info),
     Field(json_schema_extra=_DESCRIBED),
 ]
+# As one field of several. A whole body that is null is rejected, because a client that sends it sent nothing.
+AdditionalInfoField = Annotated[AdditionalInfo, BeforeValidator(_null_as_empty)]

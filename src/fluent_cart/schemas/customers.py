@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
-from fluent_cart.schemas.additional_info import AdditionalInfo
+from fluent_cart.schemas.additional_info import AdditionalInfoField
 from fluent_cart.schemas.addresses import Address
 from fluent_cart.schemas.base import (
     MAX_SAFE_INTEGER,
@@ -33,7 +33,7 @@ class CustomerCreate(RequestModel):
     last_name: Text255 = ""
     phone: Phone = None
     status: CustomerStatus = CustomerStatus.ACTIVE
-    additional_info: AdditionalInfo = Field(default_factory=dict)
+    additional_info: AdditionalInfoField = Field(default_factory=dict)
 
 
 class CustomerUpdate(PartialInput):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from fluent_cart.enums import OrderStatus, PaymentStatus
-from fluent_cart.schemas.additional_info import AdditionalInfo
+from fluent_cart.schemas.additional_info import AdditionalInfoField
 from fluent_cart.schemas.addresses import AddressCreate, country_code
 from fluent_cart.schemas.base import (
     MAX_SAFE_INTEGER,
@@ -61,7 +61,7 @@ class CustomerRow(CustomerUpdate):
     id: OptionalId = None
     user_id: OptionalId = None
     phone: Annotated[Phone, BeforeValidator(_digits)] = None
-    additional_info: AdditionalInfo = Field(default_factory=dict)
+    additional_info: AdditionalInfoField = Field(default_factory=dict)
     addresses: Annotated[list[AddressRow], PhpList] = Field(default_factory=list)
     created_at: Moment = ""
     updated_at: Moment = ""
