@@ -32,7 +32,7 @@ MUTANTS = (
     (AUTH, "raise TooManyAttempts(wait)", "raise TooManyAttempts(1)"),
     (AUTH, "        if user:\n            security_log", "        if not user:\n            security_log"),
     (AUTH, "            security_log.log_password_upgrade(request.scope)\n", ""),
-    (AUTH, 'state["account"] = credentials.name\n', 'state["account"] = None\n'),
+    (AUTH, 'context.account = credentials.name\n', 'context.account = None\n'),
     (AUTH, "partial(_first_match, credentials.secret, hashes)", "lambda: hashes[0][0]"),
     (AUTH, "hash_)), 0)", "hash_)), 1)"),
     (POLICIES, "EVERYTHING = frozenset(Permission)", "EVERYTHING = frozenset([*Permission][:2])"),
