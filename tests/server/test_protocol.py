@@ -11,8 +11,9 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from fluent_cart.server.framing import MAX_HEAD_BYTES
 from fluent_cart.server.process import sweep_connections
-from fluent_cart.server.protocol import MAX_HEAD_BYTES, Protocol, Waiting, connections
+from fluent_cart.server.protocol import Protocol, Waiting, connections
 from tests.support.errors import assert_error
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -334,7 +335,7 @@ class TestHeads:
     async def test_without_an_end_are_refused_early(self, site: Site) -> None:
         peer = await site.connect(GET[:-2] + b"X: ")
         for _ in range(1000):
-            if connections and next(iter(connections))._discarding_input:
+            if connections and next(iter(connections)).discarding_input:
                 break
             peer.writer.write(b"x" * 20_000)
             await asyncio.sleep(0)

@@ -1,0 +1,153 @@
+"""How a request is framed: its head, body and trailers, each with a limit (RFC 9112).
+
+- A head has 64 KiB and 200 fields. The bytes that frame a body (chunk sizes, extensions, trailers) have a
+  limit, too.
+- An offer to upgrade is ignored (RFC 9110, 7.8). Trailer fields are read and discarded (RFC 9110, 6.5.1).
+- A request has one host (RFC 9112, 3.2).
+"""
+
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from fluent_cart.errors import ApiError, HeadersTooLarge, InvalidRequest
+
+MAX_HEAD_BYTES = 64 * 1024
+# Apache takes 100. Each field costs a hundred bytes of memory, however short it is.
+MAX_HEAD_FIELDS = 200
+# Bytes that frame each byte of a body. A chunk of one byte has five of them.
+MAX_FRAMING_PER_BYTE = 8
+
+
+class FramedRequests(HttpToolsProtocol):
+    """A connection whose requests keep the limits of this module, or are refused."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The bytes received of a head that is not complete yet.
+        self._head_bytes = 0
+        # Of the current request: fields of head and trailers, bytes of the body, bytes that frame the body.
+        self._fields = 0
+        self._body_bytes = 0
+        self._framing_bytes = 0
+        # The request offers an upgrade, so its parser would skip the body: see ``_continue_without_upgrade``.
+        self._offers_upgrade = False
+        self._is_resuming = False
+        # After an error nothing more is read.
+        self.discarding_input = False
+
+    def refuse(self, error: ApiError) -> None:
+        """Answer in place of the application, and read no more."""
+        raise NotImplementedError
+
+    def data_received(self, data: bytes) -> None:
+        if len(data) > MAX_HEAD_BYTES:
+            for start in range(0, len(data), MAX_HEAD_BYTES):
+                self.data_received(data[start : start + MAX_HEAD_BYTES])
+            return
+        if self.discarding_input:
+            return
+        received = self._body_bytes
+        self._feed(data)
+        if self.is_in_head():
+            # Counts the end of an earlier request, if that came in the same piece: hence twice the limit.
+            self._head_bytes += len(data)
+            if self._head_bytes > 2 * MAX_HEAD_BYTES:
+                self.refuse(HeadersTooLarge())
+            return
+        self._head_bytes = 0
+        if self.cycle is not None and self.cycle.more_body:
+            self._framing_bytes += len(data) - max(self._body_bytes - received, 0)
+            if self._framing_bytes > 2 * MAX_HEAD_BYTES + MAX_FRAMING_PER_BYTE * self._body_bytes:
+                self.refuse(HeadersTooLarge())
+
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            (read,) = upgrade.args
+            if self._continue_without_upgrade() and read < len(data):
+                self._feed(data[read:])
+        except httptools.HttpParserError:
+            self.refuse(InvalidRequest())
+
+    def _continue_without_upgrade(self) -> bool:
+        """Go on with a parser that knows how long the body is, but not of the upgrade; return whether it can.
+
+        httptools stops at the end of a head that offers an upgrade, and takes the body for another protocol.
+        A new parser reads a head with the framing of the request and nothing else.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self.refuse(InvalidRequest())
+            return False
+        framing = [
+            b"%b: %b\r\n" % field
+            for field in self.headers
+            if field[0] in (b"content-length", b"transfer-encoding")
+        ]
+        connection = b"" if self.cycle.keep_alive else b"connection: close\r\n"
+        version = self.parser.get_http_version().encode()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._offers_upgrade, self._is_resuming = False, True
+        self.parser.feed_data(b"POST / HTTP/%b\r\n%b%b\r\n" % (version, b"".join(framing), connection))
+        return True
+
+    def on_message_begin(self) -> None:
+        if not self._is_resuming:
+            self._body_bytes = self._framing_bytes = self._fields = 0
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._is_resuming:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_resuming:
+            return
+        self._fields += 1
+        if self._fields > MAX_HEAD_FIELDS:
+            self.refuse(HeadersTooLarge())
+            raise HeadersTooLarge  # the parser's way to be stopped
+        # A trailer must not become a header: no proxy has looked at the trailer, and it could sign in.
+        if self.is_in_head():
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._offers_upgrade:
+            super().on_message_complete()
+
+    def on_headers_complete(self) -> None:
+        if self._is_resuming:
+            self._is_resuming = False
+            return
+        self._require_host()
+        # A head that came in one piece is no longer than that.
+        if self._head_bytes and self._head_size() > MAX_HEAD_BYTES:
+            self.refuse(HeadersTooLarge())
+            raise HeadersTooLarge  # the parser's way to be stopped
+        self._offers_upgrade = self.parser.should_upgrade()
+        if self.parser.get_http_version() == "1.0":
+            # Clients of HTTP/1.0 do not know interim responses (RFC 9110, 10.1.1).
+            self.expect_100_continue = False
+        super().on_headers_complete()
+
+    def _require_host(self) -> None:
+        """Refuse a request with several hosts, and one of HTTP/1.1 without a host (RFC 9112, 3.2)."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self.refuse(InvalidRequest())
+            raise InvalidRequest  # the parser's way to be stopped
+
+    def is_in_head(self) -> bool:
+        """Return whether the head of a request is not complete yet."""
+        return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
