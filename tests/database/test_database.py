@@ -38,8 +38,9 @@ class TestCreateDatabase:
         assert database.path == tmp_path / "shop.db"
         database.stop()
 
-    def test_knows_postgresql(self) -> None:
-        database = create_database(settings_for("postgresql://shop:secret@db.example/shop"))
+    @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+    def test_knows_postgresql(self, scheme: str) -> None:
+        database = create_database(settings_for(f"{scheme}://shop:secret@db.example/shop"))
         assert isinstance(database, PostgreSQLDatabase)
         database.stop()
 
@@ -65,7 +66,7 @@ class TestCreateDatabase:
             "sqlite:///",
             "sqlite+aiosqlite:///shop.db",
             "mysql://shop:hunter2@db.example/shop",
-            "postgres://shop:hunter2@db.example/shop",
+            "postgres+asyncpg://shop:hunter2@db.example/shop",
             "postgresql+asyncpg://shop:hunter2@db.example/shop",
             "postgresql://shop@db.example:hunter2/shop",
             "hunter2",

@@ -69,6 +69,17 @@ def require_newest(settings: Settings) -> None:
         )
 
 
+def require_sessions(settings: Settings) -> None:
+    """Raise ``CommandError`` if sessions of the database's server do not keep their settings."""
+    database = create_database(settings)
+    try:
+        fault = database.session_fault()
+    finally:
+        database.stop()
+    if fault:
+        raise CommandError(f"{fault.text}. {fault.advice}")
+
+
 def require_capacity(settings: Settings, workers: int) -> None:
     """Raise ``CommandError`` if the database's server has too few connections for all workers."""
     database = create_database(settings)

@@ -106,6 +106,7 @@ def _shared(workers: int) -> Iterator[None]:
 def _require_database(settings: Settings, workers: int) -> None:
     """Raise ``CommandError`` if the database cannot be served; a server that is away may come back."""
     try:
+        runner.require_sessions(settings)
         runner.require_newest(settings)
         runner.require_capacity(settings, workers)
     except OperationalError as error:

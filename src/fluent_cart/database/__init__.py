@@ -8,7 +8,7 @@ A *unit of work* is a plain function whose first argument is a connection. ``Dat
 - ``write``: a transaction, durable before the call returns
 """
 
-from fluent_cart.database.base import Database
+from fluent_cart.database.base import Database, SessionFault
 from fluent_cart.database.factory import (
     UnsupportedDatabase,
     analyze,
@@ -20,6 +20,7 @@ from fluent_cart.database.factory import (
 
 __all__ = [
     "Database",
+    "SessionFault",
     "UnsupportedDatabase",
     "analyze",
     "connect",

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -14,6 +14,13 @@ from fluent_cart.errors import ServiceUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class SessionFault(NamedTuple):
+    """What is wrong with the sessions of a database's server, and what helps."""
+
+    text: str
+    advice: str
 
 
 class Database(ABC):
@@ -58,6 +65,10 @@ class Database(ABC):
 
     def max_connections(self) -> int | None:
         """Return how many connections the server has for all processes together; None if any number."""
+        return None
+
+    def session_fault(self) -> SessionFault | None:
+        """Return why the sessions of the server are of no use; None if nothing is wrong."""
         return None
 
     @abstractmethod

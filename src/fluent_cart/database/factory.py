@@ -11,6 +11,8 @@ from fluent_cart.database.base import Database
 from fluent_cart.settings import Settings
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+# Providers of databases give either.
+SCHEMES = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgres": POSTGRESQL}
 
 
 class UnsupportedDatabase(Exception):
@@ -79,10 +81,9 @@ def _kind(url: str) -> str:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # ValueError: its port is no number
         parsed = None
-    if parsed and parsed.drivername == SQLITE and parsed.database:
-        return SQLITE
-    if parsed and parsed.drivername == POSTGRESQL:
-        return POSTGRESQL
+    kind = SCHEMES.get(parsed.drivername) if parsed else None
+    if kind == POSTGRESQL or (kind == SQLITE and parsed and parsed.database):
+        return kind
     raise UnsupportedDatabase(
         "FLUENT_CART_DATABASE_URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
     )

@@ -16,8 +16,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from fluent_cart.database import session_check
 from fluent_cart.database.async_pool import AsyncConnectionPool
-from fluent_cart.database.base import Database
+from fluent_cart.database.base import Database, SessionFault
 from fluent_cart.database.constraints import to_api_error
 from fluent_cart.database.postgresql_engine import STREAM_LIMITS, engine
 from fluent_cart.database.prepared import LookupConnection, execute
@@ -95,6 +96,9 @@ class PostgreSQLDatabase(Database):
     def max_connections(self) -> int | None:
         with self.snapshot() as connection:
             return int(connection.scalar(_CAPACITY))
+
+    def session_fault(self) -> SessionFault | None:
+        return session_check.find_fault(self._url)
 
     def gauges(self) -> Mapping[str, int]:
         return {

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import IsolationLevel
 
 from fluent_cart.database.streams import STALL_SECONDS
@@ -17,6 +17,9 @@ LIMITS = {
     "lock_timeout": 3000,
     "idle_in_transaction_session_timeout": 10000,
 }
+# Times are answered as the session writes them.
+TIME_ZONE = {"timezone": "UTC"}
+SESSION_SETTINGS: Mapping[str, int | str] = {**TIME_ZONE, **LIMITS}
 # A read that is taken in pieces may be asked for the next one late.
 STREAM_LIMITS: Mapping[str, int | str] = {
     **LIMITS,
@@ -34,7 +37,7 @@ def engine(
 ) -> Engine:
     """Return an engine whose sessions obey ``limits``; without any they may take as long as they need."""
     made = create_engine(
-        url,
+        make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=connections,
         max_overflow=0,
         isolation_level=isolation_level,
@@ -45,17 +48,23 @@ def engine(
         connect_args={
             "application_name": "fluent-cart",
             "connect_timeout": 3,
-            "options": " ".join(
-                f"-c {name}={value}" for name, value in {"timezone": "UTC", **limits}.items()
-            ),
         },
     )
+    settings = _set({**TIME_ZONE, **limits})
 
     @event.listens_for(made, "connect")
     def configure(connection: psycopg.Connection, _record: Any) -> None:
         connection.adapters.register_loader("timestamptz", TimeAsText)
+        # Not sent with the connection's start: PgBouncer refuses a start with settings.
+        in_transactions, connection.autocommit = not connection.autocommit, True
+        connection.execute(settings)
+        connection.autocommit = not in_transactions
 
     return made
+
+
+def _set(settings: Mapping[str, int | str]) -> bytes:
+    return "; ".join(f"SET {name} = '{value}'" for name, value in settings.items()).encode()
 
 
 def vacuum(url: str) -> None:

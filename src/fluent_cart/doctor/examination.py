@@ -40,6 +40,8 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         with database.snapshot() as connection:
             yield ok("database", f"{describe(url)} answers")
             yield from _look_inside(connection)
+        if is_postgresql(url):
+            yield shop.sessions(database.session_fault())
         yield shop.connections(settings.workers, settings.pool_size, database.max_connections())
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, text
 
 from fluent_cart import demo
 from fluent_cart.auth.policies import ROLE_PERMISSIONS
-from fluent_cart.database import migrations
+from fluent_cart.database import SessionFault, migrations
 from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
 from fluent_cart.models import ApplicationPassword, Customer, User
@@ -65,6 +65,13 @@ def connections(workers: int, each: int, max_connections: int | None) -> Finding
         advice = "Lower FLUENT_CART_WORKERS or FLUENT_CART_POOL_SIZE, or raise max_connections."
         return failure("connections", found, advice)
     return ok("connections", f"{found}; other machines' come on top")
+
+
+def sessions(fault: SessionFault | None) -> Finding:
+    """Look at whether the server's sessions keep their settings."""
+    if fault:
+        return failure("sessions", *fault)
+    return ok("sessions", "Sessions are in UTC and keep their limits")
 
 
 def sign_in(connection: Connection) -> Finding:

@@ -1,0 +1,46 @@
+"""Whether sessions of PostgreSQL keep their settings: behind a connection pooler they may not.
+
+A session that is not in UTC would answer wrong times. A session without limits could wait for ever.
+"""
+
+from sqlalchemy import Connection, text
+
+from fluent_cart.database.base import SessionFault
+from fluent_cart.database.postgresql_engine import SESSION_SETTINGS, engine
+
+# A busy pooler can give two connections two sessions by chance.
+ROUNDS = 5
+
+_settings = text("SELECT lower(name) AS name, setting FROM pg_settings")
+_session = text("SELECT pg_backend_pid()")
+
+
+def find_fault(url: str) -> SessionFault | None:
+    """Return what is wrong with the sessions that ``url`` opens; None if nothing is."""
+    sessions = engine(url, connections=2, isolation_level="AUTOCOMMIT")
+    try:
+        with sessions.connect() as one, sessions.connect() as two:
+            return _find_shared_session(one, two) or _find_lost_setting(two)
+    finally:
+        sessions.dispose()
+
+
+def _find_shared_session(one: Connection, two: Connection) -> SessionFault | None:
+    pids = [(one.scalar(_session), two.scalar(_session)) for _ in range(ROUNDS)]
+    if len(set(pids)) == 1 and len(set(pids[0])) == 2:
+        return None
+    return SessionFault(
+        "A connection pooler gives each transaction another session, so settings and statements get lost",
+        "Set pool_mode=session in PgBouncer for this database, or connect to PostgreSQL without a pooler.",
+    )
+
+
+def _find_lost_setting(connection: Connection) -> SessionFault | None:
+    found = {str(row.name): str(row.setting) for row in connection.execute(_settings)}
+    for name, wanted in SESSION_SETTINGS.items():
+        if found[name] != str(wanted):
+            return SessionFault(
+                f"Sessions have {name}={found[name]}, though the server sets {name}={wanted}",
+                "Let the connection pooler keep settings, or connect to PostgreSQL without a pooler.",
+            )
+    return None
