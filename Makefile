@@ -12,10 +12,11 @@ help:  ## List the targets
 demo: install  ## Serve the demo shop on http://127.0.0.1:8000 (PORT= to change)
 	@$(BIN)/fluent-cart serve --demo --port $(PORT)
 
+dev: export FLUENT_CART_DATABASE_URL = sqlite:///fluent-cart-dev-$(PORT).db
 dev: install-dev  ## Serve the demo shop, and start again when the source changes
-	@$(BIN)/python -c 'from fluent_cart import demo, settings; demo.create(settings.Settings(database_url=demo.DATABASE_URL))'
-	@FLUENT_CART_DATABASE_URL=sqlite:///fluent-cart-demo.db $(BIN)/python -m uvicorn --factory --reload --reload-dir src \
-	    --port $(PORT) fluent_cart.app:create_app
+	@rm -f fluent-cart-dev-$(PORT).db*
+	@$(BIN)/python -c 'from fluent_cart import demo, settings; demo.create(settings.Settings())'
+	@$(BIN)/python -m uvicorn --factory --reload --reload-dir src --port $(PORT) fluent_cart.app:create_app
 
 serve: install  ## Serve a database of your own (./fluent-cart.db unless configured)
 	@$(BIN)/fluent-cart migrate
@@ -69,7 +70,7 @@ lock:  ## Write the lock files anew (needs uv)
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o tests/e2e/clients/requirements.lock
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .venv-bench .bench .clients .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-demo.db*
+	rm -rf .venv .venv-bench .bench .clients .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-dev-*.db*
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -31,7 +31,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-SETTINGS = Settings(database_url=demo.DATABASE_URL, _env_file=None)
+URL = f"sqlite:///{demo.FILE}"
+SETTINGS = Settings(database_url=URL, _env_file=None)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ class TestUsers:
         await data(await visitor.get(""))
         deleted = await visitor.request("DELETE", "/1/address", json={"address_id": 2})
         assert deleted.status_code == 200
-        with connect(demo.DATABASE_URL) as connection:
+        with connect(URL) as connection:
             roles = {user["login"]: user["role"] for user in rows(connection, User)}
         assert roles == {"johndoe": "subscriber", "janesmith": "subscriber", "username": "administrator"}
         assert roles["username"] in ROLE_PERMISSIONS
@@ -233,16 +234,16 @@ class TestCreate:
         tables["users"] = [row[:-1] for row in tables["users"]]
         return tables
 
-    def test_makes_the_shop_anew_at_each_start(self, settings: Settings) -> None:
-        before = self.content()
-        with connect(demo.DATABASE_URL) as connection:
-            for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(table.delete())
-        assert self.content() != before
-        demo.create(settings)
-        assert self.content() == before
+    def test_two_demo_shops_have_the_same_rows_in_files_of_their_own(self, settings: Settings) -> None:
+        expected = self.content()
+        with demo.temporary_shop(SETTINGS) as first, demo.temporary_shop(SETTINGS) as second:
+            assert len({settings.database_url, first.database_url, second.database_url}) == 3
+            file = first.database_url.removeprefix("sqlite:///")
+            shutil.copy(file, demo.FILE)
+            assert self.content() == expected
+        assert not Path(file).parent.exists()
 
-    def test_gives_the_same_ids_each_time(self, settings: Settings) -> None:
+    def test_gives_the_same_ids_each_time(self) -> None:
         demo.create(SETTINGS)
         connection = sqlite3.connect(demo.FILE)
         assert connection.execute("SELECT max(id), count(*) FROM customers").fetchone() == (39, 39)
@@ -250,19 +251,3 @@ class TestCreate:
             39,
         )
         connection.close()
-
-    def test_is_not_disturbed_by_what_a_crash_left(self, folder: Path) -> None:
-        for suffix in ("", "-wal", "-shm", ".lock"):
-            (folder / (demo.FILE + suffix)).write_bytes(b"rubbish" * 1000)
-        demo.create(SETTINGS)
-        assert len(self.content()["customers"]) == 39
-
-    def test_touches_no_other_file(self, settings: Settings, folder: Path) -> None:
-        (folder / "fluent-cart.db").write_bytes(b"the shop of somebody")
-        demo.create(SETTINGS)
-        assert (folder / "fluent-cart.db").read_bytes() == b"the shop of somebody"
-        assert sorted(path.name for path in folder.iterdir()) == [
-            demo.FILE,
-            f"{demo.FILE}.lock",
-            "fluent-cart.db",
-        ]

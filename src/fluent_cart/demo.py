@@ -4,9 +4,11 @@ Its user and password are public. They exist in the demo's own file and nowhere 
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
-from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Connection, insert, update
@@ -20,8 +22,7 @@ from fluent_cart.services import orders, users
 from fluent_cart.services.customers import customer_search_text
 from fluent_cart.settings import Settings
 
-FILE = "fluent-cart-demo.db"
-DATABASE_URL = f"sqlite:///{FILE}"
+FOLDER, FILE = "fluent-cart-demo-", "shop.db"
 LOGIN, SECRET = "username", "application_password"  # the contract's own example
 LOGIN_PASSWORD = "login_password"  # noqa: S105  # public, as the other one
 # Hashed here: that takes a third of a second, and is another hash each time.
@@ -47,10 +48,17 @@ CITIES = (
 )
 
 
+@contextmanager
+def temporary_shop(settings: Settings) -> Iterator[Settings]:
+    """Create a demo shop in a temporary folder of its own; give the settings with its database."""
+    with TemporaryDirectory(prefix=FOLDER) as folder:
+        own = settings.model_copy(update={"database_url": f"sqlite:///{folder}/{FILE}"})
+        create(own)
+        yield own
+
+
 def create(settings: Settings) -> None:
-    """Make the demo's database anew, as it is documented."""
-    for suffix in ("", "-wal", "-shm"):
-        Path(FILE + suffix).unlink(missing_ok=True)
+    """Create the demo shop in the database of the settings, which is empty or missing."""
     migrations.upgrade(settings.database_url)
 
     async def fill() -> None:

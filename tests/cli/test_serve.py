@@ -77,6 +77,10 @@ def try_it(port: int, host: str = "127.0.0.1") -> str:
     return f"{form}Try:  curl -u username:application_password http://{host}:{port}{CUSTOMERS}\n"
 
 
+def deleted(url: str) -> str:
+    return f"Shop: {url}, which is deleted when the server ends\n"
+
+
 class TestRefusals:
     def test_a_missing_database_is_told_how_to_make(
         self, run: Run, folder: Path, served: list[Any], port: int
@@ -98,10 +102,7 @@ class TestRefusals:
         run("migrate")
         assert run("serve", "--port", str(port)) == printed(announced(port))
 
-    def test_a_taken_port_is_named_and_the_demo_behind_it_left_alone(
-        self, run: Run, folder: Path, served: list[Any]
-    ) -> None:
-        (folder / demo.FILE).write_bytes(b"of the demo that runs")
+    def test_a_taken_port_is_named(self, run: Run, served: list[Any]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             refusal = (
@@ -110,8 +111,6 @@ class TestRefusals:
             assert run("serve", "--demo", "--port", str(port)) == complained(refusal)
             assert run("serve", "--port", str(port)) == complained(refusal)
         assert served == []
-        assert [path.name for path in folder.iterdir()] == [demo.FILE]
-        assert (folder / demo.FILE).read_bytes() == b"of the demo that runs"
 
     def test_a_host_that_is_nobody_is_named(self, run: Run, made: None, served: list[Any], port: int) -> None:
         refused = run("serve", "--host", "nowhere.invalid", "--port", str(port))
@@ -168,7 +167,9 @@ class TestAnnouncement:
         assert run("serve", "--port", str(port)) == printed(announced(port))
 
     def test_of_the_demo_is_a_curl_too(self, run: Run, served: list[Any], port: int) -> None:
-        assert run("serve", "--demo", "--port", str(port)) == printed(announced(port) + try_it(port))
+        told = run("serve", "--demo", "--port", str(port))
+        [(_, url, _)] = served
+        assert told == printed(announced(port) + try_it(port) + deleted(url))
 
     @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 on this machine")
     def test_of_an_ipv6_address_can_be_opened(
@@ -233,8 +234,7 @@ class TestOptions:
         """Its password is in the documentation."""
         monkeypatch.setenv("FLUENT_CART_HOST", "0.0.0.0")
         assert run("serve", "--demo", "--port", str(port), *told).out.startswith(announced(port, host))
-        options = self.options(port, host=host)
-        assert served == [("fluent_cart.server.process:create_app", "sqlite:///fluent-cart-demo.db", options)]
+        assert [options for *_, options in served] == [self.options(port, host=host)]
 
     def test_of_where_to_listen_give_way_to_a_socket_that_is_passed(
         self, run: Run, made: None, served: list[Any], passed: socket.socket
@@ -267,6 +267,23 @@ class TestOptions:
         before = (folder / "fluent-cart.db").read_bytes()
         run("serve", "--demo", "--port", str(port))
         assert (folder / "fluent-cart.db").read_bytes() == before
+
+    def test_demos_of_one_folder_have_files_of_their_own(
+        self, run: Run, folder: Path, served: list[Any], port: int
+    ) -> None:
+        for _ in range(2):
+            run("serve", "--demo", "--port", str(port))
+        first, second = (url for _, url, _ in served)
+        assert first != second
+        assert list(folder.iterdir()) == []
+
+    def test_demo_is_served_where_its_file_can_not_be_written(
+        self, run: Run, folder: Path, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A folder of the system, because root may write to a read-only one."""
+        monkeypatch.chdir("/proc")
+        assert run("serve", "--demo", "--port", str(port)).code == 0
+        assert len(served) == 1
 
 
 class TestWorkers:
@@ -340,9 +357,12 @@ def listens(host: str, port: int) -> bool:
 @pytest.mark.server
 class TestServer:
     def test_of_the_demo_works_as_announced_and_ends_cleanly(self, folder: Path, port: int) -> None:
-        with serving(folder, port, "--demo", FLUENT_CART_HOST="0.0.0.0") as process:
+        (temporary := folder / "tmp").mkdir()
+        with serving(folder, port, "--demo", FLUENT_CART_HOST="0.0.0.0", TMPDIR=str(temporary)) as process:
             log = (folder / "server.log").read_text()
-            assert log.startswith(announced(port) + try_it(port))
+            [made] = temporary.iterdir()
+            url = f"sqlite:///{made / demo.FILE}"
+            assert log.startswith(announced(port) + try_it(port) + deleted(url))
             *_, user, address = log.splitlines()[2].split()
             login, _, secret = user.partition(":")
             answer = httpx.get(address, auth=(login, secret))
@@ -351,17 +371,22 @@ class TestServer:
             # On every other address of this machine nobody listens: 127.0.0.2 is one, on Linux.
             assert not listens("127.0.0.2", port)
             process.send_signal(signal.SIGTERM)
-            # Uvicorn shuts down and then dies of the signal, as a shell expects: 143 there.
-            assert process.wait(timeout=10) in (0, -signal.SIGTERM)
+            assert process.wait(timeout=10) == 128 + signal.SIGTERM
         log = (folder / "server.log").read_text()
         assert "Application shutdown complete" in log
         assert "Traceback" not in log
-        # No write-ahead log is left: every connection was closed in good order.
-        assert sorted(path.name for path in folder.iterdir()) == [
-            demo.FILE,
-            f"{demo.FILE}.lock",
-            "server.log",
-        ]
+        assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.server
+def test_server_that_ends_closes_every_connection(folder: Path, port: int) -> None:
+    migrations.upgrade("sqlite:///fluent-cart.db")
+    with serving(folder, port) as process:
+        process.send_signal(signal.SIGTERM)
+        # Uvicorn shuts down and then dies of the signal, as a shell expects: 143 there.
+        assert process.wait(timeout=10) in (0, -signal.SIGTERM)
+    # There is no write-ahead log.
+    assert sorted(path.name for path in folder.iterdir()) == ["fluent-cart.db", "server.log"]
 
 
 @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")

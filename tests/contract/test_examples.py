@@ -26,7 +26,7 @@ from fluent_cart import demo
 from fluent_cart.database import connect, create_database, migrations
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
-from tests.support.server import demo_server
+from tests.support.server import demo_file_of, demo_server
 
 EXAMPLES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("contract.json").read_text())
 DOCUMENTED = {example["operation"]: example["response"] for example in EXAMPLES}
@@ -169,7 +169,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     """A demo server: its address, and the file of its database."""
     folder = tmp_path_factory.mktemp("demo")
     with demo_server(folder) as address:
-        yield address, folder / demo.FILE
+        yield address, demo_file_of(folder)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text
 
+from fluent_cart import demo
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import CommandError
 from fluent_cart.database import connect, migrations, sqlite
@@ -140,13 +141,27 @@ class TestSQLite:
         assert machine.file_system(tmp_path, tmp_path / "nothing").state is Severity.OK
 
     def test_nobody_who_can_sign_in(self, settings: Settings) -> None:
-        assert found(settings, "users").text == "5 users with permissions have an application password"
+        counted = "{} users with permissions have an application password, {} a login password"
+        assert found(settings, "users").text == counted.format(5, 5)
         with connect(settings.database_url) as connection:
             subscriber = users._user_id(connection, "subscriber")
             connection.execute(delete(ApplicationPassword).where(ApplicationPassword.user_id != subscriber))
+            connection.execute(text("UPDATE users SET password_hash = NULL WHERE role != 'subscriber'"))
         finding = found(settings, "users")
         assert finding.state is Severity.WARNING
         assert "app-passwords create" in finding.advice
+
+    @pytest.mark.parametrize(
+        ("stored", "state"), [(demo.LOGIN_HASH, Severity.OK), ("0123456789abcdef", Severity.WARNING)]
+    )
+    def test_user_with_a_login_password_only_can_sign_in_if_its_hash_is_known(
+        self, settings: Settings, stored: str, state: Severity
+    ) -> None:
+        with connect(settings.database_url) as connection:
+            connection.execute(delete(ApplicationPassword))
+            connection.execute(text("UPDATE users SET password_hash = NULL WHERE role != 'subscriber'"))
+            users.set_password(connection, "administrator", stored)
+        assert found(settings, "users").state is state
 
     def test_the_demos_password(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:

@@ -25,7 +25,7 @@ from fluent_cart.observability.request_events import RequestEvent
 from fluent_cart.wordpress.paths import PREFIX
 from tests.support.errors import assert_error
 from tests.support.paths import ROOT
-from tests.support.server import COMMAND, demo_server, free_port, server, until
+from tests.support.server import COMMAND, demo_file_of, demo_server, free_port, server, until
 
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 UPGRADE = (ROOT / "docs" / "upgrade.md").read_text()
@@ -91,7 +91,7 @@ class TestOperate:
         ]
         assert len(written) == 4
         with demo_server(tmp_path) as address:
-            url = "sqlite:///fluent-cart-demo.db"
+            url = f"sqlite:///{demo_file_of(tmp_path)}"
             # The demo's password is public, and the doctor says so.
             until(lambda: '"request"' in (tmp_path / "server.log").read_text(), "a line of a request")
             shell("sed -n '/^{/p' server.log > copy.log", tmp_path)

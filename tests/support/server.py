@@ -73,8 +73,14 @@ def free_port() -> int:
 @contextmanager
 def demo_server(folder: Path) -> Iterator[str]:
     """Serve a fresh demo shop from ``folder``; give its address once it is ready."""
-    with server(folder, "--demo") as demo:
+    with server(folder, "--demo", environment={"TMPDIR": str(folder)}) as demo:
         yield demo.address
+
+
+def demo_file_of(folder: Path) -> Path:
+    """Return the file of the demo shop that ``demo_server`` serves from ``folder``."""
+    [file] = folder.glob("fluent-cart-demo-*/shop.db")
+    return file
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """fluent-cart serve."""
 
 import os
+import signal
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Annotated
 
 import typer
@@ -26,7 +28,7 @@ SD_LISTEN_FDS_START = 3
 
 def serve(
     demonstrate: Annotated[
-        bool, typer.Option("--demo", help="Serve the demo shop, made anew, in a file of its own.")
+        bool, typer.Option("--demo", help="Serve a demo shop, in a temporary file of its own.")
     ] = False,
     host: Annotated[str | None, typer.Option(help="Listen here; FLUENT_CART_HOST.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Listen here; FLUENT_CART_PORT.")] = None,
@@ -47,15 +49,17 @@ def serve(
         _require_free_port(host, port)
     else:
         host, port = _name_of(passed)
-    if demonstrate:
-        settings = settings.model_copy(update={"database_url": demo.DATABASE_URL})
-        demo.create(settings)
     workers = workers or settings.workers
-    _require_database(settings, workers)
-    _announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", demonstrate)
-    # Worker processes begin with nothing but the environment.
-    os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
-    with _shared(workers), _both_families(host if passed is None else "", port) as own:
+    with (
+        _demo_shop(settings) if demonstrate else nullcontext(settings) as settings,
+        _shared(workers),
+        _both_families(host if passed is None else "", port) as own,
+    ):
+        _require_database(settings, workers)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        _announce(address, settings.database_url if demonstrate else "")
+        # Worker processes begin with nothing but the environment.
+        os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
         uvicorn.run(
             "fluent_cart.server.process:create_app",
             factory=True,
@@ -78,6 +82,17 @@ def serve(
             # Seconds that a new worker has, too: after SIGHUP on a busy machine, five are not enough.
             timeout_worker_healthcheck=10,
         )
+
+
+@contextmanager
+def _demo_shop(settings: Settings) -> Iterator[Settings]:
+    """Give the settings of a demo shop, which is deleted at the end, also if SIGTERM ends the server."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        with demo.temporary_shop(settings) as own:
+            yield own
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -135,7 +150,7 @@ def _name_of(number: int) -> tuple[str, int]:
 
 
 def _require_free_port(host: str, port: int) -> None:
-    """Raise ``CommandError`` if something listens already: first of all, leave its demo file alone."""
+    """Raise ``CommandError`` if something listens already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -147,8 +162,9 @@ def _require_free_port(host: str, port: int) -> None:
             ) from None
 
 
-def _announce(address: str, demonstrate: bool) -> None:
+def _announce(address: str, demo_url: str) -> None:
     print_line(f"Docs: {address}/docs")
-    if demonstrate:
+    if demo_url:
         print_line(f"Form: {address}/wp-login.php, {demo.LOGIN} and {demo.LOGIN_PASSWORD}")
         print_line(f"Try:  curl -u {demo.LOGIN}:{demo.SECRET} {address}/wp-json/fluent-cart/v2/customers")
+        print_line(f"Shop: {demo_url}, which is deleted when the server ends")

@@ -11,7 +11,7 @@ from fluent_cart.database import SessionFault, migrations
 from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
 from fluent_cart.models import ApplicationPassword, Customer, User
-from fluent_cart.security import application_passwords
+from fluent_cart.security import application_passwords, login_passwords
 from fluent_cart.services import invariants, users
 
 # What makes an acknowledged write survive a loss of power, by kind of database.
@@ -75,20 +75,25 @@ def sessions(fault: SessionFault | None) -> Finding:
 
 
 def sign_in(connection: Connection) -> Finding:
-    """Look for somebody who can sign in and may do something."""
-    number = connection.scalar(
-        select(func.count(User.id.distinct()))
-        .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
-        .where(User.role.in_([*ROLE_PERMISSIONS]))
+    """Look for users who can sign in, by application password or by form, and have a permission."""
+    permitted = User.role.in_([*ROLE_PERMISSIONS])
+    application = connection.execute(
+        select(User.id, ApplicationPassword.password_hash).join(ApplicationPassword).where(permitted)
     )
-    if not number:
+    login = connection.execute(select(User.id, User.password_hash).where(permitted))
+    programs = {user for user, stored in application if application_passwords.is_known(stored)}
+    people = {user for user, stored in login if login_passwords.is_known(stored or "")}
+    if not programs | people:
         return warning(
             "users",
             "Nobody with a permission can sign in",
             "fluent-cart users create LOGIN --email ADDRESS --role administrator,"
             " then fluent-cart app-passwords create LOGIN",
         )
-    return ok("users", f"{number} users with permissions have an application password")
+    found = (
+        f"{len(programs)} users with permissions have an application password, {len(people)} a login password"
+    )
+    return ok("users", found)
 
 
 def demo_user(connection: Connection) -> Finding:
