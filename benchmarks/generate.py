@@ -13,8 +13,8 @@ from benchmarks import names
 from fluent_cart.clock import to_text
 from fluent_cart.enums import OrderStatus, PaymentStatus
 from fluent_cart.models import Address, Base, Customer, Order
-from fluent_cart.services.customers import customer_search_text
-from fluent_cart.services.search import fold
+from fluent_cart.services.customers import DERIVED, derived_columns
+from fluent_cart.services.folding import fold
 
 Row = tuple[Any, ...]
 
@@ -37,7 +37,7 @@ PAYMENTS = (
 COLUMNS: dict[type[Base], tuple[str, ...]] = {
     Customer: (
         "id", "email", "first_name", "last_name", "phone", "status", "user_id", "additional_info",
-        "total_spent", "order_count", "first_order_at", "last_order_at", "search_text", "created_at",
+        "total_spent", "order_count", "first_order_at", "last_order_at", *DERIVED, "created_at",
         "updated_at",
     ),
     Address: (
@@ -104,7 +104,7 @@ class _Shop:
         status = "inactive" if pick() < 0.1 else "active"
         batch.customers.append((
             number, customer["email"], first, last, customer["phone"], status, None, info, *totals,
-            customer_search_text(customer), moment, changed,
+            *derived_columns(customer).values(), moment, changed,
         ))  # fmt: skip
 
     def _last_name(self, number: int) -> str:

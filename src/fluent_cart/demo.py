@@ -19,7 +19,8 @@ from fluent_cart.enums import AddressType, CustomerStatus, OrderStatus, PaymentS
 from fluent_cart.models import Address, ApplicationPassword, Customer
 from fluent_cart.security import application_passwords
 from fluent_cart.services import orders, users
-from fluent_cart.services.customers import customer_search_text
+from fluent_cart.services.customers import derived_columns
+from fluent_cart.services.folding import fold
 from fluent_cart.settings import Settings
 
 FOLDER, FILE = "fluent-cart-demo-", "shop.db"
@@ -128,13 +129,12 @@ def _load_john(connection: Connection) -> None:
 def _load_customer(connection: Connection, number: int, name: str) -> None:
     first_name, last_name = name.split()
     joined = OPENED + timedelta(days=3 * number, hours=number)
-    login = customer_search_text({"first_name": first_name, "last_name": last_name, "email": "", "phone": ""})
     status = CustomerStatus.INACTIVE if number % 7 == 0 else CustomerStatus.ACTIVE
     _store_customer(
         connection,
         {
             "id": number,
-            "email": f"{login.split(chr(10))[0].replace(' ', '.').replace(chr(39), '')}@example.com",
+            "email": f"{fold(name).replace(' ', '.').replace(chr(39), '')}@example.com",
             "first_name": first_name,
             "last_name": last_name,
             "phone": f"+49 30 555-{1000 + 37 * number}" if number % 3 else None,
@@ -173,7 +173,7 @@ def _store_customer(
             "status": CustomerStatus.ACTIVE.value,
             "additional_info": {},
             **customer,
-            "search_text": customer_search_text(customer),
+            **derived_columns(customer),
             "created_at": to_text(created),
             "updated_at": to_text(updated),
         },

@@ -20,7 +20,7 @@ from fluent_cart.database import connect, create_database, migrations
 from fluent_cart.models import Base, Customer
 from fluent_cart.schemas.customers import CustomerListQuery
 from fluent_cart.services.customer_search import list_customers
-from fluent_cart.services.customers import customer_search_text
+from fluent_cart.services.customers import derived_columns, pick
 from fluent_cart.settings import Settings
 from tests.support.paths import ROOT
 
@@ -229,11 +229,31 @@ class TestUpgrade:
         with connect(url) as connection:
             kept = connection.execute(select(Customer.id, Customer.search_text).order_by(Customer.id)).all()
             assert [(row.id, row.search_text) for row in kept] == [
-                (customer["id"], customer_search_text(customer)) for customer in customers
+                (customer["id"], derived_columns(customer)["search_text"]) for customer in customers
             ]
             for phone in filter(None, phones):
                 query = CustomerListQuery.model_validate({"search": phone})
                 assert list_customers(connection, query)[1] == 300
+
+    def test_names_of_older_rows_sort_as_people_read_them(self, url: str) -> None:
+        """In more than one batch."""
+        migrations.upgrade(url, "0013")
+        names = ["Zoe", "\u00c9mile", "\u200beric", "", "\u0410\u043d\u043d\u0430", "Stra\u00dfe  Ann"]
+        moment = {"created_at": "2024-01-01T10:00:00Z", "updated_at": "2024-01-01T10:00:00Z"}
+        customers: list[dict[str, Any]] = [
+            {"first_name": name, "last_name": name[::-1], "email": f"{number}@example.com", "phone": None}
+            for number, name in enumerate(names * 200)
+        ]
+        with connect(url) as connection:
+            more = {"search_text": "", "additional_info": {}, **moment}
+            connection.execute(insert(Customer), [customer | more for customer in customers])
+        migrations.upgrade(url)
+        columns = ("first_name_key", "last_name_key")
+        with connect(url) as connection:
+            kept = connection.execute(select(Customer.__table__).order_by(Customer.id)).mappings()
+            assert [pick(row, *columns) for row in kept] == [
+                pick(derived_columns(customer), *columns) for customer in customers
+            ]
 
     def test_that_fails_half_way_leaves_nothing_changed(self, url: str) -> None:
         """A migration finds its table there already, when those before it are through."""

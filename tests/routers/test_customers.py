@@ -227,7 +227,7 @@ class TestUpdate:
         answer = await manager.put("/1", json={"last_name": "Roe", "status": "inactive", "unknown": 1})
         after = await stored(database)
         changed = {name for name in before if before[name] != after[name]}
-        assert changed == {"last_name", "status", "search_text", "updated_at"}
+        assert changed == {"last_name", "last_name_key", "status", "search_text", "updated_at"}
         assert answer.json()["data"]["customer"] == {
             "id": 1, "first_name": "John", "last_name": "Roe", "phone": "+1234", "status": "inactive",
             "updated_at": after["updated_at"],

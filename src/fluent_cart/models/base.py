@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from sqlalchemy import TIMESTAMP, BigInteger, Integer, MetaData, String, Text
+from sqlalchemy import text as sql_text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 
@@ -35,6 +36,7 @@ PrimaryKey = Annotated[int, mapped_column(Id, primary_key=True)]
 Time = Annotated[str, mapped_column(Moment)]
 Money = Annotated[int, mapped_column(BigInteger, default=0)]
 Name = Annotated[str, mapped_column(text(255), default="")]
+NameKey = Annotated[str, mapped_column(text(255), server_default=sql_text("''"))]
 
 # Folding can make a text longer than it was, so this has no limit of its own.
 Folded = Annotated[str, mapped_column(Text().with_variant(Text(collation="C"), "postgresql"))]

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, func, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Folded, Id, Moment, Money, Name, PrimaryKey, Time, text
+from fluent_cart.models.base import Base, Folded, Id, Moment, Money, Name, NameKey, PrimaryKey, Time, text
 
 
 class Customer(Base):
@@ -17,10 +17,8 @@ class Customer(Base):
         Index("uq_customers_email", func.lower(literal_column("email")), unique=True),
         Index("uq_customers_user_id", "user_id", unique=True),
         # The id breaks ties; with the bare text, an index alone tells the ids of a page.
-        *(
-            Index(f"ix_customers_{name}", func.lower(literal_column(name)), "id", name)
-            for name in ("email", "first_name", "last_name")
-        ),
+        Index("ix_customers_email", func.lower(literal_column("email")), "id", "email"),
+        *(Index(f"ix_customers_{name}", f"{name}_key", "id") for name in ("first_name", "last_name")),
         *(
             Index(f"ix_customers_{name}", name, "id")
             for name in ("status", "total_spent", "order_count", "created_at", "updated_at")
@@ -44,6 +42,9 @@ class Customer(Base):
     order_count: Mapped[Money]
     first_order_at: Mapped[str | None] = mapped_column(Moment)
     last_order_at: Mapped[str | None] = mapped_column(Moment)
+    # How names sort (decision 135).
+    first_name_key: Mapped[NameKey]
+    last_name_key: Mapped[NameKey]
     search_text: Mapped[Folded]
     created_at: Mapped[Time]
     updated_at: Mapped[Time]

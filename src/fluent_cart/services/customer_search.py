@@ -39,12 +39,12 @@ FILTERS: Mapping[str, tuple[ColumnElement[Any], Callable[..., Any]]] = {
     "total_spent_min": (Customer.total_spent.expression, operator.ge),
     "total_spent_max": (Customer.total_spent.expression, operator.le),
 }
-# Text sorts without regard to case.
+# Names sort as people read them (decision 135), e-mail addresses without regard to case.
 SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.ID: Customer.id.expression,
     SortField.EMAIL: func.lower(Customer.email),
-    SortField.FIRST_NAME: func.lower(Customer.first_name),
-    SortField.LAST_NAME: func.lower(Customer.last_name),
+    SortField.FIRST_NAME: Customer.first_name_key.expression,
+    SortField.LAST_NAME: Customer.last_name_key.expression,
     SortField.STATUS: Customer.status.expression,
     SortField.TOTAL_SPENT: Customer.total_spent.expression,
     SortField.ORDER_COUNT: Customer.order_count.expression,

@@ -14,6 +14,7 @@ from fluent_cart.errors import CustomerNotFound, InvalidEmail, ValidationFailed
 from fluent_cart.models import Address, Customer
 from fluent_cart.schemas.additional_info import MAX_BYTES, TOO_LARGE
 from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.services.folding import sort_key
 from fluent_cart.services.search import search_text
 
 # Columns in the order in which the contract documents the keys.
@@ -60,6 +61,9 @@ _DETAIL_KEYS, _EXTENSION_KEYS, ADDRESS_KEYS = map(keys, (DETAIL_COLUMNS, EXTENSI
 _ADDRESSES_START = len(DETAIL_COLUMNS) + len(EXTENSION_COLUMNS)
 _records, _addresses = record_maker((*_DETAIL_KEYS, *_EXTENSION_KEYS)), record_maker(ADDRESS_KEYS)
 
+# What ``derived_columns`` returns.
+DERIVED = ("first_name_key", "last_name_key", "search_text")
+
 # One statement, so that a customer and its addresses cost one round trip.
 _details = (
     select(*DETAIL_COLUMNS, *EXTENSION_COLUMNS, *ADDRESS_COLUMNS)
@@ -79,7 +83,7 @@ _inserted = Prepared(
         *CustomerCreate.model_fields,
         "total_spent",
         "order_count",
-        "search_text",
+        *DERIVED,
         "created_at",
         "updated_at",
     ),
@@ -143,7 +147,7 @@ def create_customer(connection: Connection, customer: CustomerCreate) -> Record:
         fields,
         total_spent=0,
         order_count=0,
-        search_text=customer_search_text(fields),
+        **derived_columns(fields),
         created_at=created_at,
         updated_at=created_at,
     )
@@ -157,7 +161,7 @@ def update_customer(connection: Connection, customer_id: int, changes: Record) -
     if changed:
         if "email" in changed:
             _require_free_email(connection, changed["email"], but_of=customer_id)
-        changed["search_text"] = customer_search_text({**row, **changed})
+        changed |= derived_columns({**row, **changed})
         changed["updated_at"] = now()
         store_customer(connection, customer_id, changed)
     return pick({**row, **changed}, "id", "first_name", "last_name", "phone", "status", "updated_at")
@@ -193,11 +197,12 @@ def pick(record: Any, *names: str) -> Record:
     return {name: record[name] for name in names}
 
 
-def customer_search_text(customer: Record) -> str:
-    """Return what searches look into: "first last", e-mail, digits of the phone (decision 11)."""
-    return search_text(
-        f"{customer['first_name']} {customer['last_name']}", customer["email"], phone=customer["phone"]
-    )
+def derived_columns(customer: Record) -> Record:
+    """Return the columns that follow from others: how names sort, and what searches look into."""
+    first_name, last_name = customer["first_name"], customer["last_name"]
+    # Searches look into "first last", e-mail, digits of the phone (decision 11).
+    searched = search_text(f"{first_name} {last_name}", customer["email"], phone=customer["phone"])
+    return dict(zip(DERIVED, (sort_key(first_name), sort_key(last_name), searched), strict=True))
 
 
 def _require_free_email(connection: Connection, email: str, but_of: int | None = None) -> None:

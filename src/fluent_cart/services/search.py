@@ -33,24 +33,13 @@ from sqlalchemy import (
     union,
 )
 
+from fluent_cart.services.folding import fold
+
 MAX_ID = 2**63 - 1
 
-# Letters that carry a stroke or are two in one: Unicode does not take these apart by itself.
-_STROKES = str.maketrans(
-    {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
-)
 _PHONE = re.compile(r"[0-9+()./\s-]*[0-9][0-9+()./\s-]*", re.ASCII)
 
 _XN_LABEL = re.compile(r"\bxn--[a-z0-9-]{1,59}", re.ASCII | re.IGNORECASE)
-
-
-def fold(text: str) -> str:
-    """Return ``text`` without case, accents and surplus white space."""
-    if text.isascii():
-        return " ".join(text.lower().split())
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return " ".join(bare.casefold().translate(_STROKES).split())
 
 
 def plain_phone(text: str) -> str:

@@ -52,6 +52,8 @@ class TestCustomer:
             "order_count": 0,
             "first_order_at": None,
             "last_order_at": None,
+            "first_name_key": "ann",
+            "last_name_key": "",
             "search_text": "ann\nann.lee@example.com\n",
             "created_at": "2024-01-01T10:00:00Z",
             "updated_at": "2025-02-03T04:05:06Z",

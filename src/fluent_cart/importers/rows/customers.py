@@ -17,7 +17,7 @@ from fluent_cart.importers.rows.addresses import Addresses, AddressPlan, write_a
 from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome, RowStatus, differs
 from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.rows import CustomerRow
-from fluent_cart.services.customers import customer_search_text, pick
+from fluent_cart.services.customers import DERIVED, derived_columns, pick
 
 _TABLE = Base.metadata.tables[Customer.__tablename__]
 _NEW: Record = {
@@ -28,7 +28,7 @@ _NEW: Record = {
     "user_id": None,
     "additional_info": {},
 }
-_COLUMNS = ("email", *_NEW, "search_text", "created_at", "updated_at")
+_COLUMNS = ("email", *_NEW, *DERIVED, "created_at", "updated_at")
 _change = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("row_id"))
@@ -141,7 +141,7 @@ class _Batch:
         is_changed = stored is None or differs(stored, given)
         if is_changed:
             values |= {"updated_at": time, **given}
-            values["search_text"] = customer_search_text(values)
+            values |= derived_columns(values)
         if is_changed:
             planned = _Planned(customer_id, values, addresses.new)
             (self._changed if stored else self._new).append(planned)

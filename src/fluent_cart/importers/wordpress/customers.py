@@ -16,7 +16,7 @@ from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, Unsaid, stored_rows, upsert
 from fluent_cart.models import Customer
-from fluent_cart.services.customers import customer_search_text
+from fluent_cart.services.customers import derived_columns
 
 KIND = "customers"
 STATUSES = frozenset(CustomerStatus)
@@ -175,4 +175,4 @@ def _complete(customer: Record, stored: Record | None, silent: Collection[str]) 
         }
         said = {key: value for key, value in imported.items() if key not in silent}
         row["additional_info"] = {**staying, **said}
-    return {**row, "search_text": customer_search_text(row)}
+    return {**row, **derived_columns(row)}
