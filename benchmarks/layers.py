@@ -20,7 +20,7 @@ from fluent_cart.app import create_app
 from fluent_cart.database import sqlite
 from fluent_cart.http.responses import envelope
 from fluent_cart.models import Address, Customer
-from fluent_cart.schemas.customers import CustomerListQuery
+from fluent_cart.schemas.customer_queries import CustomerListQuery
 from fluent_cart.security.application_passwords import digest
 from fluent_cart.services import customer_search, customers, users
 from fluent_cart.settings import Settings

@@ -25,6 +25,7 @@ from tests.contract.test_examples import (
     without_new,
 )
 from tests.contract.test_openapi import SHOWN
+from tests.support.openapi import openapi_document
 
 __all__ = ["demo_file", "fresh_demo", "server"]
 
@@ -74,7 +75,7 @@ def samples(shared_app: FastAPI) -> dict[str, dict[str, str]]:
     """The samples by operation and language, as the document has them."""
     return {
         operation["operationId"]: {each["lang"]: each["source"] for each in operation["x-codeSamples"]}
-        for methods in shared_app.openapi()["paths"].values()
+        for methods in openapi_document(shared_app)["paths"].values()
         for operation in methods.values()
     }
 

@@ -18,6 +18,7 @@ from tests.conftest import MakeAddress, MakeClient, MakeCustomer, credentials, l
 from tests.contract.test_permissions import BODIES, OPERATIONS, STRANGERS, every_operation, send, url
 from tests.support.errors import assert_error
 from tests.support.login import sign_in, with_nonce
+from tests.support.openapi import openapi_document
 
 # Tested below on a server that is broken on purpose.
 ELSEWHERE = {(500, "internal_error"), (503, "service_unavailable")}
@@ -222,7 +223,7 @@ async def test_every_documented_error_is_reached(
     expect(response, 429, "rate_limited", "Too many requests")
     assert response.headers["retry-after"] == "1"
 
-    responses = shared_app.openapi()["paths"][PREFIX + path][method.lower()]["responses"]
+    responses = openapi_document(shared_app)["paths"][PREFIX + path][method.lower()]["responses"]
     documented = {
         (int(status), example["value"]["code"])
         for status, response in responses.items()
@@ -253,7 +254,7 @@ class TestRoutes:
     ) -> None:
         """``Allow`` names the methods of all routes with the path, as the OpenAPI document has them."""
         async with client_of(prefix=prefix) as client:
-            for path, methods in shared_app.openapi()["paths"].items():
+            for path, methods in openapi_document(shared_app)["paths"].items():
                 known = {"OPTIONS", *(method.upper() for method in methods)}
                 known |= {"HEAD"} if "get" in methods else set()
                 for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - known:

@@ -16,6 +16,7 @@ from tests.contract import hostile
 from tests.contract.hostile import FORM, JSON, MARK
 from tests.contract.test_permissions import BODIES, OPERATIONS, every_operation, url
 from tests.support.errors import assert_error
+from tests.support.openapi import openapi_document
 
 WITH_BODY = [operation for operation in OPERATIONS if operation[2] in BODIES]
 with_body = pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def documented(shared_app: FastAPI) -> dict[str, dict[int, set[str]]]:
             }
             for status, response in operation["responses"].items()
         }
-        for methods in shared_app.openapi()["paths"].values()
+        for methods in openapi_document(shared_app)["paths"].values()
         for operation in methods.values()
     }
 
@@ -92,7 +93,7 @@ class TestValues:
         self, survive: Survive, shared_app: FastAPI, manager: httpx.AsyncClient, settings: Settings,
         method: str, path: str, operation: str,
     ) -> None:  # fmt: skip
-        document = shared_app.openapi()
+        document = openapi_document(shared_app)
         described = next(
             each
             for methods in document["paths"].values()

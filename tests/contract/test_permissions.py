@@ -19,6 +19,7 @@ from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
 from tests.conftest import ROLES, MakeAddress, MakeClient, MakeCustomer, credentials, rows
 from tests.support.errors import assert_error
+from tests.support.openapi import openapi_document
 
 # Who may do what, written down here a second time: the code's own tables are what is tested.
 TABLE = """
@@ -99,7 +100,7 @@ STRANGERS = (
 
 def operations() -> list[tuple[str, str, str]]:
     """Return method, path below the prefix, and id of every documented operation."""
-    document = create_app(Settings(database_url="sqlite:///unused.db", _env_file=None)).openapi()
+    document = openapi_document(create_app(Settings(database_url="sqlite:///unused.db", _env_file=None)))
     return [
         (method.upper(), path.removeprefix(PREFIX), operation["operationId"])
         for path, methods in document["paths"].items()

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from fluent_cart.database import connect, create_database, migrations
 from fluent_cart.models import Base, Customer
-from fluent_cart.schemas.customers import CustomerListQuery
+from fluent_cart.schemas.customer_queries import CustomerListQuery
 from fluent_cart.services.customer_search import list_customers
 from fluent_cart.services.customers import derived_columns, pick
 from fluent_cart.settings import Settings

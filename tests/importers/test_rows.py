@@ -16,7 +16,8 @@ from fluent_cart.formats.row_reader import Line, read_rows
 from fluent_cart.importers.rows import run
 from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 from fluent_cart.models import Address, Customer, Order
-from fluent_cart.schemas.customers import CustomerCreate, CustomerExportQuery
+from fluent_cart.schemas.customer_queries import CustomerExportQuery
+from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers, user_attachment
 from fluent_cart.services.customer_export import export_customers
 from fluent_cart.services.order_export import export_orders

@@ -108,7 +108,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iter
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="THE DOCS PAGES WERE NOT TESTED: no Chromium on this machine"
 )
-DETAILS = "#tag/customers/GET/wp-json/fluent-cart/v2/customers/{customerId}"
+DETAILS = "#tag/customers/GET/customers/{customerId}"
 
 
 @pytest.mark.server

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert
 from fluent_cart.database import connect
 from fluent_cart.enums import FileFormat
 from fluent_cart.models import Customer
-from fluent_cart.schemas.customers import CustomerExportQuery, CustomerListQuery
+from fluent_cart.schemas.customer_queries import CustomerExportQuery, CustomerListQuery
 from fluent_cart.services.customer_export import export_customers
 from fluent_cart.services.customer_search import list_customers
 from fluent_cart.services.customers import get_customer

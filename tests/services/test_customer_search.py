@@ -19,7 +19,8 @@ from fluent_cart.database import connect
 from fluent_cart.database.prepared import Rows, StatementExecutor
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
-from fluent_cart.schemas.customers import CustomerCreate, CustomerListQuery, Phone
+from fluent_cart.schemas.customer_queries import CustomerListQuery
+from fluent_cart.schemas.customers import CustomerCreate, Phone
 from fluent_cart.services.customer_search import list_customers
 from fluent_cart.services.customers import create_customer, derived_columns, update_customer
 from fluent_cart.services.search import search_text, words

@@ -18,6 +18,7 @@ from tests.contract import hostile
 from tests.contract.test_permissions import BODIES, OPERATIONS, url
 from tests.stateful.twins import DatabasePair
 from tests.support import fuzzing, postgres
+from tests.support.openapi import openapi_document
 
 SEQUENCES = 25
 # Of both databases together and under coverage, in seconds of this process: the machine may have other work.
@@ -43,7 +44,7 @@ def test_hostile_input_is_answered_alike_and_soon(
     worst, number = 0.0, 0
     with DatabasePair(urls) as twins:
         twins.write(fuzzing.fill, 1)
-        for method, path, content in hostile_requests(shared_app.openapi()):
+        for method, path, content in hostile_requests(openapi_document(shared_app)):
             started = time.process_time()
             reply = twins.ask(method, path, content)
             worst, number = max(worst, time.process_time() - started), number + 1

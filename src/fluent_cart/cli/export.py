@@ -16,7 +16,7 @@ from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database.backup import atomic_write, require_foreign
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
 from fluent_cart.formats.row_writer import Pieces
-from fluent_cart.schemas.customers import CustomerExportQuery
+from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.schemas.error_messages import messages_by_field
 from fluent_cart.services import customer_export, order_export
 

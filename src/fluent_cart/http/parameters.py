@@ -8,7 +8,7 @@ from fastapi import Path, Request
 from pydantic import BeforeValidator
 
 from fluent_cart.errors import CustomerNotFound
-from fluent_cart.schemas.base import MAX_ID, whole_number
+from fluent_cart.schemas.base import MAX_ID, MAX_SAFE_INTEGER, whole_number
 from fluent_cart.wordpress.site import origin
 
 
@@ -23,11 +23,21 @@ def _customer_id(value: Any) -> int:
     return int(whole_number(value))
 
 
-_in_path = {"description": "Customer ID", "json_schema_extra": {"minimum": 1, "maximum": MAX_ID}}
+# Integers over 2^53 are not exact in JSON viewers, and no shop has them.
+_ID_SCHEMA = {"format": "int64", "minimum": 1, "maximum": MAX_SAFE_INTEGER}
+_in_path = {"description": "Customer ID", "json_schema_extra": _ID_SCHEMA}
 
 # The contract names the same parameter in two ways.
 CustomerId = Annotated[int, BeforeValidator(_customer_id), Path(alias="customerId", **_in_path)]
 Customer = Annotated[int, BeforeValidator(_customer_id), Path(**_in_path)]
+# For clients that send no body with DELETE. The route reads fields of the body from the query.
+ADDRESS_ID_IN_QUERY = {
+    "name": "address_id",
+    "in": "query",
+    "required": False,
+    "description": "Id of the address, for clients that send no body with DELETE",
+    "schema": {"type": "integer", **_ID_SCHEMA},
+}
 
 
 # Proxies take heads of 4 to 16 KiB: a longer query would make the response one that they cannot read.

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fluent_cart.schemas.base import NO_NUL
+
 Schema = dict[str, Any]
 
 # Numbers alone would be the places of a list.
 _NAMES = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
-_TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_TEXT = {"type": "string", "pattern": NO_NUL}
 
 
 def form(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, Any]:

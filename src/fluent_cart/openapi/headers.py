@@ -1,4 +1,4 @@
-"""Headers that any client may leave out: idempotency keys and conditions (decisions 27, 28)."""
+"""The headers of requests and responses. Each request header is optional (decisions 27, 28)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,9 +19,29 @@ _IF_MATCH = f"Go on only if Get Customer Details would answer with one of these 
 _IF_NONE_MATCH = (
     "Go on only if Get Customer Details would answer with none of these tags now, else {}. " + _TAGS
 )
-_REPLAYED = {"Idempotency-Replayed": "`true` if this is the answer to an earlier request with the same key"}
-_ETAG = {"ETag": "The state of the customer, as Get Customer Details shows it"}
-_NEW_ETAG = {"ETag": "The new state of the customer, if the request had a condition"}
+# The name of a header, its type and its description.
+HeaderTexts = dict[str, tuple[str, str]]
+
+REQUEST_ID: HeaderTexts = {"X-Request-Id": ("string", "Id of the request in the log of the server")}
+RATE_LIMIT: HeaderTexts = {
+    "X-RateLimit-Limit": ("integer", "Number of requests that the user may send at once"),
+    "X-RateLimit-Remaining": ("integer", "Number of requests that the user may still send now"),
+    "X-RateLimit-Reset": ("integer", "Seconds until the user may send the full number again"),
+}
+PAGE: HeaderTexts = {
+    "X-WP-Total": ("integer", "Number of all matching items, on all pages"),
+    "X-WP-TotalPages": ("integer", "Number of pages"),
+    "Link": ("string", "URLs of the next and the previous page (RFC 8288)"),
+}
+FILE: HeaderTexts = {"Content-Disposition": ("string", "Name of the file, for saving")}
+_REPLAYED: HeaderTexts = {
+    "Idempotency-Replayed": (
+        "string",
+        "`true` for the response to an earlier request with the same key",
+    )
+}
+_ETAG: HeaderTexts = {"ETag": ("string", "State of the customer, as Get Customer Details returns it")}
+_NEW_ETAG: HeaderTexts = {"ETag": ("string", "New state of the customer, if the request had a condition")}
 
 
 def errors_by_headers(method: str, *, has_body: bool) -> list[type[ApiError]]:
@@ -32,28 +52,33 @@ def errors_by_headers(method: str, *, has_body: bool) -> list[type[ApiError]]:
     return [errors.IdempotencyKeyInUse, *([errors.IdempotencyKeyReused] if has_body else [])]
 
 
-def describe_headers(method: str, operation: dict[str, Any], possible: list[type[ApiError]]) -> None:
-    """Add the headers to an operation; which it takes, its ``possible`` errors tell."""
+def describe_conditions(method: str, operation: dict[str, Any], possible: list[type[ApiError]]) -> None:
+    """Add idempotency keys and conditions to an operation whose ``possible`` errors show that it has them."""
     parameters, responses = operation.setdefault("parameters", []), operation["responses"]
+    success = responses["200"]["headers"]
     if errors.IdempotencyKeyInUse in possible:
         limits = {"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+        # A new key for each request, so an example that clients would send as it is has no place here.
         parameters.append(_parameter("Idempotency-Key", _IDEMPOTENCY_KEY, limits))
-        responses["200"]["headers"] = headers(_REPLAYED)
+        success |= headers(_REPLAYED)
     if errors.PreconditionFailed in possible:
         status = 304 if method == "get" else 412
-        parameters.append(_parameter("If-Match", _IF_MATCH))
-        parameters.append(_parameter("If-None-Match", _IF_NONE_MATCH.format(status)))
-        responses["200"]["headers"] = headers(_ETAG if method == "get" else _NEW_ETAG)
+        parameters.append(_parameter("If-Match", _IF_MATCH, example="*"))
+        parameters.append(_parameter("If-None-Match", _IF_NONE_MATCH.format(status), example='"0"'))
+        success |= headers(_ETAG if method == "get" else _NEW_ETAG)
         if status == 304:
             text = "The customer is as it was when it had a tag that `If-None-Match` names; no body"
-            responses["304"] = {"description": text, "headers": headers(_ETAG)}
+            responses["304"] = {"description": text, "headers": headers(REQUEST_ID | _ETAG)}
 
 
-def headers(texts: Mapping[str, str]) -> dict[str, Any]:
+def headers(texts: HeaderTexts) -> dict[str, Any]:
     """Describe headers of a response, by their names."""
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
+    return {name: {"description": text, "schema": {"type": kind}} for name, (kind, text) in texts.items()}
 
 
-def _parameter(name: str, text: str, limits: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _parameter(
+    name: str, text: str, limits: Mapping[str, Any] | None = None, *, example: str | None = None
+) -> dict[str, Any]:
     schema = {"type": "string", **(limits or {})}
-    return {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
+    described = {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
+    return described if example is None else described | {"example": example}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from fluent_cart.errors import all_error_types
+from fluent_cart.wordpress.paths import NAMESPACE, ROOT
 
 TITLE = "FluentCart Customers API"
 SUMMARY = "Customers of a FluentCart shop"
@@ -17,8 +18,9 @@ TAGS = [
     {"name": "User attachment", "description": "The WordPress user that a customer is attached to."},
     {"name": "Bulk actions", "description": "One action on many customers."},
 ]
-# The samples' server is the contract's, and a client of the document talks to the one that it came from.
-SERVERS = [{"url": "/", "description": "The server that this document comes from"}]
+# The samples' server is the contract's. A client of the document talks to the server that it came from.
+SERVER = f"{ROOT}/{NAMESPACE}"
+SERVERS = [{"url": SERVER, "description": "The server that this document comes from"}]
 
 
 def describe() -> str:

@@ -20,4 +20,4 @@ SESSION_SCHEMES: dict[str, Any] = {
         " answers, good for 12 to 24 hours. It may also be sent as `_wpnonce` in the query.",
     },
 }
-FRESH_NONCE = {"X-WP-Nonce": "A fresh nonce, if the request came with the cookie"}
+FRESH_NONCE = {"X-WP-Nonce": ("string", "New nonce, if the request had the cookie")}

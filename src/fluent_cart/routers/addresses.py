@@ -5,20 +5,20 @@ from fastapi import Response
 from fluent_cart.auth.policies import can_delete, can_manage, can_view
 from fluent_cart.errors import AddressNotFound, CustomerNotFound, PreconditionFailed
 from fluent_cart.http.dependencies import ReadConnection, WriteConnection
-from fluent_cart.http.parameters import CustomerId
+from fluent_cart.http.parameters import ADDRESS_ID_IN_QUERY, CustomerId
 from fluent_cart.http.responses import envelope, message
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.addresses import (
     AddressCreate,
-    AddressListData,
+    AddressListResponse,
     AddressRef,
     AddressUpdate,
-    NewAddressData,
-    PrimaryAddressData,
-    UpdatedAddressData,
+    NewAddressResponse,
+    PrimaryAddressResponse,
+    UpdatedAddressResponse,
 )
-from fluent_cart.schemas.envelope import Envelope, Message
+from fluent_cart.schemas.envelope import Message
 from fluent_cart.services import addresses
 
 router = ApiRouter(tags=["Addresses"])
@@ -28,7 +28,7 @@ router = ApiRouter(tags=["Addresses"])
     "/{customerId}/address",
     summary="Get Customer Addresses",
     dependencies=[can_view],
-    response_model=Envelope[AddressListData],
+    response_model=AddressListResponse,
     responses=documented(CustomerNotFound),
 )
 def list_addresses(customer_id: CustomerId, connection: ReadConnection) -> Response:
@@ -43,7 +43,7 @@ def list_addresses(customer_id: CustomerId, connection: ReadConnection) -> Respo
     "/{customerId}/address",
     summary="Update Customer Address",
     dependencies=[can_manage],
-    response_model=Envelope[UpdatedAddressData],
+    response_model=UpdatedAddressResponse,
     responses=documented(CustomerNotFound, AddressNotFound, PreconditionFailed),
 )
 def update_address(customer_id: CustomerId, body: AddressUpdate, connection: WriteConnection) -> Response:
@@ -60,7 +60,7 @@ def update_address(customer_id: CustomerId, body: AddressUpdate, connection: Wri
     "/{customerId}/address",
     summary="Create Customer Address",
     dependencies=[can_manage],
-    response_model=Envelope[NewAddressData],
+    response_model=NewAddressResponse,
     responses=documented(CustomerNotFound),
 )
 def create_address(customer_id: CustomerId, body: AddressCreate, connection: WriteConnection) -> Response:
@@ -79,6 +79,7 @@ def create_address(customer_id: CustomerId, body: AddressCreate, connection: Wri
     dependencies=[can_delete],
     response_model=Message,
     responses=documented(CustomerNotFound, AddressNotFound),
+    openapi_extra={"parameters": [ADDRESS_ID_IN_QUERY]},
 )
 def delete_address(customer_id: CustomerId, body: AddressRef, connection: WriteConnection) -> Response:
     """Delete a customer's address.
@@ -94,7 +95,7 @@ def delete_address(customer_id: CustomerId, body: AddressRef, connection: WriteC
     "/{customerId}/address/make-primary",
     summary="Set Primary Address",
     dependencies=[can_manage],
-    response_model=Envelope[PrimaryAddressData],
+    response_model=PrimaryAddressResponse,
     responses=documented(CustomerNotFound, AddressNotFound),
 )
 def make_address_primary(customer_id: CustomerId, body: AddressRef, connection: WriteConnection) -> Response:

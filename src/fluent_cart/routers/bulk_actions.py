@@ -7,8 +7,7 @@ from fluent_cart.http.dependencies import WriteConnection
 from fluent_cart.http.responses import post_envelope
 from fluent_cart.http.routing import ApiRouter, check_input
 from fluent_cart.openapi.document import documented
-from fluent_cart.schemas.bulk_actions import BulkAction, BulkActionResult
-from fluent_cart.schemas.envelope import Envelope
+from fluent_cart.schemas.bulk_actions import BulkAction, BulkActionResponse
 from fluent_cart.services import bulk_actions
 from fluent_cart.services.users import CurrentUser
 
@@ -24,7 +23,7 @@ def check_permission(user: CurrentUser, body: BulkAction) -> None:
     "/do-bulk-action",
     summary="Bulk Actions",
     dependencies=[can_manage],
-    response_model=Envelope[BulkActionResult],
+    response_model=BulkActionResponse,
     responses=documented(),
 )
 @check_input(check_permission)

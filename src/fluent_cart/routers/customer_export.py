@@ -9,7 +9,7 @@ from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.http.file_response import Attachment
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented, file_response
-from fluent_cart.schemas.customers import CustomerExportQuery
+from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.services import customer_export
 
 router = ApiRouter(tags=["Customers"])

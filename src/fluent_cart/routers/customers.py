@@ -13,17 +13,16 @@ from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.additional_info import AdditionalInfo
+from fluent_cart.schemas.customer_queries import CustomerListQuery
 from fluent_cart.schemas.customers import (
-    AdditionalInfoData,
+    AdditionalInfoResponse,
     CustomerCreate,
-    CustomerDetailData,
-    CustomerList,
-    CustomerListQuery,
+    CustomerDetailResponse,
+    CustomerListResponse,
     CustomerUpdate,
-    NewCustomerData,
-    UpdatedCustomerData,
+    NewCustomerResponse,
+    UpdatedCustomerResponse,
 )
-from fluent_cart.schemas.envelope import Envelope
 from fluent_cart.services import customer_search, customers
 
 router = ApiRouter(tags=["Customers"])
@@ -33,7 +32,7 @@ router = ApiRouter(tags=["Customers"])
     "",
     summary="List Customers",
     dependencies=[can_view],
-    response_model=Envelope[CustomerList],
+    response_model=CustomerListResponse,
     responses=documented(),
 )
 def list_customers(
@@ -63,7 +62,7 @@ def list_customers(
     "",
     summary="Create Customer",
     dependencies=[can_manage],
-    response_model=Envelope[NewCustomerData],
+    response_model=NewCustomerResponse,
     responses=documented(InvalidEmail),
 )
 def create_customer(body: CustomerCreate, connection: WriteConnection) -> Response:
@@ -80,7 +79,7 @@ def create_customer(body: CustomerCreate, connection: WriteConnection) -> Respon
     "/{customerId}",
     summary="Get Customer Details",
     dependencies=[can_view],
-    response_model=Envelope[CustomerDetailData],
+    response_model=CustomerDetailResponse,
     responses=documented(CustomerNotFound, PreconditionFailed),
 )
 def get_customer(request: Request, customer_id: CustomerId, connection: ReadConnection) -> Response:
@@ -98,7 +97,7 @@ def get_customer(request: Request, customer_id: CustomerId, connection: ReadConn
     "/{customerId}",
     summary="Update Customer",
     dependencies=[can_manage],
-    response_model=Envelope[UpdatedCustomerData],
+    response_model=UpdatedCustomerResponse,
     responses=documented(CustomerNotFound, InvalidEmail, PreconditionFailed),
 )
 def update_customer(customer_id: CustomerId, body: CustomerUpdate, connection: WriteConnection) -> Response:
@@ -116,7 +115,7 @@ def update_customer(customer_id: CustomerId, body: CustomerUpdate, connection: W
     "/{customerId}/additional-info",
     summary="Update Customer Additional Info",
     dependencies=[can_manage],
-    response_model=Envelope[AdditionalInfoData],
+    response_model=AdditionalInfoResponse,
     responses=documented(CustomerNotFound, PreconditionFailed),
 )
 def update_additional_info(

@@ -11,8 +11,7 @@ from fluent_cart.http.parameters import CustomerId, page_headers
 from fluent_cart.http.responses import envelope, message_with
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
-from fluent_cart.schemas.envelope import Envelope
-from fluent_cart.schemas.orders import OrderListData, OrderListQuery
+from fluent_cart.schemas.orders import OrderListQuery, OrderListResponse
 from fluent_cart.services import orders
 
 router = ApiRouter(tags=["Orders"])
@@ -22,7 +21,7 @@ router = ApiRouter(tags=["Orders"])
     "/{customerId}/orders",
     summary="Get Customer Orders",
     dependencies=[can_view],
-    response_model=Envelope[OrderListData],
+    response_model=OrderListResponse,
     responses=documented(CustomerNotFound),
 )
 def list_customer_orders(

@@ -9,8 +9,7 @@ from fluent_cart.http.parameters import Customer
 from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
-from fluent_cart.schemas.envelope import Envelope
-from fluent_cart.schemas.stats import StatsData
+from fluent_cart.schemas.stats import StatsResponse
 from fluent_cart.services import stats
 
 router = ApiRouter(tags=["Stats"])
@@ -20,7 +19,7 @@ router = ApiRouter(tags=["Stats"])
     "/get-stats/{customer}",
     summary="Get Customer Stats",
     dependencies=[can_view],
-    response_model=Envelope[StatsData],
+    response_model=StatsResponse,
     responses=documented(CustomerNotFound),
 )
 def get_customer_stats(customer: Customer, connection: ReadConnection) -> Response:

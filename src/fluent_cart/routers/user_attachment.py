@@ -11,8 +11,7 @@ from fluent_cart.http.parameters import CustomerId, page_headers
 from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
-from fluent_cart.schemas.envelope import Envelope
-from fluent_cart.schemas.user_attachment import CustomerUserData, UserListData, UserListQuery, UserRef
+from fluent_cart.schemas.user_attachment import CustomerUserResponse, UserListQuery, UserListResponse, UserRef
 from fluent_cart.services import user_attachment
 
 router = ApiRouter(tags=["User attachment"])
@@ -22,7 +21,7 @@ router = ApiRouter(tags=["User attachment"])
     "/attachable-user",
     summary="Get Attachable Users",
     dependencies=[can_manage],
-    response_model=Envelope[UserListData],
+    response_model=UserListResponse,
     responses=documented(),
 )
 def list_attachable_users(
@@ -41,7 +40,7 @@ def list_attachable_users(
     "/{customerId}/attachable-user",
     summary="Attach User to Customer",
     dependencies=[can_manage],
-    response_model=Envelope[CustomerUserData],
+    response_model=CustomerUserResponse,
     responses=documented(CustomerNotFound, InvalidUser),
 )
 def attach_user(customer_id: CustomerId, body: UserRef, connection: WriteConnection) -> Response:
@@ -57,7 +56,7 @@ def attach_user(customer_id: CustomerId, body: UserRef, connection: WriteConnect
     "/{customerId}/detach-user",
     summary="Detach User from Customer",
     dependencies=[can_manage],
-    response_model=Envelope[CustomerUserData],
+    response_model=CustomerUserResponse,
     responses=documented(CustomerNotFound),
 )
 def detach_user(customer_id: CustomerId, connection: WriteConnection) -> Response:

@@ -7,6 +7,8 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from fluent_cart.schemas.base import NO_NUL
+
 MAX_BYTES = 64 * 1024
 MAX_LEVELS = 8
 TOO_DEEP = f"Must be nested at most {MAX_LEVELS} levels deep"
@@ -55,7 +57,7 @@ def _texts(value: Any, level: int) -> Iterator[str]:
 # that holds itself; the usual generators for Python and TypeScript make nothing of one.
 _DESCRIBED: dict[str, Any] = {
     "description": f"Any JSON but NUL, nested at most {MAX_LEVELS} levels deep and at most 64 KiB in all",
-    "propertyNames": {"pattern": r"^[^\u0000]*$"},
+    "propertyNames": {"pattern": NO_NUL},
     "additionalProperties": True,
 }
 AdditionalInfo = Annotated[

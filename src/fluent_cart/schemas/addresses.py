@@ -5,11 +5,12 @@ from typing import Annotated, Any
 import pycountry
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from fluent_cart.enums import AddressType
+from fluent_cart.schemas import fields
 from fluent_cart.schemas.base import (
     BlankAsNone,
-    Id,
     LooseBool,
     PartialInput,
     RequestModel,
@@ -21,6 +22,7 @@ from fluent_cart.schemas.base import (
     Text100,
     Text255,
 )
+from fluent_cart.schemas.envelope import Envelope
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 
@@ -34,120 +36,147 @@ def country_code(value: Any) -> str:
     return code
 
 
-Country = Annotated[
-    str,
-    BeforeValidator(country_code),
-    Field(
-        description="A country of ISO 3166-1, in upper or lower case",
-        json_schema_extra={"enum": sorted(COUNTRIES), "examples": ["US"]},
-    ),
-]
+# A type alias, so that the OpenAPI document has the list of countries once.
+Country = TypeAliasType(
+    "Country",
+    Annotated[
+        str,
+        BeforeValidator(country_code),
+        Field(
+            title="Country",
+            description="Country code of ISO 3166-1, in upper or lower case",
+            json_schema_extra={"enum": sorted(COUNTRIES), "examples": ["US"]},
+        ),
+    ],
+)
 
 
 class AddressCreate(RequestModel):
-    type: AddressType = AddressType.BILLING
-    is_primary: LooseBool = False
-    first_name: Text255 = ""
-    last_name: Text255 = ""
-    company_name: BlankAsNone[Text255] = None
-    address_1: RequiredText255
-    address_2: BlankAsNone[Text255] = None
-    city: RequiredText100
-    state: Text100 = ""
-    postcode: Text32 = ""
+    type: fields.AddressType[AddressType] = AddressType.BILLING
+    is_primary: LooseBool = Field(
+        False,
+        description="True makes this the primary address. The first address of a customer always is primary",
+    )
+    first_name: fields.FirstName[Text255] = ""
+    last_name: fields.LastName[Text255] = ""
+    company_name: fields.CompanyName[BlankAsNone[Text255]] = None
+    address_1: fields.AddressLine1[RequiredText255]
+    address_2: fields.AddressLine2[BlankAsNone[Text255]] = None
+    city: fields.City[RequiredText100]
+    state: fields.State[Text100] = ""
+    postcode: fields.Postcode[Text32] = ""
     country: Country
-    phone: BlankAsNone[Text50] = None
+    phone: fields.Phone[BlankAsNone[Text50]] = None
 
 
 class AddressUpdate(PartialInput):
     """Only the members that are sent are changed."""
 
-    address_id: Id
-    type: AddressType = AddressType.BILLING
-    is_primary: LooseBool = False
-    first_name: Text255 = ""
-    last_name: Text255 = ""
-    company_name: BlankAsNone[Text255] = None
-    address_1: RequiredText255 = ""
-    address_2: BlankAsNone[Text255] = None
-    city: RequiredText100 = ""
-    state: Text100 = ""
-    postcode: Text32 = ""
+    address_id: fields.OwnAddressId
+    type: fields.AddressType[AddressType] = AddressType.BILLING
+    is_primary: LooseBool = Field(
+        False,
+        description="True makes this the primary address. To change that, make another address primary",
+    )
+    first_name: fields.FirstName[Text255] = ""
+    last_name: fields.LastName[Text255] = ""
+    company_name: fields.CompanyName[BlankAsNone[Text255]] = None
+    address_1: fields.AddressLine1[RequiredText255] = ""
+    address_2: fields.AddressLine2[BlankAsNone[Text255]] = None
+    city: fields.City[RequiredText100] = ""
+    state: fields.State[Text100] = ""
+    postcode: fields.Postcode[Text32] = ""
     country: Country = ""
-    phone: BlankAsNone[Text50] = None
+    phone: fields.Phone[BlankAsNone[Text50]] = None
 
 
 class AddressRef(RequestModel):
-    address_id: Id
+    address_id: fields.OwnAddressId
 
 
 class Address(ResponseModel):
-    id: int
-    type: AddressType
-    first_name: str
-    last_name: str
-    address_1: str
-    city: str
-    state: str
-    postcode: str
-    country: str
-    is_primary: bool
-    address_2: str | None
-    company_name: str | None
-    phone: str | None
+    id: fields.AddressId
+    type: fields.AddressType[AddressType]
+    first_name: fields.FirstName[str]
+    last_name: fields.LastName[str]
+    address_1: fields.AddressLine1[str]
+    city: fields.City[str]
+    state: fields.State[str]
+    postcode: fields.Postcode[str]
+    country: fields.Country
+    is_primary: fields.IsPrimary
+    address_2: fields.AddressLine2[str | None]
+    company_name: fields.CompanyName[str | None]
+    phone: fields.Phone[str | None]
 
 
 class AddressCreated(ResponseModel):
-    id: int
-    type: AddressType
-    first_name: str
-    last_name: str
-    address_1: str
-    city: str
-    state: str
-    postcode: str
-    country: str
-    created_at: str
-    address_2: str | None
-    company_name: str | None
-    phone: str | None
+    id: fields.AddressId
+    type: fields.AddressType[AddressType]
+    first_name: fields.FirstName[str]
+    last_name: fields.LastName[str]
+    address_1: fields.AddressLine1[str]
+    city: fields.City[str]
+    state: fields.State[str]
+    postcode: fields.Postcode[str]
+    country: fields.Country
+    created_at: fields.CreatedAt
+    address_2: fields.AddressLine2[str | None]
+    company_name: fields.CompanyName[str | None]
+    phone: fields.Phone[str | None]
 
 
 class AddressUpdated(ResponseModel):
-    id: int
-    first_name: str
-    last_name: str
-    address_1: str
-    city: str
-    state: str
-    postcode: str
-    country: str
-    updated_at: str
-    address_2: str | None
-    company_name: str | None
-    phone: str | None
+    id: fields.AddressId
+    first_name: fields.FirstName[str]
+    last_name: fields.LastName[str]
+    address_1: fields.AddressLine1[str]
+    city: fields.City[str]
+    state: fields.State[str]
+    postcode: fields.Postcode[str]
+    country: fields.Country
+    updated_at: fields.UpdatedAt
+    address_2: fields.AddressLine2[str | None]
+    company_name: fields.CompanyName[str | None]
+    phone: fields.Phone[str | None]
 
 
 class AddressMadePrimary(ResponseModel):
-    id: int
-    is_primary: bool
-    updated_at: str
-    address_2: str | None
-    company_name: str | None
-    phone: str | None
+    id: fields.AddressId
+    is_primary: fields.IsPrimary
+    updated_at: fields.UpdatedAt
+    address_2: fields.AddressLine2[str | None]
+    company_name: fields.CompanyName[str | None]
+    phone: fields.Phone[str | None]
 
 
 class AddressListData(ResponseModel):
-    addresses: list[Address]
+    addresses: list[Address] = Field(description="Addresses of the customer, in order of creation")
 
 
 class NewAddressData(ResponseModel):
-    address: AddressCreated
+    address: AddressCreated = Field(description="The address as it is stored now")
 
 
 class UpdatedAddressData(ResponseModel):
-    address: AddressUpdated
+    address: AddressUpdated = Field(description="The address as it is stored now")
 
 
 class PrimaryAddressData(ResponseModel):
-    address: AddressMadePrimary
+    address: AddressMadePrimary = Field(description="The address as it is stored now")
+
+
+class AddressListResponse(Envelope[AddressListData]):
+    pass
+
+
+class NewAddressResponse(Envelope[NewAddressData]):
+    pass
+
+
+class UpdatedAddressResponse(Envelope[UpdatedAddressData]):
+    pass
+
+
+class PrimaryAddressResponse(Envelope[PrimaryAddressData]):
+    pass

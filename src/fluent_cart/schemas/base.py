@@ -112,10 +112,13 @@ T = TypeVar("T")
 Clean = BeforeValidator(clean_text)
 PhpList = BeforeValidator(list_of_php)
 # What the limits of lengths do not say: no NUL, and where a text is required, more than white space.
-WithoutNul = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+# PCRE and RE2 do not know \u0000, so clients in PHP and Go could not read the pattern.
+NO_NUL = r"^[^\x00]*$"
+WithoutNul = Field(json_schema_extra={"pattern": NO_NUL})
 # White space as Unicode has it, character by character: to regular expressions it differs by language.
-_BLANK = r"\u0000\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-NotBlank = Field(json_schema_extra={"pattern": rf"^[^\u0000]*[^{_BLANK}][^\u0000]*$"})
+# Generators of clients do not read ``not``, so \u is allowed there.
+_BLANK = r"^[\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$"
+NotBlank = Field(json_schema_extra={"pattern": NO_NUL, "not": {"pattern": _BLANK}})
 Text255 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), Clean, WithoutNul]
 Text100 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Clean, WithoutNul]
 Text50 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50), Clean, WithoutNul]
@@ -133,8 +136,9 @@ _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TOP = "[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL_SCHEMA = {
     "format": "email",
-    "pattern": rf"^(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_TOP}$",
-    "description": "Of one customer alone, in any case; domains may have letters beyond ASCII",
+    "pattern": rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_TOP}$",
+    # RE2 has no look-ahead, so the length of the local part is a pattern of its own.
+    "allOf": [{"pattern": "^[^@]{1,64}@"}],
 }
 Email = Annotated[str, BeforeValidator(checked_email), Field(max_length=254, json_schema_extra=EMAIL_SCHEMA)]
 WholeNumber = BeforeValidator(whole_number)
@@ -146,7 +150,7 @@ Id = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+                {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_SAFE_INTEGER},
                 {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
             ]
         }
@@ -165,6 +169,12 @@ LooseBool = Annotated[
         }
     ),
 ]
-Money = Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER), WholeNumber]
-PageNumber = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), WholeNumber]
+Money = Annotated[
+    int,
+    Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER, json_schema_extra={"format": "int64"}),
+    WholeNumber,
+]
+PageNumber = Annotated[
+    int, Field(ge=1, le=MAX_SAFE_INTEGER, json_schema_extra={"format": "int64"}), WholeNumber
+]
 PerPage = Annotated[int, Field(ge=1, le=100), WholeNumber]

@@ -1,22 +1,24 @@
-"""Bulk actions in, results out."""
+"""Bulk actions in requests, and their results in responses."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from fluent_cart.enums import BulkActionName, CustomerStatus, ExportFormat
+from fluent_cart.schemas import fields
 from fluent_cart.schemas.base import Id, PhpList, RequestModel, ResponseModel
 from fluent_cart.schemas.customers import CustomerDetail
+from fluent_cart.schemas.envelope import Envelope
 
 MAX_CUSTOMERS = 1000
 
 
-class BulkActionData(RequestModel):
+class BulkActionOptions(RequestModel):
     status: CustomerStatus | None = Field(None, description="Needed by `update_status`")
     format: ExportFormat = Field(ExportFormat.JSON, description="Used by `export`")
 
 
-class _StatusData(BulkActionData):
+class _StatusOptions(BulkActionOptions):
     status: CustomerStatus
 
 
@@ -27,14 +29,17 @@ def _describe_nothing(schema: dict[str, Any]) -> None:
 
 
 class BulkAction(RequestModel):
-    action: BulkActionName
+    action: BulkActionName = Field(description="Action for each of the customers")
     customer_ids: Annotated[
         list[Id],
-        Field(min_length=1, max_length=MAX_CUSTOMERS, description="A repeated one counts once"),
+        Field(min_length=1, max_length=MAX_CUSTOMERS, description="Customer ids. A repeated id counts once"),
         PhpList,
     ]
-    data: BulkActionData = Field(
-        default_factory=BulkActionData, validate_default=True, json_schema_extra=_describe_nothing
+    data: BulkActionOptions = Field(
+        default_factory=BulkActionOptions,
+        validate_default=True,
+        description="Options of the action: `status` for `update_status`, `format` for `export`",
+        json_schema_extra=_describe_nothing,
     )
 
     @property
@@ -47,7 +52,7 @@ class BulkAction(RequestModel):
     def check_data(cls, value: Any, info: ValidationInfo) -> Any:
         """Check ``data`` for what the action needs, so that a fault is named ``data.status``."""
         needs_status = info.data.get("action") is BulkActionName.UPDATE_STATUS
-        model: type[BaseModel] = _StatusData if needs_status else BulkActionData
+        model: type[BaseModel] = _StatusOptions if needs_status else BulkActionOptions
         given = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
         # PHP writes an empty object as an empty list, or as an empty text in a form.
         if given in (None, "", []):
@@ -56,20 +61,24 @@ class BulkAction(RequestModel):
 
 
 class BulkError(ResponseModel):
-    code: str
-    message: str
+    code: str = Field(description="What is wrong, for programs")
+    message: str = Field(description="What is wrong, for people")
 
 
 class BulkResult(ResponseModel):
-    customer_id: int
-    success: bool
-    error: BulkError | None = Field(None, description="Only with a failed customer")
+    customer_id: fields.CustomerId
+    success: bool = Field(description="Whether the action was successful for this customer")
+    error: BulkError | None = Field(None, description="Present only if the action failed for this customer")
 
 
 class BulkActionResult(ResponseModel):
-    processed: int
-    failed: int
-    results: list[BulkResult]
+    processed: int = Field(description="Number of customers for which the action was successful")
+    failed: int = Field(description="Number of customers for which the action failed")
+    results: list[BulkResult] = Field(description="Result for each customer, in the order of the request")
     export: list[CustomerDetail] | str | None = Field(
-        None, description="Only with `export`: full records, or CSV text"
+        None, description="Present only for `export`: full records, or CSV text"
     )
+
+
+class BulkActionResponse(Envelope[BulkActionResult]):
+    pass

@@ -1,230 +1,142 @@
-"""Customers in and out."""
+"""Customers in requests and responses."""
 
-from typing import Annotated, Any
+from typing import Any
 
-import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
+from fluent_cart.enums import CustomerStatus
+from fluent_cart.schemas import fields
 from fluent_cart.schemas.additional_info import AdditionalInfoField
 from fluent_cart.schemas.addresses import Address
 from fluent_cart.schemas.base import (
-    MAX_SAFE_INTEGER,
     BlankAsNone,
     Email,
-    Money,
-    PageNumber,
     PartialInput,
-    PerPage,
     RequestModel,
     ResponseModel,
     Text50,
     Text255,
 )
-from fluent_cart.schemas.timestamps import since, until
+from fluent_cart.schemas.envelope import Envelope
 
 Phone = BlankAsNone[Text50]
 
 
 class CustomerCreate(RequestModel):
-    email: Email
-    first_name: Text255 = ""
-    last_name: Text255 = ""
-    phone: Phone = None
-    status: CustomerStatus = CustomerStatus.ACTIVE
-    additional_info: AdditionalInfoField = Field(default_factory=dict)
+    email: fields.Email[Email]
+    first_name: fields.FirstName[Text255] = ""
+    last_name: fields.LastName[Text255] = ""
+    phone: fields.Phone[Phone] = None
+    status: fields.Status[CustomerStatus] = CustomerStatus.ACTIVE
+    additional_info: fields.AdditionalInfo[AdditionalInfoField] = Field(default_factory=dict)
 
 
 class CustomerUpdate(PartialInput):
     """Only the members that are sent are changed."""
 
-    email: Email = ""
-    first_name: Text255 = ""
-    last_name: Text255 = ""
-    phone: Phone = None
-    status: CustomerStatus = CustomerStatus.ACTIVE
-
-
-def _blank_as_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-# A query has no null: nothing is an empty text there.
-_EMPTY = {"const": ""}
-_IN_QUERY_STATUS = WithJsonSchema({"enum": [*(status.value for status in CustomerStatus), ""]})
-_IN_QUERY_TIME = WithJsonSchema(
-    {
-        "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}, _EMPTY],
-        "examples": ["2024-01-01", "2024-01-01T10:00:00Z"],
-    }
-)
-_IN_QUERY_MONEY = WithJsonSchema(
-    {"anyOf": [{"type": "integer", "minimum": -MAX_SAFE_INTEGER, "maximum": MAX_SAFE_INTEGER}, _EMPTY]}
-)
-
-
-class CustomerFilters(BaseModel):
-    """Conditions that must all hold; an empty value is no condition, an unknown name is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: Annotated[CustomerStatus | None, BeforeValidator(_blank_as_none), _IN_QUERY_STATUS] = None
-    date_from: Annotated[
-        str | None,
-        BeforeValidator(since),
-        Field(description="Created on or after this date or time (UTC)"),
-        _IN_QUERY_TIME,
-    ] = None
-    date_to: Annotated[
-        str | None,
-        BeforeValidator(until),
-        Field(description="Created on or before this date (its whole day) or time (UTC)"),
-        _IN_QUERY_TIME,
-    ] = None
-    total_spent_min: Annotated[
-        Money | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="Spent at least this, in cents"),
-        _IN_QUERY_MONEY,
-    ] = None
-    total_spent_max: Annotated[
-        Money | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="Spent at most this, in cents"),
-        _IN_QUERY_MONEY,
-    ] = None
-
-
-def _decoded(value: Any) -> Any:
-    """Read filters that came as a JSON text; nothing, and PHP's empty list, are no filters."""
-    if isinstance(value, str) and value.strip():
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            raise PydanticCustomError("filters", "Must be a JSON object") from None
-    if value is None or value == [] or (isinstance(value, str) and not value.strip()):
-        return {}
-    if not isinstance(value, dict):
-        raise PydanticCustomError("filters", "Must be an object such as filters[status]=active")
-    return value
-
-
-def _upper(value: Any) -> Any:
-    # ASCII alone: "deſc" is DESC in upper case, too.
-    return value.upper() if isinstance(value, str) and value.isascii() else value
-
-
-class _Page(BaseModel):
-    page: PageNumber = Field(1, description="Page number")
-    per_page: PerPage = Field(10, description="Items per page (max 100)")
-
-
-class CustomerSelection(BaseModel):
-    """Which customers are wanted, and in which order."""
-
-    search: Text255 = Field(
-        "",
-        description="Text that must occur in the name, the e-mail address or the phone number, or the exact"
-        " id; case and accents do not matter, and of several words all must occur",
-    )
-    filters: Annotated[CustomerFilters, BeforeValidator(_decoded)] = Field(
-        default_factory=CustomerFilters, description="Filter options, as `filters[status]=active` or as JSON"
-    )
-    order_by: SortField = Field(SortField.ID, description="Sort field")
-    order_type: Annotated[SortDirection, BeforeValidator(_upper)] = Field(
-        SortDirection.DESC, description="Sort direction, in upper or lower case"
-    )
-
-
-class CustomerExportQuery(CustomerSelection):
-    format: FileFormat = Field(FileFormat.CSV, description="What the file is: `csv` or `ndjson`")
-
-
-# Fields come in the order of the bases, the last one first.
-class CustomerListQuery(CustomerSelection, _Page):
-    @property
-    def is_short(self) -> bool:
-        """Tell whether an index leads straight to the page: reading it takes less than a hop to a thread."""
-        return not self.search and not self.filters.model_fields_set and self.page * self.per_page <= 10_000
+    email: fields.Email[Email] = ""
+    first_name: fields.FirstName[Text255] = ""
+    last_name: fields.LastName[Text255] = ""
+    phone: fields.Phone[Phone] = None
+    status: fields.Status[CustomerStatus] = CustomerStatus.ACTIVE
 
 
 class CustomerListed(ResponseModel):
-    id: int
-    email: str
-    first_name: str
-    last_name: str
-    status: CustomerStatus
-    total_spent: Annotated[int, Field(description="In cents")]
-    order_count: int
-    created_at: str
-    updated_at: str
+    id: fields.CustomerId
+    email: fields.Email[str]
+    first_name: fields.FirstName[str]
+    last_name: fields.LastName[str]
+    status: fields.Status[CustomerStatus]
+    total_spent: fields.TotalSpent
+    order_count: fields.OrderCount
+    created_at: fields.CreatedAt
+    updated_at: fields.UpdatedAt
 
 
 class Pagination(ResponseModel):
-    current_page: int
-    per_page: int
-    total: int
-    total_pages: int
+    current_page: fields.CurrentPage
+    per_page: int = Field(description="Largest number of items on a page")
+    total: fields.Total
+    total_pages: fields.Int64 = Field(description="Number of pages")
 
 
 class CustomerList(ResponseModel):
-    customers: list[CustomerListed]
-    pagination: Pagination
+    customers: list[CustomerListed] = Field(description="Customers of this page")
+    pagination: Pagination = Field(description="Position of this page among all matching customers")
 
 
 class CustomerCreated(ResponseModel):
-    id: int
-    email: str
-    first_name: str
-    last_name: str
-    phone: str | None
-    status: CustomerStatus
-    created_at: str
+    id: fields.CustomerId
+    email: fields.Email[str]
+    first_name: fields.FirstName[str]
+    last_name: fields.LastName[str]
+    phone: fields.Phone[str | None]
+    status: fields.Status[CustomerStatus]
+    created_at: fields.CreatedAt
 
 
 class CustomerDetail(ResponseModel):
-    id: int
-    email: str
-    first_name: str
-    last_name: str
-    phone: str | None
-    status: CustomerStatus
-    total_spent: Annotated[int, Field(description="In cents")]
-    order_count: int
-    created_at: str
-    updated_at: str
-    addresses: list[Address]
-    user_id: int | None
-    additional_info: dict[str, Any]
+    id: fields.CustomerId
+    email: fields.Email[str]
+    first_name: fields.FirstName[str]
+    last_name: fields.LastName[str]
+    phone: fields.Phone[str | None]
+    status: fields.Status[CustomerStatus]
+    total_spent: fields.TotalSpent
+    order_count: fields.OrderCount
+    created_at: fields.CreatedAt
+    updated_at: fields.UpdatedAt
+    addresses: list[Address] = Field(description="Addresses of the customer, in order of creation")
+    user_id: fields.UserId
+    additional_info: fields.AdditionalInfo[dict[str, Any]]
 
 
 class CustomerUpdated(ResponseModel):
-    id: int
-    first_name: str
-    last_name: str
-    phone: str | None
-    status: CustomerStatus
-    updated_at: str
+    id: fields.CustomerId
+    first_name: fields.FirstName[str]
+    last_name: fields.LastName[str]
+    phone: fields.Phone[str | None]
+    status: fields.Status[CustomerStatus]
+    updated_at: fields.UpdatedAt
 
 
 class CustomerAdditionalInfo(ResponseModel):
-    id: int
-    additional_info: dict[str, Any]
-    updated_at: str
+    id: fields.CustomerId
+    additional_info: fields.AdditionalInfo[dict[str, Any]]
+    updated_at: fields.UpdatedAt
 
 
 class NewCustomerData(ResponseModel):
-    customer: CustomerCreated
+    customer: CustomerCreated = Field(description="The customer as it is stored now")
 
 
 class CustomerDetailData(ResponseModel):
-    customer: CustomerDetail
+    customer: CustomerDetail = Field(description="The customer as it is stored now")
 
 
 class UpdatedCustomerData(ResponseModel):
-    customer: CustomerUpdated
+    customer: CustomerUpdated = Field(description="The customer as it is stored now")
 
 
 class AdditionalInfoData(ResponseModel):
-    customer: CustomerAdditionalInfo
+    customer: CustomerAdditionalInfo = Field(description="The customer as it is stored now")
+
+
+class CustomerListResponse(Envelope[CustomerList]):
+    pass
+
+
+class NewCustomerResponse(Envelope[NewCustomerData]):
+    pass
+
+
+class CustomerDetailResponse(Envelope[CustomerDetailData]):
+    pass
+
+
+class UpdatedCustomerResponse(Envelope[UpdatedCustomerData]):
+    pass
+
+
+class AdditionalInfoResponse(Envelope[AdditionalInfoData]):
+    pass

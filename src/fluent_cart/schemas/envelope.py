@@ -1,17 +1,22 @@
-"""The envelope around every successful answer (decision 2)."""
+"""The envelope of every successful response (decision 2)."""
 
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, TypeVar
 
+from pydantic import Field
+
+from fluent_cart.schemas import fields
 from fluent_cart.schemas.base import ResponseModel
 
 DataT = TypeVar("DataT")
 
 
 class Envelope(ResponseModel, Generic[DataT]):
-    success: Literal[True]
-    data: DataT
+    """The base of all responses with data. Each has a class of its own, whose name is its OpenAPI name."""
+
+    success: fields.Success
+    data: Annotated[DataT, Field(description="Result of the request")]
 
 
 class Message(ResponseModel):
-    success: Literal[True]
-    message: str
+    success: fields.Success
+    message: fields.Message

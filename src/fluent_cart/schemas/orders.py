@@ -1,11 +1,13 @@
-"""Orders out; the API takes none in (decision 17)."""
+"""Orders in responses. The API does not create orders (decision 17)."""
 
 from typing import Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from fluent_cart.enums import OrderStatus, PaymentStatus
+from fluent_cart.schemas import fields
 from fluent_cart.schemas.base import PageNumber, PerPage, ResponseModel
+from fluent_cart.schemas.envelope import Envelope
 
 
 class OrderListQuery(BaseModel):
@@ -23,13 +25,17 @@ class OrderListQuery(BaseModel):
 
 
 class OrderListed(ResponseModel):
-    id: int
-    status: OrderStatus
-    payment_status: PaymentStatus
-    total_amount: int = Field(description="In cents")
-    currency: str
-    created_at: str
+    id: fields.Int64 = Field(description="Unique id of the order")
+    status: OrderStatus = Field(description="Progress of the order")
+    payment_status: PaymentStatus = Field(description="Progress of the payment")
+    total_amount: fields.Cents
+    currency: str = Field(description="Currency code of ISO 4217")
+    created_at: fields.CreatedAt
 
 
 class OrderListData(ResponseModel):
-    orders: list[OrderListed]
+    orders: list[OrderListed] = Field(description="Orders of the customer, in order of creation")
+
+
+class OrderListResponse(Envelope[OrderListData]):
+    pass

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.formats.row_writer import Pieces, in_pieces, to_csv, to_lines
-from fluent_cart.schemas.customers import CustomerExportQuery
+from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.services.customer_search import all_ids
 from fluent_cart.services.customers import DETAIL_COLUMNS, EXTENSION_COLUMNS, get_customers, keys
 

@@ -27,7 +27,7 @@ from sqlalchemy.sql.operators import custom_op
 from fluent_cart.database.prepared import LookupConnection, Prepared, Record, StatementExecutor, record_maker
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
-from fluent_cart.schemas.customers import CustomerListQuery, CustomerSelection
+from fluent_cart.schemas.customer_queries import CustomerListQuery, CustomerSelection
 from fluent_cart.services import search
 from fluent_cart.services.customers import LIST_COLUMNS, keys
 

@@ -27,7 +27,7 @@ from shop_client.models import (
 )
 
 address, token = sys.argv[1:]
-client = AuthenticatedClient(address, token, prefix="Basic")
+client = AuthenticatedClient(f"{address}/wp-json/fluent-cart/v2", token, prefix="Basic")
 
 new = create_customer.sync(client=client, body=CustomerCreate("typed@example.com", first_name="Ty"))
 assert isinstance(new, NewCustomerResponse)

@@ -5,10 +5,10 @@ import type { paths } from "./schema.js";
 declare const process: { argv: string[] };
 const [address, login, password] = process.argv.slice(2);
 const client = createClient<paths>({
-  baseUrl: address,
+  baseUrl: `${address}/wp-json/fluent-cart/v2`,
   headers: { Authorization: `Basic ${btoa(`${login}:${password}`)}` },
 });
-const CUSTOMERS = "/wp-json/fluent-cart/v2/customers";
+const CUSTOMERS = "/customers";
 const ONE = `${CUSTOMERS}/{customerId}` as const;
 
 // Of a success everything is typed, down to the last field.

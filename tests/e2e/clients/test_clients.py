@@ -81,3 +81,22 @@ def test_python(document: Path, address: str) -> None:
     run(folder, *checker, "--cache-dir", tools.FOLDER / "mypy", "life.py")
     token = b64encode(f"{demo.LOGIN}:{demo.SECRET}".encode()).decode()
     assert lived(run(folder, python, "life.py", address, token)) == LIVED
+
+
+def test_python_by_openapi_generator(document: Path, address: str) -> None:
+    folder = document.parent
+    run(folder, *tools.openapi_generator(), "-i", document, "-g", "python", "-o", "generated",
+        "--additional-properties=packageName=shop_client")  # fmt: skip
+    shutil.copy(HERE / "life_openapi_generator.py", folder / "generated")
+    life = (tools.python(), "life_openapi_generator.py", address, demo.LOGIN, demo.SECRET)
+    assert lived(run(folder / "generated", *life)) == LIVED | {"city": "Bern"}
+
+
+def test_php_by_openapi_generator(document: Path, address: str) -> None:
+    tools.require_guzzle()
+    folder = document.parent
+    run(folder, *tools.openapi_generator(), "-i", document, "-g", "php", "-o", "shop",
+        "--additional-properties=invokerPackage=Shop")  # fmt: skip
+    shutil.copy(HERE / "life_openapi_generator.php", folder)
+    life = ("php", "life_openapi_generator.php", address, demo.LOGIN, demo.SECRET)
+    assert lived(run(folder, *life)) == LIVED | {"city": "Bern"}

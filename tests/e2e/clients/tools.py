@@ -30,11 +30,25 @@ def node_modules() -> Path:
 
 @cache
 def python() -> Path:
-    """Return the Python with the generator of Python clients, which wants an older typer."""
+    """Return the Python with the generators of clients, of which one wants an older typer."""
     program = FOLDER / "python" / "venv" / "bin" / "python"
     commands = [[sys.executable, "-m", "venv", "--clear", "venv"], [str(program), *PIP]]
     _install_once("python", ["requirements.lock"], commands)
     return program
+
+
+def openapi_generator() -> list[str | Path]:
+    """Return the command of openapi-generator; skip the test, loudly, if there is no Java to run it."""
+    if not shutil.which("java"):
+        pytest.skip("NOT TESTED: no Java on this machine, which openapi-generator needs")
+    return [python().with_name("openapi-generator-cli"), "generate", "-q"]
+
+
+def require_guzzle() -> None:
+    """Skip the test, loudly, if PHP or the HTTP client of the generated client is missing."""
+    command = ["php", "-r", "require 'GuzzleHttp/autoload.php'; mb_strlen('');"]
+    if not shutil.which("php") or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("NOT TESTED: no PHP with Guzzle and mbstring on this machine")
 
 
 def _install_once(name: str, files: list[str], commands: list[list[str]]) -> None:

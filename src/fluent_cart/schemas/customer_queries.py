@@ -1,0 +1,124 @@
+"""The queries of lists of customers: search, filters, order and page."""
+
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
+from fluent_cart.schemas.base import MAX_SAFE_INTEGER, Money, PageNumber, PerPage, Text255
+from fluent_cart.schemas.timestamps import since, until
+
+
+def _blank_as_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+# A query has no null: nothing is an empty text there.
+_EMPTY = {"const": ""}
+_IN_QUERY_STATUS = WithJsonSchema({"enum": [*(status.value for status in CustomerStatus), ""]})
+_IN_QUERY_TIME = WithJsonSchema(
+    {
+        "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}, _EMPTY],
+        "examples": ["2024-01-01", "2024-01-01T10:00:00Z"],
+    }
+)
+_IN_QUERY_MONEY = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "format": "int64", "minimum": -MAX_SAFE_INTEGER, "maximum": MAX_SAFE_INTEGER},
+            _EMPTY,
+        ]
+    }
+)
+
+
+class CustomerFilters(BaseModel):
+    """Conditions that must all hold; an empty value is no condition, an unknown name is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Annotated[
+        CustomerStatus | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="Whether the customer is active"),
+        _IN_QUERY_STATUS,
+    ] = None
+    date_from: Annotated[
+        str | None,
+        BeforeValidator(since),
+        Field(description="Created on or after this date or time (UTC)"),
+        _IN_QUERY_TIME,
+    ] = None
+    date_to: Annotated[
+        str | None,
+        BeforeValidator(until),
+        Field(description="Created on or before this date (its whole day) or time (UTC)"),
+        _IN_QUERY_TIME,
+    ] = None
+    total_spent_min: Annotated[
+        Money | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="Spent at least this, in cents"),
+        _IN_QUERY_MONEY,
+    ] = None
+    total_spent_max: Annotated[
+        Money | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="Spent at most this, in cents"),
+        _IN_QUERY_MONEY,
+    ] = None
+
+
+def _decoded(value: Any) -> Any:
+    """Read filters that came as a JSON text; nothing, and PHP's empty list, are no filters."""
+    if isinstance(value, str) and value.strip():
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise PydanticCustomError("filters", "Must be a JSON object") from None
+    if value is None or value == [] or (isinstance(value, str) and not value.strip()):
+        return {}
+    if not isinstance(value, dict):
+        raise PydanticCustomError("filters", "Must be an object such as filters[status]=active")
+    return value
+
+
+def _upper(value: Any) -> Any:
+    # ASCII alone: "deſc" is DESC in upper case, too.
+    return value.upper() if isinstance(value, str) and value.isascii() else value
+
+
+class _Page(BaseModel):
+    page: PageNumber = Field(1, description="Page number")
+    per_page: PerPage = Field(10, description="Items per page (max 100)")
+
+
+class CustomerSelection(BaseModel):
+    """Which customers are wanted, and in which order."""
+
+    search: Text255 = Field(
+        "",
+        description="Text that must occur in the name, the e-mail address or the phone number, or the exact"
+        " id; case and accents do not matter, and of several words all must occur",
+    )
+    filters: Annotated[CustomerFilters, BeforeValidator(_decoded)] = Field(
+        default_factory=CustomerFilters, description="Filter options, as `filters[status]=active` or as JSON"
+    )
+    order_by: SortField = Field(SortField.ID, description="Sort field")
+    order_type: Annotated[SortDirection, BeforeValidator(_upper)] = Field(
+        SortDirection.DESC, description="Sort direction, in upper or lower case"
+    )
+
+
+class CustomerExportQuery(CustomerSelection):
+    format: FileFormat = Field(FileFormat.CSV, description="What the file is: `csv` or `ndjson`")
+
+
+# Fields come in the order of the bases, the last one first.
+class CustomerListQuery(CustomerSelection, _Page):
+    @property
+    def is_short(self) -> bool:
+        """Return whether an index finds the page, so that reading it takes less than a switch of threads."""
+        return not self.search and not self.filters.model_fields_set and self.page * self.per_page <= 10_000
