@@ -18,7 +18,7 @@ from fluent_cart.openapi import document, introduction, wordpress_index
 from fluent_cart.pages import docs, health, login, metrics
 from fluent_cart.routers import ROUTERS
 from fluent_cart.settings import Settings
-from fluent_cart.wordpress.cors import CorsMiddleware
+from fluent_cart.wordpress.cors import allow_origins
 from fluent_cart.wordpress.middleware import WordPressMiddleware
 from fluent_cart.wordpress.paths import ROOT
 
@@ -75,7 +75,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
     origins = frozenset(origin.strip() for origin in settings.cors_origins.split(",") if origin.strip())
     app.state.cors_origins = origins
     if origins:
-        app.add_middleware(CorsMiddleware, origins=origins)
+        allow_origins(app, origins)
     if settings.telemetry:
         app.add_middleware(telemetry.TelemetryMiddleware)
     require_policies(app)
