@@ -181,10 +181,12 @@ class TestLayers:
 
 class TestOnePlaceOnly:
     def test_reads_the_environment(self) -> None:
-        """It is ``settings``, with pydantic's help; others may set a variable for a child, not read one."""
+        """It is ``settings``; others may set a variable for a child, not read one."""
         names = ("environ", "environb", "getenv")
         found = []
         for module in MODULES:
+            if module.name == "settings":
+                continue
             written = {
                 id(node.value)
                 for node in ast.walk(module.tree)

@@ -160,4 +160,11 @@ class TestBounds:
 
     def test_every_setting_with_bounds_is_tried(self) -> None:
         bounded = {name.upper() for name, field in Settings.model_fields.items() if field.metadata}
-        assert bounded | {"FORWARDED_ALLOW_IPS"} == set(BOUNDS)
+        assert bounded | {"FORWARDED_ALLOW_IPS", "CORS_ORIGINS"} == set(BOUNDS)
+
+    @pytest.mark.parametrize(("name", "value"), [("LOG_LEVEL", "INFO"), ("LOG_FORMAT", "Json")])
+    def test_words_are_taken_in_any_case(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        monkeypatch.setenv(f"FLUENT_CART_{name}", value)
+        assert getattr(Settings(), name.lower()) == value.lower()

@@ -1,18 +1,34 @@
 """Every setting of the server, read once from the environment and passed in from there."""
 
 import os
+import re
+from difflib import get_close_matches
 from ipaddress import ip_network
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_ORIGIN = r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+PREFIX, FILE = "FLUENT_CART_", ".env"
+# Variables that only the tests read.
+TESTS = "FLUENT_CART_TEST_"
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["critical", "error", "warning", "info", "debug"], BeforeValidator(_lower)]
+LogFormat = Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)]
 
 
 class Settings(BaseSettings):
     """Settings come from variables that begin with ``FLUENT_CART_``, or from a ``.env`` file."""
 
-    model_config = SettingsConfigDict(env_prefix="FLUENT_CART_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=FILE, extra="ignore")
 
     database_url: str = Field(
         "sqlite:///fluent-cart.db",
@@ -26,19 +42,15 @@ class Settings(BaseSettings):
     )
     cors_origins: str = Field(
         "",
-        # As browsers write them; one with a path or a slash at its end would never match.
-        pattern=rf"^(?:{_ORIGIN}(?: *, *{_ORIGIN})*)?$",
         description="Sites whose scripts may use the API: origins, with commas between; none if empty.",
     )
     workers: int = Field(1, ge=1, le=64, description="How many processes `serve` starts.")
-    log_level: str = Field(
+    log_level: LogLevel = Field(
         "info",
-        pattern="^(critical|error|warning|info|debug)$",
         description="How much the server logs: `critical`, `error`, `warning`, `info` or `debug`.",
     )
-    log_format: str = Field(
+    log_format: LogFormat = Field(
         "auto",
-        pattern="^(auto|json|console)$",
         description="How: lines of `json`, or for people at a `console`; `auto` looks where they go.",
     )
     metrics_allow: str = Field(
@@ -80,6 +92,18 @@ class Settings(BaseSettings):
         description="Wrong passwords for one name, or from one address, in five minutes; 0 is any number.",
     )
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _must_be_origins(cls, value: str) -> str:
+        for part in value.split(",") if value else ():
+            # As browsers write them; one with a path or a slash at its end would never match.
+            if value != value.strip() or not _ORIGIN.fullmatch(part.strip(" ")):
+                raise ValueError(
+                    f"{part!r} is not an origin. Write origins as https://admin.example, in lower case,"
+                    " without a path or a slash at the end, and with commas between them"
+                )
+        return value
+
     @field_validator("metrics_allow")
     @classmethod
     def _must_be_networks(cls, value: str) -> str:
@@ -96,6 +120,47 @@ class Settings(BaseSettings):
                 # Strict, because uvicorn reads 10.0.0.1/8 as a name, and then believes no proxy in it.
                 ip_network(part.strip())
         return value
+
+
+def explain(error: ValidationError) -> str:
+    """Return a sentence about the first wrong setting: its name, and the values that it takes."""
+    fault = error.errors()[0]
+    name = str(fault["loc"][0])
+    if fault["type"] == "value_error":
+        return f"{PREFIX}{name.upper()}: {fault['ctx']['error']}"
+    empty = " is empty. It" if fault["input"] == "" else ""
+    return f"{PREFIX}{name.upper()}{empty} must be {_values_of(name)}"
+
+
+def _values_of(name: str) -> str:
+    field = Settings.model_fields[name]
+    if words := get_args(field.annotation):
+        return f"{', '.join(words[:-1])} or {words[-1]}"
+    if field.annotation is bool:
+        return "true or false"
+    low, high = (
+        getattr(bound, kind)
+        for bound in field.metadata
+        for kind in ("ge", "gt", "le")
+        if hasattr(bound, kind)
+    )
+    if field.annotation is int:
+        return f"a whole number from {low} to {high}"
+    return f"a number above {low:g}, and at most {high:g}"
+
+
+def unknown_settings() -> dict[str, str]:
+    """Return the names in the environment and in ``.env`` that begin as settings do, but are none.
+
+    Each name has the most similar name of a setting, or "".
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name.upper() for name in (*os.environ, *dotenv_values(FILE))}
+    names = {
+        name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX) and not name.startswith(TESTS)
+    }
+    nearest = {name: get_close_matches(name, known, 1) for name in sorted(names - {*known})}
+    return {f"{PREFIX}{name}": f"{PREFIX}{found[0]}" if found else "" for name, found in nearest.items()}
 
 
 class _Passed(BaseSettings):

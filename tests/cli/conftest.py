@@ -32,6 +32,16 @@ def complained(*complaints: str) -> Result:
     return Result(1, "", "".join(f"fluent-cart: {complaint}\n" for complaint in complaints))
 
 
+def misused(complaint: str) -> Result:
+    """Return the result of a command that does not take one of its values."""
+    return Result(2, "", f"fluent-cart: {complaint}\n")
+
+
+def warned(text: str, warning: str) -> Result:
+    """Return the result of a command that did what it was asked, which may be a mistake."""
+    return Result(0, text, f"fluent-cart: warning: {warning}\n")
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and no settings in the environment but those that a test gives."""

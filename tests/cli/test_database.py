@@ -125,6 +125,9 @@ def demo_shop(demo_file: Path, folder: Path) -> str:
     return "sqlite:///fluent-cart.db"
 
 
+LOOK = ". Look at it with: fluent-cart doctor"
+
+
 class TestMigrate:
     def test_makes_a_missing_database(self, run: Run, folder: Path) -> None:
         assert run("migrate") == printed(f"sqlite:///fluent-cart.db is at the newest migration ({NEWEST}).\n")
@@ -190,7 +193,7 @@ class TestMigrate:
 
     def test_leaves_everything_as_it_was_when_it_fails(self, run: Run, folder: Path) -> None:
         tamper("sqlite:///fluent-cart.db", "CREATE TABLE orders (id INTEGER)")
-        assert run("migrate") == complained("table orders already exists")
+        assert run("migrate") == complained(f"sqlite:///fluent-cart.db: table orders already exists{LOOK}")
         connection = sqlite3.connect("fluent-cart.db")
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("orders",)]
         connection.close()
@@ -209,7 +212,7 @@ class TestMigrate:
         (folder / "folder").mkdir()
         (folder / "rubbish.db").write_bytes(b"this is no database" * 100)
         monkeypatch.setenv("FLUENT_CART_DATABASE_URL", url)
-        assert run("migrate") == complained(complaint)
+        assert run("migrate") == complained(f"{url}: {complaint}{LOOK}")
 
 
 class TestRecalculate:

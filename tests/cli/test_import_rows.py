@@ -102,7 +102,7 @@ def test_a_column_can_be_left_alone(run: Run, folder: Path, shop: str) -> None:
 def test_what_is_wrong_with_the_whole_is_named(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("emial\n")
     assert run("import", "csv", "a.csv").err.startswith("fluent-cart: Unknown column 'emial'; known are ")
-    assert run("import", "csv", "b.csv") == complained("[Errno 2] No such file or directory: 'b.csv'")
+    assert run("import", "csv", "b.csv") == complained("b.csv: No such file or directory")
 
 
 def test_a_terminal_shows_progress(

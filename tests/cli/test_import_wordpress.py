@@ -142,7 +142,7 @@ def test_what_is_missing_is_named(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_source_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
-    assert run("import", "wordpress", "no.sql") == complained("[Errno 2] No such file or directory: 'no.sql'")
+    assert run("import", "wordpress", "no.sql") == complained("no.sql: No such file or directory")
     (path := tmp_path / "dump.sql").write_text("This is not a dump;")
     assert run("import", "wordpress", str(path)) == complained(
         "The dump has text that is no SQL: 'This' …; make it without 2>&1"

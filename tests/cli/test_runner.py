@@ -42,22 +42,21 @@ class TestEveryCommand:
     def test_refuses_a_file_that_is_no_database(self, run: Run, folder: Path) -> None:
         (folder / "fluent-cart.db").write_bytes(b"this is no database" * 100)
         for command in COMMANDS:
-            assert run(*command) == complained("file is not a database")
+            assert run(*command) == complained(
+                "sqlite:///fluent-cart.db: file is not a database. Look at it with: fluent-cart doctor"
+            )
 
     def test_names_a_wrong_setting(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FLUENT_CART_READ_THREADS", "many")
         for command in COMMANDS:
-            assert run(*command) == complained(
-                "FLUENT_CART_READ_THREADS:"
-                " Input should be a valid integer, unable to parse string as an integer"
-            )
+            assert run(*command) == complained("FLUENT_CART_READ_THREADS must be a whole number from 1 to 32")
         assert list(folder.iterdir()) == []
 
 
 class TestSettings:
     def test_that_are_wrong_in_the_file_are_named_alike(self, run: Run, folder: Path) -> None:
         (folder / ".env").write_text("FLUENT_CART_WORKERS=100\n")
-        assert run("migrate") == complained("FLUENT_CART_WORKERS: Input should be less than or equal to 64")
+        assert run("migrate") == complained("FLUENT_CART_WORKERS must be a whole number from 1 to 64")
 
     def test_of_a_database_that_nobody_knows_are_named(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
@@ -67,6 +66,22 @@ class TestSettings:
             assert run(*command) == complained(
                 "FLUENT_CART_DATABASE_URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
             )
+
+    def test_misspelt_names_are_warned_of_with_the_nearest_one(
+        self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FLUENT_CART_WORKRS", "3")
+        monkeypatch.setenv("FLUENT_CART_COLOUR", "red")
+        monkeypatch.setenv("FLUENT_CART_TEST_POSTGRES_URL", "postgresql://127.0.0.1/postgres")
+        (folder / ".env").write_text("FLUENT_CART_DATABSE_URL=sqlite:///other.db\nOTHER=1\n")
+        done = run("migrate")
+        assert done.code == 0
+        assert done.err.splitlines() == [
+            "fluent-cart: warning: FLUENT_CART_COLOUR is not a setting. Remove it.",
+            "fluent-cart: warning: FLUENT_CART_DATABSE_URL is not a setting."
+            " Did you mean FLUENT_CART_DATABASE_URL?",
+            "fluent-cart: warning: FLUENT_CART_WORKRS is not a setting. Did you mean FLUENT_CART_WORKERS?",
+        ]
 
     def test_in_a_file_that_is_no_text_are_refused_in_one_line(self, run: Run, folder: Path) -> None:
         (folder / ".env").write_bytes("FLUENT_CART_HOST=Büro\n".encode("latin-1"))

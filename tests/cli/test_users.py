@@ -11,7 +11,7 @@ from fluent_cart.models import ApplicationPassword, Customer, Session, User
 from fluent_cart.security import login_passwords
 from fluent_cart.services import sessions
 from fluent_cart.settings import Settings
-from tests.cli.conftest import Run, complained, printed
+from tests.cli.conftest import Result, Run, complained, misused, printed, warned
 from tests.conftest import rows
 
 TAKEN = "A user with this login or e-mail address exists already"
@@ -20,6 +20,12 @@ TAKEN = "A user with this login or e-mail address exists already"
 def stored(url: str, model: Any = User) -> list[dict[str, Any]]:
     with connect(url) as connection:
         return rows(connection, model)
+
+
+NO_PERMISSION = (
+    "The role {} has no permission here, so every request of the user is 403."
+    " These roles have: administrator, super_admin, manager, worker, accountant"
+)
 
 
 @pytest.fixture
@@ -50,12 +56,32 @@ class TestCreate:
 
     def test_gives_no_permission_unless_told(self, run: Run, shop: str) -> None:
         made = run("users", "create", "ada", "--email", "ada@example.com")
-        assert made == printed("User ada has ID 7 and the role subscriber.\n")
+        assert made == warned(
+            "User ada has ID 7 and the role subscriber.\n", NO_PERMISSION.format("subscriber")
+        )
         assert (stored(shop)[-1]["display_name"], stored(shop)[-1]["role"]) == ("ada", "subscriber")
 
-    def test_takes_a_role_that_no_policy_knows(self, run: Run, shop: str) -> None:
+    def test_takes_a_role_that_no_policy_knows_with_a_warning(self, run: Run, shop: str) -> None:
         made = run("users", "create", "ada", "--email", "ada@example.com", "--role", "shop editor")
-        assert made == printed("User ada has ID 7 and the role shop editor.\n")
+        assert made == warned(
+            "User ada has ID 7 and the role shop editor.\n", NO_PERMISSION.format("shop editor")
+        )
+
+    @pytest.mark.parametrize(
+        ("role", "meant"),
+        [
+            ("admin", "administrator"),
+            ("Administrator", "administrator"),
+            ("shop_manager", "manager"),
+            ("wroker", "worker"),
+        ],
+    )
+    def test_misspelt_role_is_named_with_the_nearest_one(
+        self, run: Run, shop: str, role: str, meant: str
+    ) -> None:
+        made = run("users", "create", "ada", "--email", "ada@example.com", "--role", role)
+        hint = NO_PERMISSION.format(role).partition("These")[0]
+        assert made == warned(f"User ada has ID 7 and the role {role}.\n", f"{hint}Did you mean {meant}?")
 
     def test_makes_one_that_can_be_attached(self, run: Run, shop: str) -> None:
         run("users", "create", "ada", "--email", "ada@example.com")
@@ -81,21 +107,21 @@ class TestCreate:
     @pytest.mark.parametrize("login", ["", " ", "a:b", ":", "x" * 61])
     def test_refuses_what_cannot_be_a_login(self, run: Run, shop: str, login: str) -> None:
         """HTTP Basic ends the login at its first colon."""
-        assert run("users", "create", login, "--email", "ada@example.com") == complained(
+        assert run("users", "create", login, "--email", "ada@example.com") == misused(
             "A login has 1 to 60 characters, none of them a colon"
         )
         assert len(stored(shop)) == 6
 
     @pytest.mark.parametrize("email", ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example"])
     def test_refuses_what_cannot_be_an_address(self, run: Run, shop: str, email: str) -> None:
-        assert run("users", "create", "ada", "--email", email) == complained(
+        assert run("users", "create", "ada", "--email", email) == misused(
             "--email must be a valid e-mail address"
         )
         assert len(stored(shop)) == 6
 
     @pytest.mark.parametrize("role", ["", " ", "x" * 61])
     def test_refuses_what_cannot_be_a_role(self, run: Run, shop: str, role: str) -> None:
-        assert run("users", "create", "ada", "--email", "ada@example.com", "--role", role) == complained(
+        assert run("users", "create", "ada", "--email", "ada@example.com", "--role", role) == misused(
             "A role has 1 to 60 characters"
         )
         assert len(stored(shop)) == 6
@@ -139,18 +165,18 @@ class TestSetRole:
         assert stored(shop) == before
 
     @pytest.mark.parametrize(
-        ("login", "role", "complaint"),
+        ("login", "role", "result"),
         [
-            ("nobody", "manager", "There is no user 'nobody'"),
-            ("worker", "", "A role has 1 to 60 characters"),
-            ("worker", "x" * 61, "A role has 1 to 60 characters"),
+            ("nobody", "manager", complained("There is no user 'nobody'")),
+            ("worker", "", misused("A role has 1 to 60 characters")),
+            ("worker", "x" * 61, misused("A role has 1 to 60 characters")),
         ],
     )
     def test_refuses_what_is_not_there(
-        self, run: Run, shop: str, login: str, role: str, complaint: str
+        self, run: Run, shop: str, login: str, role: str, result: Result
     ) -> None:
         before = stored(shop)
-        assert run("users", "set-role", login, role) == complained(complaint)
+        assert run("users", "set-role", login, role) == result
         assert stored(shop) == before
 
 
@@ -203,6 +229,7 @@ class TestPasswords:
             return answers.pop(0)
 
         monkeypatch.setattr("typer.prompt", answer)
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
         return answers
 
     @staticmethod
@@ -214,6 +241,11 @@ class TestPasswords:
         typed.append(self.PASSWORD)
         assert run("users", "set-password", "worker") == printed("User worker has a new login password.\n")
         assert login_passwords.verify(self.PASSWORD, self._hash(shop, "worker"))
+
+    def test_are_not_asked_for_without_a_terminal(self, run: Run, shop: str) -> None:
+        assert run("users", "set-password", "worker") == complained(
+            "Standard input is no terminal to type a password at. Use --stdin"
+        )
 
     def test_are_set_as_read(self, run: Run, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
         given = TextIOWrapper(BytesIO(f"{self.PASSWORD}\n".encode()), "utf-8")

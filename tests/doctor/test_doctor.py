@@ -276,6 +276,12 @@ class TestCommand:
         assert f"         -> Personal data is in it: chmod 600 {file_of(sqlite_settings)}\n" in told.out
         assert "\x1b" not in told.out
 
+    def test_misspelt_setting_is_a_warning(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FLUENT_CART_WORKRS", "3")
+        told = run("doctor")
+        assert "warning  settings: Not settings, and the most similar setting: FLUENT_CART_WORKRS" in told.out
+        assert told.code == 0
+
     def test_exits_with_1_on_a_failure(self, run: Run, sqlite_settings: Settings) -> None:
         migrations.downgrade(sqlite_settings.database_url, "-1")
         told = run("doctor")
@@ -295,4 +301,4 @@ class TestCommand:
         monkeypatch.setenv("FLUENT_CART_PORT", "0")
         told = run("doctor", *options)
         assert told.code == 1
-        assert "FLUENT_CART_PORT: Input should be greater than or equal to 1" in told.out
+        assert "FLUENT_CART_PORT must be a whole number from 1 to 65535" in told.out

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, print_json, print_result, table
+from fluent_cart.cli.output import AsJson, WrongUsage, print_json, print_result, table
 from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
@@ -26,7 +26,7 @@ def create(
     Example: fluent-cart app-passwords create ada --name "My script"
     """
     if len(name) > 255:
-        raise CommandError("A name has at most 255 characters")
+        raise WrongUsage("A name has at most 255 characters")
     secret = application_passwords.in_groups(runner.write(users.create_application_password, login, name))
     print_result(secret, {"login": login, "name": name, "password": secret}, as_json=as_json)
 

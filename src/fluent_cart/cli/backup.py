@@ -41,7 +41,18 @@ def restore(
     Example: fluent-cart restore shop-monday.backup --force
     """
     url = runner.read_settings().database_url
-    with ProgressBar() as bar, backups.restore_into(file, url, replace=force) as restored_url:
+    with ProgressBar() as bar:
+        bar.show("restore")
+        counts = _restore(file, url, bar, replace=force)
+    database, rules = describe(url), len(invariants.INVARIANTS)
+    result = {"database": database, "file": str(file), "rules": rules, "rows": counts}
+    print_result(
+        f"{database} is restored: {_in_words(counts)}; all {rules} rules hold.", result, as_json=as_json
+    )
+
+
+def _restore(file: Path, url: str, bar: ProgressBar, *, replace: bool) -> backups.Counts:
+    with backups.restore_into(file, url, replace=replace) as restored_url:
         bar.show("migrate and check")
         migrations.upgrade(restored_url)
         with connect(restored_url) as connection:
@@ -49,11 +60,7 @@ def restore(
             counts = backups.count_rows(connection)
         if violations:
             raise CommandError(f"The shop in {file} breaks a rule: {next(iter(violations))}")
-    database, rules = describe(url), len(invariants.INVARIANTS)
-    result = {"database": database, "file": str(file), "rules": rules, "rows": counts}
-    print_result(
-        f"{database} is restored: {_in_words(counts)}; all {rules} rules hold.", result, as_json=as_json
-    )
+    return counts
 
 
 def _in_words(counts: backups.Counts) -> str:

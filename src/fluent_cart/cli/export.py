@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import CommandError
+from fluent_cart.cli.output import AsJson, WrongUsage, print_result
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database.backup import atomic_write, require_foreign
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
-from fluent_cart.formats.row_writer import Pieces
+from fluent_cart.formats.row_writer import OnLines, Pieces
 from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.schemas.error_messages import messages_by_field
 from fluent_cart.services import customer_export, order_export
@@ -42,6 +42,7 @@ def export(
         SortDirection, typer.Option(help="How to sort.", case_sensitive=False)
     ] = SortDirection.DESC,
     orders: Annotated[bool, typer.Option("--orders", help="Write all orders, not customers.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write customers, those that the list would show, or all orders into a file: one state of the shop.
 
@@ -56,23 +57,34 @@ def export(
         "total_spent_max": total_spent_max,
     }
     if orders and (search or any(filters.values())):
-        raise CommandError("--orders writes all orders: it takes no search and no filters")
+        raise WrongUsage("--orders writes all orders. Leave out --search and the filters")
     query = _query(search=search, filters=filters, order_by=order_by, order_type=order_type, format=chosen)
 
-    def pieces(connection: Connection) -> Pieces:
+    def pieces(connection: Connection, on_lines: OnLines) -> Pieces:
         if orders:
-            return order_export.export_orders(connection, chosen)
-        return customer_export.export_customers(connection, query)
+            return order_export.export_orders(connection, chosen, on_lines)
+        return customer_export.export_customers(connection, query, on_lines)
 
-    def write(connection: Connection) -> None:
+    def write(connection: Connection) -> int:
+        done = 0
+
+        def on_lines(number: int) -> None:
+            nonlocal done
+            done += number
+            bar.show(kind, done)
+
         with _opened(file) as stream, ProgressBar() as bar:
-            done = 0
-            for piece in pieces(connection):
+            for piece in pieces(connection, on_lines):
                 stream.write(piece)
-                done += piece.count(b"\n")
-                bar.show("lines", done, 0)
+        # The first line of CSV has the columns' names.
+        return done - (chosen is FileFormat.CSV)
 
-    runner.read(write)
+    kind = "orders" if orders else "customers"
+    rows = runner.read(write)
+    if file != STANDARD:
+        print_result(
+            f"{file} has {rows} {kind}.", {"file": file, "kind": kind, "rows": rows}, as_json=as_json
+        )
 
 
 def format_of(file: str, chosen: FileFormat | None) -> FileFormat:
@@ -86,7 +98,7 @@ def _query(**values: Any) -> CustomerExportQuery:
     except ValidationError as error:
         (field, (text, *_)), *_ = messages_by_field(error.errors(), whole="query").items()
         option = field.removeprefix("filters.").replace("_", "-")
-        raise CommandError(f"--{option}: {text}") from None
+        raise WrongUsage(f"--{option}: {text}") from None
 
 
 @contextmanager

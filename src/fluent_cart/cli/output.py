@@ -6,27 +6,15 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from fluent_cart import __version__
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-def _say_version(wanted: bool) -> None:
-    if wanted:
-        print_line(f"fluent-cart {__version__}")
-        raise typer.Exit
 
 
 class CommandError(Exception):
     """A command cannot do what it was asked; the text says why and what helps."""
 
 
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """The FluentCart Customers API: serve it, and look after its database."""
+class WrongUsage(CommandError):
+    """An argument or an option has a value that the command does not take."""
 
 
 def print_line(text: str) -> None:
@@ -45,6 +33,11 @@ def printable(text: str) -> str:
 def print_error(text: str) -> None:
     """Print a line on standard error."""
     typer.echo(f"fluent-cart: {printable(text)}", err=True)
+
+
+def print_warning(text: str) -> None:
+    """Print a line on standard error about what is not an error, but may be a mistake."""
+    print_error(f"warning: {text}")
 
 
 def print_json(value: Any) -> None:

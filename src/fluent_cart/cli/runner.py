@@ -6,11 +6,12 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from fluent_cart.cli.output import CommandError
 from fluent_cart.database import Database, create_database, describe, migrations
 from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
-from fluent_cart.settings import Settings
+from fluent_cart.settings import Settings, explain
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,9 +22,7 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        fault = error.errors()[0]
-        name = "_".join(str(part) for part in fault["loc"]).upper()
-        raise CommandError(f"FLUENT_CART_{name}: {fault['msg']}") from None
+        raise CommandError(explain(error)) from None
 
 
 def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -45,6 +44,11 @@ def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs:
                 return work(connection, *args, **kwargs)
 
     return asyncio.run(run())
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """Return the database's own words, without the statement and its values."""
+    return (str(getattr(error, "orig", None) or error) or type(error).__name__).splitlines()[0]
 
 
 def require_database(settings: Settings) -> None:

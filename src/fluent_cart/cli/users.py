@@ -1,5 +1,7 @@
 """fluent-cart users create, list, set-role, set-password, sign-out, delete."""
 
+import sys
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -7,7 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from fluent_cart.auth.policies import ROLE_PERMISSIONS
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, print_json, print_result, table
+from fluent_cart.cli.output import (
+    AsJson,
+    CommandError,
+    WrongUsage,
+    print_json,
+    print_result,
+    print_warning,
+    table,
+)
 from fluent_cart.schemas.base import Email
 from fluent_cart.security import login_passwords
 from fluent_cart.services import users
@@ -40,17 +50,18 @@ def create(
     """
     login, role, display_name = login.strip(), checked_role(role), display_name.strip()
     if not login or len(login) > 60 or ":" in login:
-        raise CommandError("A login has 1 to 60 characters, none of them a colon")
+        raise WrongUsage("A login has 1 to 60 characters, none of them a colon")
     if len(display_name) > 255:
-        raise CommandError("A display name has at most 255 characters")
+        raise WrongUsage("A display name has at most 255 characters")
     try:
         address = TypeAdapter(Email).validate_python(email)
     except ValidationError:
-        raise CommandError("--email must be a valid e-mail address") from None
+        raise WrongUsage("--email must be a valid e-mail address") from None
     password_hash = read_password() if with_password else None
     user_id = runner.write(users.create_user, login, address, display_name or login, role, password_hash)
     result = {"id": user_id, "login": login, "role": role}
     print_result(f"User {login} has ID {user_id} and the role {role}.", result, as_json=as_json)
+    warn_of_role(role)
 
 
 @cli.command("list")
@@ -74,6 +85,7 @@ def set_role(
     role = checked_role(role)
     runner.write(users.set_role, login, role)
     print_result(f"User {login} has the role {role}.", {"login": login, "role": role}, as_json=as_json)
+    warn_of_role(role)
 
 
 @cli.command()
@@ -114,16 +126,29 @@ def delete(login: Login, as_json: AsJson = False) -> None:
 
 
 def checked_role(role: str) -> str:
-    """Return ``role`` if it can be one; roles unknown to the policy are allowed, and may do nothing."""
+    """Return ``role`` if it can be one; a role that the policy does not know has no permission."""
     if not role.strip() or len(role) > 60:
-        raise CommandError("A role has 1 to 60 characters")
+        raise WrongUsage("A role has 1 to 60 characters")
     return role.strip()
+
+
+def warn_of_role(role: str) -> None:
+    """Print a warning if a role has no permission, with the role that may have been meant."""
+    if role not in ROLE_PERMISSIONS:
+        shortened = [name for name in ROLE_PERMISSIONS if name.startswith(role.lower())]
+        nearest = shortened or get_close_matches(role.lower(), ROLE_PERMISSIONS, 1)
+        hint = (
+            f"Did you mean {nearest[0]}?" if nearest else f"These roles have: {', '.join(ROLE_PERMISSIONS)}"
+        )
+        print_warning(f"The role {role} has no permission here, so every request of the user is 403. {hint}")
 
 
 def read_password(*, from_stdin: bool = False) -> str:
     """Return the hash of a login password that nobody sees: typed twice, or from standard input."""
     if from_stdin:
         password = typer.get_text_stream("stdin").read()
+    elif not sys.stdin.isatty():
+        raise CommandError("Standard input is no terminal to type a password at. Use --stdin")
     else:
         password = typer.prompt("Login password", hide_input=True, confirmation_prompt=True)
     if len(password.strip(login_passwords.TRIMMED)) < MIN_PASSWORD_LENGTH:

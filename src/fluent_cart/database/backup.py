@@ -93,8 +93,12 @@ def restore_into(file: Path, url: str, *, replace: bool = False) -> Iterator[str
 @contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
     """Give a file to write, which only its owner can read, and then put it in the place of ``file``."""
-    with NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as made:
-        unfinished = Path(made.name)
+    try:
+        with NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as made:
+            unfinished = Path(made.name)
+    except OSError as error:
+        # Not of the temporary file, whose name nobody knows.
+        raise OSError(error.errno, error.strerror, str(file)) from None
     try:
         yield unfinished
         _sync(unfinished)

@@ -1,6 +1,7 @@
 """The machine: its disk, its file systems, its clock, and who reaches it."""
 
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -34,6 +35,15 @@ EARLIEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
 SHORTEST_PREFIX = {4: 8, 6: 32}
 # Seconds that two clocks may differ.
 MAX_CLOCK_DRIFT = 5
+
+
+def settings(unknown: Mapping[str, str]) -> Finding:
+    """Look for names that begin as settings do, but are none; each comes with the most similar setting."""
+    if unknown:
+        names = ", ".join(f"{name} ({nearest or 'nothing similar'})" for name, nearest in unknown.items())
+        advice = "Correct the names in the environment or in .env: they have no effect."
+        return warning("settings", f"Not settings, and the most similar setting: {names}", advice)
+    return ok("settings", "Every setting is known, and in its range")
 
 
 def disk(folder: Path) -> Finding:

@@ -1,7 +1,7 @@
 """Records -> CSV (RFC 4180, safe to open in a spreadsheet) or NDJSON, as a whole or in pieces."""
 
 import csv
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,8 @@ from fluent_cart.formats.csv_cells import to_cell
 # Bytes: large enough that nobody pays much for the pieces, small enough to wait in numbers.
 PIECE = 64 * 1024
 Pieces = Generator[bytes, None, None]
+# Gets the number of lines of each piece.
+OnLines = Callable[[int], None]
 
 
 def to_lines(
@@ -40,13 +42,17 @@ def to_csv(columns: Sequence[str], records: Iterable[dict[str, Any]]) -> str:
     return b"".join(to_lines(FileFormat.CSV, columns, records)).decode()
 
 
-def in_pieces(lines: Iterable[bytes]) -> Pieces:
+def in_pieces(lines: Iterable[bytes], on_lines: OnLines = lambda _: None) -> Pieces:
     """Give the lines in pieces that are worth sending."""
-    piece = bytearray()
+    piece, number = bytearray(), 0
     for line in lines:
         piece += line
+        number += 1
         if len(piece) >= PIECE:
+            on_lines(number)
             yield bytes(piece)
             piece.clear()
+            number = 0
     if piece:
+        on_lines(number)
         yield bytes(piece)

@@ -12,13 +12,12 @@ from typing import Any
 
 import orjson
 import structlog
-from rich.console import Console
-from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import JSONRenderer, TimeStamper
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
 from fluent_cart.observability import metrics, security_log
+from fluent_cart.observability.console_line import event_line, painter, request_line
 from fluent_cart.observability.standard_error import write_line
 
 JSON, CONSOLE, AUTO = "json", "console", "auto"
@@ -29,19 +28,6 @@ def resolve(format_: str) -> str:
     return (CONSOLE if sys.stderr.isatty() else JSON) if format_ == AUTO else format_
 
 
-def console() -> ConsoleRenderer:
-    """Return what makes a line for people of an event."""
-    terminal = Console(stderr=True)
-    return ConsoleRenderer(
-        colors=terminal.is_terminal and not terminal.no_color,
-        # Not that of rich, if it is installed: it shows the values of variables.
-        exception_formatter=plain_traceback,
-        # Nor may a name that a stranger sent move the cursor.
-        repr_native_str=True,
-        timestamp_key="time",
-    )
-
-
 def formatter(format_: str) -> logging.Formatter:
     """Return what makes a line of anything that is logged, by uvicorn and by libraries, too."""
     steps: list[Processor] = [
@@ -50,12 +36,14 @@ def formatter(format_: str) -> logging.Formatter:
         structlog.stdlib.add_logger_name,
         ProcessorFormatter.remove_processors_meta,
         _read_security_line,
+        structlog.processors.format_exc_info,
     ]
     if format_ == JSON:
         # In ASCII: line breaks and control characters, also those of Unicode, are escaped.
-        steps += [structlog.processors.format_exc_info, _in_order, JSONRenderer(serializer=json.dumps)]
+        steps += [_in_order, JSONRenderer(serializer=_compact)]
     else:
-        steps.append(console())
+        paint = painter()
+        steps.append(lambda _logger, _name, event: event_line(event, paint))
     return ProcessorFormatter(processors=steps)
 
 
@@ -66,13 +54,18 @@ def request_renderer(format_: str) -> Callable[[dict[str, Any]], bytes]:
     """
     if format_ == JSON:
         return lambda event: orjson.dumps(event, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
-    render = console()
-    return lambda event: f"{render(None, '', event | {'time': event['time'].isoformat()})}\n".encode()
+    paint = painter()
+    return lambda event: f"{request_line(event, paint)}\n".encode()
+
+
+def _compact(event: Any, **options: Any) -> str:
+    return json.dumps(event, separators=(",", ":"), **options)
 
 
 def _read_security_line(_logger: Any, _name: str, event: EventDict) -> EventDict:
     if event["logger"] == security_log.logger.name:
-        event |= orjson.loads(event["event"])
+        # Its own time has whole seconds.
+        event |= orjson.loads(event["event"]) | {"time": event["time"]}
     return event
 
 

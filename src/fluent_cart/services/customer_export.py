@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import Connection
 
 from fluent_cart.database.prepared import Record
-from fluent_cart.formats.row_writer import Pieces, in_pieces, to_csv, to_lines
+from fluent_cart.formats.row_writer import OnLines, Pieces, in_pieces, to_csv, to_lines
 from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.services.customer_search import all_ids
 from fluent_cart.services.customers import DETAIL_COLUMNS, EXTENSION_COLUMNS, get_customers, keys
@@ -21,9 +21,11 @@ def customers_as_csv(records: Iterable[Record]) -> str:
     return to_csv(COLUMNS, records)
 
 
-def export_customers(connection: Connection, query: CustomerExportQuery) -> Pieces:
+def export_customers(
+    connection: Connection, query: CustomerExportQuery, on_lines: OnLines = lambda _: None
+) -> Pieces:
     """Give the file that ``query`` asks for in pieces."""
-    return in_pieces(to_lines(query.format, COLUMNS, _customers(connection, query)))
+    return in_pieces(to_lines(query.format, COLUMNS, _customers(connection, query)), on_lines)
 
 
 def _customers(connection: Connection, query: CustomerExportQuery) -> Iterator[Record]:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.enums import FileFormat
-from fluent_cart.formats.row_writer import Pieces, in_pieces, to_lines
+from fluent_cart.formats.row_writer import OnLines, Pieces, in_pieces, to_lines
 from fluent_cart.models import Order
 
 COLUMNS: Sequence[str] = (
@@ -26,9 +26,11 @@ BATCH = 1000
 _orders = select(*(Order.__table__.c[name] for name in COLUMNS)).order_by(Order.id)
 
 
-def export_orders(connection: Connection, file_format: FileFormat) -> Pieces:
+def export_orders(
+    connection: Connection, file_format: FileFormat, on_lines: OnLines = lambda _: None
+) -> Pieces:
     """Give a file of all orders in pieces."""
-    return in_pieces(to_lines(file_format, COLUMNS, _records(connection)))
+    return in_pieces(to_lines(file_format, COLUMNS, _records(connection)), on_lines)
 
 
 def _records(connection: Connection) -> Iterator[Record]:
