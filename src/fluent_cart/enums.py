@@ -58,6 +58,10 @@ class SortField(StrEnum):
     ORDER_COUNT = "order_count"
     CREATED_AT = "created_at"
     UPDATED_AT = "updated_at"
+    # The live plugin's (decision 136).
+    FIRST_PURCHASE_DATE = "first_purchase_date"
+    LAST_PURCHASE_DATE = "last_purchase_date"
+    AOV = "aov"
 
 
 class SortDirection(StrEnum):

@@ -43,7 +43,8 @@ CASES: list[Case] = [
             "page": NUMBER,
             "order_by": [
                 "Input should be 'id', 'email', 'first_name', 'last_name', 'status', 'total_spent',"
-                " 'order_count', 'created_at' or 'updated_at'"
+                " 'order_count', 'created_at', 'updated_at', 'first_purchase_date', 'last_purchase_date'"
+                " or 'aov'"
             ],
             "filters.status": STATUS,
             "filters.date_to": ["Must be a date such as 2024-01-31 or an RFC 3339 time"],

@@ -68,7 +68,7 @@ def make_customers() -> list[dict[str, Any]]:
     customers = []
     for number in range(1, CUSTOMERS + 1):
         day = f"2024-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}"
-        customer = {
+        customer: dict[str, Any] = {
             "id": number,
             "email": f"{chance.choice('abcXYZ')}{number}@example{chance.randint(1, 3)}.com",
             "first_name": chance.choice(FIRST),
@@ -81,6 +81,10 @@ def make_customers() -> list[dict[str, Any]]:
             "created_at": f"{day}T{chance.choice(('00:00:00', '12:30:00', '23:59:59'))}Z",
             "updated_at": f"{day}T23:59:59Z",
         }
+        has_orders = bool(customer["order_count"])
+        customer["total_spent"] *= has_orders
+        for name, days in (("first_order_at", range(1, 5)), ("last_order_at", range(5, 9))):
+            customer[name] = f"2024-05-0{chance.choice(days)}T10:00:00Z" if has_orders else None
         customers.append(customer | derived_columns(customer))
     return customers
 
@@ -151,17 +155,21 @@ def passes(customer: dict[str, Any], query: dict[str, Any]) -> bool:
     )
 
 
+def sort_value(customer: dict[str, Any], field: str) -> Any:
+    """Return what a list is sorted by; a customer without an order comes before all others."""
+    if field in ("email", "first_name", "last_name"):
+        return bare(customer[field])
+    if field == "aov":
+        return customer["total_spent"] / (customer["order_count"] or 1)
+    dates = {"first_purchase_date": "first_order_at", "last_purchase_date": "last_order_at"}
+    return customer[dates[field]] or "" if field in dates else customer[field]
+
+
 def expected(customers: list[dict[str, Any]], query: dict[str, Any]) -> tuple[list[int], int]:
     """Return the ids of the wanted page, and how many customers match."""
-    field = query["order_by"].value
-
-    def key(customer: dict[str, Any]) -> tuple[Any, int]:
-        value = customer[field]
-        return (bare(value) if field in ("email", "first_name", "last_name") else value), customer["id"]
-
     matching = sorted(
         (customer for customer in customers if passes(customer, query)),
-        key=key,
+        key=lambda customer: (sort_value(customer, query["order_by"].value), customer["id"]),
         reverse=query["order_type"] is SortDirection.DESC,
     )
     start = (query["page"] - 1) * query["per_page"]

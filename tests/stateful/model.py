@@ -63,7 +63,8 @@ class Model:
         self.free(sent["email"], None)
         self.last_customer += 1
         customer = {
-            "id": self.last_customer, "total_spent": 0, "order_count": 0, "first": None, "last": None,
+            "id": self.last_customer, "total_spent": 0, "order_count": 0,
+            "first_order_at": None, "last_order_at": None,
             "user_id": None, "created_at": self.time, "updated_at": self.time, **USUAL_CUSTOMER, **sent,
         }  # fmt: skip
         self.customers[self.last_customer] = customer
@@ -207,8 +208,8 @@ class Model:
             customer |= {
                 "order_count": len(counted),
                 "total_spent": sum(max(0, each["total_paid"] - each["total_refund"]) for each in counted),
-                "first": min(times, default=None),
-                "last": max(times, default=None),
+                "first_order_at": min(times, default=None),
+                "last_order_at": max(times, default=None),
             }
 
     def orders_of(self, customer_id: int) -> list[Record]:
@@ -227,7 +228,7 @@ class Model:
             stats={
                 "total_spent": total, "order_count": count,
                 "average_order_value": (2 * total + count) // (2 * count) if count else 0,
-                "last_order_date": customer["last"], "first_order_date": customer["first"],
+                "last_order_date": customer["last_order_at"], "first_order_date": customer["first_order_at"],
             }
         )  # fmt: skip
 

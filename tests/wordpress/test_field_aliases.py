@@ -53,6 +53,7 @@ NAME, INACTIVE = {"first_name": "Ann", "last_name": "Lee"}, {"status": "inactive
 READ: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("list_customers", {"sort_by": "ltv"}, {"order_by": "total_spent"}),
     ("list_customers", {"sort_by": "purchase_count"}, {"order_by": "order_count"}),
+    ("list_customers", {"sort_by": "purchase_value"}, {"order_by": "total_spent"}),
     ("list_customers", {"sort_type": "asc"}, {"order_type": "asc"}),
     ("export_customers", {"sort_by": "ltv"}, {"order_by": "total_spent"}),
     ("list_customers", {"sort_by": "email"}, {"order_by": "email"}),

@@ -7,6 +7,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fluent_cart.models.base import Base, Folded, Id, Moment, Money, Name, NameKey, PrimaryKey, Time, text
 
+# NULL sorts differently on each database, and as a text '-infinity' comes before all times, too.
+FIRST_PURCHASE = "coalesce(first_order_at, '-infinity')"
+LAST_PURCHASE = "coalesce(last_order_at, '-infinity')"
+AVERAGE_ORDER = "coalesce(CAST(total_spent AS FLOAT) / nullif(order_count, 0), 0)"
+
 
 class Customer(Base):
     """A customer; the four totals are kept by ``services.orders`` (decision 16), in cents."""
@@ -23,6 +28,9 @@ class Customer(Base):
             Index(f"ix_customers_{name}", name, "id")
             for name in ("status", "total_spent", "order_count", "created_at", "updated_at")
         ),
+        Index("ix_customers_first_purchase_date", literal_column(FIRST_PURCHASE), "id", "first_order_at"),
+        Index("ix_customers_last_purchase_date", literal_column(LAST_PURCHASE), "id", "last_order_at"),
+        Index("ix_customers_aov", literal_column(AVERAGE_ORDER), "id", "total_spent", "order_count"),
         Index("ix_customers_filter", "status", "created_at", "total_spent", "id"),
         CheckConstraint("status IN ('active', 'inactive')", name="status"),
         CheckConstraint("total_spent >= 0 AND order_count >= 0", name="totals"),

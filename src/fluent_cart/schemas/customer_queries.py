@@ -106,7 +106,10 @@ class CustomerSelection(BaseModel):
     filters: Annotated[CustomerFilters, BeforeValidator(_decoded)] = Field(
         default_factory=CustomerFilters, description="Filter options, as `filters[status]=active` or as JSON"
     )
-    order_by: SortField = Field(SortField.ID, description="Sort field")
+    order_by: SortField = Field(
+        SortField.ID,
+        description="Sort field. `aov` is the average order value. Purchase dates are those of paid orders",
+    )
     order_type: Annotated[SortDirection, BeforeValidator(_upper)] = Field(
         SortDirection.DESC, description="Sort direction, in upper or lower case"
     )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    literal_column,
     select,
     table,
 )
@@ -27,6 +28,7 @@ from sqlalchemy.sql.operators import custom_op
 from fluent_cart.database.prepared import LookupConnection, Prepared, Record, StatementExecutor, record_maker
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
+from fluent_cart.models.customers import AVERAGE_ORDER, FIRST_PURCHASE, LAST_PURCHASE
 from fluent_cart.schemas.customer_queries import CustomerListQuery, CustomerSelection
 from fluent_cart.services import search
 from fluent_cart.services.customers import LIST_COLUMNS, keys
@@ -50,6 +52,9 @@ SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.ORDER_COUNT: Customer.order_count.expression,
     SortField.CREATED_AT: Customer.created_at.expression,
     SortField.UPDATED_AT: Customer.updated_at.expression,
+    SortField.FIRST_PURCHASE_DATE: literal_column(FIRST_PURCHASE),
+    SortField.LAST_PURCHASE_DATE: literal_column(LAST_PURCHASE),
+    SortField.AOV: literal_column(AVERAGE_ORDER),
 }
 _SEARCHED = search.SearchTarget(
     Customer.search_text.expression, Customer.id.expression, index=table("customers_search")

@@ -12,7 +12,7 @@ Fields = Mapping[str, Any]
 # Reads the value of a name; returns the contract's fields that it stands for and that were not sent.
 Reader = Callable[[Any, Fields], dict[str, Any]]
 
-SORT_FIELDS = {"ltv": "total_spent", "purchase_count": "order_count"}
+SORT_FIELDS = {"ltv": "total_spent", "purchase_value": "total_spent", "purchase_count": "order_count"}
 BULK_ACTIONS = {"change_customer_status": "update_status", "delete_customers": "delete"}
 
 
