@@ -22,7 +22,8 @@ from fluent_cart.http.responses import envelope
 from fluent_cart.models import Address, Customer
 from fluent_cart.schemas.customer_queries import CustomerListQuery
 from fluent_cart.security.application_passwords import digest
-from fluent_cart.services import customer_search, customers, users
+from fluent_cart.services import customer_search, customers
+from fluent_cart.services.application_passwords import find_by_application_password
 from fluent_cart.settings import Settings
 
 ID = 4711
@@ -76,7 +77,7 @@ def _sign_in(connection: Connection) -> dict[str, Step]:
     hashed = digest(SECRET)
     return {
         "hash": lambda: digest(SECRET),
-        "look-up": lambda: users.find_by_application_password(connection, USER, hashed),
+        "look-up": lambda: find_by_application_password(connection, USER, hashed),
     }
 
 

@@ -14,6 +14,11 @@ from fluent_cart.app import create_app
 from fluent_cart.database import Database
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
+from fluent_cart.services.application_passwords import (
+    create_application_password,
+    list_application_passwords,
+    revoke_application_password,
+)
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import PREFIX
@@ -98,7 +103,7 @@ class TestNames(OnSQLite):
 
     async def test_are_read_as_utf_8(self, database: Database, anonymous: httpx.AsyncClient) -> None:
         await database.write(store_user, "j\u00fcrgen", "accountant")
-        secret = await database.write(users.create_application_password, "j\u00fcrgen", "till")
+        secret = await database.write(create_application_password, "j\u00fcrgen", "till")
         for name in ("j\u00fcrgen", "J\u00dcRGEN", "j\u00fcrgen@shop.example"):
             assert_signed_in(await anonymous.get("", headers=basic(f"{name}:{secret}")))
 
@@ -123,7 +128,7 @@ class TestSecrets(OnSQLite):
             assert_signed_in(await anonymous.get("", headers=basic(f"worker:{written}")))
 
     async def test_every_one_of_a_user_counts(self, database: Database, anonymous: httpx.AsyncClient) -> None:
-        made = [await database.write(users.create_application_password, "worker", name) for name in "abc"]
+        made = [await database.write(create_application_password, "worker", name) for name in "abc"]
         for secret in (*made, WORKER, *map(application_passwords.in_groups, made)):
             assert_signed_in(await anonymous.get("", headers=basic(f"worker:{secret}")))
 
@@ -172,9 +177,9 @@ class TestRefusals(OnSQLite):
     async def test_are_the_same_bytes_for_every_cause(
         self, database: Database, anonymous: httpx.AsyncClient, names: list[str]
     ) -> None:
-        revoked = await database.write(users.create_application_password, "worker", "revoked")
-        [*_, last] = await database.scan(users.list_application_passwords, "worker")
-        await database.write(users.revoke_application_password, last["id"])
+        revoked = await database.write(create_application_password, "worker", "revoked")
+        [*_, last] = await database.scan(list_application_passwords, "worker")
+        await database.write(revoke_application_password, last["id"])
         causes = [(name, secret) for name in names for secret in ("wrong", secret_of("manager"), revoked, "")]
         answers = [await self._refuse(anonymous, *cause) for cause in causes]
         assert answers == [answers[0]] * len(causes)
@@ -279,11 +284,11 @@ class TestOtherProcesses:
     async def test_see_passwords_come_and_go_at_once(
         self, database: Database, elsewhere: httpx.AsyncClient
     ) -> None:
-        [first] = await database.scan(users.list_application_passwords, "worker")
-        secret = await database.write(users.create_application_password, "worker", "new")
+        [first] = await database.scan(list_application_passwords, "worker")
+        secret = await database.write(create_application_password, "worker", "new")
         new = httpx.BasicAuth("worker", secret)
         assert_signed_in(await elsewhere.get("", auth=new))
-        await database.write(users.revoke_application_password, first["id"])
+        await database.write(revoke_application_password, first["id"])
         assert_refused(await elsewhere.get(""))
         assert_signed_in(await elsewhere.get("", auth=new))
 

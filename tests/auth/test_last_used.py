@@ -17,8 +17,12 @@ from fluent_cart.auth.limits import LastUsed
 from fluent_cart.clock import now, to_text
 from fluent_cart.database import Database, create_database
 from fluent_cart.models import ApplicationPassword
-from fluent_cart.services import users
-from fluent_cart.services.users import AuthenticatedPassword, CurrentUser
+from fluent_cart.services.application_passwords import (
+    AuthenticatedPassword,
+    list_application_passwords,
+    record_last_used,
+)
+from fluent_cart.services.users import CurrentUser
 from fluent_cart.settings import Settings
 from tests.conftest import MakeClient, credentials
 from tests.support.login import assert_signed_in
@@ -60,7 +64,7 @@ async def test_is_written_by_the_first_request_of_a_day(
         return (await database.scan(last_used) or "") >= began
 
     await until(is_written)
-    listed = await database.scan(users.list_application_passwords, "worker")
+    listed = await database.scan(list_application_passwords, "worker")
     assert began <= listed[0]["last_used"] <= now()
 
 
@@ -88,7 +92,7 @@ async def test_is_not_written_again_within_a_day(database: Database, viewer: htt
         await database.write(set_last_used, moment)
         assert_signed_in(await viewer.get(""))
         # Were a write queued, this one would come after it.
-        await database.write(users.record_last_used, 999, now())
+        await database.write(record_last_used, 999, now())
         assert await database.scan(last_used) == moment
 
 

@@ -15,7 +15,11 @@ from sqlalchemy import Connection
 from fluent_cart.auth import policies
 from fluent_cart.database import Database
 from fluent_cart.enums import Permission
-from fluent_cart.services import users
+from fluent_cart.services.application_passwords import (
+    create_application_password,
+    list_application_passwords,
+    revoke_application_password,
+)
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
 from tests.conftest import ROLES, MakeAddress, MakeClient, MakeCustomer, credentials, secret_of
@@ -68,8 +72,8 @@ async def callers(
     for role in MADE_UP:
         known[role] = httpx.BasicAuth(role, await database.write(_signed_up, role))
     secret = await database.write(_signed_up, "revoked")
-    [kept] = await database.scan(users.list_application_passwords, "revoked")
-    await database.write(users.revoke_application_password, kept["id"])
+    [kept] = await database.scan(list_application_passwords, "revoked")
+    await database.write(revoke_application_password, kept["id"])
     strangers = {
         **STRANGERS,
         "a revoked password": httpx.BasicAuth("revoked", secret),
@@ -84,7 +88,7 @@ async def callers(
 
 def _signed_up(connection: Connection, login: str) -> str:
     store_user(connection, login, role=login)
-    return users.create_application_password(connection, login, "client")
+    return create_application_password(connection, login, "client")
 
 
 async def ask(client: httpx.AsyncClient, row: str, target: str) -> httpx.Response:

@@ -19,6 +19,7 @@ from fluent_cart.doctor import Finding, Severity, machine, run_checks, shop
 from fluent_cart.models import ApplicationPassword
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
+from fluent_cart.services.application_passwords import create_application_password
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
@@ -144,7 +145,7 @@ class TestSQLite:
         counted = "{} users with permissions have an application password, {} a login password"
         assert found(settings, "users").text == counted.format(5, 5)
         with connect(settings.database_url) as connection:
-            subscriber = users._user_id(connection, "subscriber")
+            subscriber = users.user_id_of(connection, "subscriber")
             connection.execute(delete(ApplicationPassword).where(ApplicationPassword.user_id != subscriber))
             connection.execute(text("UPDATE users SET password_hash = NULL WHERE role != 'subscriber'"))
         finding = found(settings, "users")
@@ -166,7 +167,7 @@ class TestSQLite:
     def test_the_demos_password(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             users.create_user(connection, "username", "demo@shop.example", "Demo", "worker")
-            users.create_application_password(connection, "username", "Demo")
+            create_application_password(connection, "username", "Demo")
             assert shop.demo_user(connection).state is Severity.OK
             connection.execute(
                 text("UPDATE application_passwords SET password_hash = :hash WHERE name = 'Demo'"),

@@ -18,6 +18,7 @@ from fluent_cart.database import Database
 from fluent_cart.models import Session, User
 from fluent_cart.security import login_passwords, session_cookies
 from fluent_cart.services import sessions, users
+from fluent_cart.services.application_passwords import create_application_password
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import MakeClient, credentials, login_password_of, rows
@@ -207,7 +208,7 @@ class TestRefusals(OnSQLite):
             ("manager", "685a3fe4101db5ebeb230119fc505947"), ("accountant", "*"), ("subscriber", WORKER),
         ]:  # fmt: skip
             await set_hash(database, login, password_hash)
-        secret = await database.write(users.create_application_password, "worker", "new")
+        secret = await database.write(create_application_password, "worker", "new")
         causes = [
             *((name, "wrong") for name in ("worker", "unknown", "worker@shop.example", "a@b.example")),
             ("without-password", ""), ("without-password", "wrong"), ("worker", ""), ("", WORKER), ("", ""),

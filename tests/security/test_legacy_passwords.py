@@ -15,6 +15,7 @@ from fluent_cart.models import ApplicationPassword
 from fluent_cart.security import application_passwords
 from fluent_cart.security.login_passwords import PhpBcrypt, WordPressBcrypt
 from fluent_cart.services import users
+from fluent_cart.services.application_passwords import legacy_hashes, revoke_application_password
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.settings import Settings
 from tests.conftest import MakeClient, rows
@@ -83,7 +84,7 @@ class TestUpgrade:
         def verify_then_revoke(secret: str, password_hash: str) -> bool:
             verified = verify(secret, password_hash)
             with connect(settings.database_url) as connection:
-                users.revoke_application_password(connection, legacy_id)
+                revoke_application_password(connection, legacy_id)
             return verified
 
         monkeypatch.setattr(application_passwords, "verify", verify_then_revoke)
@@ -166,7 +167,7 @@ class TestLegacyPasswords(OnSQLite):
                 await database.write(store_hash, name, each)
         costs = [("$2y$10$", 1), ("$P$B", 2), ("$wp$2y$11$", 1)]
         for name in (*hashes, "unknown"):
-            tried = [hash_ for _, hash_ in await database.read(users.legacy_hashes, name)]
+            tried = [hash_ for _, hash_ in await database.read(legacy_hashes, name)]
             found = [(start, sum(hash_.startswith(start) for hash_ in tried)) for start, _ in costs]
             assert (name, found, len(tried)) == (name, costs, 4)
 

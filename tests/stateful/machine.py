@@ -8,6 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from fluent_cart.services import orders, users
+from fluent_cart.services.application_passwords import (
+    create_application_password,
+    list_application_passwords,
+    revoke_application_password,
+)
 from tests.stateful.answers import Answer, ConstraintViolation, Record, success
 from tests.stateful.asking import Asking
 from tests.stateful.inputs import (
@@ -184,9 +189,9 @@ class Shop(Asking):
 
     @rule(login=LOGINS)
     def create_password(self, login: str) -> None:
-        secret = self.twins.write(users.create_application_password, login, "client")
+        secret = self.twins.write(create_application_password, login, "client")
         for user in self.named(login):
-            number = self.twins.write(users.list_application_passwords, login)[-1]["id"]
+            number = self.twins.write(list_application_passwords, login)[-1]["id"]
             self.secrets.append((number, login, secret))
             self.model.passwords[secret] = user["id"]
 
@@ -194,7 +199,7 @@ class Shop(Asking):
     @rule(data=st.data())
     def revoke_password(self, data: st.DataObject) -> None:
         number, _, secret = data.draw(st.sampled_from(self.secrets))
-        refused = self.twins.write(users.revoke_application_password, number)
+        refused = self.twins.write(revoke_application_password, number)
         assert (refused is None) == (self.model.passwords.pop(secret, None) is not None)
 
     @precondition(lambda self: self.secrets)

@@ -18,6 +18,12 @@ from fluent_cart.models import ApplicationPassword
 from fluent_cart.pages.login import AJAX, LOGIN
 from fluent_cart.security import login_passwords
 from fluent_cart.services import users
+from fluent_cart.services.application_passwords import (
+    MAX_LEGACY,
+    create_application_password,
+    list_application_passwords,
+    revoke_application_password,
+)
 from fluent_cart.wordpress.paths import PREFIX
 from tests.stress.guarantees import Figure, Scale, at_least, at_most, guarantee, none, told
 from tests.stress.hostile import paced
@@ -84,7 +90,7 @@ def _new_user(shop: Shop, name: str) -> str:
     with connect(shop.url) as connection:
         hashed = login_passwords.hash_password(LOGIN_PASSWORD)
         users.create_user(connection, name, f"{name}@fire.example", "", "manager", hashed)
-        return users.create_application_password(connection, name, "fire")
+        return create_application_password(connection, name, "fire")
 
 
 class _Session(NamedTuple):
@@ -107,8 +113,8 @@ def _begun_after(moment: float, clients: Iterable[Client]) -> list[Answer]:
 
 def _delete_password(shop: Shop, login: str) -> None:
     with connect(shop.url) as connection:
-        [password] = users.list_application_passwords(connection, login)
-        users.revoke_application_password(connection, password["id"])
+        [password] = list_application_passwords(connection, login)
+        revoke_application_password(connection, password["id"])
 
 
 def _delete_user(shop: Shop, login: str) -> None:
@@ -181,7 +187,7 @@ async def guessing(shop: Shop, scale: Scale) -> list[Figure]:
     shop.add_customers(1)
     with connect(shop.url) as connection:
         user_id = users.create_user(connection, "imported", "imported@fire.example", "", "manager")
-        for number in range(users.MAX_LEGACY):
+        for number in range(MAX_LEGACY):
             fields = {"user_id": user_id, "name": "old", "password_hash": phpass.hash(f"secret {number}")}
             connection.execute(insert(ApplicationPassword), fields | {"created_at": now()})
     return await _guess(shop, scale, Requests(PREFIX, "imported", "wrong").read("/1"), {401, 429})

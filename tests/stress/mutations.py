@@ -44,7 +44,7 @@ class Mutation(NamedTuple):
 
 LOCK = 'bindparam("customer_id")).with_for_update()'
 NO_ROW_LOCK = Change(f"{PACKAGE}/services/customers.py", LOCK, LOCK.removesuffix(".with_for_update()"))
-LOOK_UP = "await database.read(users.find_by_application_password, "
+LOOK_UP = "await database.read(find_by_application_password, "
 ECHO = Change(
     f"{PACKAGE}/schemas/error_messages.py",
     'TEXTS.get(fault["type"], fault["msg"])',
@@ -102,7 +102,7 @@ LIST = (
     Mutation(
         "A4, A6",
         "no dummies for accounts without slow hashes",
-        [Change(f"{PACKAGE}/services/users.py", "return own + dummies", "return own")],
+        [Change(f"{PACKAGE}/services/application_passwords.py", "return own + dummies", "return own")],
         ["tests/auth/test_dependencies.py::TestRefusals"],
     ),
     Mutation(
@@ -110,12 +110,12 @@ LIST = (
         "passwords are looked up for names that exist",
         [
             Change(
-                f"{PACKAGE}/services/users.py",
+                f"{PACKAGE}/services/application_passwords.py",
                 "    rows = _by_password.rows(",
                 "    rows = _named.rows(connection, name=key(name)) and _by_password.rows(",
             ),
             Change(
-                f"{PACKAGE}/services/users.py",
+                f"{PACKAGE}/services/application_passwords.py",
                 "_by_password = ",
                 "_named = Prepared(select(User.id).where(_is_named))\n_by_password = ",
             ),

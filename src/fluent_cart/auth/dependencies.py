@@ -25,6 +25,11 @@ from fluent_cart.observability.request_context import client_address, request_co
 from fluent_cart.security import application_passwords, session_cookies
 from fluent_cart.security.session_cookies import Cookie
 from fluent_cart.services import sessions, users
+from fluent_cart.services.application_passwords import (
+    find_by_application_password,
+    legacy_hashes,
+    upgrade_application_password,
+)
 from fluent_cart.services.sessions import ActiveSession
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.wordpress.site import origin as site_origin
@@ -92,7 +97,7 @@ async def current_user(
     else:
         context.account = credentials.name
         digest = application_passwords.digest(credentials.secret)
-        sign_in = await database.read(users.find_by_application_password, credentials.name, digest)
+        sign_in = await database.read(find_by_application_password, credentials.name, digest)
         if sign_in:
             user = sign_in.user
             limits.last_used.note(database, sign_in)
@@ -178,11 +183,11 @@ async def _authenticate_legacy(
     # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
     if wait := limits.failed_logins.wait(address):
         raise TooManyAttempts(wait)
-    hashes = await database.read(users.legacy_hashes, credentials.name)
+    hashes = await database.read(legacy_hashes, credentials.name)
     if hashes and (
         password_id := await limits.hash_queue.run(partial(_first_match, credentials.secret, hashes))
     ):
-        user = await database.write(users.upgrade_application_password, password_id, digest)
+        user = await database.write(upgrade_application_password, password_id, digest)
         if user:
             security_log.log_password_upgrade(request.scope)
             return user

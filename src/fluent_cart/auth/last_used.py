@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from fluent_cart.clock import to_text
 from fluent_cart.database import Database
-from fluent_cart.services import users
-from fluent_cart.services.users import AuthenticatedPassword
+from fluent_cart.services.application_passwords import AuthenticatedPassword, record_last_used
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class LastUsed:
 
     async def _write(self, database: Database, password_id: int) -> None:
         try:
-            await database.write(users.record_last_used, password_id, self._a_day_ago)
+            await database.write(record_last_used, password_id, self._a_day_ago)
         except Exception:
             # Nobody asked for it, so nobody is told but the log; a database that is gone says so elsewhere.
             logger.warning("The last use of application password %s was not written", password_id)

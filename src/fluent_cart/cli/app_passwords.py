@@ -8,7 +8,11 @@ from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, WrongUsage, print_json, print_result, table
 from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.security import application_passwords
-from fluent_cart.services import users
+from fluent_cart.services.application_passwords import (
+    create_application_password,
+    list_application_passwords,
+    revoke_application_password,
+)
 
 cli = typer.Typer(no_args_is_help=True, help="The application passwords with which users sign in.")
 
@@ -27,7 +31,7 @@ def create(
     """
     if len(name) > 255:
         raise WrongUsage("A name has at most 255 characters")
-    secret = application_passwords.in_groups(runner.write(users.create_application_password, login, name))
+    secret = application_passwords.in_groups(runner.write(create_application_password, login, name))
     print_result(secret, {"login": login, "name": name, "password": secret}, as_json=as_json)
 
 
@@ -37,7 +41,7 @@ def list_(login: Login, as_json: AsJson = False) -> None:
 
     Example: fluent-cart app-passwords list ada --json
     """
-    found = runner.read(users.list_application_passwords, login)
+    found = runner.read(list_application_passwords, login)
     if as_json:
         print_json(found)
         return
@@ -54,5 +58,5 @@ def revoke(
 
     Example: fluent-cart app-passwords revoke 1
     """
-    runner.write(users.revoke_application_password, password_id)
+    runner.write(revoke_application_password, password_id)
     print_result(f"Application password {password_id} is revoked.", {"id": password_id}, as_json=as_json)

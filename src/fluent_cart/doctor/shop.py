@@ -12,7 +12,8 @@ from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
 from fluent_cart.models import ApplicationPassword, Customer, User
 from fluent_cart.security import application_passwords, login_passwords
-from fluent_cart.services import invariants, users
+from fluent_cart.services import invariants
+from fluent_cart.services.application_passwords import find_by_application_password
 
 # What makes an acknowledged write survive a loss of power, by kind of database.
 DURABLE = {
@@ -98,7 +99,7 @@ def sign_in(connection: Connection) -> Finding:
 
 def demo_user(connection: Connection) -> Finding:
     """Look for the demo's user, whose password is in the documentation."""
-    if users.find_by_application_password(connection, demo.LOGIN, application_passwords.digest(demo.SECRET)):
+    if find_by_application_password(connection, demo.LOGIN, application_passwords.digest(demo.SECRET)):
         advice = f"Delete it: fluent-cart users delete {demo.LOGIN}"
         return failure("demo", "Everybody can sign in with the demo's public password", advice)
     return ok("demo", "The demo's public password lets nobody in")

@@ -11,6 +11,7 @@ from fluent_cart.importers.wordpress.users import SHOP_ROLES
 from fluent_cart.models import ApplicationPassword, User
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
+from fluent_cart.services.application_passwords import create_application_password
 from fluent_cart.settings import Settings
 from tests.conftest import rows
 from tests.importers.wordpress.conftest import UPDATE, Import, counts, dump_of, handled, skipped
@@ -389,7 +390,7 @@ class TestApplicationPassword:
     async def test_that_was_revoked_at_the_source_is_so_here(self, bring: Import, empty: Database) -> None:
         """What was made here stays; what was renamed there is so here."""
         await self.bring(bring, password(), password("second", "u-2", OTHER))
-        await empty.write(users.create_application_password, "user1", "ours")
+        await empty.write(create_application_password, "user1", "ours")
         report = await self.bring(bring, password("second", "u-2", OTHER))
         assert report.revoked == 0
         report = await self.bring(bring, password("renamed", "u-2", OTHER), options=UPDATE)

@@ -1,0 +1,174 @@
+"""Application passwords: how they are found, made, listed and revoked."""
+
+from typing import NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from fluent_cart.clock import now
+from fluent_cart.database.prepared import LookupConnection, Prepared, Record
+from fluent_cart.models import ApplicationPassword, User
+from fluent_cart.security import application_passwords
+from fluent_cart.services.users import CurrentUser, UserError, is_named, key, user_id_of
+
+
+class AuthenticatedPassword(NamedTuple):
+    """A right application password: whose it is, and when it was used before."""
+
+    user: CurrentUser
+    password_id: int
+    last_used: str | None
+
+
+# No account has more of WordPress's old passwords tried: each costs milliseconds.
+MAX_LEGACY = 5
+
+_by_password = Prepared(
+    select(User.id, User.login, User.role, ApplicationPassword.id, ApplicationPassword.last_used)
+    .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
+    # Written so that no index finds the name: it is looked at once the password is found, and a wrong
+    # password costs the same for every name.
+    .where(
+        ApplicationPassword.password_hash == bindparam("digest"),
+        bindparam("name").in_([User.login_key, User.email_key]),
+    )
+)
+
+
+def _begins(prefix: str) -> ColumnElement[bool]:
+    # A range, not LIKE, which SQLite answers by looking at all of them.
+    hash_ = ApplicationPassword.password_hash
+    return and_(hash_ >= prefix, hash_ < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+
+
+_is_legacy = or_(*map(_begins, application_passwords.LEGACY_PREFIXES))
+_legacy = Prepared(
+    select(ApplicationPassword.id, ApplicationPassword.password_hash)
+    .join(User)
+    .where(is_named, _is_legacy)
+    .order_by(ApplicationPassword.id)
+    .limit(MAX_LEGACY)
+)
+# Hashes that begin alike take as long to check.
+_beginning = case(
+    *(
+        (_begins(prefix), func.substr(ApplicationPassword.password_hash, 1, length))
+        for prefix, length in application_passwords.LEGACY_PREFIXES.items()
+    )
+).label("beginning")
+_of_one_user = (
+    select(_beginning, func.count().label("number"))
+    .where(_is_legacy)
+    .group_by(ApplicationPassword.user_id, _beginning)
+    .subquery()
+)
+_most_legacy = Prepared(
+    select(_of_one_user.c.beginning, func.max(_of_one_user.c.number))
+    .group_by(_of_one_user.c.beginning)
+    .order_by(_of_one_user.c.beginning)
+)
+
+
+def find_by_application_password(
+    connection: LookupConnection, name: str, digest: str
+) -> AuthenticatedPassword | None:
+    """Return the user called ``name`` (login or e-mail) who owns the password; one look-up by its hash."""
+    rows = _by_password.rows(connection, name=key(name), digest=digest)
+    if not rows:
+        return None
+    user_id, login, role, password_id, last_used = rows[0]
+    return AuthenticatedPassword(CurrentUser(user_id, login, role), password_id, last_used)
+
+
+def legacy_hashes(connection: LookupConnection, name: str) -> list[tuple[int, str]]:
+    """Return the slow hashes to try for ``name``, at most five of its own.
+
+    Dummies (with the id 0) make them as many of each cost as any account of the site has, so that a wrong
+    password costs the same for every name.
+    """
+    most = _most_legacy.rows(connection)
+    if not most:
+        # Not even a look at the name, which takes longer for one that is known.
+        return []
+    own = [
+        (password_id, password_hash)
+        for password_id, password_hash in _legacy.rows(connection, name=key(name))
+    ]
+    dummies = [
+        (0, application_passwords.dummy(beginning))
+        for beginning, number in most
+        for _ in range(min(number, MAX_LEGACY) - sum(hash_.startswith(beginning) for _, hash_ in own))
+    ]
+    return own + dummies
+
+
+def upgrade_application_password(connection: Connection, password_id: int, digest: str) -> CurrentUser | None:
+    """Store a verified password's fast hash in place of its slow one; None if it was revoked meanwhile."""
+    user_id = connection.scalar(
+        update(ApplicationPassword)
+        .where(ApplicationPassword.id == password_id)
+        .values(password_hash=digest, last_used=now())
+        .returning(ApplicationPassword.user_id)
+    )
+    row = connection.execute(select(User.id, User.login, User.role).where(User.id == user_id)).one_or_none()
+    return CurrentUser(*row) if row else None
+
+
+def record_last_used(connection: Connection, password_id: int, before: str) -> None:
+    """Write down that an application password is used now, unless it was used since ``before``."""
+    unused = or_(ApplicationPassword.last_used.is_(None), ApplicationPassword.last_used < before)
+    connection.execute(
+        update(ApplicationPassword)
+        .where(ApplicationPassword.id == password_id, unused)
+        .values(last_used=now())
+    )
+
+
+def create_application_password(connection: Connection, login: str, name: str) -> str:
+    """Store a new application password and return it; only its hash is kept."""
+    secret = application_passwords.generate()
+    connection.execute(
+        insert(ApplicationPassword),
+        {
+            "user_id": user_id_of(connection, login),
+            "name": name,
+            "password_hash": application_passwords.digest(secret),
+            "created_at": now(),
+        },
+    )
+    return secret
+
+
+def list_application_passwords(connection: Connection, login: str) -> list[Record]:
+    """Return id, name, age and last use of a user's application passwords; never a hash."""
+    statement = (
+        select(
+            ApplicationPassword.id,
+            ApplicationPassword.name,
+            ApplicationPassword.created_at,
+            ApplicationPassword.last_used,
+        )
+        .where(ApplicationPassword.user_id == user_id_of(connection, login))
+        .order_by(ApplicationPassword.id)
+    )
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def revoke_application_password(connection: Connection, password_id: int) -> None:
+    """Delete an application password; it is refused from the next request on, in every process."""
+    revoked = connection.execute(
+        delete(ApplicationPassword).where(ApplicationPassword.id == password_id)
+    ).rowcount
+    if not revoked:
+        raise UserError(f"There is no application password with ID {password_id}")
