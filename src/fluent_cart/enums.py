@@ -64,6 +64,14 @@ class SortField(StrEnum):
     AOV = "aov"
 
 
+class OrderSortField(StrEnum):
+    """What the orders of a customer are sorted by."""
+
+    CREATED_AT = "created_at"
+    ID = "id"
+    TOTAL_AMOUNT = "total_amount"
+
+
 class SortDirection(StrEnum):
     """Upwards or downwards."""
 

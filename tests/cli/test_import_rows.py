@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fluent_cart.database import connect
+from fluent_cart.schemas.orders import OrderListQuery
 from fluent_cart.services.orders import list_orders
 from tests.cli.conftest import Run, complained
 
@@ -70,7 +71,7 @@ def test_orders_with_their_totals(run: Run, folder: Path, shop: str) -> None:
     for _ in range(2):
         assert run("import", "orders", "orders.csv").out.endswith("\nThe file is imported.\n")
     with connect(shop) as connection:
-        assert list_orders(connection, 1).total == 1
+        assert list_orders(connection, 1, OrderListQuery()).total == 1
     assert run("check").code == 0
 
 

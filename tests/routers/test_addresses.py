@@ -57,6 +57,16 @@ class TestList:
             addresses = (await viewer.get(f"/{customer_id}/address")).json()["data"]["addresses"]
             assert [address["id"] for address in addresses] == ids
 
+    async def test_of_a_type_has_no_other(self, shop: None, manager: httpx.AsyncClient) -> None:
+        await manager.put("/1/address", json={"address_id": 2, "type": "shipping"})
+        await manager.put("/2/address", json={"address_id": 4, "type": "shipping"})
+        for query, ids in (("type=shipping", [2]), ("type=billing", [1, 3]), ("type=", [1, 2, 3])):
+            addresses = (await manager.get(f"/1/address?{query}")).json()["data"]["addresses"]
+            assert [address["id"] for address in addresses] == ids
+        assert (await manager.get("/2/address?type=billing")).json()["data"]["addresses"] == []
+        assert_error(await manager.get("/1/address?type=home"), 422, "validation_error")
+        assert_error(await manager.get("/9/address?type=billing"), 404, "customer_not_found")
+
 
 class TestCreate:
     async def test_stores_defaults_and_makes_the_first_primary(

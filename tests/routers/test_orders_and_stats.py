@@ -81,6 +81,33 @@ class TestOrders:
         assert (answer.headers["x-wp-total"], answer.headers["x-wp-totalpages"]) == ("30", pages)
         assert set(answer.links) == relations
 
+    @pytest.mark.parametrize(
+        ("query", "ids"),
+        [
+            ("order_type=desc", [2, 1, 4, 3]), ("order_by=id&order_type=DESC&per_page=3", [4, 3, 2]),
+            ("order_by=id", [1, 2, 3, 4]), ("order_by=total_amount&order_type=desc", [4, 3, 2, 1]),
+            ("sort_by=id&sort_type=desc", [4, 3, 2, 1]), ("search=", [3, 4, 1, 2]), ("search=2", [2]),
+            ("search=%233", [3]), ("search=PENDING", [4]), ("search=eur+paid", [1]), ("search=zzz", []),
+            ("search=%25", []), ("search=9223372036854775807", []), ("search=pay&page=2&per_page=1", []),
+        ],
+    )  # fmt: skip
+    async def test_are_sorted_and_searched(
+        self, customer: None, database: Database, viewer: httpx.AsyncClient, query: str, ids: list[int]
+    ) -> None:
+        for number in range(4):
+            made = order(paid=number, created_at=f"2024-01-{20 - number // 2}T10:00:00Z")
+            made |= {0: {"currency": "EUR"}, 3: {"payment_status": "pending"}}.get(number, {})
+            await database.write(orders.record_order, made)
+        for path in ("/1/orders", "/1/order"):
+            answer = await viewer.get(f"{path}?{query}")
+            [found] = answer.json()["data"].values()
+            assert [each["id"] for each in found] == ids
+            assert "per_page" in query or answer.headers["x-wp-total"] == str(len(ids))
+
+    async def test_by_an_unknown_field_are_rejected(self, customer: None, viewer: httpx.AsyncClient) -> None:
+        for query in ("order_by=email", "order_type=up"):
+            assert_error(await viewer.get(f"/1/orders?{query}"), 422, "validation_error")
+
 
 class TestStats:
     async def test_are_of_nothing_without_an_order(self, customer: None, viewer: httpx.AsyncClient) -> None:

@@ -1,6 +1,8 @@
 """/customers/{customerId}/address and make-primary."""
 
-from fastapi import Response
+from typing import Annotated
+
+from fastapi import Query, Response
 
 from fluent_cart.auth.policies import can_delete, can_manage, can_view
 from fluent_cart.errors import AddressNotFound, CustomerNotFound, PreconditionFailed
@@ -11,6 +13,7 @@ from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.addresses import (
     AddressCreate,
+    AddressListQuery,
     AddressListResponse,
     AddressRef,
     AddressUpdate,
@@ -31,12 +34,14 @@ router = ApiRouter(tags=["Addresses"])
     response_model=AddressListResponse,
     responses=documented(CustomerNotFound),
 )
-def list_addresses(customer_id: CustomerId, connection: ReadConnection) -> Response:
-    """Get all addresses of a specific customer.
+def list_addresses(
+    customer_id: CustomerId, query: Annotated[AddressListQuery, Query()], connection: ReadConnection
+) -> Response:
+    """Get all addresses of a specific customer, or only those of a type.
 
-    Exactly one of them has `is_primary`, unless there are none.
+    Exactly one of all addresses has `is_primary`, unless there are none.
     """
-    return envelope(addresses=addresses.list_addresses(connection, customer_id))
+    return envelope(addresses=addresses.list_addresses(connection, customer_id, query.type))
 
 
 @router.put(
@@ -87,7 +92,7 @@ def delete_address(customer_id: CustomerId, body: AddressRef, connection: WriteC
     The id may come in the query as well, for clients that send no body with DELETE: `?address_id=2`. If the
     primary address is deleted, the oldest that is left takes its place. It needs the permission to delete.
     """
-    addresses.delete_address(connection, customer_id, body.address_id)
+    addresses.delete_address(connection, customer_id, body.address_id, body.type)
     return message("Address deleted successfully")
 
 
@@ -103,4 +108,4 @@ def make_address_primary(customer_id: CustomerId, body: AddressRef, connection: 
 
     The one that was primary no longer is. Nothing changes if it is the primary address already.
     """
-    return envelope(address=addresses.make_primary(connection, customer_id, body.address_id))
+    return envelope(address=addresses.make_primary(connection, customer_id, body.address_id, body.type))

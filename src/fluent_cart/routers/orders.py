@@ -30,12 +30,12 @@ def list_customer_orders(
     query: Annotated[OrderListQuery, Query()],
     connection: ScanConnection,
 ) -> Response:
-    """Get all orders of a specific customer, oldest first.
+    """Get all orders of a specific customer, oldest first unless `order_by` and `order_type` say otherwise.
 
     They come all at once, or page by page if `page` or `per_page` is sent. The API takes no orders in: they
     come with an import.
     """
-    items, total = orders.list_orders(connection, customer_id, query.page, query.per_page)
+    items, total = orders.list_orders(connection, customer_id, query)
     return envelope(page_headers(request, query.page, query.per_page or total, total), orders=items)
 
 
@@ -47,7 +47,7 @@ def list_orders_as_the_plugin(
     connection: ScanConnection,
 ) -> Response:
     """Get the same orders where the plugin's clients look for them: in ``data.data``."""
-    items, total = orders.list_orders(connection, customer_id, query.page, query.per_page)
+    items, total = orders.list_orders(connection, customer_id, query)
     return envelope(page_headers(request, query.page, query.per_page or total, total), data=items)
 
 

@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 
 import pycountry
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
@@ -11,6 +12,7 @@ from fluent_cart.enums import AddressType
 from fluent_cart.schemas import fields
 from fluent_cart.schemas.base import (
     BlankAsNone,
+    FullName,
     LooseBool,
     PartialInput,
     RequestModel,
@@ -88,10 +90,17 @@ class AddressUpdate(PartialInput):
     postcode: fields.Postcode[Text32] = ""
     country: Country = ""
     phone: fields.Phone[BlankAsNone[Text50]] = None
+    full_name: FullName = Field(default_factory=dict)
 
 
 class AddressRef(RequestModel):
     address_id: fields.OwnAddressId
+    # The live plugin's clients send it along.
+    type: SkipJsonSchema[BlankAsNone[AddressType]] = None
+
+
+class AddressListQuery(BaseModel):
+    type: BlankAsNone[AddressType] = Field(None, description="Only addresses of this type")
 
 
 class Address(ResponseModel):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import email_validator
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_ID = 2**63 - 1
@@ -141,6 +142,9 @@ EMAIL_SCHEMA = {
     "allOf": [{"pattern": "^[^@]{1,64}@"}],
 }
 Email = Annotated[str, BeforeValidator(checked_email), Field(max_length=254, json_schema_extra=EMAIL_SCHEMA)]
+# The parts of a full name, which the live plugin's clients send as one text (decision 137).
+FullName = SkipJsonSchema[dict[str, Text255]]
+
 WholeNumber = BeforeValidator(whole_number)
 # The bounds come first, or the OpenAPI document would not know them by their names.
 Id = Annotated[

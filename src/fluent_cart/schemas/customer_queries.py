@@ -90,6 +90,9 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) and value.isascii() else value
 
 
+Direction = Annotated[SortDirection, BeforeValidator(_upper)]
+
+
 class _Page(BaseModel):
     page: PageNumber = Field(1, description="Page number")
     per_page: PerPage = Field(10, description="Items per page (max 100)")
@@ -110,9 +113,7 @@ class CustomerSelection(BaseModel):
         SortField.ID,
         description="Sort field. `aov` is the average order value. Purchase dates are those of paid orders",
     )
-    order_type: Annotated[SortDirection, BeforeValidator(_upper)] = Field(
-        SortDirection.DESC, description="Sort direction, in upper or lower case"
-    )
+    order_type: Direction = Field(SortDirection.DESC, description="Sort direction, in upper or lower case")
 
 
 class CustomerExportQuery(CustomerSelection):

@@ -11,6 +11,7 @@ from fluent_cart.schemas.addresses import Address
 from fluent_cart.schemas.base import (
     BlankAsNone,
     Email,
+    FullName,
     PartialInput,
     RequestModel,
     ResponseModel,
@@ -31,14 +32,20 @@ class CustomerCreate(RequestModel):
     additional_info: fields.AdditionalInfo[AdditionalInfoField] = Field(default_factory=dict)
 
 
-class CustomerUpdate(PartialInput):
-    """Only the members that are sent are changed."""
+class CustomerChanges(PartialInput):
+    """What may be changed of a customer, by a request or by a row of a file."""
 
     email: fields.Email[Email] = ""
     first_name: fields.FirstName[Text255] = ""
     last_name: fields.LastName[Text255] = ""
     phone: fields.Phone[Phone] = None
     status: fields.Status[CustomerStatus] = CustomerStatus.ACTIVE
+
+
+class CustomerUpdate(CustomerChanges):
+    """Only the members that are sent are changed."""
+
+    full_name: FullName = Field(default_factory=dict)
 
 
 class CustomerListed(ResponseModel):

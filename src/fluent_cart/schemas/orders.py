@@ -4,9 +4,10 @@ from typing import Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from fluent_cart.enums import OrderStatus, PaymentStatus
+from fluent_cart.enums import OrderSortField, OrderStatus, PaymentStatus, SortDirection
 from fluent_cart.schemas import fields
-from fluent_cart.schemas.base import PageNumber, PerPage, ResponseModel
+from fluent_cart.schemas.base import PageNumber, PerPage, ResponseModel, Text255
+from fluent_cart.schemas.customer_queries import Direction
 from fluent_cart.schemas.envelope import Envelope
 
 
@@ -15,6 +16,12 @@ class OrderListQuery(BaseModel):
 
     page: PageNumber = Field(1, description="Page number, 10 orders each unless `per_page` is sent")
     per_page: PerPage | None = Field(None, description="Items per page (max 100); without it and `page`: all")
+
+    search: Text255 = Field(
+        "", description="Text that must occur in the status, payment status or currency, or the exact id"
+    )
+    order_by: OrderSortField = Field(OrderSortField.CREATED_AT, description="Sort field")
+    order_type: Direction = Field(SortDirection.ASC, description="Sort direction, in upper or lower case")
 
     @model_validator(mode="after")
     def default_per_page(self) -> Self:

@@ -24,7 +24,7 @@ from fluent_cart.schemas.base import (
     WholeNumber,
     blank_as_none,
 )
-from fluent_cart.schemas.customers import CustomerUpdate, Phone
+from fluent_cart.schemas.customers import CustomerChanges, Phone
 from fluent_cart.schemas.timestamps import Moment
 
 # Not the largest id there is: others must be left for what is created here.
@@ -55,7 +55,7 @@ class AddressRow(AddressCreate):
     country: Annotated[str, BeforeValidator(lambda value: value and country_code(value))]
 
 
-class CustomerRow(CustomerUpdate):
+class CustomerRow(CustomerChanges):
     model_config = ConfigDict(extra="forbid")
 
     id: OptionalId = None

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import LookupConnection, Prepared, Record
+from fluent_cart.enums import AddressType
 from fluent_cart.errors import AddressNotFound, ValidationFailed
 from fluent_cart.models import Address
 from fluent_cart.schemas.addresses import AddressCreate
@@ -20,6 +21,7 @@ from fluent_cart.services.customers import (
     pick,
     require_customer,
 )
+from fluent_cart.services.full_names import read_full_name
 
 # Get Customer Details has all of them. Imports may store more.
 MAX_ADDRESSES = 250
@@ -52,12 +54,14 @@ _inserted = Prepared(
 _deleted = Prepared(delete(Address).where(Address.id == bindparam("address_id")))
 
 
-def list_addresses(connection: LookupConnection, customer_id: int) -> list[Record]:
-    """Return a customer's addresses, oldest first."""
+def list_addresses(
+    connection: LookupConnection, customer_id: int, kind: AddressType | None = None
+) -> list[Record]:
+    """Return a customer's addresses, oldest first, or only those of a type."""
     addresses = _of_customer.records(connection, customer_id=customer_id)
     if not addresses:
         require_customer(connection, customer_id)
-    return addresses
+    return [address for address in addresses if kind in (None, address["type"])]
 
 
 def create_address(connection: Connection, customer_id: int, address: AddressCreate) -> Record:
@@ -85,7 +89,7 @@ def update_address(connection: Connection, customer_id: int, address_id: int, ch
     """Change the fields that were sent; ``is_primary: true`` makes the address the primary one."""
     lock_customer(connection, customer_id)
     row = _get_address(connection, customer_id, address_id)
-    changed = differences(row, changes)
+    changed = differences(row, read_full_name(row, changes))
     if changed:
         if changed.get("is_primary") is False:
             raise ValidationFailed(details={"is_primary": ["Make another address the primary one instead"]})
@@ -96,20 +100,24 @@ def update_address(connection: Connection, customer_id: int, address_id: int, ch
     return pick({**row, **changed}, "id", *PLACE_KEYS, "updated_at", *EXTENSION_KEYS)
 
 
-def delete_address(connection: Connection, customer_id: int, address_id: int) -> None:
+def delete_address(
+    connection: Connection, customer_id: int, address_id: int, kind: AddressType | None = None
+) -> None:
     """Delete an address; if it was the primary one, the oldest that is left takes its place."""
     lock_customer(connection, customer_id)
-    row = _get_address(connection, customer_id, address_id)
+    row = _get_address(connection, customer_id, address_id, kind)
     _deleted.rows(connection, address_id=address_id)
     if row["is_primary"]:
         for (oldest,) in _oldest.rows(connection, customer_id=customer_id):
             _store(connection, oldest, {"is_primary": True, "updated_at": now()})
 
 
-def make_primary(connection: Connection, customer_id: int, address_id: int) -> Record:
+def make_primary(
+    connection: Connection, customer_id: int, address_id: int, kind: AddressType | None = None
+) -> Record:
     """Make an address its customer's primary one; nothing happens if it is that already."""
     lock_customer(connection, customer_id)
-    row = _get_address(connection, customer_id, address_id)
+    row = _get_address(connection, customer_id, address_id, kind)
     changed: Record = {}
     if not row["is_primary"]:
         _clear_primary(connection, customer_id)
@@ -118,9 +126,11 @@ def make_primary(connection: Connection, customer_id: int, address_id: int) -> R
     return pick({**row, **changed}, "id", "is_primary", "updated_at", *EXTENSION_KEYS)
 
 
-def _get_address(connection: Connection, customer_id: int, address_id: int) -> Record:
+def _get_address(
+    connection: Connection, customer_id: int, address_id: int, kind: AddressType | None = None
+) -> Record:
     rows = _one_of_customer.records(connection, customer_id=customer_id, address_id=address_id)
-    if not rows:
+    if not rows or kind not in (None, rows[0]["type"]):
         raise AddressNotFound(address_id)
     return rows[0]
 

@@ -15,6 +15,7 @@ from fluent_cart.models import Address, Customer
 from fluent_cart.schemas.additional_info import MAX_BYTES, TOO_LARGE
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services.folding import sort_key
+from fluent_cart.services.full_names import read_full_name
 from fluent_cart.services.search import search_text
 
 # Columns in the order in which the contract documents the keys.
@@ -157,7 +158,7 @@ def create_customer(connection: Connection, customer: CustomerCreate) -> Record:
 def update_customer(connection: Connection, customer_id: int, changes: Record) -> Record:
     """Change the fields that were sent; ``InvalidEmail`` if a new address belongs to another customer."""
     row = lock_customer(connection, customer_id)
-    changed = differences(row, changes)
+    changed = differences(row, read_full_name(row, changes))
     if changed:
         if "email" in changed:
             _require_free_email(connection, changed["email"], but_of=customer_id)

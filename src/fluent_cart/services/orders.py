@@ -3,25 +3,36 @@
 ``record_orders`` is the one way in: it writes orders and their customers' totals in one transaction.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, ScalarSelect, bindparam, case, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
-from fluent_cart.enums import PaymentStatus
+from fluent_cart.enums import PaymentStatus, SortDirection
 from fluent_cart.models import Base, Customer, Order
+from fluent_cart.schemas.orders import OrderListQuery
 from fluent_cart.services.customers import get_customer, lock_customer, lock_customers, require_customer
+from fluent_cart.services.folding import fold
 
-_of_customer = (
-    select(Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at)
-    .where(Order.customer_id == bindparam("customer_id"))
-    .order_by(Order.created_at, Order.id)
-)
-_count_of_customer = (
-    select(func.count()).select_from(Order).where(Order.customer_id == bindparam("customer_id"))
-)
+_COLUMNS = (
+    Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at
+)  # fmt: skip
+# The texts of an order that a search looks into, in lower case.
+_TEXTS = (Order.status, Order.payment_status, func.lower(Order.currency))
 
 _TABLE = Base.metadata.tables[Order.__tablename__]
 _change = (
@@ -38,19 +49,27 @@ class OrderPage(NamedTuple):
     total: int
 
 
-def list_orders(
-    connection: Connection, customer_id: int, page: int = 1, per_page: int | None = None
-) -> OrderPage:
-    """Return a customer's orders, oldest first: all of them unless ``per_page`` is given."""
+def list_orders(connection: Connection, customer_id: int, query: OrderListQuery) -> OrderPage:
+    """Return a customer's orders that match: all of them unless a page is asked for."""
     require_customer(connection, customer_id)
-    statement = _of_customer
-    if per_page is not None:
-        statement = statement.limit(per_page).offset((page - 1) * per_page)
-    rows = connection.execute(statement, {"customer_id": customer_id}).mappings()
-    orders = [dict(row) for row in rows]
-    if per_page is None:
+    conditions = [Order.customer_id == customer_id, *map(_occurs, fold(query.search).split())]
+    column = Order.__table__.c[query.order_by]
+    order = (column, Order.id) if query.order_type is SortDirection.ASC else (column.desc(), Order.id.desc())
+    statement = select(*_COLUMNS).where(*conditions).order_by(*order)
+    if query.per_page is not None:
+        statement = statement.limit(query.per_page).offset((query.page - 1) * query.per_page)
+    orders = [dict(row) for row in connection.execute(statement).mappings()]
+    if query.per_page is None:
         return OrderPage(orders, len(orders))
-    return OrderPage(orders, connection.scalar(_count_of_customer, {"customer_id": customer_id}) or 0)
+    total = select(func.count()).select_from(Order).where(*conditions)
+    return OrderPage(orders, connection.scalar(total) or 0)
+
+
+def _occurs(word: str) -> ColumnElement[bool]:
+    """Return the condition that a word of a search is the id of an order, or occurs in its texts."""
+    found = [text.contains(word, autoescape=True) for text in _TEXTS]
+    is_id = re.fullmatch(r"#?([1-9][0-9]{0,17})", word)
+    return or_(*found, *([Order.id == int(is_id[1])] if is_id else []))
 
 
 def record_order(connection: Connection, order: Record) -> None:

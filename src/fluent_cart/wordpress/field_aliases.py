@@ -8,11 +8,15 @@ caller's own, and a customer's ``id`` in its body means nothing.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 Fields = Mapping[str, Any]
 # Reads the value of a name; returns the contract's fields that it stands for and that were not sent.
 Reader = Callable[[Any, Fields], dict[str, Any]]
 
 SORT_FIELDS = {"ltv": "total_spent", "purchase_value": "total_spent", "purchase_count": "order_count"}
+# Generated clients and API tools send the members of an object without its name.
+FILTERS = ("status", "date_from", "date_to", "total_spent_min", "total_spent_max")
 BULK_ACTIONS = {"change_customer_status": "update_status", "delete_customers": "delete"}
 
 
@@ -45,10 +49,41 @@ def _address(value: Any, sent: Fields) -> dict[str, Any]:
     return _as("address_id")(value["id"], sent) if isinstance(value, dict) and "id" in value else {}
 
 
+def _filter(name: str) -> Reader:
+    """Read a filter that stands next to ``filters``, which may be a JSON text."""
+
+    def read(value: Any, sent: Fields) -> dict[str, Any]:
+        filters = _decoded(sent.get("filters")) or {}
+        # Anything else is left to be rejected as a whole.
+        if not isinstance(filters, dict) or filters.get(name) not in (None, ""):
+            return {}
+        return {"filters": {**filters, name: value}}
+
+    return read
+
+
+def _decoded(value: Any) -> Any:
+    try:
+        return orjson.loads(value.strip() or "null") if isinstance(value, str) else value
+    except orjson.JSONDecodeError:
+        return value
+
+
 def _full_name(value: Any, sent: Fields) -> dict[str, Any]:
+    return {} if "first_name" in sent or "last_name" in sent else _split(value)
+
+
+def _changed_name(value: Any, _sent: Fields) -> dict[str, Any]:
+    """Read a full name next to its parts: which of them counts depends on the stored row (decision 137)."""
+    return {"full_name": _split(value)}
+
+
+def _name(value: Any, sent: Fields) -> dict[str, Any]:
+    return {} if "full_name" in sent else _changed_name(value, sent)
+
+
+def _split(value: Any) -> dict[str, Any]:
     """Split a name as the plugin does: the last word is the last name, a single one the first."""
-    if "first_name" in sent or "last_name" in sent:
-        return {}
     if not isinstance(value, str):
         # Whatever it is, it is no text for the first name either.
         return {"first_name": value}
@@ -58,22 +93,28 @@ def _full_name(value: Any, sent: Fields) -> dict[str, Any]:
     )
 
 
-_ORDER: Mapping[str, Reader] = {"sort_by": _as("order_by", SORT_FIELDS), "sort_type": _as("order_type")}
-_CUSTOMER: Mapping[str, Reader] = {"full_name": _full_name, "name": _full_name}
+_LIST: Mapping[str, Reader] = {
+    "sort_by": _as("order_by", SORT_FIELDS),
+    "sort_type": _as("order_type"),
+    **{name: _filter(name) for name in FILTERS},
+}
+_ORDERS: Mapping[str, Reader] = {"sort_by": _as("order_by"), "sort_type": _as("order_type")}
 _ADDRESS_REF: Mapping[str, Reader] = {"addressId": _as("address_id"), "address": _address}
 
 # By operation. Of two names for the same, the first one counts.
 NAMES: Mapping[str, Mapping[str, Reader]] = {
-    "list_customers": _ORDER,
-    "export_customers": _ORDER,
-    "create_customer": _CUSTOMER,
-    "update_customer": _CUSTOMER,
+    "list_customers": _LIST,
+    "export_customers": _LIST,
+    "list_customer_orders": _ORDERS,
+    "list_orders_as_the_plugin": _ORDERS,
+    "create_customer": {"full_name": _full_name, "name": _full_name},
+    "update_customer": {"full_name": _changed_name, "name": _name},
     "create_address": {"name": _full_name, "full_name": _full_name},
     "update_address": {
         **_ADDRESS_REF,
         "id": _as("address_id"),
-        "name": _full_name,
-        "full_name": _full_name,
+        "full_name": _changed_name,
+        "name": _name,
     },
     "delete_address": _ADDRESS_REF,
     "make_address_primary": _ADDRESS_REF,
