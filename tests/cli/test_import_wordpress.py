@@ -145,7 +145,7 @@ def test_a_source_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     assert run("import", "wordpress", "no.sql") == complained("no.sql: No such file or directory")
     (path := tmp_path / "dump.sql").write_text("This is not a dump;")
     assert run("import", "wordpress", str(path)) == complained(
-        "The dump has text that is no SQL: 'This' …; make it without 2>&1"
+        "Line 1: The dump has text that is no SQL: 'This' ...; make it without 2>&1"
     )
     assert run("import", "wordpress", "mysql://reader:secret@127.0.0.1:1/shop").err.startswith(
         "fluent-cart: The database cannot be read: Can't connect to MySQL server"
@@ -194,3 +194,12 @@ class TestPassword:
         monkeypatch.setattr("sys.stdin.isatty", lambda: False)
         run("import", "wordpress", self.ADDRESS)
         assert read == ["mysql://reader:typed@127.0.0.1:1/shop", self.ADDRESS]
+
+
+def test_charset_option_decodes_a_dump_that_names_no_character_set(run: Run, tmp_path: Path) -> None:
+    text = dump_of(fct_customers=[{"first_name": "Zoë"}]).replace("SET NAMES utf8mb4;", "")
+    (source := tmp_path / "dump.sql").write_bytes(text.encode("latin-1"))
+    assert "add --charset latin1" in run("import", "wordpress", str(source)).err
+    assert "--charset: known are utf8, " in run("import", "wordpress", str(source), "--charset", "sjis").err
+    assert run("import", "wordpress", str(source), "--charset", "latin1").code == 0
+    assert "Zoë" in run("export", "-").out

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, print_json, print_line, table
+from fluent_cart.cli.output import AsJson, CommandError, print_json, print_line, table
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
 from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.live_database import add_password, needs_password
 from fluent_cart.importers.wordpress.report import Found, RowStatus
 from fluent_cart.importers.wordpress.shop import Options, Report, import_shop, read_source
+from fluent_cart.importers.wordpress.sql_charsets import CHARSETS
 from fluent_cart.settings import mysql_password
 
 # Ids that a line of the report names; the JSON has more.
@@ -31,6 +32,10 @@ def wordpress(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")] = False,
     test_orders: Annotated[bool, typer.Option("--test-orders", help="Bring test orders, too.")] = False,
+    charset: Annotated[
+        str | None,
+        typer.Option(help="The character set of a dump that names none, or a wrong one, such as latin1."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Move a FluentCart shop in from WordPress, with its users and their application passwords.
@@ -39,13 +44,17 @@ def wordpress(
     """
     settings = runner.read_settings()
     runner.require_newest(settings)
+    if charset and charset not in CHARSETS:
+        raise CommandError(f"--charset: known are {', '.join(CHARSETS)}")
     source = _with_password(source)
     options = Options(prefix, update, dry_run, test_orders)
 
     async def run() -> Report:
         async with create_database(settings) as database:
             with ProgressBar() as bar:
-                rows = read_source(source, prefix, lambda done, total: bar.show("source", done, total))
+                rows = read_source(
+                    source, prefix, lambda done, total: bar.show("source", done, total), charset
+                )
                 return await import_shop(database, rows, options, bar.show)
 
     report = asyncio.run(run())

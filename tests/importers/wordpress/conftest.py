@@ -63,7 +63,7 @@ def literal(value: Any) -> str:
 
 def dump_of(prefix: str = "wp_", **tables: list[dict[str, Any]]) -> str:
     """Return a dump of a shop with these rows, each of which says only what is special about it."""
-    statements = []
+    statements = ["SET NAMES utf8mb4;"]
     for suffix, kind in KINDS.items():
         name, columns = f"`{prefix}{suffix}`", kind.columns
         statements.append(f"CREATE TABLE {name} ({', '.join(f'`{column}` text' for column in columns)});")

@@ -29,7 +29,7 @@ def rows(source: str | Path) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for table, row in read_source(str(source), None, lambda _done, _total: None):
         found.setdefault(table, [])
-        if row is not None:
+        if isinstance(row, tuple):
             found[table].append(row)
     return found
 

@@ -9,7 +9,8 @@ CHUNK = 256 * 1024
 # What has to be seen as a whole, such as a row, has to fit into memory; what is longer is no dump.
 LONGEST = 64 * 1024 * 1024
 
-_OUTSIDE = re.compile(rb"[^'\"`;]++")
+_OUTSIDE = re.compile(rb"[^'\"`;#/-]++")
+_LINE_COMMENT = re.compile(rb"#|--\s")
 _INSIDE = {
     b"'": re.compile(rb"(?:[^'\\]++|\\.)*+", re.S),
     b'"': re.compile(rb"(?:[^\"\\]++|\\.)*+", re.S),
@@ -27,6 +28,14 @@ class BufferedReader:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._text, self._at, self._ended = b"", 0, False
+        self._line, self._counted = 1, 0
+
+    @property
+    def line(self) -> int:
+        """The number of the line that is looked at."""
+        self._line += self._text.count(b"\n", self._counted, self._at)
+        self._counted = self._at
+        return self._line
 
     def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """Match here, in what is in memory; see ``look``."""
@@ -67,15 +76,26 @@ class BufferedReader:
         """Go behind the semicolon that ends the statement, however long its texts are."""
         while True:
             self.take(_OUTSIDE)
-            if not self.look(1):
+            if not self.look(3):
                 raise SourceError("The dump is not whole: it ends within a statement")
             character = self._text[self._at : self._at + 1]
-            if character == b";":
+            if self.match(_LINE_COMMENT):
+                self.skip_line()
+            elif self._text.startswith(b"/*", self._at):
+                self._skip_to(b"*/", "a comment")
+            else:
                 self._at += 1
-                return
-            if character in _INSIDE:
-                self._at += 1
-                self._skip_text(character)
+                if character == b";":
+                    return
+                if character in _INSIDE:
+                    self._skip_text(character)
+
+    def _skip_to(self, end: bytes, what: str) -> None:
+        while (found := self._text.find(end, self._at)) < 0:
+            self._at = max(self._at, len(self._text) - len(end) + 1)
+            if not self._more():
+                raise SourceError(f"The dump is not whole: it ends within {what}")
+        self._at = found + len(end)
 
     def _skip_text(self, quote: bytes) -> None:
         # A doubled quote ends one text and begins another, which makes no difference to where the last ends.
@@ -92,6 +112,7 @@ class BufferedReader:
         if self._ended:
             return False
         chunk = self._stream.read(max(CHUNK, len(self._text) - self._at))
+        self._line, self._counted = self.line, 0
         self._text = self._text[self._at :] + chunk
         self._at = 0
         self._ended = not chunk

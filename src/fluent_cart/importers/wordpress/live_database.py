@@ -9,10 +9,11 @@ from pymysql.cursors import SSCursor
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from fluent_cart.importers.wordpress.dump_parser import Progress
+from fluent_cart.importers.wordpress.dump_file import Progress
 from fluent_cart.importers.wordpress.source_tables import (
+    Change,
+    Item,
     Kind,
-    Row,
     SourceError,
     find_prefix,
     kind_of,
@@ -39,8 +40,8 @@ def add_password(source: str, password: str) -> str:
     return _parsed(source).set(password=password).render_as_string(hide_password=False)
 
 
-def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[tuple[str, Row | None]]:
-    """Give the rows of every table to import, as ``dump.read_dump`` does."""
+def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[tuple[str, Item]]:
+    """Give the rows of every table to import, as ``read_dump`` does."""
     try:
         with closing(_connect(_parsed(source))) as connection:
             yield from _rows(connection, prefix, progress)
@@ -88,7 +89,7 @@ def _connect(url: URL) -> "Connection[SSCursor]":
 
 def _rows(
     connection: "Connection[SSCursor]", prefix: str | None, progress: Progress
-) -> Iterator[tuple[str, Row | None]]:
+) -> Iterator[tuple[str, Item]]:
     with connection.cursor() as cursor:
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         cursor.execute(
@@ -105,7 +106,7 @@ def _rows(
             if kind is None:
                 continue
             require_columns(table, kind, columns[table])
-            yield table, None
+            yield table, Change.EMPTY
             cursor.execute(_select(table, kind, columns[table]))
             there = {column.lower() for column in columns[table]}
             is_there = [column in there for column in kind.columns]

@@ -10,29 +10,31 @@ from contextlib import closing
 from pathlib import Path
 
 from fluent_cart.database import Database
-from fluent_cart.importers.wordpress import dump_parser, live_database
+from fluent_cart.importers.wordpress import live_database
 from fluent_cart.importers.wordpress.addresses import import_addresses
 from fluent_cart.importers.wordpress.customers import import_customers
+from fluent_cart.importers.wordpress.dump_file import Progress as SourceProgress
+from fluent_cart.importers.wordpress.dump_file import read_dump
 from fluent_cart.importers.wordpress.orders import import_orders
 from fluent_cart.importers.wordpress.report import Report
 from fluent_cart.importers.wordpress.run import ImportContext, Options, Progress
-from fluent_cart.importers.wordpress.source_tables import Row, SourceError
+from fluent_cart.importers.wordpress.source_tables import Item, SourceError
 from fluent_cart.importers.wordpress.staging import Staging
 from fluent_cart.importers.wordpress.totals import compare_totals
 from fluent_cart.importers.wordpress.users import import_users
 
 
 def read_source(
-    source: str, prefix: str | None, progress: dump_parser.Progress
-) -> Iterator[tuple[str, Row | None]]:
+    source: str, prefix: str | None, progress: SourceProgress, charset: str | None = None
+) -> Iterator[tuple[str, Item]]:
     """Give the rows of a dump, or of a database's address."""
     if live_database.is_live(source):
         return live_database.read_live(source, prefix, progress)
-    return dump_parser.read_dump(Path(source), prefix, progress)
+    return read_dump(Path(source), prefix, progress, charset)
 
 
 async def import_shop(
-    database: Database, source: Iterable[tuple[str, Row | None]], options: Options, progress: Progress
+    database: Database, source: Iterable[tuple[str, Item]], options: Options, progress: Progress
 ) -> Report:
     """Bring the shop that ``source`` gives the rows of, and report what was done.
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -14,6 +15,27 @@ class Absent(Enum):
 
 # A row as every source gives it: the columns of its kind, in their order, as text.
 Row = tuple[str | Absent | None, ...]
+
+
+class Change(Enum):
+    """A change of a whole table: a source gives it in the place of a row."""
+
+    EMPTY = "the table has no rows from here on"
+    DROP = "the table does not exist from here on"
+    # A row with an id that is there already: it is reported as odd, the first one stays, the last one stays.
+    REPORT_REPEATED = "INSERT"
+    KEEP_FIRST = "INSERT IGNORE"
+    KEEP_LAST = "REPLACE"
+
+
+@dataclass(frozen=True)
+class RefuseRepeated:
+    """The source cannot be imported if an id of the table was repeated; the text says why."""
+
+    reason: str
+
+
+Item = Row | Change | RefuseRepeated
 
 
 class SourceError(Exception):

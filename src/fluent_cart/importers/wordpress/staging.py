@@ -4,10 +4,8 @@ A dump has its tables in any order, and may be larger than memory. The file is S
 and is gone with the process, however that ends.
 """
 
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from fluent_cart.importers.wordpress.issues import DataIssue
@@ -16,23 +14,18 @@ from fluent_cart.importers.wordpress.source_tables import (
     KINDS,
     OPTIONAL,
     Absent,
-    Kind,
+    Change,
+    Item,
+    RefuseRepeated,
     Row,
+    SourceError,
     find_prefix,
     kind_of,
     network_prefix,
 )
+from fluent_cart.importers.wordpress.staged_table import StagedTable
 
 BATCH = 1000
-# An id at the very end of what a database can count would leave none for new rows.
-MAX_ID = 2**53
-_ID = re.compile(r"\d{1,19}", re.ASCII)
-
-# Of the many things that WordPress keeps of a user, these matter; the first is behind a prefix of its own.
-CAPABILITIES = "capabilities"
-SHOP_ROLE, APPLICATION_PASSWORDS = "_fluent_cart_admin_role", "_application_passwords"
-# Of what WordPress keeps of a network of sites, only this matters.
-SITE_ADMINS = "site_admins"
 
 sqlite3.register_adapter(Absent, lambda _absent: None)
 
@@ -57,7 +50,8 @@ class Staging:
         self._connection = sqlite3.connect("", isolation_level=None)
         # Nothing is ever rolled back.
         self._connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN")
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, StagedTable] = {}
+        self._begun = 0
         # The columns that the source does not have, by the kind of their table: they say nothing.
         self.absent: dict[str, frozenset[str]] = {}
         self._missing: set[str] = set()
@@ -65,14 +59,14 @@ class Staging:
     def close(self) -> None:
         self._connection.close()
 
-    def fill(self, rows: Iterable[tuple[str, Row | None]], prefix: str | None, report: Report) -> str:
+    def fill(self, rows: Iterable[tuple[str, Item]], prefix: str | None, report: Report) -> str:
         """Take in all rows of a source and return the prefix of the shop; a table may begin anew."""
         for table, batch in _batches(rows):
-            if batch is None:
-                self._begin(table, prefix)
+            if isinstance(batch, list):
+                self._table(table, prefix).insert(batch)
             else:
-                # A dump of rows alone does not make its tables.
-                self._insert(self._tables.get(table) or self._begin(table, prefix), batch)
+                self._change(table, batch, prefix)
+        self._refuse_repeated()
         prefix = find_prefix(self._tables, prefix)
         for suffix, kind in KINDS.items():
             names = (prefix + suffix, network_prefix(prefix) + suffix)
@@ -92,6 +86,7 @@ class Staging:
             report.read(kind.name, found.read)
             report.skip(kind.name, DataIssue.NO_ID, number=found.without_id)
             report.skip(kind.name, DataIssue.REPEATED_ID, number=found.repeated)
+            report.skip(kind.name, DataIssue.REPEATED, number=found.superseded)
             report.skip(kind.name, DataIssue.NOT_NEEDED, number=found.not_needed)
         self._connection.executescript(_PREPARED)
         return prefix
@@ -134,86 +129,53 @@ class Staging:
     def is_imported(self, kind: str, row_id: int) -> bool:
         return bool(self.value("SELECT 1 FROM brought WHERE kind = ? AND id = ?", (kind, row_id)))
 
-    def _begin(self, table: str, prefix: str | None) -> "_Table":
+    def _table(self, table: str, prefix: str | None) -> StagedTable:
+        # A dump of rows alone does not make its tables.
+        return self._tables.get(table) or self._begin(table, prefix)
+
+    def _change(self, table: str, change: Change | RefuseRepeated, prefix: str | None) -> None:
+        if change is Change.EMPTY:
+            self._begin(table, prefix)
+        elif change is Change.DROP:
+            self._drop(table)
+        elif isinstance(change, RefuseRepeated):
+            self._table(table, prefix).refusal = change
+        else:
+            self._table(table, prefix).repeated_ids = change
+
+    def _refuse_repeated(self) -> None:
+        for table in self._tables.values():
+            if table.refusal and (table.repeated or table.superseded):
+                raise SourceError(table.refusal.reason)
+
+    def _begin(self, table: str, prefix: str | None) -> StagedTable:
         kind = kind_of(table, prefix)
         assert kind  # noqa: S101  # no source gives a row of another table
-        if old := self._tables.get(table):
-            self.execute(f"DROP TABLE {old.name}")
-        new = self._tables[table] = _Table(kind, f"source_{len(self._tables)}_{kind.name}")
-        columns = ["id INTEGER PRIMARY KEY"]
-        columns += [f"{column} INTEGER" for column in kind.numbers]
-        columns += [f"{column} TEXT" for column in kind.texts]
-        self.execute(f"CREATE TABLE {new.name} ({', '.join(columns)})")
+        self._drop(table)
+        self._begun += 1
+        new = StagedTable(self._connection, kind, f"source_{self._begun}_{kind.name}")
+        new.create()
+        self._tables[table] = new
         return new
 
-    def _insert(self, table: "_Table", rows: list[Row]) -> None:
-        valid = [row for row in rows if is_id(row[0])]
-        needed = [row for row in valid if is_needed(table.kind, row)]
-        values = ", ".join("?" * len(table.kind.columns))
-        # The name is made of numbers and of names in this package.
-        statement = f"INSERT OR IGNORE INTO {table.name} VALUES ({values})"  # noqa: S608
-        before = self._connection.total_changes
-        self._connection.executemany(statement, needed)
-        table.read += len(rows)
-        table.present |= _present(rows)
-        table.without_id += len(rows) - len(valid)
-        table.not_needed += len(valid) - len(needed)
-        table.repeated += len(needed) - (self._connection.total_changes - before)
+    def _drop(self, table: str) -> None:
+        if old := self._tables.pop(table, None):
+            old.drop()
 
 
-@dataclass
-class _Table:
-    """A table of the source, and what was found in it."""
-
-    kind: Kind
-    name: str
-    read: int = 0
-    without_id: int = 0
-    repeated: int = 0
-    not_needed: int = 0
-    # The places of the columns that some row has.
-    present: set[int] = field(default_factory=set)
-
-    def absent(self) -> frozenset[str]:
-        """Return the columns that no row has; a table without rows lacks none."""
-        if not self.read:
-            return frozenset()
-        return frozenset(name for place, name in enumerate(self.kind.columns) if place not in self.present)
-
-
-def _present(rows: list[Row]) -> set[int]:
-    """Return the places of the columns that one of the rows has."""
-    places = range(len(rows[0]))
-    lacking = {place for place in places if rows[0][place] is Absent.ABSENT}
-    if lacking:
-        lacking = {place for place in lacking if all(row[place] is Absent.ABSENT for row in rows)}
-    return set(places) - lacking
-
-
-def is_id(text: Any) -> bool:
-    """Tell whether a value names a row."""
-    return text is not None and bool(_ID.fullmatch(str(text))) and 1 <= int(text) <= MAX_ID
-
-
-def is_needed(kind: Kind, row: Row) -> bool:
-    """Tell whether the import has a use for a row: of what WordPress keeps by keys, it has for a few."""
-    if kind.name == "usermeta":
-        meta_key = str(row[2] or "")
-        return meta_key in (SHOP_ROLE, APPLICATION_PASSWORDS) or meta_key.endswith(CAPABILITIES)
-    return kind.name != "sitemeta" or row[1] == SITE_ADMINS
-
-
-def _batches(rows: Iterable[tuple[str, Row | None]]) -> Iterator[tuple[str, list[Row] | None]]:
-    """Give rows of one table together."""
+def _batches(
+    items: Iterable[tuple[str, Item]],
+) -> Iterator[tuple[str, list[Row] | Change | RefuseRepeated]]:
+    """Yield rows of one table together."""
     current, batch = "", list[Row]()
-    for table, row in rows:
-        if batch and (row is None or table != current or len(batch) == BATCH):
+    for table, item in items:
+        if batch and (not isinstance(item, tuple) or table != current or len(batch) == BATCH):
             yield current, batch
             batch = []
         current = table
-        if row is None:
-            yield table, None
+        if isinstance(item, tuple):
+            batch.append(item)
         else:
-            batch.append(row)
+            yield table, item
     if batch:
         yield current, batch

@@ -21,7 +21,7 @@ from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.source_tables import network_prefix
-from fluent_cart.importers.wordpress.staging import (
+from fluent_cart.importers.wordpress.staged_table import (
     APPLICATION_PASSWORDS,
     CAPABILITIES,
     SHOP_ROLE,

@@ -1,0 +1,69 @@
+"""Texts of a dump are decoded in the character set that the server would take them for."""
+
+from pathlib import Path
+
+import pytest
+
+from fluent_cart.importers.wordpress.sql_charsets import CHARSETS
+from tests.importers.wordpress.test_dump_parser import complaint, labels
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "dump.sql"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "SET NAMES latin1",
+        'SET NAMES "latin1"',
+        "SET NAMES 'latin1' COLLATE 'latin1_bin'",
+        "/*!40101 SET NAMES latin1 */",
+        "SET CHARACTER SET latin1",
+        "SET SQL_MODE='', character_set_client=latin1",
+        "SET NAMES latin1; SET @s = @@character_set_client; SET NAMES utf8; SET character_set_client = @s",
+        "SET NAMES latin1; SET @s=@@session.CHARACTER_SET_CLIENT; SET NAMES utf8;SET CHARACTER_SET_CLIENT=@s",
+    ],
+)
+def test_setting_of_the_client_decides_the_character_set(path: Path, setting: str) -> None:
+    insert = f"{setting};\nINSERT INTO wp_fct_label VALUES (1,'Zoë');"
+    assert labels(path, insert.encode("latin-1")) == [("1", "Zoë")]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"_latin1'Zo\xeb'", "Zoë"),
+        (b"_utf8mb4'Zo\xc3\xab'", "Zoë"),
+        (b"_binary'Zo\xc3\xab'", "Zoë"),
+        (b"0x5A6FC3AB", "Zoë"),
+        (b"'Zo\xeb'", "Zoë"),
+        # Bytes that Windows-1252 lacks and MySQL keeps, so that they can be decoded again.
+        (b"'\xc3\x81\x8d\x8f\x90\x9d'", "Ã\x81\x8d\x8f\x90\x9d"),
+    ],
+)
+def test_text_may_name_another_character_set(path: Path, value: bytes, text: str) -> None:
+    assert labels(path, b"SET NAMES latin1;INSERT INTO wp_fct_label VALUES (1," + value + b");") == [
+        ("1", text)
+    ]
+
+
+def test_binary_and_default_are_utf_8(path: Path) -> None:
+    for charset in ("binary", "DEFAULT", "utf8", "utf8mb3"):
+        assert labels(path, f"SET NAMES {charset};INSERT INTO wp_fct_label VALUES (1,'Zoë');") == [
+            ("1", "Zoë")
+        ]
+
+
+def test_text_that_is_not_utf_8_stops_a_dump_that_names_no_character_set(path: Path) -> None:
+    insert = b"INSERT INTO wp_fct_label VALUES (1,'Zo\xeb');"
+    assert "Line 5: A text is not UTF-8" in complaint(
+        path, b"CREATE TABLE wp_fct_label (\nid int,\nvalue text\n);\n" + insert
+    )
+    assert labels(path, b"SET NAMES utf8mb4;" + insert) == [("1", "Zo\ufffd")]
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_every_character_set_is_decoded(path: Path, charset: str) -> None:
+    assert labels(path, f"SET NAMES {charset};INSERT INTO wp_fct_label VALUES (1,'a');") == [("1", "a")]
