@@ -29,6 +29,7 @@ from tests.contract.test_examples import (
     command,
     without_extensions,
 )
+from tests.support.errors import with_faults
 from tests.support.openapi import openapi_document
 
 # What every operation can answer besides success.
@@ -399,7 +400,7 @@ class TestOperations:
             assert content["examples"]
             for example in content["examples"].values():
                 shown = example["value"]
-                code, text = shown["code"], shown["message"]
+                code, text = shown["code"], shown["error"]["message"]
                 inner = {"code": code, "message": text}
                 if (status, code) == ("422", "validation_error"):
                     inner["details"] = shown["error"]["details"]
@@ -407,7 +408,7 @@ class TestOperations:
                     "success": False,
                     "error": inner,
                     "code": code,
-                    "message": text,
+                    "message": with_faults(text, inner.get("details")),
                     "data": {"status": int(status)},
                 }
                 assert f"`{code}`" in response["description"]

@@ -118,6 +118,7 @@ EXTENSIONS = [
     ("POST", "/{customerId}/recalculate-ltv", "recalculate_lifetime_value"),
 ]
 PROFILE = "/wp-json/wp/v2/users/me"
+SETUP_CHECKS = ("/wp-json/fluent-cart/v2/app/init", "/wp-json/fluent-cart/v2/labels")
 PUBLIC = ("/wp-json", "/wp-json/fluent-cart/v2", "/wp-json/fluent-cart/v1", "/wp-json/wp/v2")
 every_route = pytest.mark.parametrize(
     ("method", "path", "operation"),
@@ -181,10 +182,10 @@ def test_every_mounted_route_is_documented(shared_app: FastAPI) -> None:
     assert described == {
         *((method, PREFIX + path) for method, path, _ in OPERATIONS),
         *((method, PREFIX + path) for method, path, _ in EXTENSIONS),
-        *(("GET", path) for path in PUBLIC),
+        *(("GET", path) for path in (*PUBLIC, *SETUP_CHECKS)),
         ("GET", PROFILE),
     }
-    assert (len(OPERATIONS), len(described)) == (17, 17 + 2 + 4 + 1)
+    assert (len(OPERATIONS), len(described)) == (17, 17 + 2 + 4 + 2 + 1)
     assert mounted - described == {("OPTIONS", path) for _, path in described}
 
 

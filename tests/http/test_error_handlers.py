@@ -23,6 +23,7 @@ from fluent_cart.http.error_handlers import add_handlers, error_body, error_resp
 from fluent_cart.models import Base
 from fluent_cart.schemas.base import Email
 from fluent_cart.schemas.error_messages import TEXTS
+from tests.support.errors import with_faults
 
 FAILED = "Request data validation failed"
 
@@ -30,7 +31,8 @@ FAILED = "Request data validation failed"
 def envelope(status: int, code: str, message: str, details: Any = None) -> dict[str, Any]:
     """Return a whole error as decision 4 has it, in its order."""
     inner = {"code": code, "message": message} | ({} if details is None else {"details": details})
-    return {"success": False, "error": inner, "code": code, "message": message, "data": {"status": status}}
+    text = with_faults(message, details)
+    return {"success": False, "error": inner, "code": code, "message": text, "data": {"status": status}}
 
 
 def assert_whole(response: httpx.Response | Response, expected: dict[str, Any]) -> None:
@@ -225,7 +227,14 @@ class TestErrors:
         assert_whole(error_response(error), expected)
         others = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
         assert others == headers
-        assert str(error) == expected["message"]
+        assert str(error) == expected["error"]["message"]
+
+    def test_first_faults_are_in_the_message(self) -> None:
+        error = errors.ValidationFailed(details={"a.b": ["One", "Two"], "c": ["Three"]})
+        assert error_body(error)["message"] == f"{FAILED}. a.b: One. c: Three"
+        assert error_body(error)["error"]["message"] == FAILED
+        many = errors.ValidationFailed(details={str(number): ["X"] for number in range(9)})
+        assert error_body(many)["message"] == f"{FAILED}. 0: X. 1: X. 2: X. And 6 more"
 
     async def test_can_have_a_text_and_headers_of_its_own(self, app: FastAPI) -> None:
         @app.get("/")

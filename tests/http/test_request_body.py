@@ -166,10 +166,14 @@ class TestParse:
     def test_two_equal_keys(self) -> None:
         assert parse(b'{"a": 1, "a": {"b": 1, "b": 2}, "a": 3}', JSON) == {"a": 3}
 
-    @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
-    def test_compressed(self, coding: str) -> None:
-        with pytest.raises(UnsupportedMediaType):
+    @pytest.mark.parametrize(
+        ("coding", "name"), [("gzip", " gzip"), ("br", " br"), ("identity, gzip", ""), ("<b>", "")]
+    )
+    def test_compressed(self, coding: str, name: str) -> None:
+        text = f"The content coding{name} is not supported. Send the request body without Content-Encoding"
+        with pytest.raises(UnsupportedMediaType, match=f"^{text}$") as caught:
             parse(b"{}", JSON, coding)
+        assert caught.value.headers == {"Accept-Encoding": "identity"}
         assert parse(b"{}", JSON, "identity") == {}
 
     @pytest.mark.parametrize("kind", ["text/xml", "multipart/form-data", "image/png", "text/json", "x/y+xml"])
@@ -179,7 +183,7 @@ class TestParse:
 
     @pytest.mark.parametrize("charset", ["latin-1", "utf-16", "utf-7", "", "x", "*=utf-8''x"])
     def test_other_charsets(self, charset: str) -> None:
-        with pytest.raises(UnsupportedMediaType):
+        with pytest.raises(UnsupportedMediaType, match="The charset is not supported"):
             parse(b"{}", f"{JSON}; charset={charset}")
 
     @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fluent_cart.app import create_app
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
 from tests.conftest import MakeClient, credentials
-from tests.contract.test_permissions import EXTENSIONS, OPERATIONS, PROFILE, PUBLIC
+from tests.contract.test_permissions import EXTENSIONS, OPERATIONS, PROFILE, PUBLIC, SETUP_CHECKS
 
 ROUTES = [(method, PREFIX + path) for method, path, _ in OPERATIONS + EXTENSIONS] + [("GET", PROFILE)]
 
@@ -53,7 +53,7 @@ class TestIndex:
         routes = (await site.get("/wp-json/")).json()["routes"]
         listed = {(method, name) for name, route in routes.items() for method in route["methods"]}
         examples = [(method, path.replace(PREFIX, EXAMPLES_PREFIX)) for method, path in ROUTES]
-        public = [("GET", path) for path in PUBLIC]
+        public = [("GET", path) for path in (*PUBLIC, *SETUP_CHECKS)]
         assert listed == {(method, named(path)) for method, path in [*ROUTES, *examples, *public]}
         for route in routes.values():
             told = [method for endpoint in route["endpoints"] for method in endpoint["methods"]]
@@ -110,7 +110,9 @@ class TestNamespaces:
             "routes": own,
             "_links": {"up": [{"href": "http://shop.example/wp-json/"}]},
         }
-        assert len(own) == (2 if namespace == "wp/v2" else 1 + len({path for _, path in ROUTES[:-1]}))
+        checks = len(SETUP_CHECKS) if namespace == "fluent-cart/v2" else 0
+        expected = 2 if namespace == "wp/v2" else 1 + len({path for _, path in ROUTES[:-1]}) + checks
+        assert len(own) == expected
 
     async def test_of_the_examples_have_addresses_of_their_own(self, site: httpx.AsyncClient) -> None:
         routes = (await site.get("/wp-json/fluent-cart/v1")).json()["routes"]

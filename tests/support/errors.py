@@ -5,20 +5,29 @@ from typing import Any
 import httpx
 
 
+def with_faults(text: str, details: Any) -> str:
+    """Return the message at the top: the first three faults follow the text."""
+    faults = [f"{name}: {texts[0]}" for name, texts in (details or {}).items()]
+    more = [f"And {len(faults) - 3} more"] if len(faults) > 3 else []
+    return ". ".join([text, *faults[:3], *more])
+
+
 def assert_error(
     response: httpx.Response, status: int, code: str, message: str | None = None, details: Any = None
 ) -> None:
     """Assert the whole envelope of an error (decision 4); ``message`` None means any."""
     body = response.json()
-    text = body["message"] if message is None else message
+    text = body["error"]["message"] if message is None else message
     inner: dict[str, Any] = {"code": code, "message": text}
     if details is not None:
         inner["details"] = details
     elif code == "validation_error" and status == 422:
         inner["details"] = body["error"].get("details")
+    # In the order of the answer, which is that of the faults.
+    top = with_faults(text, body["error"].get("details"))
     assert (response.status_code, body) == (
         status,
-        {"success": False, "error": inner, "code": code, "message": text, "data": {"status": status}},
+        {"success": False, "error": inner, "code": code, "message": top, "data": {"status": status}},
     )
     assert isinstance(text, str)
     assert text

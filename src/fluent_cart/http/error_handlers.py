@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from fluent_cart.schemas.error_messages import messages_by_field
 logger = logging.getLogger(__name__)
 
 WHOLE_BODY = "body"
+MAX_FAULTS_IN_MESSAGE = 3
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -42,9 +44,17 @@ def error_body(error: ApiError) -> dict[str, Any]:
         "success": False,
         "error": inner,
         "code": error.code,
-        "message": error.message,
+        "message": _summary(error),
         "data": {"status": error.status},
     }
+
+
+def _summary(error: ApiError) -> str:
+    """Return the message for clients that show nothing else: the first faults are in it."""
+    details = error.details or {}
+    faults = [f"{field}: {texts[0]}" for field, texts in islice(details.items(), MAX_FAULTS_IN_MESSAGE)]
+    left = len(details) - len(faults)
+    return ". ".join([error.message, *faults, *([f"And {left} more"] if left else [])])
 
 
 def error_response(error: ApiError) -> Response:

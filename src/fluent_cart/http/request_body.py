@@ -22,6 +22,8 @@ MAX_CONTENT_TYPE = 256
 FORM = "application/x-www-form-urlencoded"
 # curl and older clients send JSON under these.
 UNTYPED = ("", "text/plain", "application/octet-stream")
+# What clients compress bodies with.
+CODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 
 
 async def read_fields(request: Request) -> Any:
@@ -55,9 +57,12 @@ def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
         raise UnsupportedMediaType
     kind, charset = _media_type(content_type)
     is_json = kind == "application/json" or kind.endswith("+json")
-    known = is_json or kind == FORM or kind in UNTYPED
-    if not known or charset not in ("utf-8", "utf8", "us-ascii") or content_encoding not in ("", "identity"):
+    if not (is_json or kind == FORM or kind in UNTYPED):
         raise UnsupportedMediaType
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType("The charset is not supported. Send the request body in UTF-8")
+    if content_encoding not in ("", "identity"):
+        raise _unsupported_coding(content_encoding)
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -72,6 +77,14 @@ def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
             raise UnreadableBody
         return parse_form(text)
     return parse_json(text)
+
+
+def _unsupported_coding(coding: str) -> UnsupportedMediaType:
+    # A name that the caller made up is not repeated.
+    name = f"The content coding {coding}" if coding in CODINGS else "The content coding"
+    text = f"{name} is not supported. Send the request body without Content-Encoding"
+    # RFC 9110, 15.5.16
+    return UnsupportedMediaType(text, headers={"Accept-Encoding": "identity"})
 
 
 # There are few, and reading one takes longer than reading most bodies.

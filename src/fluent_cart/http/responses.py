@@ -32,6 +32,11 @@ def message_with(text: str, /, **data: Any) -> Response:
     return _json({"success": True, "data": data, "message": text, **data})
 
 
+def envelope_and_top(**data: Any) -> Response:
+    """Return the same without a message."""
+    return _json({"success": True, "data": data, **data})
+
+
 def json_response(content: Mapping[str, Any]) -> Response:
     """Return an answer of WordPress's own API, which has no envelope."""
     return _json(content)

@@ -14,6 +14,7 @@ _RETRY_AFTER: HeaderTexts = {"Retry-After": ("integer", "Seconds to wait before 
 _HEADERS: Mapping[int, HeaderTexts] = {
     401: {"WWW-Authenticate": ("string", "The way to authenticate")},
     409: _RETRY_AFTER,
+    415: {"Accept-Encoding": ("string", "`identity` if the body has a content coding (RFC 9110, 15.5.16)")},
     429: _RETRY_AFTER | RATE_LIMIT,
     503: _RETRY_AFTER,
 }

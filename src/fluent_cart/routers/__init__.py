@@ -6,6 +6,7 @@ from fluent_cart.routers import (
     customer_export,
     customers,
     orders,
+    setup_checks,
     stats,
     user_attachment,
     user_profile,
@@ -21,4 +22,5 @@ ROUTERS = (
     user_attachment.router,
     bulk_actions.router,
     user_profile.router,
+    setup_checks.router,
 )
