@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -31,11 +31,12 @@ AVAILABLE = all(shutil.which(program, path=_PATH) for program in _PROGRAMS) and 
 
 
 class Shop(NamedTuple):
-    """A database that holds a shop: its address, that by its socket, and a dump that was made of it."""
+    """A database that holds a shop: its address, that by its socket, a dump, and what loads another."""
 
     url: str
     socket_url: str
     dump: bytes
+    load: Callable[[bytes], None]
 
 
 @contextmanager
@@ -72,11 +73,17 @@ def shop(dump: bytes) -> Iterator[Shop]:
             account = f"reader@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"
             grant = f"CREATE DATABASE shop; GRANT SELECT ON shop.* TO {account};"
             run(*client, stdin=grant.encode())
-            run(*client, "shop", stdin=dump)
+
+            def load(dump: bytes) -> None:
+                # Else the client drops a NUL, and turns \r\n into \n.
+                run(*client, "--binary-mode", "shop", stdin=dump)
+
+            load(dump)
             yield Shop(
                 f"mysql://reader:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/shop",
                 f"mariadb://root@localhost/shop?unix_socket={socket}",
                 run("mariadb-dump", f"--socket={socket}", "--user=root", "shop"),
+                load,
             )
         finally:
             process.terminate()
