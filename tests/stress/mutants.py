@@ -10,7 +10,7 @@ WITNESSES = (
     "tests/observability/test_security_log.py",
     "tests/contract/test_matrix.py",
 )
-AUTH, POLICIES = "auth/dependencies.py", "auth/policies.py"
+AUTH, POLICIES, LIMITER = "auth/dependencies.py", "auth/policies.py", "auth/failed_logins.py"
 # Where, what is there, and what it becomes.
 MUTANTS = (
     (AUTH, 'if scheme.lower() != b"basic":', 'if scheme != b"Basic":'),
@@ -26,10 +26,10 @@ MUTANTS = (
     (AUTH, "limits.last_used.note(database, sign_in)", "pass"),
     (AUTH, "limits.requests.take(user.id)", "limits.requests.take(0)"),
     (AUTH, "    if wait:\n        raise TooManyRequests(wait)\n", ""),
-    (AUTH, "if wait := limits.failed_logins.wait(address):", "if False and (wait := 1):"),
-    (AUTH, "if wait := limits.failed_logins.fail(users.key(credentials.name), address):", "if wait := 0:"),
+    (AUTH, "    limits.failed_logins.require_allowed(address)\n", ""),
+    (AUTH, "    limits.failed_logins.count(users.key(credentials.name), address)\n", ""),
     (AUTH, "users.key(credentials.name), address", "credentials.name, address"),
-    (AUTH, "raise TooManyAttempts(wait)", "raise TooManyAttempts(1)"),
+    (LIMITER, "raise TooManyAttempts(wait)", "raise TooManyAttempts(1)"),
     (AUTH, "        if user:\n            security_log", "        if not user:\n            security_log"),
     (AUTH, "            security_log.log_password_upgrade(request.scope)\n", ""),
     (AUTH, 'context.account = credentials.name\n', 'context.account = None\n'),

@@ -16,7 +16,6 @@ from fluent_cart.errors import (
     AuthenticationRequired,
     CrossSiteRequest,
     InvalidNonce,
-    TooManyAttempts,
     TooManyRequests,
 )
 from fluent_cart.http.dependencies import DatabaseDep
@@ -180,9 +179,7 @@ async def _authenticate_legacy(
     """
     limits: Limits = request.app.state.limits
     address = client_address(request.scope)
-    # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
-    if wait := limits.failed_logins.wait(address):
-        raise TooManyAttempts(wait)
+    limits.failed_logins.require_allowed(address)
     hashes = await database.read(legacy_hashes, credentials.name)
     if hashes and (
         password_id := await limits.hash_queue.run(partial(_first_match, credentials.secret, hashes))
@@ -191,8 +188,7 @@ async def _authenticate_legacy(
         if user:
             security_log.log_password_upgrade(request.scope)
             return user
-    if wait := limits.failed_logins.fail(users.key(credentials.name), address):
-        raise TooManyAttempts(wait)
+    limits.failed_logins.count(users.key(credentials.name), address)
     raise AuthenticationFailed(headers=challenge(request))
 
 

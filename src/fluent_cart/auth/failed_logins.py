@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
+from fluent_cart.errors import TooManyAttempts
+
 WINDOW_SECONDS = 300
 # For names and for addresses each. Beyond it the one that has been quiet for longest is forgotten.
 MAX_KEYS = 5_000
@@ -28,6 +30,19 @@ class FailedLoginLimiter:
 
     def __init__(self, limit: int, clock: Clock = time.monotonic) -> None:
         self._names, self._addresses = _Failures(limit, clock), _Failures(limit, clock)
+
+    def require_allowed(self, address: str) -> None:
+        """Raise ``TooManyAttempts`` if slow work for an address is refused now.
+
+        Names do not count here: failures from elsewhere must not keep the owner of a name from signing in.
+        """
+        if wait := self.wait(address):
+            raise TooManyAttempts(wait)
+
+    def count(self, name: str, address: str) -> None:
+        """Count a failure; raise ``TooManyAttempts`` if there were too many before."""
+        if wait := self.fail(name, address):
+            raise TooManyAttempts(wait)
 
     def wait(self, address: str) -> int:
         """Return for how many seconds slow work for an address is refused; 0 if it is not."""

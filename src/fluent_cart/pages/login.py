@@ -104,9 +104,7 @@ async def _start_session(request: Request, database: Database, name: str, passwo
     limits: Limits = request.app.state.limits
     request_context(request.scope).account = name
     address = client_address(request.scope)
-    # Only of the address: who guesses at an account from elsewhere keeps nobody from signing in to it.
-    if wait := limits.failed_logins.wait(address):
-        raise TooManyAttempts(wait)
+    limits.failed_logins.require_allowed(address)
     # No database has a NUL in a name, and some fail at one.
     account = await database.read(sessions.find_account, name if "\0" not in name else "")
     right, new_hash = await limits.hash_queue.run(partial(_check, account, password))
@@ -119,8 +117,7 @@ async def _start_session(request: Request, database: Database, name: str, passwo
             if new_hash:
                 security_log.log_password_upgrade(request.scope)
             return cookie
-    if wait := limits.failed_logins.fail(users.key(name), address):
-        raise TooManyAttempts(wait)
+    limits.failed_logins.count(users.key(name), address)
     raise AuthenticationFailed(WRONG)
 
 

@@ -1,6 +1,6 @@
 """/customers/{customerId}/orders, and two routes of the live plugin's own (decision 75)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
@@ -35,8 +35,8 @@ def list_customer_orders(
     They come all at once, or page by page if `page` or `per_page` is sent. The API takes no orders in: they
     come with an import.
     """
-    items, total = orders.list_orders(connection, customer_id, query)
-    return envelope(page_headers(request, query.page, query.per_page or total, total), orders=items)
+    headers, items = _list_orders(request, customer_id, query, connection)
+    return envelope(headers, orders=items)
 
 
 @router.get("/{customerId}/order", dependencies=[can_view], include_in_schema=False)
@@ -47,8 +47,15 @@ def list_orders_as_the_plugin(
     connection: ScanConnection,
 ) -> Response:
     """Get the same orders where the plugin's clients look for them: in ``data.data``."""
+    headers, items = _list_orders(request, customer_id, query, connection)
+    return envelope(headers, data=items)
+
+
+def _list_orders(
+    request: Request, customer_id: int, query: OrderListQuery, connection: ScanConnection
+) -> tuple[dict[str, str], list[dict[str, Any]]]:
     items, total = orders.list_orders(connection, customer_id, query)
-    return envelope(page_headers(request, query.page, query.per_page or total, total), data=items)
+    return page_headers(request, query.page, query.per_page or total, total), items
 
 
 @router.post("/{customerId}/recalculate-ltv", dependencies=[can_manage], include_in_schema=False)

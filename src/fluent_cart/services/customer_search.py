@@ -25,13 +25,14 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from fluent_cart.database.prepared import LookupConnection, Prepared, Record, StatementExecutor, record_maker
+from fluent_cart.database.prepared import LookupConnection, Prepared, StatementExecutor, record_maker
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
 from fluent_cart.models.customers import AVERAGE_ORDER, FIRST_PURCHASE, LAST_PURCHASE
 from fluent_cart.schemas.customer_queries import CustomerListQuery, CustomerSelection
 from fluent_cart.services import search
 from fluent_cart.services.customers import LIST_COLUMNS, keys
+from fluent_cart.services.pages import Page
 
 # The caller's words only ever pick rows of these two tables; the values are bound.
 FILTERS: Mapping[str, tuple[ColumnElement[Any], Callable[..., Any]]] = {
@@ -71,11 +72,6 @@ _number_of_customers = Prepared(number_of_customers)
 
 
 Values = TypeVarTuple("Values")
-
-
-class Page(NamedTuple):
-    items: list[Record]
-    total: int
 
 
 class Found(NamedTuple):

@@ -7,23 +7,21 @@ from sqlalchemy import Connection, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from fluent_cart.database.prepared import Prepared
-from fluent_cart.enums import PaymentStatus
 from fluent_cart.models import Address, ApplicationPassword, Customer, IdempotencyKey, Order, Session, User
 from fluent_cart.services.customer_search import number_of_customers
+from fluent_cart.services.orders import COUNTED, NET
 
 _other = aliased(Customer)
 _counted_customers = number_of_customers.scalar_subquery()
-_counted = Order.payment_status.in_([status.value for status in PaymentStatus.counted()])
-_net = Order.total_paid - Order.total_refund
 _totals = (
     select(
         Order.customer_id,
         func.count().label("order_count"),
-        func.sum(case((_net > 0, _net), else_=0)).label("total_spent"),
+        func.sum(case((NET > 0, NET), else_=0)).label("total_spent"),
         func.min(Order.created_at).label("first_order_at"),
         func.max(Order.created_at).label("last_order_at"),
     )
-    .where(_counted)
+    .where(COUNTED)
     .group_by(Order.customer_id)
     .subquery()
 )

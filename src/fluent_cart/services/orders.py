@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,6 +27,7 @@ from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.orders import OrderListQuery
 from fluent_cart.services.customers import get_customer, lock_customer, lock_customers, require_customer
 from fluent_cart.services.folding import fold
+from fluent_cart.services.pages import Page
 
 _COLUMNS = (
     Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at
@@ -40,16 +41,12 @@ _change = (
     .where(_TABLE.c.id == bindparam("new_id"))
     .values({name: bindparam(f"new_{name}") for name in _TABLE.c.keys() if name != "id"})  # noqa: SIM118
 )
-_COUNTED = Order.payment_status.in_([status.value for status in PaymentStatus.counted()])
-_NET = Order.total_paid - Order.total_refund
+# The payments that count in totals, and the amount of each, in cents.
+COUNTED = Order.payment_status.in_([status.value for status in PaymentStatus.counted()])
+NET = Order.total_paid - Order.total_refund
 
 
-class OrderPage(NamedTuple):
-    items: list[Record]
-    total: int
-
-
-def list_orders(connection: Connection, customer_id: int, query: OrderListQuery) -> OrderPage:
+def list_orders(connection: Connection, customer_id: int, query: OrderListQuery) -> Page:
     """Return a customer's orders that match: all of them unless a page is asked for."""
     require_customer(connection, customer_id)
     conditions = [Order.customer_id == customer_id, *map(_occurs, fold(query.search).split())]
@@ -60,9 +57,9 @@ def list_orders(connection: Connection, customer_id: int, query: OrderListQuery)
         statement = statement.limit(query.per_page).offset((query.page - 1) * query.per_page)
     orders = [dict(row) for row in connection.execute(statement).mappings()]
     if query.per_page is None:
-        return OrderPage(orders, len(orders))
+        return Page(orders, len(orders))
     total = select(func.count()).select_from(Order).where(*conditions)
-    return OrderPage(orders, connection.scalar(total) or 0)
+    return Page(orders, connection.scalar(total) or 0)
 
 
 def _occurs(word: str) -> ColumnElement[bool]:
@@ -120,7 +117,7 @@ def recalculate(connection: Connection, customer_ids: Sequence[int] | None = Non
     """Compute totals from the orders, of all customers unless ids are given; return how many changed."""
     totals = {
         Customer.order_count: _total(func.count(), 0),
-        Customer.total_spent: _total(func.sum(case((_NET > 0, _NET), else_=0)), 0),
+        Customer.total_spent: _total(func.sum(case((NET > 0, NET), else_=0)), 0),
         Customer.first_order_at: _total(func.min(Order.created_at)),
         Customer.last_order_at: _total(func.max(Order.created_at)),
     }
@@ -133,4 +130,4 @@ def recalculate(connection: Connection, customer_ids: Sequence[int] | None = Non
 
 def _total(aggregate: Any, without_orders: int | None = None) -> ScalarSelect[Any]:
     value = aggregate if without_orders is None else func.coalesce(aggregate, without_orders)
-    return select(value).where(Order.customer_id == Customer.id, _COUNTED).scalar_subquery()
+    return select(value).where(Order.customer_id == Customer.id, COUNTED).scalar_subquery()

@@ -33,9 +33,8 @@ from sqlalchemy import (
     union,
 )
 
+from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.services.folding import fold
-
-MAX_ID = 2**63 - 1
 
 _PHONE = re.compile(r"[0-9+()./\s-]*[0-9][0-9+()./\s-]*", re.ASCII)
 

@@ -1,6 +1,6 @@
 """Which WordPress user a customer is attached to (decision 20)."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
@@ -9,6 +9,7 @@ from fluent_cart.database.prepared import Record
 from fluent_cart.errors import InvalidUser
 from fluent_cart.models import Customer, User
 from fluent_cart.services.customers import lock_customer, pick, store_customer
+from fluent_cart.services.pages import Page
 from fluent_cart.services.search import SearchTarget, matches
 
 _SEARCHED = SearchTarget(User.search_text.expression, User.id.expression)
@@ -16,12 +17,7 @@ _owner = select(Customer.id).where(Customer.user_id == bindparam("user_id"))
 _exists = select(User.id).where(User.id == bindparam("user_id"))
 
 
-class UserPage(NamedTuple):
-    items: list[Record]
-    total: int
-
-
-def list_attachable_users(connection: Connection, search: str, page: int, per_page: int) -> UserPage:
+def list_attachable_users(connection: Connection, search: str, page: int, per_page: int) -> Page:
     """Return a page of the users that are attached to no customer, and how many there are."""
     conditions: list[Any] = [~select(Customer.id).where(Customer.user_id == User.id).exists()]
     if search:
@@ -39,7 +35,7 @@ def list_attachable_users(connection: Connection, search: str, page: int, per_pa
         .offset((page - 1) * per_page)
     )
     total = connection.scalar(select(func.count()).select_from(User).where(*conditions)) or 0
-    return UserPage([dict(row) for row in rows.mappings()], total)
+    return Page([dict(row) for row in rows.mappings()], total)
 
 
 def attach_user(connection: Connection, customer_id: int, user_id: int) -> Record:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fluent_cart.importers.wordpress.source_tables import Absent, Change, Kind, RefuseRepeated, Row
+from fluent_cart.schemas.base import MAX_SAFE_INTEGER
 
 # An id at the very end of what a database can count would leave none for new rows.
-MAX_ID = 2**53
+MAX_IMPORTED_ID = MAX_SAFE_INTEGER
 _ID = re.compile(r"\d{1,19}", re.ASCII)
 
 # Of the many things that WordPress keeps of a user, these matter; the first is behind a prefix of its own.
@@ -96,7 +97,7 @@ def _present(rows: list[Row]) -> set[int]:
 
 def is_id(text: Any) -> bool:
     """Tell whether a value names a row."""
-    return text is not None and bool(_ID.fullmatch(str(text))) and 1 <= int(text) <= MAX_ID
+    return text is not None and bool(_ID.fullmatch(str(text))) and 1 <= int(text) <= MAX_IMPORTED_ID
 
 
 def is_needed(kind: Kind, row: Row) -> bool:

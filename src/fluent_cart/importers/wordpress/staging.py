@@ -126,9 +126,6 @@ class Staging:
         """Remember which rows come along, because others depend on them."""
         self.execute_many("INSERT OR IGNORE INTO brought VALUES (?, ?)", ((kind, row_id) for row_id in ids))
 
-    def is_imported(self, kind: str, row_id: int) -> bool:
-        return bool(self.value("SELECT 1 FROM brought WHERE kind = ? AND id = ?", (kind, row_id)))
-
     def _table(self, table: str, prefix: str | None) -> StagedTable:
         # A dump of rows alone does not make its tables.
         return self._tables.get(table) or self._begin(table, prefix)
