@@ -18,11 +18,7 @@ dev: install-dev  ## Serve the demo shop, and start again when the source change
 	@$(BIN)/python -c 'from fluent_cart import demo, settings; demo.create(settings.Settings())'
 	@$(BIN)/python -m uvicorn --factory --reload --reload-dir src --port $(PORT) fluent_cart.app:create_app
 
-serve: install  ## Serve a database of your own (./fluent-cart.db unless configured)
-	@$(BIN)/fluent-cart migrate
-	@echo 'The first user and its password:'
-	@echo '  $(BIN)/fluent-cart users create LOGIN --email you@example.com --role administrator'
-	@echo '  $(BIN)/fluent-cart app-passwords create LOGIN'
+serve: install  ## Serve a shop of your own (./fluent-cart.db unless configured); it asks before it makes one
 	@$(BIN)/fluent-cart serve --port $(PORT)
 
 install: .venv/.installed  ## Install the server into .venv from the hashed lock file

@@ -182,7 +182,7 @@ class TestBackup:
 
     def test_of_no_shop_is_refused(self, folder: Path, run: Run) -> None:
         assert run("backup", "shop.backup") == complained(
-            f"There is no database at {SHOP}. Make it with: fluent-cart migrate"
+            f"There is no database at {SHOP}. Make a shop with: fluent-cart init"
         )
         assert names(folder) == []
 

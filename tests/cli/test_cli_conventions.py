@@ -67,7 +67,11 @@ class TestJson:
 
         assert asked("check") == {"rules": len(INVARIANTS), "broken": {}}
         assert asked("recalculate") == {"changed": 0}
-        assert asked("migrate") == {"database": "sqlite:///fluent-cart.db", "migration": migrations.newest()}
+        assert asked("migrate") == {
+            "database": "sqlite:///fluent-cart.db",
+            "migration": migrations.newest(),
+            "new": False,
+        }
         made = asked("users", "create", "ada", "--email", "ada@example.com", "--role", "manager")
         assert made == {"id": 4, "login": "ada", "role": "manager"}
         listed = asked("users", "list")

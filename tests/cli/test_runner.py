@@ -30,7 +30,7 @@ class TestEveryCommand:
     def test_refuses_a_missing_database_and_makes_none(self, run: Run, folder: Path) -> None:
         for command in COMMANDS:
             assert run(*command) == complained(
-                "There is no database at sqlite:///fluent-cart.db. Make it with: fluent-cart migrate"
+                "There is no database at sqlite:///fluent-cart.db. Make a shop with: fluent-cart init"
             )
         assert list(folder.iterdir()) == []
 

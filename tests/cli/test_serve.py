@@ -18,9 +18,10 @@ import uvicorn
 from fluent_cart import demo
 from fluent_cart.auth.rate_limit import BYTES
 from fluent_cart.cli import serve
-from fluent_cart.database import migrations
+from fluent_cart.database import connect, migrations
 from fluent_cart.observability.logging import log_config
 from fluent_cart.server.protocol import Protocol
+from fluent_cart.services import users
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run, complained, printed
 from tests.support import postgres
@@ -66,6 +67,9 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
 def made(folder: Path) -> None:
     """A database at the newest migration, where it is looked for without settings."""
     migrations.upgrade("sqlite:///fluent-cart.db")
+    with connect("sqlite:///fluent-cart.db") as connection:
+        users.create_user(connection, "ada", "ada@example.com", "Ada", "administrator")
+        users.create_application_password(connection, "ada", "API")
 
 
 def announced(port: int, host: str = "127.0.0.1") -> str:
@@ -86,7 +90,7 @@ class TestRefusals:
         self, run: Run, folder: Path, served: list[Any], port: int
     ) -> None:
         assert run("serve", "--port", str(port)) == complained(
-            "There is no database at sqlite:///fluent-cart.db. Make it with: fluent-cart migrate"
+            "There is no database at sqlite:///fluent-cart.db. Make a shop with: fluent-cart init"
         )
         assert (served, list(folder.iterdir())) == ([], [])
 
@@ -100,7 +104,7 @@ class TestRefusals:
         )
         assert served == []
         run("migrate")
-        assert run("serve", "--port", str(port)) == printed(announced(port))
+        assert run("serve", "--port", str(port)).out == announced(port)
 
     def test_a_taken_port_is_named(self, run: Run, served: list[Any]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -181,6 +185,47 @@ class TestAnnouncement:
         assert run("serve", "--host", "::1", "--port", str(port)) == printed(announced(port, "[::1]"))
 
 
+class TestFirstStart:
+    @pytest.fixture(autouse=True)
+    def _terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+
+    @staticmethod
+    def type(monkeypatch: pytest.MonkeyPatch, *, wanted: bool) -> None:
+        answers = ["ada", "ada@example.com"]
+        monkeypatch.setattr("typer.confirm", lambda _, default: wanted)
+        monkeypatch.setattr("typer.prompt", lambda _: answers.pop(0))
+
+    def test_a_shop_is_made_where_there_is_none(
+        self, run: Run, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.type(monkeypatch, wanted=True)
+        done = run("serve", "--port", str(port))
+        assert (done.code, done.err, len(served)) == (0, "", 1)
+        assert re.search(r"^    (\w{4} ){5}\w{4}$", done.out, re.M)
+        assert re.search(rf"^Try:  curl -u ada:\w{{24}} http://127.0.0.1:{port}{CUSTOMERS}$", done.out, re.M)
+
+    def test_nothing_is_made_unless_a_person_wants_it(
+        self, run: Run, folder: Path, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.type(monkeypatch, wanted=False)
+        assert run("serve", "--port", str(port)).code == 1
+        assert (served, list(folder.iterdir())) == ([], [])
+
+    def test_nobody_is_asked_where_there_is_a_shop(
+        self, run: Run, made: None, served: list[Any], port: int
+    ) -> None:
+        assert run("serve", "--port", str(port)) == printed(announced(port))
+
+    def test_a_shop_without_users_is_served_with_a_warning(
+        self, run: Run, served: list[Any], port: int
+    ) -> None:
+        run("migrate")
+        done = run("serve", "--port", str(port))
+        assert done.err.startswith("fluent-cart: warning: Nobody with a permission can sign in. Make a user")
+        assert len(served) == 1
+
+
 class TestOptions:
     @staticmethod
     def options(port: int, **others: Any) -> dict[str, Any]:
@@ -207,7 +252,7 @@ class TestOptions:
         given["FORWARDED_ALLOW_IPS"] = proxies = "10.0.0.0/8"
         for name, value in given.items():
             monkeypatch.setenv(f"FLUENT_CART_{name}", value)
-        assert run("serve") == printed(announced(port, "0.0.0.0"))
+        assert run("serve") == printed(announced(port))
         told = {"host": "0.0.0.0", "workers": 3, "log_level": "warning", "forwarded_allow_ips": proxies}
         options = self.options(port, **told)
         assert served == [("fluent_cart.server.process:create_app", "sqlite:///fluent-cart.db", options)]
@@ -236,7 +281,7 @@ class TestOptions:
     ) -> None:  # fmt: skip
         """Its password is in the documentation."""
         monkeypatch.setenv("FLUENT_CART_HOST", "0.0.0.0")
-        assert run("serve", "--demo", "--port", str(port), *told).out.startswith(announced(port, host))
+        assert run("serve", "--demo", "--port", str(port), *told).out.startswith(announced(port))
         assert [options for *_, options in served] == [self.options(port, host=host)]
 
     def test_of_where_to_listen_give_way_to_a_socket_that_is_passed(

@@ -123,6 +123,6 @@ class TestCopy:
     def test_a_missing_source_is_named(self, tmp_path: Path, run: Run) -> None:
         source, target = f"sqlite:///{tmp_path / 'no.db'}", f"sqlite:///{tmp_path / 'target.db'}"
         assert run("copy", source, target) == (
-            f"fluent-cart: There is no database at {source}. Make it with: fluent-cart migrate\n"
+            f"fluent-cart: There is no database at {source}. Make a shop with: fluent-cart init\n"
         )
         assert not (tmp_path / "no.db").exists()

@@ -66,7 +66,7 @@ class TestSQLite:
             "database",
             Severity.FAILURE,
             f"There is no database at sqlite:///{tmp_path}/none.db",
-            "fluent-cart migrate",
+            "fluent-cart init",
         )
         assert list(tmp_path.iterdir()) == []
 

@@ -15,12 +15,15 @@ def migrate(as_json: AsJson = False) -> None:
     Example: fluent-cart migrate
     """
     settings = runner.read_settings()
+    is_new = runner.is_missing(settings)
     with ProgressBar() as bar:
         bar.show("migrate")
         migrations.upgrade(settings.database_url)
     database, newest = describe(settings.database_url), migrations.newest()
-    result = {"database": database, "migration": newest}
-    print_result(f"{database} is at the newest migration ({newest}).", result, as_json=as_json)
+    result = {"database": database, "migration": newest, "new": is_new}
+    # An address that is wrong makes another shop.
+    made = "is new, and" if is_new else "is"
+    print_result(f"{database} {made} at the newest migration ({newest}).", result, as_json=as_json)
 
 
 def recalculate(as_json: AsJson = False) -> None:

@@ -15,6 +15,7 @@ from fluent_cart.cli import (
     doctor,
     export,
     imports,
+    init,
     runner,
     serve,
     users,
@@ -39,6 +40,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+cli.command(rich_help_panel=RUN)(init.init)
 cli.command(rich_help_panel=RUN)(serve.serve)
 cli.command(rich_help_panel=RUN)(doctor.doctor)
 cli.add_typer(users.cli, name="users", rich_help_panel=PEOPLE)

@@ -55,7 +55,19 @@ def require_database(settings: Settings) -> None:
     """Raise ``CommandError`` if there is no database to open."""
     if not create_database(settings).exists():
         address = describe(settings.database_url)
-        raise CommandError(f"There is no database at {address}. Make it with: fluent-cart migrate")
+        raise CommandError(f"There is no database at {address}. Make a shop with: fluent-cart init")
+
+
+def is_missing(settings: Settings) -> bool:
+    """Return whether there is no database yet, or an empty one."""
+    database = create_database(settings)
+    try:
+        if not database.exists():
+            return True
+        with database.snapshot() as connection:
+            return migrations.current(connection) is None
+    finally:
+        database.stop()
 
 
 def require_newest(settings: Settings) -> None:

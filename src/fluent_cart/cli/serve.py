@@ -14,9 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from fluent_cart import demo
 from fluent_cart.auth.rate_limit import shared_file
-from fluent_cart.cli import runner
-from fluent_cart.cli.output import CommandError, print_error, print_line
-from fluent_cart.database import is_postgresql
+from fluent_cart.cli import init, runner
+from fluent_cart.cli.output import CommandError, print_error, print_line, print_warning
+from fluent_cart.database import describe, is_postgresql
+from fluent_cart.doctor import Severity, shop
 from fluent_cart.observability import metrics
 from fluent_cart.observability.logging import log_config
 from fluent_cart.server.protocol import Protocol
@@ -50,14 +51,16 @@ def serve(
     else:
         host, port = _name_of(passed)
     workers = workers or settings.workers
+    if not demonstrate:
+        _offer_shop(settings, init.address_of(host, port))
     with (
         _demo_shop(settings) if demonstrate else nullcontext(settings) as settings,
         _shared(workers),
         _both_families(host if passed is None else "", port) as own,
     ):
-        _require_database(settings, workers)
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        _announce(address, settings.database_url if demonstrate else "")
+        if not demonstrate:
+            _require_database(settings, workers)
+        _announce(init.address_of(host, port), settings.database_url if demonstrate else "")
         # Worker processes begin with nothing but the environment.
         os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
         uvicorn.run(
@@ -118,18 +121,32 @@ def _shared(workers: int) -> Iterator[None]:
         yield
 
 
+def _offer_shop(settings: Settings, address: str) -> None:
+    """Make a shop where there is none, if a person at the terminal wants one."""
+    # A server of PostgreSQL may be away.
+    if is_postgresql(settings.database_url) or not sys.stdin.isatty() or not runner.is_missing(settings):
+        return
+    if typer.confirm(f"There is no shop at {describe(settings.database_url)}. Make one?", default=True):
+        administrator = init.ask()
+        init.print_shop(settings, administrator, init.make_shop(settings, administrator), address)
+
+
 def _require_database(settings: Settings, workers: int) -> None:
     """Raise ``CommandError`` if the database cannot be served; a server that is away may come back."""
     try:
         runner.require_sessions(settings)
         runner.require_newest(settings)
         runner.require_capacity(settings, workers)
+        users = runner.read(shop.sign_in)
     except OperationalError as error:
         if not is_postgresql(settings.database_url):
             raise
         print_error(
             f"Requests are answered 503 until the database answers: {str(error.orig).splitlines()[0]}"
         )
+    else:
+        if users.state is not Severity.OK:
+            print_warning(f"{users.text}. Make a user with: {users.advice}")
 
 
 def _activated_socket() -> int | None:

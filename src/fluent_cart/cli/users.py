@@ -48,15 +48,10 @@ def create(
 
     Example: fluent-cart users create ada --email ada@example.com --role administrator
     """
-    login, role, display_name = login.strip(), checked_role(role), display_name.strip()
-    if not login or len(login) > 60 or ":" in login:
-        raise WrongUsage("A login has 1 to 60 characters, none of them a colon")
+    login, role, display_name = checked_login(login), checked_role(role), display_name.strip()
     if len(display_name) > 255:
         raise WrongUsage("A display name has at most 255 characters")
-    try:
-        address = TypeAdapter(Email).validate_python(email)
-    except ValidationError:
-        raise WrongUsage("--email must be a valid e-mail address") from None
+    address = checked_email(email)
     password_hash = read_password() if with_password else None
     user_id = runner.write(users.create_user, login, address, display_name or login, role, password_hash)
     result = {"id": user_id, "login": login, "role": role}
@@ -123,6 +118,22 @@ def delete(login: Login, as_json: AsJson = False) -> None:
     """
     runner.write(users.delete_user, login)
     print_result(f"User {login} is deleted.", {"login": login}, as_json=as_json)
+
+
+def checked_login(login: str) -> str:
+    """Return a login without the white space around it, if it can be one."""
+    login = login.strip()
+    if not login or len(login) > 60 or ":" in login:
+        raise WrongUsage("A login has 1 to 60 characters, none of them a colon")
+    return login
+
+
+def checked_email(email: str) -> str:
+    """Return an e-mail address in the form in which it is stored."""
+    try:
+        return TypeAdapter(Email).validate_python(email)
+    except ValidationError:
+        raise WrongUsage("--email must be a valid e-mail address") from None
 
 
 def checked_role(role: str) -> str:

@@ -31,7 +31,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield machine.proxy(settings.host, settings.forwarded_allow_ips)
     database = create_database(settings)
     if not database.exists():
-        yield failure("database", f"There is no database at {describe(url)}", "fluent-cart migrate")
+        yield failure("database", f"There is no database at {describe(url)}", "fluent-cart init")
         return
     if not is_postgresql(url):
         file = Path(make_url(url).database or "").absolute()
