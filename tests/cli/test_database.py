@@ -130,13 +130,17 @@ LOOK = ". Look at it with: fluent-cart doctor"
 
 class TestMigrate:
     def test_makes_a_missing_database(self, run: Run, folder: Path) -> None:
-        assert run("migrate") == printed(f"sqlite:///fluent-cart.db is new, and at the newest migration ({NEWEST}).\n")
+        assert run("migrate") == printed(
+            f"sqlite:///fluent-cart.db is new, and at the newest migration ({NEWEST}).\n"
+        )
         assert (folder / "fluent-cart.db").is_file()
         assert run("users", "list") == printed("There are no users.\n")
 
     def test_reads_the_settings_file(self, run: Run, folder: Path) -> None:
         (folder / ".env").write_text("FLUENT_CART_DATABASE_URL=sqlite:///other.db\n")
-        assert run("migrate") == printed(f"sqlite:///other.db is new, and at the newest migration ({NEWEST}).\n")
+        assert run("migrate") == printed(
+            f"sqlite:///other.db is new, and at the newest migration ({NEWEST}).\n"
+        )
         assert sorted(path.name for path in folder.iterdir()) == [".env", "other.db"]
 
     def test_brings_an_old_database_to_the_newest_migration(self, run: Run, shop: str) -> None:

@@ -1,29 +1,30 @@
 """What the README and the guides tell people to type works, and where they point to is something."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
+from typing import Self
 
+import httpx
 import pytest
 
 from fluent_cart.database import migrations
 from fluent_cart.settings import Settings
 from tests.support import postgres
+from tests.support.guides import GUIDES, PAGES, blocks, name_of
 from tests.support.paths import ROOT
-from tests.support.server import demo_server, free_port
-
-GUIDES = sorted((ROOT / "docs").rglob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *GUIDES]
+from tests.support.server import demo_server, free_port, until
 
 # Guides whose commands have tests that know what each of them answers.
 TESTED_ELSEWHERE = {
     "docs/guarantees.md": "test_guarantees",
-    "docs/operate.md": "test_operate_guide",
-    "docs/upgrade.md": "test_operate_guide",
+    "docs/operate.md": "test_operate_guide, test_service_guides",
+    "docs/upgrade.md": "test_service_guides",
+    "docs/back-up.md": "test_service_guides",
     "docs/import-export.md": "cli/",
     "docs/sign-in.md": "test_sign_in_guide",
     "docs/wordpress-clients.md": "test_wordpress_clients",
@@ -34,29 +35,18 @@ NOT_RUN = {
     "docker compose": "test_deploy_files holds docker-compose.yml against its specification",
     "fluent-cart import wordpress 'mysql:": "cli/test_import_wordpress imports from a live MariaDB",
 }
-# Commands as printed, but: make tells what it would do, curl its status in place of the answer and fails
-# unless it is 200, and what serves does so in the background once it answers.
+# The shell of a guide is a plain one: no variable, and in PATH what the system has. The installed command is
+# where pipx puts it; the guide for a first shop makes its own PATH. Commands are as printed, but: make prints
+# what it would do, since it needs an index of packages; curl prints its status in place of the answer, and
+# fails unless it is 200.
 SHELL = """
 set -euo pipefail
-trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 make() { command make --dry-run -C "$ROOT" "$@" >/dev/null; }
 curl() {
     local status
     status=$(command curl -sS -o /dev/null -w '%{http_code}' "$@")
     echo "status $status"
     [ "$status" = 200 ]
-}
-fluent-cart() {
-    if [ "$1" != serve ]; then
-        command fluent-cart "$@"
-        return
-    fi
-    command fluent-cart "$@" &
-    for _ in $(seq 600); do
-        if command curl -fs -o /dev/null "http://127.0.0.1:$SERVES/readyz"; then return; fi
-        sleep 0.1
-    done
-    false
 }
 """
 
@@ -65,22 +55,18 @@ fluent-cart() {
 STATUS_ONLY = "curl() { command curl -s -o /dev/null -w '%{http_code} ' \"$@\"; }\n"
 
 
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
-def blocks(page: Path) -> list[str]:
-    """Return the commands of a page, block by block."""
-    return re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.S)
-
-
-def runnable(page: Path) -> Iterator[str]:
+def runnable(page: Path) -> list[str]:
+    """Return what is typed into each terminal: `serve` keeps its own, and then a new one begins."""
     if name_of(page) in TESTED_ELSEWHERE:
-        return
+        return []
+    terminals = [""]
     for line in "".join(blocks(page)).splitlines():
         if not line.startswith(tuple(NOT_RUN)):
             # One command may read what another answers.
-            yield line.replace("$(curl", "$(command curl").replace(".venv/bin/", "")
+            terminals[-1] += line.replace("$(curl", "$(command curl") + "\n"
+        if line.startswith("fluent-cart serve"):
+            terminals.append("")
+    return [terminal for terminal in terminals if terminal.strip()]
 
 
 def test_the_settings_are_documented_with_their_defaults() -> None:
@@ -134,40 +120,80 @@ def empty_postgres(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.server
 @pytest.mark.skipif(shutil.which("curl") is None, reason="THE GUIDES' COMMANDS WERE NOT RUN: no curl here")
-@pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if list(runnable(page))],
-    ids=name_of,
-)
-def test_every_command_works(page: Path, empty_postgres: str, empty_shop: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=name_of)
+def test_every_command_works(
+    page: Path, installed: Path, empty_postgres: str, empty_shop: Path, tmp_path: Path
+) -> None:
     (tmp_path / "demo").mkdir()
     shutil.copy(ROOT / "tests/data/shop.sql.gz", tmp_path)
-    if "fluent-cart migrate" not in "".join(blocks(page)):
+    printed = "".join(runnable(page))
+    if "fluent-cart migrate" not in printed and "fluent-cart init" not in printed:
         shutil.copy(empty_shop, tmp_path / "fluent-cart.db")
-    script = "\n".join(runnable(page))
-    if not empty_postgres:
-        script = re.sub(r"^fluent-cart copy .*\n.*FLUENT_CART_DATABASE_URL=.*$", "", script, flags=re.M)
-    serves = free_port()
-    asks_demo = "127.0.0.1:8000" in script
-    with demo_server(tmp_path / "demo") if asks_demo else nullcontext("") as demo:
-        script = script.replace("http://127.0.0.1:8000", demo).replace("8001", str(serves))
-        script = script.replace("postgresql://shop@127.0.0.1/shop", empty_postgres)
-        done = subprocess.run(
-            ["bash", "-c", f"{SHELL}\n{script}"],
-            cwd=tmp_path,
-            env={
-                "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin",
-                "ROOT": str(ROOT),
-                "SERVES": str(serves),
-                "FLUENT_CART_PORT": str(serves),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
-    asked = len(re.findall(r"^curl ", script, re.M))
-    assert done.stdout.count("status 200") == asked
+    is_install = "make install" in printed
+    command = tmp_path / (".venv/bin" if is_install else ".local/bin") / "fluent-cart"
+    command.parent.mkdir(parents=True)
+    command.symlink_to(installed / "bin/fluent-cart")
+    port = free_port()
+    asks_demo = "127.0.0.1:8000" in printed and "fluent-cart serve" not in printed
+    with demo_server(tmp_path / "demo") if asks_demo else nullcontext("") as demo, ExitStack() as servers:
+        said = ""
+        for script in runnable(page):
+            script = script.replace("http://127.0.0.1:8000", demo or f"http://127.0.0.1:{port}")
+            script = script.replace("fluent-cart serve", f"fluent-cart serve --port {port}")
+            script = script.replace("postgresql://shop@127.0.0.1/shop", empty_postgres)
+            if not empty_postgres:
+                script = re.sub(
+                    r"^fluent-cart copy .*\n.*FLUENT_CART_DATABASE_URL=.*$", "", script, flags=re.M
+                )
+            password = "".join(re.findall(r"^    ((?:\w{4} ){5}\w{4})$", said, re.M))
+            terminal = servers.enter_context(
+                Terminal(script, tmp_path, password, "" if is_install else str(command.parent))
+            )
+            if "fluent-cart serve" in script:
+                until(lambda: is_ready(port), "the server of the guide")
+            else:
+                assert terminal.process.wait(timeout=300) == 0, terminal.output()
+                assert terminal.output().count("status 200") == len(re.findall(r"^curl ", script, re.M))
+            said += terminal.output()
+
+
+class Terminal:
+    """A plain shell that runs a script; at its end, everything in it ends."""
+
+    def __init__(self, script: str, folder: Path, pasted: str, path: str) -> None:
+        number = len(list(folder.glob("terminal-*")))
+        self._log = folder / f"terminal-{number}"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                ["bash", "-c", f"{SHELL}\n{script}"],
+                cwd=folder,
+                env={"PATH": f"{path}:/usr/bin:/bin", "HOME": str(folder), "ROOT": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
+        assert self.process.stdin
+        self.process.stdin.write(f"{pasted}\n".encode())
+        self.process.stdin.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(timeout=20)
+
+    def output(self) -> str:
+        return self._log.read_text()
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
