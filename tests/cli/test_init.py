@@ -11,6 +11,7 @@ from fluent_cart.cli import init
 from fluent_cart.database import connect, migrations
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
+from fluent_cart.services.application_passwords import find_by_application_password
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run, complained, misused
 
@@ -21,7 +22,7 @@ ADA = ("--login", "ada", "--email", "Ada@Example.com")
 def signs_in(login: str, secret: str) -> bool:
     with connect(URL) as connection:
         digest = application_passwords.digest(secret)
-        found = users.find_by_application_password(connection, login, digest)
+        found = find_by_application_password(connection, login, digest)
     return found is not None and found.user.role == "administrator"
 
 

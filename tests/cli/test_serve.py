@@ -22,6 +22,7 @@ from fluent_cart.database import connect, migrations
 from fluent_cart.observability.logging import log_config
 from fluent_cart.server.protocol import Protocol
 from fluent_cart.services import users
+from fluent_cart.services.application_passwords import create_application_password
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run, complained, printed
 from tests.support import postgres
@@ -69,7 +70,7 @@ def made(folder: Path) -> None:
     migrations.upgrade("sqlite:///fluent-cart.db")
     with connect("sqlite:///fluent-cart.db") as connection:
         users.create_user(connection, "ada", "ada@example.com", "Ada", "administrator")
-        users.create_application_password(connection, "ada", "API")
+        create_application_password(connection, "ada", "API")
 
 
 def announced(port: int, host: str = "127.0.0.1") -> str:

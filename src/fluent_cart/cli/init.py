@@ -14,6 +14,7 @@ from fluent_cart.cli.users import checked_email, checked_login
 from fluent_cart.database import describe, migrations
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
+from fluent_cart.services.application_passwords import create_application_password
 from fluent_cart.settings import Settings
 
 ROLE, PASSWORD_NAME = "administrator", "Made by fluent-cart init"
@@ -77,7 +78,7 @@ def make_shop(settings: Settings, administrator: Administrator) -> str:
     def make(connection: Connection) -> str:
         login, email = administrator
         users.create_user(connection, login, email, login, ROLE)
-        return users.create_application_password(connection, login, PASSWORD_NAME)
+        return create_application_password(connection, login, PASSWORD_NAME)
 
     with ProgressBar() as bar:
         bar.show("make the shop")
