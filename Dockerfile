@@ -1,8 +1,11 @@
-# The server as an image: one process group, no shell needed, nothing written below the root.
-#   docker build -t fluent-cart-api .
-# Python is the version that the tests run on; give its digest (python:3.11-slim-bookworm@sha256:...) where builds
-# must be the same byte for byte.
-ARG PYTHON=3.11-slim-bookworm
+# The server as an image: one process group, nothing written outside of /data and /tmp.
+#   docker build --tag fluent-cart-api .
+#   docker run -p 127.0.0.1:8000:8000 fluent-cart-api serve --demo
+#   docker run -it -v shop:/data fluent-cart-api init
+#   docker run -p 127.0.0.1:8000:8000 -v shop:/data fluent-cart-api
+# Python is the version that the tests run on; give its digest (python:3.11-slim-trixie@sha256:...) where builds
+# must be the same byte for byte. Debian's release is the one that has pg_dump of the compose file's PostgreSQL.
+ARG PYTHON=3.11-slim-trixie
 
 FROM python:${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -24,16 +27,26 @@ FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="FluentCart Customers API" \
       org.opencontainers.image.description="The documented FluentCart Customers REST API as a FastAPI server" \
       org.opencontainers.image.licenses="MIT"
-RUN python -m pip uninstall --yes --root-user-action=ignore pip setuptools wheel \
+# The programs with which backups of PostgreSQL are made and restored.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/* \
+    && python -m pip uninstall --yes --root-user-action=ignore pip setuptools wheel \
     && groupadd --gid 10001 shop \
-    && useradd --uid 10001 --gid shop --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop
+    && useradd --uid 10001 --gid shop --no-create-home --home-dir /data --shell /usr/sbin/nologin shop \
+    && install --directory --owner 10001 --group 10001 --mode 700 /data
 COPY --from=build /opt/fluent-cart /opt/fluent-cart
-# Byte code was made by the installation; the root may be read-only.
+# Byte code was made by the installation; the root may be read-only. The demo listens to the container's network,
+# which nobody outside reaches without -p.
 ENV PATH=/opt/fluent-cart/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    FLUENT_CART_PORT=8000
-WORKDIR /opt/fluent-cart
+    FLUENT_CART_PORT=8000 \
+    FLUENT_CART_DEMO_HOST=0.0.0.0
+# The shop's file, .env and backups.
+WORKDIR /data
+VOLUME /data
 # By number, so that whoever runs the image can see that it is not root.
 USER 10001:10001
 EXPOSE 8000

@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo dev serve install install-dev test test-quick test-stress test-mutation lint format bench bench-million bench-layers lock clean
+.PHONY: help demo dev dist serve install install-dev test test-quick test-stress test-mutation lint format bench bench-million bench-layers lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,9 @@ dev: install-dev  ## Serve the demo shop, and start again when the source change
 	@rm -f fluent-cart-dev-$(PORT).db*
 	@$(BIN)/python -c 'from fluent_cart import demo, settings; demo.create(settings.Settings())'
 	@$(BIN)/python -m uvicorn --factory --reload --reload-dir src --port $(PORT) fluent_cart.app:create_app
+
+dist: install  ## Build the wheel, which has all that the server needs, into dist/
+	@$(PIP_INSTALL:install=wheel) --no-build-isolation --no-deps --wheel-dir dist .
 
 serve: install  ## Serve a shop of your own (./fluent-cart.db unless configured); it asks before it makes one
 	@$(BIN)/fluent-cart serve --port $(PORT)

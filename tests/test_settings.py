@@ -12,6 +12,7 @@ from fluent_cart.settings import Settings
 DEFAULTS = {
     "database_url": "sqlite:///fluent-cart.db",
     "host": "127.0.0.1",
+    "demo_host": "127.0.0.1",
     "port": 8000,
     "forwarded_allow_ips": "127.0.0.1,::1",
     "cors_origins": "",
@@ -48,6 +49,7 @@ class TestSources:
         given = {
             "database_url": "postgresql://shop:secret@db.example/shop",
             "host": "0.0.0.0",
+            "demo_host": "0.0.0.0",
             "port": 8080,
             "forwarded_allow_ips": "10.0.0.0/8",
             "cors_origins": "https://admin.example,http://localhost:5173",

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         description="Where the shop is kept: `sqlite:///PATH` or `postgresql://...`.",
     )
     host: str = Field("127.0.0.1", description="The address `serve` listens on.")
+    demo_host: str = Field(
+        "127.0.0.1", description="The address `serve --demo` listens on; the demo's password is public."
+    )
     port: int = Field(8000, ge=1, le=65535, description="The port `serve` listens on.")
     forwarded_allow_ips: str = Field(
         "127.0.0.1,::1",

@@ -10,7 +10,6 @@ from fluent_cart import demo
 from fluent_cart.cli import init
 from fluent_cart.database import connect, migrations
 from fluent_cart.security import application_passwords
-from fluent_cart.services import users
 from fluent_cart.services.application_passwords import find_by_application_password
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run, complained, misused

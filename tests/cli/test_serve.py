@@ -285,6 +285,13 @@ class TestOptions:
         assert run("serve", "--demo", "--port", str(port), *told).out.startswith(announced(port))
         assert [options for *_, options in served] == [self.options(port, host=host)]
 
+    def test_demo_listens_where_its_own_setting_says(
+        self, run: Run, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FLUENT_CART_DEMO_HOST", "0.0.0.0")
+        run("serve", "--demo", "--port", str(port))
+        assert [options for *_, options in served] == [self.options(port, host="0.0.0.0")]
+
     def test_of_where_to_listen_give_way_to_a_socket_that_is_passed(
         self, run: Run, made: None, served: list[Any], passed: socket.socket
     ) -> None:

@@ -32,6 +32,10 @@ TESTED_ELSEWHERE = {
 # What a test machine cannot do, by how the command begins, and what stands in for it.
 NOT_RUN = {
     "cp .env.example": "goes with Docker",
+    "docker build": "test_deploy_files holds the Dockerfile against its promises",
+    "docker run": "as docker build; test_wheel serves the demo of the wheel, which is what the image has",
+    "uvx ": "test_wheel installs the wheel and serves its demo; uv wants an index of packages",
+    "pipx ": "as uvx",
     "docker compose": "test_deploy_files holds docker-compose.yml against its specification",
     "fluent-cart import wordpress 'mysql:": "cli/test_import_wordpress imports from a live MariaDB",
 }

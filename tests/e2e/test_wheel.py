@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from fluent_cart import __version__
+from tests.support.guides import blocks
+from tests.support.paths import ROOT
 from tests.support.server import free_port, until
 
 PLAIN = {"PATH": "/usr/bin:/bin"}
@@ -36,11 +38,14 @@ def test_demo_is_served_outside_of_a_checkout(installed: Path, tmp_path: Path) -
         until(lambda: _answers(f"{address}/readyz"), "the demo of the wheel")
         auth = ("username", "application_password")
         customer = httpx.get(f"{address}/wp-json/fluent-cart/v2/customers/1", auth=auth)
+        stats = httpx.get(f"{address}/wp-json/fluent-cart/v2/customers/get-stats/1", auth=auth)
         docs, script = httpx.get(f"{address}/docs"), httpx.get(f"{address}/docs/page.js")
     finally:
         process.terminate()
         process.wait(timeout=15)
     assert customer.json()["data"]["customer"]["email"] == "customer@example.com"
+    [shown] = blocks(ROOT / "README.md", "json")
+    assert stats.text == shown.strip()
     assert (docs.status_code, script.status_code) == (200, 200)
 
 

@@ -42,8 +42,8 @@ def serve(
     Example: fluent-cart serve --host 0.0.0.0 --workers 4
     """
     settings = runner.read_settings()
-    # The demo's password is public, so it listens on the network only when told so on this command line.
-    host = host or (settings.host if not demonstrate else "127.0.0.1")
+    # The demo's password is public, so it does not listen where a shop does.
+    host = host or (settings.demo_host if demonstrate else settings.host)
     port = port or settings.port
     passed = _activated_socket()
     if passed is None:
