@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,3 +111,16 @@ def test_a_failure_leaves_the_old_file(run: Run, folder: Path, monkeypatch: pyte
 def test_a_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "customers" in run("export", "shop.csv").err
+
+
+def test_sigterm_leaves_no_unfinished_file(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> Iterator[bytes]:
+        yield b"id"
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield b"email"
+
+    monkeypatch.setattr(customer_export, "export_customers", interrupted)
+    before, files = signal.getsignal(signal.SIGTERM), set(folder.iterdir())
+    assert run("export", "shop.csv").code == 143
+    assert set(folder.iterdir()) == files
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -1,5 +1,7 @@
 """fluent-cart import csv, ndjson and orders, as a shop owner runs them."""
 
+import gzip
+import io
 import json
 import re
 import shlex
@@ -136,3 +138,17 @@ def test_the_commands_of_the_docs_work(
         if "<" in words:
             source.close()
     assert run("check").code == 0
+
+
+def test_compressed_file_and_standard_input_are_imported(
+    run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.ndjson.gz").write_bytes(gzip.compress(b'{"email": "a@example.com"}\n'))
+    assert run("import", "ndjson", "a.ndjson.gz").code == 0
+    (folder / "b.csv").write_text("email\nb@example.com\n")
+    with (folder / "b.csv").open("rb") as stream:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(stream))
+        assert run("import", "csv", "-").code == 0
+    assert "b@example.com" in run("export", "-").out
+    (folder / "c.csv").write_bytes(b"\x28\xb5\x2f\xfd")
+    assert run("import", "csv", "c.csv") == complained("c.csv is compressed with zstd: unpack it first")

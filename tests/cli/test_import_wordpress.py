@@ -137,7 +137,7 @@ def test_what_is_missing_is_named(run: Run, tmp_path: Path) -> None:
     )
     assert code == 1
     assert run("import", "wordpress", str(path), "--prefix", "wp_") == complained(
-        "There is no table wp_fct_customers"
+        "There is no table wp_fct_customers. The prefixes found are: shop_"
     )
 
 

@@ -23,7 +23,7 @@ def backup(
     """
     settings = runner.read_settings()
     runner.require_database(settings)
-    with ProgressBar() as bar:
+    with runner.exit_on_sigterm(), ProgressBar() as bar:
         bar.show("backup")
         counts = backups.create_backup(settings.database_url, file)
     database = describe(settings.database_url)
@@ -41,7 +41,7 @@ def restore(
     Example: fluent-cart restore shop-monday.backup --force
     """
     url = runner.read_settings().database_url
-    with ProgressBar() as bar:
+    with runner.exit_on_sigterm(), ProgressBar() as bar:
         bar.show("restore")
         counts = _restore(file, url, bar, replace=force)
     database, rules = describe(url), len(invariants.INVARIANTS)

@@ -15,12 +15,12 @@ from fluent_cart.cli.output import AsJson, WrongUsage, print_result
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database.backup import atomic_write, require_foreign
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
+from fluent_cart.formats.input_file import STANDARD, name_without_compression
 from fluent_cart.formats.row_writer import OnLines, Pieces
 from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.schemas.error_messages import messages_by_field
 from fluent_cart.services import customer_export, order_export
 
-STANDARD = "-"
 ENDINGS = {".csv": FileFormat.CSV, ".ndjson": FileFormat.NDJSON, ".jsonl": FileFormat.NDJSON}
 
 Format = Annotated[
@@ -89,7 +89,7 @@ def export(
 
 def format_of(file: str, chosen: FileFormat | None) -> FileFormat:
     """Return the format that was chosen, else that of the file's name."""
-    return chosen or ENDINGS.get(Path(file).suffix.lower(), FileFormat.CSV)
+    return chosen or ENDINGS.get(Path(name_without_compression(file)).suffix.lower(), FileFormat.CSV)
 
 
 def _query(**values: Any) -> CustomerExportQuery:
@@ -109,5 +109,9 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
     else:
         require_foreign(Path(file), runner.read_settings().database_url)
-        with atomic_write(Path(file)) as unfinished, unfinished.open("wb") as stream:
+        with (
+            runner.exit_on_sigterm(),
+            atomic_write(Path(file)) as unfinished,
+            unfinished.open("wb") as stream,
+        ):
             yield stream

@@ -1,30 +1,25 @@
 """fluent-cart import csv, ndjson and orders."""
 
 import asyncio
-import os
-import stat
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import orjson
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.export import STANDARD, Format, format_of
+from fluent_cart.cli.export import Format, format_of
 from fluent_cart.cli.output import print_line, table
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
 from fluent_cart.enums import FileFormat
+from fluent_cart.formats.input_file import open_input
 from fluent_cart.formats.row_reader import read_rows
 from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 
 # Lines whose faults are printed; the JSON has all.
 SHOWN = 20
 
-File = Annotated[str, typer.Argument(help="The file; - is standard input.")]
+File = Annotated[str, typer.Argument(help="The file, also .gz, .bz2, .xz or .zip; - is standard input.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON, with all lines that failed.")]
 Ignore = Annotated[
@@ -70,12 +65,11 @@ def _import(
     runner.require_newest(settings)
 
     async def run() -> Report:
-        with _opened(file) as stream, ProgressBar() as bar:
-            size = _size(stream)
-            lines = read_rows(stream, file_format, columns)
+        with open_input(file) as opened, ProgressBar() as bar:
+            lines = read_rows(opened.stream, file_format, columns)
 
             def progress() -> None:
-                bar.show(kind.name, stream.tell() if size else 0, size)
+                bar.show(kind.name, opened.position(), opened.size)
 
             async with create_database(settings) as database:
                 return await import_rows(database, kind, lines, progress, dry_run=dry_run)
@@ -89,21 +83,6 @@ def _import(
         _print(kind, report, dry_run=dry_run)
     if report.faults:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
-    if file == STANDARD:
-        yield sys.stdin.buffer
-    else:
-        with Path(file).open("rb") as stream:
-            yield stream
-
-
-def _size(stream: BinaryIO) -> int:
-    """Return how long the file is; 0 if nobody knows before its end."""
-    status = os.fstat(stream.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _print(kind: Kind, report: Report, *, dry_run: bool) -> None:

@@ -23,7 +23,9 @@ EXAMPLES = 5
 
 
 def wordpress(
-    source: Annotated[str, typer.Argument(help="A dump (.sql or .sql.gz), or mysql://USER@HOST/DATABASE.")],
+    source: Annotated[
+        str, typer.Argument(help="A dump, also packed, - for standard input, or mysql://USER@HOST/DATABASE.")
+    ],
     prefix: Annotated[
         str | None, typer.Option(help="The prefix of the shop's tables, if there are several shops.")
     ] = None,
@@ -36,6 +38,10 @@ def wordpress(
         str | None,
         typer.Option(help="The character set of a dump that names none, or a wrong one, such as latin1."),
     ] = None,
+    repair_text: Annotated[
+        bool,
+        typer.Option("--repair-text", help="Decode texts that were encoded twice, such as ZoÃ« for Zoë."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Move a FluentCart shop in from WordPress, with its users and their application passwords.
@@ -47,7 +53,7 @@ def wordpress(
     if charset and charset not in CHARSETS:
         raise CommandError(f"--charset: known are {', '.join(CHARSETS)}")
     source = _with_password(source)
-    options = Options(prefix, update, dry_run, test_orders)
+    options = Options(prefix, update, dry_run, test_orders, repair_text)
 
     async def run() -> Report:
         async with create_database(settings) as database:

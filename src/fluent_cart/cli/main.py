@@ -27,6 +27,7 @@ from fluent_cart.database.constraints import ConstraintViolation
 from fluent_cart.database.migrations import MigrationError
 from fluent_cart.database.transfer import CopyError
 from fluent_cart.errors import ApiError
+from fluent_cart.formats.input_file import InputFileError
 from fluent_cart.formats.row_reader import FileError
 from fluent_cart.importers.wordpress.shop import SourceError
 from fluent_cart.services.users import UserError
@@ -88,6 +89,7 @@ def main() -> None:
         BackupError,
         SourceError,
         FileError,
+        InputFileError,
         ConstraintViolation,
         ApiError,
     ) as error:

@@ -1,7 +1,10 @@
 """Runs a unit of work from a command, on the configured database."""
 
 import asyncio
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pydantic import ValidationError
@@ -110,6 +113,16 @@ def require_capacity(settings: Settings, workers: int) -> None:
             f" want {wanted}, but PostgreSQL has {max_connections}."
             " Lower FLUENT_CART_WORKERS or FLUENT_CART_POOL_SIZE"
         )
+
+
+@contextmanager
+def exit_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command as an error does, so that unfinished files are deleted."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _database() -> Database:

@@ -1,7 +1,6 @@
 """fluent-cart serve."""
 
 import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -90,12 +89,8 @@ def serve(
 @contextmanager
 def _demo_shop(settings: Settings) -> Iterator[Settings]:
     """Give the settings of a demo shop, which is deleted at the end, also if SIGTERM ends the server."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        with demo.temporary_shop(settings) as own:
-            yield own
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with runner.exit_on_sigterm(), demo.temporary_shop(settings) as own:
+        yield own
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def of_server(server: mariadb.Shop, table: str) -> list[tuple[Any, ...]]:
 
 def of_reader(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     with closing(Staging()) as staging:
-        staging.fill(read_dump(path, None, lambda _done, _total: None), None, Report())
+        staging.fill(read_dump(str(path), None, lambda _done, _total: None), None, Report())
         return {
             table: list(staging.execute(f"SELECT {', '.join(TABLES[table])} FROM {name} ORDER BY id"))
             for table, name in STAGED.items()
@@ -129,7 +129,7 @@ async def test_application_passwords_with_quotes_in_their_names_are_imported(
     dialect: Dialect, bring: Import, empty: Database
 ) -> None:
     rows: dict[str, list[tuple[Value, ...]]] = {}
-    for table, item in read_dump(SHOP, None, lambda _done, _total: None):
+    for table, item in read_dump(str(SHOP), None, lambda _done, _total: None):
         if isinstance(item, tuple):
             values = [None if isinstance(each, Absent) else each for each in item]
             if table == "wp_usermeta" and values[2] == "_application_passwords":

@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 def rows(path: Path, text: str | bytes, prefix: str | None = None) -> list[Any]:
     """Return the rows of a dump; a table that begins is its name."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    read = read_dump(path, prefix, lambda _done, _total: None)
+    read = read_dump(str(path), prefix, lambda _done, _total: None)
     return [table if row is Change.EMPTY else row for table, row in read]
 
 
@@ -42,7 +42,7 @@ def complaint(path: Path, text: str | bytes) -> str:
 class TestWholeDumps:
     def test_of_a_shop(self) -> None:
         told = []
-        found = list(read_dump(SHOP, None, lambda *progress: told.append(progress)))
+        found = list(read_dump(str(SHOP), None, lambda *progress: told.append(progress)))
         numbers = {kind.name: 0 for kind in KINDS.values()}
         for table, row in found:
             numbers[KINDS[table.removeprefix("wp_")].name] += row is not Change.EMPTY
@@ -146,7 +146,8 @@ INSERT INTO `wp_fct_label` VALUES (2,'yes');
 
     def test_of_a_prefix(self, path: Path) -> None:
         text = LABELS + LABELS.replace("wp_", "wp_2_")
-        assert rows(path, text, "wp_2_") == ["wp_2_fct_label"]
+        customers = "CREATE TABLE `wp_2_fct_customers` (`id` int, `email` text);\n"
+        assert rows(path, text + customers, "wp_2_") == ["wp_2_fct_label", "wp_2_fct_customers"]
 
     def test_in_latin_1(self, path: Path) -> None:
         text = "/*!40101 SET NAMES latin1 */;\nINSERT INTO `wp_fct_label` VALUES (1,'Žofie');"
@@ -201,7 +202,7 @@ class TestValues:
         long = "x''\\'" * 200_000
         path.write_text(f"{LABELS}INSERT INTO wp_fct_label VALUES (1,'{long}');")
         looks = []
-        [_, (_, row)] = read_dump(path, None, lambda *progress: looks.append(progress))
+        [_, (_, row)] = read_dump(str(path), None, lambda *progress: looks.append(progress))
         assert isinstance(row, tuple)
         assert len(str(row[1])) == 600_000
         assert len(looks) < 20
@@ -212,7 +213,7 @@ class TestValues:
         del values
         tracemalloc.start()
         try:
-            number = sum(1 for _ in read_dump(path, None, lambda _done, _total: None))
+            number = sum(1 for _ in read_dump(str(path), None, lambda _done, _total: None))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -322,3 +323,11 @@ def test_message_of_a_program_in_a_dump_is_rejected(path: Path) -> None:
         "mysqldump: [Warning] Using a password can be insecure.\nINSERT INTO `wp_fct_label` VALUES (1,'x');\n"
     )
     assert "no SQL: 'mysqldump:'" in complaint(path, LABELS + text)
+
+
+def test_prefix_that_the_dump_does_not_have_names_those_that_it_has(path: Path) -> None:
+    customers = "CREATE TABLE `wp_fct_customers` (`id` int, `email` text);\n"
+    with pytest.raises(
+        SourceError, match=r"no table shop_fct_customers\. The prefixes found are: wp_, wp_2_$"
+    ):
+        rows(path, customers + customers.replace("wp_", "wp_2_"), "shop_")

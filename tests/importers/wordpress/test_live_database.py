@@ -1,6 +1,9 @@
 """A live database gives what its dump gives."""
 
 import gzip
+import select
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,3 +109,31 @@ def test_certificate_of_the_server_is_checked_if_an_authority_is_named(
         ("/etc/ca.crt", True),
         (None, False),
     ]
+
+
+@pytest.fixture
+def cut(shop: mariadb.Shop) -> Iterator[str]:
+    """The address of the shop behind a proxy that closes the connection after 20 KB."""
+    url = make_url(shop.url)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            client, _ = listening.accept()
+            with client, socket.create_connection((str(url.host), url.port or 0)) as server:
+                left = 20_000
+                while left > 0:
+                    for ready in select.select([client, server], [], [])[0]:
+                        data = ready.recv(min(1000, left))
+                        (server if ready is client else client).sendall(data)
+                        left -= len(data) if ready is server else 0
+
+        proxy = threading.Thread(target=serve)
+        proxy.start()
+        port = listening.getsockname()[1]
+        yield url.set(port=port).render_as_string(hide_password=False)
+        proxy.join()
+
+
+def test_connection_that_is_lost_while_rows_are_read_is_one_error(cut: str) -> None:
+    with pytest.raises(SourceError, match="The database cannot be read: Lost connection"):
+        rows(cut)

@@ -1,10 +1,15 @@
 """Texts of a dump are decoded in the character set that the server would take them for."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fluent_cart.importers.wordpress.sql_charsets import CHARSETS
+from fluent_cart.database import Database
+from fluent_cart.importers.wordpress.run import Options
+from fluent_cart.importers.wordpress.sql_charsets import CHARSETS, decoded_once
+from fluent_cart.services import customers
+from tests.importers.wordpress.conftest import DRY_RUN, Import, handled
 from tests.importers.wordpress.test_dump_parser import complaint, labels
 
 
@@ -67,3 +72,29 @@ def test_text_that_is_not_utf_8_stops_a_dump_that_names_no_character_set(path: P
 @pytest.mark.parametrize("charset", CHARSETS)
 def test_every_character_set_is_decoded(path: Path, charset: str) -> None:
     assert labels(path, f"SET NAMES {charset};INSERT INTO wp_fct_label VALUES (1,'a');") == [("1", "a")]
+
+
+@pytest.mark.parametrize("text", ["Zoë", "Žofie Łuczak", "Áí ÏÐÝ", "日本", "🎈", "naïve – “quoted” €"])
+def test_text_that_was_encoded_twice_is_decoded_once(text: str) -> None:
+    twice = text.encode().decode("cp1252", "mysql_latin1")
+    assert decoded_once(twice) == text
+    assert decoded_once(text) is None
+    assert decoded_once("Zoe") is None
+
+
+async def test_text_that_was_encoded_twice_is_reported_and_repaired_on_demand(
+    bring: Import, empty: Database
+) -> None:
+    tables: dict[str, Any] = {
+        "users": [{"id": 1}],
+        "usermeta": [{"user_id": 1, "meta_key": "note", "meta_value": "ZoÃ«"}],
+        "fct_customers": [{"first_name": "ZoÃ«", "last_name": "Müller"}, {"first_name": "Zoë"}],
+    }
+    report = await bring(options=DRY_RUN, **tables)
+    assert handled(report, "customers") == {"twice_encoded": [1]}
+    # What is not imported is not reported.
+    assert handled(report, "usermeta") == {}
+    report = await bring(options=Options(repair_text=True), **tables)
+    assert handled(report, "customers") == {"repaired_text": [1]}
+    customer = await empty.read(customers.get_customer, 1)
+    assert (customer["first_name"], customer["last_name"]) == ("Zoë", "Müller")

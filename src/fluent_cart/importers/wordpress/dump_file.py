@@ -1,47 +1,42 @@
 """Opens a dump, compressed or not, and reads it."""
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO
 
+from fluent_cart.formats.input_file import InputFile, InputFileError, open_input
 from fluent_cart.importers.wordpress.dump_parser import Dump
 from fluent_cart.importers.wordpress.source_tables import Item, SourceError
 
 # Called with how much of the source has been read, and how much there is.
 Progress = Callable[[int, int], None]
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_dump(
-    path: Path, prefix: str | None, progress: Progress, charset: str | None = None
+    path: str, prefix: str | None, progress: Progress, charset: str | None = None
 ) -> Iterator[tuple[str, Item]]:
     """Yield the rows of every table that may be one to import, each with its table's full name.
 
-    A change of the whole table stands between the rows, in the order of the dump. ``SourceError`` if the dump
-    cannot be read, or ends too early.
+    ``-`` is standard input. A change of the whole table stands between the rows, in the order of the dump.
+    ``SourceError`` if the dump cannot be read, or ends too early.
     """
-    with path.open("rb") as file:
-        magic = file.read(2)
-        file.seek(0)
-        if magic in (b"\xff\xfe", b"\xfe\xff"):
-            raise SourceError("The dump is in UTF-16, as PowerShell's > writes; make it with --result-file")
-        size = path.stat().st_size
-        stream = _Watched(file, magic == b"\x1f\x8b", lambda: progress(file.tell(), size))
-        try:
-            yield from Dump(stream, prefix, charset).items()
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise SourceError("The dump is not whole: its compressed data is cut off or damaged") from None
+    try:
+        with open_input(path) as file:
+            if file.stream.peek(2)[:2] in _UTF_16:
+                raise SourceError(
+                    "The dump is in UTF-16, as PowerShell's > writes; make it with --result-file"
+                )
+            yield from Dump(_Watched(file, progress), prefix, charset).items()
+    except InputFileError as error:
+        raise SourceError(str(error)) from None
 
 
 class _Watched:
-    """A file, unpacked if it has to be, that reports each look into it."""
+    """A file that reports each look into it."""
 
-    def __init__(self, file: IO[bytes], is_packed: bool, report: Callable[[], None]) -> None:
-        self._stream = gzip.GzipFile(fileobj=file) if is_packed else file
-        self._report = report
+    def __init__(self, file: InputFile, progress: Progress) -> None:
+        self._file, self._progress = file, progress
 
     def read(self, length: int) -> bytes:
-        data = self._stream.read(length)
-        self._report()
+        data = self._file.stream.read(length)
+        self._progress(self._file.position(), self._file.size)
         return data

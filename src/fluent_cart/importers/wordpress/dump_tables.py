@@ -11,6 +11,7 @@ from fluent_cart.importers.wordpress.source_tables import (
     Kind,
     RefuseRepeated,
     SourceError,
+    find_prefix,
     kind_of,
     require_columns,
 )
@@ -62,11 +63,15 @@ class DumpTables:
         # The tables that are there, and the treatment of a row whose id is there already.
         self._there: dict[str, Change] = {}
         self._triggered: set[str] = set()
+        # The tables of customers, each of one shop, with any prefix.
+        self._shops: set[str] = set()
         # The reason why a table cannot be read: it matters if the table is the shop's.
         self._refused: dict[str, SourceError] = {}
 
     def require_readable(self) -> None:
         """Raise the reason why a table of the shop cannot be read; tables of other plugins do not matter."""
+        if self._prefix is not None:
+            find_prefix(self._shops, self._prefix)
         prefixes = [table.removesuffix(CUSTOMERS) for table in self._there if table.endswith(CUSTOMERS)]
         for table, error in self._refused.items():
             if not prefixes or any(kind_of(table, prefix) for prefix in prefixes):
@@ -160,7 +165,10 @@ class DumpTables:
 
     def _wanted(self, found: re.Match[bytes]) -> Kind | None:
         """Return the kind of the table that a statement names; None for a table that is not imported."""
-        kind = kind_of(name(found["table"]), self._prefix)
+        table = name(found["table"])
+        if table.endswith(CUSTOMERS):
+            self._shops.add(table)
+        kind = kind_of(table, self._prefix)
         if kind and found["database"]:
             self._choose_database(found["database"])
         return kind

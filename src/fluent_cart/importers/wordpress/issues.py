@@ -87,6 +87,14 @@ class DataIssue(StrEnum):
     WRONG_TYPE = "wrong_type", "a text where a number belongs: it counts as none"
     TEXT_CUT = "text_cut", "a text longer than the API allows: it is cut to its length"
     UNFIT_TEXT = "unfit_text", "a NUL, which was dropped, or bytes that are no text, which became U+FFFD"
+    TWICE_ENCODED = (
+        "twice_encoded",
+        "a text that was probably encoded twice, as ZoÃ« for Zoë: it stays; --repair-text decodes it",
+    )
+    REPAIRED_TEXT = (
+        "repaired_text",
+        "a text that was encoded twice, as ZoÃ« for Zoë: it was decoded once more",
+    )
     OTHER_TOTALS = (
         "other_totals",
         "the shop's own totals of the customer are not those of its orders: the orders count",

@@ -1,7 +1,7 @@
 """Reads a live database of WordPress, MariaDB or MySQL, row by row, in one snapshot, and changes nothing."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pymysql
 from pymysql.connections import Connection
@@ -45,11 +45,6 @@ def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[t
     try:
         with closing(_connect(_parsed(source))) as connection:
             yield from _rows(connection, prefix, progress)
-    except AttributeError:
-        # PyMySQL closes the cursor of a connection that broke, and hides the error with this one.
-        raise SourceError(
-            "The database cannot be read: the connection to it was lost; run it again"
-        ) from None
     except (pymysql.MySQLError, RuntimeError) as error:
         # RuntimeError: a way to sign in that the driver does not have.
         raise SourceError(f"The database cannot be read: {error.args[-1]}") from None
@@ -90,7 +85,7 @@ def _connect(url: URL) -> "Connection[SSCursor]":
 def _rows(
     connection: "Connection[SSCursor]", prefix: str | None, progress: Progress
 ) -> Iterator[tuple[str, Item]]:
-    with connection.cursor() as cursor:
+    with _cursor(connection) as cursor:
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         cursor.execute(
             "SELECT table_name, column_name FROM information_schema.columns"
@@ -116,6 +111,18 @@ def _rows(
                 read += 1
                 if read % PROGRESS_EVERY == 0:
                     progress(read, 0)
+
+
+@contextmanager
+def _cursor(connection: "Connection[SSCursor]") -> Iterator[SSCursor]:
+    with connection.cursor() as cursor:
+        try:
+            yield cursor
+        except pymysql.MySQLError:
+            # PyMySQL would read the rest of the rows from a lost connection, and hide why it was lost.
+            if result := vars(cursor)["_result"]:
+                result.unbuffered_active = False
+            raise
 
 
 def _select(table: str, kind: Kind, columns: list[str]) -> str:

@@ -31,6 +31,7 @@ class Options(NamedTuple):
     update: bool = False
     dry_run: bool = False
     test_orders: bool = False
+    repair_text: bool = False
 
 
 @dataclass

@@ -7,7 +7,6 @@ updated, so an import that was interrupted is run again and goes on.
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 from fluent_cart.database import Database
 from fluent_cart.importers.wordpress import live_database
@@ -30,7 +29,7 @@ def read_source(
     """Give the rows of a dump, or of a database's address."""
     if live_database.is_live(source):
         return live_database.read_live(source, prefix, progress)
-    return read_dump(Path(source), prefix, progress, charset)
+    return read_dump(source, prefix, progress, charset)
 
 
 async def import_shop(
@@ -42,7 +41,7 @@ async def import_shop(
     database could not write in time: then what was written is whole, and another run goes on.
     """
     report = Report()
-    with closing(Staging()) as staging:
+    with closing(Staging(repair_text=options.repair_text)) as staging:
         prefix = staging.fill(source, options.prefix, report)
         run = ImportContext(database, staging, report, options, prefix, progress)
         # Who belongs to nobody comes first.

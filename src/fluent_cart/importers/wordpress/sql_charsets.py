@@ -28,13 +28,25 @@ _ASSIGNMENT = re.compile(rb"(@{0,2}[\w.]+)\s*:?=\s*['\"]?(@{0,2}[\w.]+)")
 _CLIENT = re.compile(rb"(?:@@)?(?:SESSION\.|LOCAL\.)?CHARACTER_SET_CLIENT", re.I)
 
 
-def _as_mysql(error: UnicodeError) -> tuple[str, int]:
-    """Decode the five bytes that Windows-1252 lacks: MySQL's latin1 keeps them as control characters."""
-    assert isinstance(error, UnicodeDecodeError)  # noqa: S101  # nothing is encoded with it
-    return error.object[error.start : error.end].decode("latin-1"), error.end
+def _as_mysql(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Handle the five bytes that Windows-1252 lacks: MySQL's latin1 keeps them as control characters."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object[error.start : error.end].decode("latin-1"), error.end
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101  # the only other one
+    return error.object[error.start : error.end].encode("latin-1"), error.end
 
 
 codecs.register_error("mysql_latin1", _as_mysql)
+
+
+def decoded_once(text: str) -> str | None:
+    """Return the text that was encoded as UTF-8 twice, ZoÃ« for Zoë; None if this is no such text."""
+    if text.isascii():
+        return None
+    try:
+        return text.encode("cp1252", "mysql_latin1").decode()
+    except UnicodeError:
+        return None
 
 
 class Charset:

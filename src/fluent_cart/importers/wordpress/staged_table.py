@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fluent_cart.importers.wordpress.source_tables import Absent, Change, Kind, RefuseRepeated, Row
+from fluent_cart.importers.wordpress.sql_charsets import decoded_once
 from fluent_cart.schemas.base import MAX_SAFE_INTEGER
 
 # An id at the very end of what a database can count would leave none for new rows.
@@ -33,6 +34,8 @@ class StagedTable:
     # Rows that the source itself leaves out, because another row has the id.
     superseded: int = 0
     not_needed: int = 0
+    # The ids of rows with a text that was encoded twice.
+    twice_encoded: list[int] = field(default_factory=list)
     repeated_ids: Change = Change.REPORT_REPEATED
     refusal: RefuseRepeated | None = None
     # The places of the columns that some row has.
@@ -53,7 +56,7 @@ class StagedTable:
             return frozenset()
         return frozenset(name for place, name in enumerate(self.kind.columns) if place not in self.present)
 
-    def insert(self, rows: list[Row]) -> None:
+    def insert(self, rows: list[Row], *, repair_text: bool) -> None:
         """Store the rows that are needed, and count the others."""
         valid = [row for row in rows if is_id(row[0])]
         needed = [row for row in valid if is_needed(self.kind, row)]
@@ -61,6 +64,10 @@ class StagedTable:
         self.present |= _present(rows)
         self.without_id += len(rows) - len(valid)
         self.not_needed += len(valid) - len(needed)
+        for place, row in enumerate(needed):
+            if (repaired := _repaired(row)) != row:
+                self.twice_encoded.append(int(str(row[0])))
+                needed[place] = repaired if repair_text else row
         repeated = len(needed) - self._store(needed)
         if self.repeated_ids is Change.REPORT_REPEATED:
             self.repeated += repeated
@@ -84,6 +91,10 @@ class StagedTable:
         before = self.connection.total_changes
         self.connection.executemany(f"{insert} {self.name} VALUES ({values})", rows)
         return self.connection.total_changes - before
+
+
+def _repaired(row: Row) -> Row:
+    return tuple([decoded_once(each) or each if isinstance(each, str) else each for each in row])
 
 
 def _present(rows: list[Row]) -> set[int]:

@@ -46,7 +46,8 @@ CREATE TABLE totals (id INTEGER PRIMARY KEY, number INTEGER, spent INTEGER, firs
 class Staging:
     """A temporary database with the source's tables, under the names that ``tables.KINDS`` gives them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, repair_text: bool = False) -> None:
+        self._repair_text = repair_text
         self._connection = sqlite3.connect("", isolation_level=None)
         # Nothing is ever rolled back.
         self._connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN")
@@ -63,7 +64,7 @@ class Staging:
         """Take in all rows of a source and return the prefix of the shop; a table may begin anew."""
         for table, batch in _batches(rows):
             if isinstance(batch, list):
-                self._table(table, prefix).insert(batch)
+                self._table(table, prefix).insert(batch, repair_text=self._repair_text)
             else:
                 self._change(table, batch, prefix)
         self._refuse_repeated()
@@ -88,6 +89,9 @@ class Staging:
             report.skip(kind.name, DataIssue.REPEATED_ID, number=found.repeated)
             report.skip(kind.name, DataIssue.REPEATED, number=found.superseded)
             report.skip(kind.name, DataIssue.NOT_NEEDED, number=found.not_needed)
+            issue = DataIssue.REPAIRED_TEXT if self._repair_text else DataIssue.TWICE_ENCODED
+            for row_id in found.twice_encoded:
+                report.note(kind.name, issue, row_id)
         self._connection.executescript(_PREPARED)
         return prefix
 
