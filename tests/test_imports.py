@@ -58,6 +58,8 @@ THIRD_PARTIES = {
     "opentelemetry": "observability",
     "sqlalchemy": "cli database demo doctor http importers models services",
     "alembic": "database",
+    "asyncpg": "database",
+    "greenlet": "database",
     "psycopg": "database",
     "pymysql": "importers",
     "pydantic_settings": "settings",
@@ -240,7 +242,7 @@ def test_a_route_is_a_permission_one_unit_of_work_and_an_envelope() -> None:
 
 def test_a_start_on_sqlite_loads_neither_migrations_nor_postgresql() -> None:
     """A fifth of the time until the first answer."""
-    script = "import sys, fluent_cart.cli; print({'alembic', 'psycopg'} & set(sys.modules))"
+    script = "import sys, fluent_cart.cli; print({'alembic', 'asyncpg', 'psycopg'} & set(sys.modules))"
     printed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout

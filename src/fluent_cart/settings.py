@@ -71,9 +71,9 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(
         8,
-        ge=2,
+        ge=3,
         le=100,
-        description="Connections to PostgreSQL per process, half of them for look-ups.",
+        description="Connections to PostgreSQL per process: half for writes and scans, one for bulk actions.",
     )
     read_threads: int = Field(
         2, ge=1, le=32, description="Threads per process for reads that may take longer than a look-up."

@@ -1,15 +1,15 @@
 """What only PostgreSQL does: limits, retries, lost connections."""
 
 import asyncio
-import threading
 
 import pytest
 from sqlalchemy import Connection, insert, text, update
+from sqlalchemy.util import await_only
 
 from fluent_cart.clock import now
 from fluent_cart.database import connect, create_database
-from fluent_cart.database.postgresql import ATTEMPTS
 from fluent_cart.database.postgresql_engine import LIMITS
+from fluent_cart.database.session import ATTEMPTS
 from fluent_cart.errors import InvalidEmail, ServiceUnavailable
 from fluent_cart.models import Customer
 from fluent_cart.schemas.customers import CustomerCreate
@@ -66,7 +66,7 @@ async def test_the_loser_of_a_race_gets_the_documented_error(postgres_settings: 
 
 async def test_a_deadlock_runs_the_unit_again(postgres_settings: Settings) -> None:
     """Two units lock two rows in opposite order; both succeed, one at its second attempt."""
-    first_locks, attempts = threading.Barrier(2), []
+    first_locks, attempts = asyncio.Barrier(2), []
 
     async with create_database(postgres_settings) as database:
         one, two = [await database.write(create, f"{n}@example.com") for n in (1, 2)]
@@ -75,7 +75,7 @@ async def test_a_deadlock_runs_the_unit_again(postgres_settings: Settings) -> No
             attempts.append(mine)
             rename(connection, mine, "crossed")
             if attempts.count(mine) == 1:
-                first_locks.wait(timeout=5)
+                await_only(first_locks.wait())
             rename(connection, other, "crossed")
 
         await asyncio.gather(database.write(cross, one, two), database.write(cross, two, one))
@@ -119,8 +119,8 @@ def kill_others(url: str) -> None:
 async def test_connections_lost_while_idle_are_replaced_unseen(postgres_settings: Settings) -> None:
     """As after a restart of the server: nothing of the unit has happened yet, so it runs again."""
     # One for look-ups and one for the rest: of more, another could serve that has not been used and lost.
-    two = postgres_settings.model_copy(update={"pool_size": 2})
-    async with create_database(two) as database:
+    few = postgres_settings.model_copy(update={"pool_size": 3})
+    async with create_database(few) as database:
         customer_id = await database.write(create, "before@example.com")
         for _ in range(postgres_settings.pool_size):
             await database.read(customers.get_customer, customer_id)
@@ -153,10 +153,10 @@ async def test_no_server_is_503(postgres_settings: Settings) -> None:
 
 
 async def test_a_full_pool_is_503_and_the_waiting_unit_never_runs(postgres_settings: Settings) -> None:
-    release, ran = threading.Event(), []
-    small = postgres_settings.model_copy(update={"pool_size": 2, "write_timeout": 0.2})
+    release, ran = asyncio.Event(), []
+    small = postgres_settings.model_copy(update={"pool_size": 3, "write_timeout": 0.2})
     async with create_database(small) as database:
-        holder = asyncio.create_task(database.write(lambda _connection: release.wait(5)))
+        holder = asyncio.create_task(database.write(lambda _connection: await_only(release.wait())))
         await asyncio.sleep(0.05)
         with pytest.raises(ServiceUnavailable):
             await database.write(lambda _connection: ran.append(1))

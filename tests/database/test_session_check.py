@@ -1,5 +1,7 @@
 """PostgreSQL behind a connection pooler: it works, or it is refused before anything is served."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -52,11 +54,42 @@ async def test_pgbouncer_with_session_pooling_serves_with_all_limits(postgres_se
 def test_serve_and_doctor_refuse_pgbouncer_with_transaction_pooling(postgres_settings: Settings) -> None:
     with pgbouncer.pooled(postgres_settings.database_url, "transaction") as url:
         pooled = postgres_settings.model_copy(update={"database_url": url})
-        with pytest.raises(CommandError, match="pool_mode=session"):
+        with pytest.raises(CommandError, match="pooler=transaction"):
             runner.require_sessions(pooled)
         [finding] = [finding for finding in run_checks(pooled) if finding.check == "sessions"]
         assert finding.state is Severity.FAILURE
-        assert "pool_mode=session" in finding.advice
+        assert "pooler=transaction" in finding.advice
+
+
+@needs_pgbouncer
+async def test_pgbouncer_with_transaction_pooling_serves_if_the_address_says_so(
+    postgres_settings: Settings,
+) -> None:
+    """More connections than sessions: each transaction has its limits and its time zone, whatever it gets."""
+    set_time_zone(postgres_settings.database_url, "Asia/Tokyo")
+    few = ("default_pool_size = 4", "max_client_conn = 100")
+    with pgbouncer.pooled(postgres_settings.database_url, "transaction", *few) as address:
+        url = f"{address}?pooler=transaction"
+        assert find_fault(url) is None
+        one = create_database(postgres_settings.model_copy(update={"database_url": url}))
+        other = create_database(postgres_settings.model_copy(update={"database_url": url}))
+        async with one, other:
+            created = await asyncio.gather(
+                *(each.write(create, f"{n}@{id(each)}.example") for n in range(40) for each in (one, other))
+            )
+            customer = await one.read(customers.get_customer, created[0])
+            for each in (one, other):
+                answers = await asyncio.gather(
+                    *(run(customers.get_customer, created[0]) for run in (each.read, each.scan) * 40),
+                    *(each.write_many(customers.get_customer, created[0]) for _ in range(5)),
+                )
+                assert all(answer == customer for answer in answers)
+            shown = {name: await one.scan(show, name) for name in (*LIMITS, "TimeZone")}
+            with connect(url) as connection:
+                assert show(connection, "TimeZone") == "UTC"
+                assert show(connection, "statement_timeout") == "0"
+    assert shown == {name: f"{limit // 1000}s" for name, limit in LIMITS.items()} | {"TimeZone": "UTC"}
+    assert sorted(created) == sorted(set(created))
 
 
 @needs_pgbouncer

@@ -25,7 +25,17 @@ from tests.support import postgres
 from tests.support.cluster import Cluster
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PACKAGES = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "psycopg")
+PACKAGES = (
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "pydantic",
+    "sqlalchemy",
+    "asyncpg",
+    "psycopg",
+)
 # Bars of the list that no function here tries, and why.
 MODULES = (availability, concurrency, credentials, everyday, hostile, properties)
 MISSING = {name: reason for module in MODULES for name, reason in getattr(module, "MISSING", {}).items()}

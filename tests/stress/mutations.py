@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 
 PACKAGE = "src/fluent_cart"
 NOT_COPIED = (".git", ".venv*", ".*_cache", "__pycache__", "node_modules", ".bench", "*.db*")
-SQLITE, POSTGRESQL = f"{PACKAGE}/database/sqlite.py", f"{PACKAGE}/database/postgresql.py"
+SQLITE, SESSION = f"{PACKAGE}/database/sqlite.py", f"{PACKAGE}/database/session.py"
 # What pytest answers when tests ran, and failed.
 RED = 1
 
@@ -84,8 +84,8 @@ LIST = (
     Mutation(
         "E4",
         "no second try after a lost connection",
-        [Change(POSTGRESQL, "return not committing and error.connection_invalidated", "return False")],
-        ["tests/database/test_postgresql.py"],
+        [Change(SESSION, "return not committing and _is_lost(error)", "return False and _is_lost(error)")],
+        ["tests/database/test_postgresql.py", "tests/database/test_session_pool.py"],
     ),
     Mutation(
         "B3",

@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile, TemporaryFile
 from sqlalchemy import URL, Connection, func, inspect, make_url, select, table
 
 from fluent_cart.database import connect, describe, is_postgresql
+from fluent_cart.database.postgresql_address import for_libpq
 
 SIDE_FILES = ("", "-wal", "-shm", "-journal", ".lock")
 # Every shop has these, from the first version on.
@@ -230,7 +231,7 @@ def _counted_archive(archive: Path, source: Path | str) -> Counts:
 
 def _run(program: str, *arguments: str, url: str | None = None) -> None:
     """Run one of PostgreSQL's programs; the last of ``arguments`` may be an option whose value is ``url``."""
-    address = [_without_password(make_url(url))] if url else []
+    address = [_without_password(for_libpq(url))] if url else []
     command = [_program(program), *arguments, *address]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
     if done.returncode:

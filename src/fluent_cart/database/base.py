@@ -40,6 +40,7 @@ class Database(ABC):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.finish()
         self.stop()
 
     @abstractmethod
@@ -49,6 +50,10 @@ class Database(ABC):
     @abstractmethod
     def start(self) -> None:
         """Start the threads; connections open when they are first needed."""
+
+    async def finish(self) -> None:
+        """Finish what is queued on the event loop, if anything is; ``stop`` comes after it."""
+        return
 
     @abstractmethod
     def stop(self) -> None:
@@ -140,3 +145,9 @@ class Database(ABC):
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a transaction and return when it is on disk; 503 when its turn does not come in time."""
+
+    async def write_many(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a transaction of many rows, off the event loop."""
+        return await self.write(work, *args, **kwargs)

@@ -2,7 +2,7 @@
 
 import re
 
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from fluent_cart.errors import CONSTRAINT_ERRORS
 from fluent_cart.models import Base
@@ -16,9 +16,11 @@ _BY_COLUMNS = {
 }
 
 
-def constraint_name(error: IntegrityError | DataError) -> str | None:
+def constraint_name(error: DBAPIError) -> str | None:
     """Return the name of the constraint that was violated, as the migrations gave it."""
-    if name := getattr(getattr(error.orig, "diag", None), "constraint_name", None):
+    # asyncpg's own error has it; psycopg's has it in its diagnostics.
+    driver = error.driver_exception
+    if name := getattr(getattr(driver, "diag", driver), "constraint_name", None):
         return str(name)
     message = str(error.orig)
     if match := re.search(r"UNIQUE constraint failed: (?:index '(?P<index>\w+)'|(?P<columns>.+))", message):
@@ -32,7 +34,7 @@ class ConstraintViolation(Exception):
     """The database refused a row, which no input should be able to make it do."""
 
 
-def to_api_error(error: IntegrityError | DataError) -> Exception:
+def to_api_error(error: DBAPIError) -> Exception:
     """Return the documented error for a lost race; else what was refused, without the values of the row.
 
     PostgreSQL's own text has them, and this one ends up in the log.

@@ -1,30 +1,29 @@
 """PostgreSQL as the shop's database, when one machine is not enough.
 
-Look-ups are asked from the event loop; other units of work run in threads, each with a connection of its
-own. What a lost connection, a lock or a full server does to a request is 503; a deadlock or a serialization
-failure runs the whole unit again.
+Units of work run on the event loop, which serves others while PostgreSQL works. A transaction of many rows
+would hold the loop with its own Python code, so it runs on a second loop in a thread.
 """
 
-import queue
-import random
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from contextlib import contextmanager
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from fluent_cart.database import session_check
-from fluent_cart.database.async_pool import AsyncConnectionPool
+from fluent_cart.database.background_loop import BackgroundLoop
 from fluent_cart.database.base import Database, SessionFault
-from fluent_cart.database.constraints import to_api_error
-from fluent_cart.database.postgresql_engine import STREAM_LIMITS, engine
-from fluent_cart.database.prepared import LookupConnection, execute
+from fluent_cart.database.postgresql_address import has_pooler
+from fluent_cart.database.postgresql_engine import (
+    SESSION_SETTINGS,
+    STREAM_LIMITS,
+    engine,
+    serving_engine,
+    set_all,
+)
+from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.database.scan_queue import ScanQueue
-from fluent_cart.database.work_item import Work, WorkItem
-from fluent_cart.errors import ServiceUnavailable
+from fluent_cart.database.session_pool import SessionPool
 from fluent_cart.observability import metrics
 
 P = ParamSpec("P")
@@ -35,12 +34,7 @@ _CAPACITY = text(
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
     " - coalesce(current_setting('reserved_connections', true), '0')::int"
 )
-# As the driver takes them: SQLAlchemy's own ways to begin and to end cost more than a short write.
-_BEGIN_WRITE, _BEGIN_SCAN = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-SERIALIZATION_FAILURE, DEADLOCK_DETECTED = "40001", "40P01"
-ATTEMPTS = 4
-# Every so-many-th connection is the event loop's: one answers thousands of look-ups a second.
-LOOKUPS = 2
+BEGIN_WRITE, BEGIN_SCAN = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class PostgreSQLDatabase(Database):
@@ -51,38 +45,40 @@ class PostgreSQLDatabase(Database):
     ) -> None:
         super().__init__(write_timeout=write_timeout, stream_timeout=stream_timeout)
         self._url = url
-        self._connections = connections
+        self._engine = serving_engine(url)
+        # Half of the connections wait for disks and locks. A look-up does not: few connections are enough.
+        units = connections // 2
+        self._units = SessionPool(self._engine, units, write_timeout)
+        # The last session is for writes, however many scans there are.
+        self._scans = ScanQueue(max(units - 1, 1), write_timeout)
+        self._background = BackgroundLoop("database")
+        self._many = SessionPool(self._engine, 1, write_timeout)
+        self._lookups = SessionPool(self._engine, connections - units - 1, write_timeout)
         # A look-up is one statement: without BEGIN and COMMIT it costs one round trip in place of three.
-        self._engine = engine(url, connections=connections, isolation_level="AUTOCOMMIT")
-        of_the_loop = max(1, connections // LOOKUPS)
-        self._lookups = AsyncConnectionPool(self._engine, of_the_loop, timeout=write_timeout)
-        self._thread_count = connections - of_the_loop
-        # The last thread is for writes, however many scans there are.
-        self._scans = ScanQueue(max(self._thread_count - 1, 1), write_timeout)
+        # Behind a pooler a transaction is what keeps the session.
+        settings = (set_all(SESSION_SETTINGS, local=True),) if has_pooler(url) else ()
+        self._lookup = (BEGIN_SCAN, *settings) if settings else ()
+        self._scan, self._write = (BEGIN_SCAN, *settings), (BEGIN_WRITE, *settings)
         # For commands, which look at everything and take as long as they need.
         self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limits={})
-        self._queue: queue.SimpleQueue[tuple[WorkItem[Any], str] | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
 
     def exists(self) -> bool:
         # The server tells, in its own words, when a connection is made.
         return True
 
     def start(self) -> None:
-        for number in range(self._thread_count):
-            thread = threading.Thread(target=self._serve, name=f"database-{number}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        """Do nothing: sessions open when they are first needed."""
+
+    async def finish(self) -> None:
+        await self._lookups.close()
+        await self._units.close()
+        await self._background.finish(self._many.close())
 
     def stop(self) -> None:
         self._stop_streams()
-        self._lookups.close()
-        for _ in self._threads:
-            self._queue.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
-        self._engine.dispose()
+        self._background.stop()
+        for sessions in (self._lookups, self._units, self._many):
+            sessions.terminate()
         self._snapshots.dispose()
 
     @contextmanager
@@ -102,7 +98,7 @@ class PostgreSQLDatabase(Database):
 
     def gauges(self) -> Mapping[str, int]:
         return {
-            metrics.QUEUED_UNITS: self._queue.qsize(),
+            metrics.QUEUED_UNITS: self._units.waiting,
             metrics.LOOKUPS_IN_USE: self._lookups.in_use,
             metrics.LOOKUPS_WAITING: self._lookups.waiting,
         }
@@ -110,96 +106,23 @@ class PostgreSQLDatabase(Database):
     async def read(
         self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._lookups.run(lambda connection: work(connection, *args, **kwargs))
+        return await self._lookups.run(lambda connection: work(connection, *args, **kwargs), self._lookup)
 
     async def scan(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         return await self._scans.run(
-            lambda: self._run(_BEGIN_SCAN, lambda connection: work(connection, *args, **kwargs))
+            lambda: self._units.run(lambda connection: work(connection, *args, **kwargs), self._scan)
         )
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._run(_BEGIN_WRITE, lambda connection: work(connection, *args, **kwargs))
+        return await self._units.run(lambda connection: work(connection, *args, **kwargs), self._write)
 
-    async def _run(self, begin: str, work: Work[T]) -> T:
-        """Run a unit of work in a thread, in a transaction that starts with ``begin``."""
-        unit = WorkItem(work)
-        self._queue.put((unit, begin))
-        return await unit.result(self._write_timeout)
-
-    def _serve(self) -> None:
-        """Run units in a thread with a connection of its own until the database stops."""
-        session = _Session(self._engine)
-        while queued := self._queue.get():
-            unit, begin = queued
-            if unit.claim():
-                try:
-                    result = session.attempt(unit.work, begin)
-                except BaseException as error:  # it is the caller's: this thread serves all others
-                    unit.fail(error)
-                else:
-                    unit.succeed(result)
-        session.close()
-
-
-class _Session:
-    """A thread's connection, which is kept: taking one from a pool costs more than a look-up."""
-
-    def __init__(self, source: Engine) -> None:
-        self._source = source
-        self._connection: Connection | None = None
-
-    def attempt(self, work: Work[T], begin: str) -> T:
-        """Run ``work`` in a transaction that starts with ``begin``, again if it was unlucky.
-
-        What was committed, or may have been, is never run twice.
-        """
-        for attempt in range(1, ATTEMPTS + 1):
-            committing = False
-            try:
-                connection = self._connected()
-                execute(connection, begin)
-                result = work(connection)
-                committing = True
-                execute(connection, "COMMIT")
-                return result
-            except BaseException as error:
-                self._clean_up()
-                if isinstance(error, (IntegrityError, DataError)):
-                    raise to_api_error(error) from None
-                if not isinstance(error, DBAPIError):
-                    raise
-                if attempt == ATTEMPTS or not _did_not_happen(error, committing):
-                    raise ServiceUnavailable from error
-                time.sleep(random.uniform(0.002, 0.02) * attempt)  # noqa: S311  # jitter, not a secret
-        raise AssertionError("unreachable")
-
-    def close(self) -> None:
-        if self._connection:
-            self._connection.close()
-            self._connection = None
-
-    def _connected(self) -> Connection:
-        if self._connection is None:
-            self._connection = self._source.connect()
-        return self._connection
-
-    def _clean_up(self) -> None:
-        """Leave no transaction open, and keep no connection that is lost."""
-        if self._connection and not self._connection.invalidated:
-            # What fails here has lost its connection, too.
-            with suppress(DBAPIError):
-                execute(self._connection, "ROLLBACK")
-        if self._connection and self._connection.invalidated:
-            self.close()
-
-
-def _did_not_happen(error: DBAPIError, committing: bool) -> bool:
-    """Tell whether a failed transaction can be run again: it was rolled back, and another may succeed."""
-    if getattr(error.orig, "sqlstate", None) in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED):
-        return True
-    # The connection was lost, perhaps with an old server; had it been lost in COMMIT, nobody could tell.
-    return not committing and error.connection_invalidated
+    async def write_many(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._background.run(
+            self._many.run(lambda connection: work(connection, *args, **kwargs), self._write)
+        )

@@ -1,15 +1,22 @@
-"""Sessions of PostgreSQL: how they are opened, and what none of them may do for long."""
+"""Sessions of PostgreSQL: how they are opened, and what none of them may do for long.
+
+The server serves through asyncpg. Commands, migrations and exports run without an event loop, so they use
+psycopg.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 import orjson
 import psycopg
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from fluent_cart.database.postgresql_address import for_asyncpg, for_libpq, has_pooler
 from fluent_cart.database.streams import STALL_SECONDS
-from fluent_cart.database.time_as_text import TimeAsText
+from fluent_cart.database.time_as_text import TimeAsText, as_documented
 
 # Milliseconds: no request may hold a connection, a lock or an open transaction for longer.
 LIMITS = {
@@ -28,6 +35,18 @@ STREAM_LIMITS: Mapping[str, int | str] = {
 }
 
 
+# No statement may take as long (LIMITS): the server, or the way to it, is gone.
+ANSWER_SECONDS = 6.0
+CONNECT_SECONDS = 3
+NAME = "fluent-cart"
+_COMMON: dict[str, Any] = {
+    # Personal data stays out of error texts, and so out of logs.
+    "hide_parameters": True,
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": orjson.loads,
+}
+
+
 def engine(
     url: str,
     *,
@@ -37,34 +56,85 @@ def engine(
 ) -> Engine:
     """Return an engine whose sessions obey ``limits``; without any they may take as long as they need."""
     made = create_engine(
-        make_url(url).set(drivername="postgresql+psycopg"),
+        for_libpq(url).set(drivername="postgresql+psycopg"),
         pool_size=connections,
         max_overflow=0,
         isolation_level=isolation_level,
-        # Personal data stays out of error texts, and so out of logs.
-        hide_parameters=True,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
-        connect_args={
-            "application_name": "fluent-cart",
-            "connect_timeout": 3,
-        },
+        connect_args={"application_name": NAME, "connect_timeout": CONNECT_SECONDS},
+        **_COMMON,
     )
-    settings = _set({**TIME_ZONE, **limits})
+    settings = {**TIME_ZONE, **limits}
+    pooler = has_pooler(url)
 
     @event.listens_for(made, "connect")
     def configure(connection: psycopg.Connection, _record: Any) -> None:
         connection.adapters.register_loader("timestamptz", TimeAsText)
+        if pooler:
+            connection.prepare_threshold = None
+            return
         # Not sent with the connection's start: PgBouncer refuses a start with settings.
         in_transactions, connection.autocommit = not connection.autocommit, True
-        connection.execute(settings)
+        connection.execute(set_all(settings).encode())
         connection.autocommit = not in_transactions
+
+    if pooler:
+
+        @event.listens_for(made, "begin")
+        def set_for_transaction(connection: Connection) -> None:
+            connection.exec_driver_sql(set_all(settings, local=True))
 
     return made
 
 
-def _set(settings: Mapping[str, int | str]) -> bytes:
-    return "; ".join(f"SET {name} = '{value}'" for name, value in settings.items()).encode()
+def serving_engine(url: str) -> Engine:
+    """Return the engine of an event loop; each statement is a transaction unless BEGIN was run before."""
+    # Nothing is kept for a next transaction, which has another session; "" is a name that is free each time.
+    pooled = {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": str,
+    }
+    made = create_async_engine(
+        "postgresql+asyncpg://",
+        # A session keeps its connection.
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={
+            "dsn": for_asyncpg(url),
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": ANSWER_SECONDS,
+            "server_settings": {"application_name": NAME},
+            **(pooled if has_pooler(url) else {}),
+        },
+        **_COMMON,
+    ).sync_engine
+    if has_pooler(url):
+        # The driver asks for its types while it connects, in several steps: they want one session.
+        event.listen(made, "connect", lambda connection, _: connection.run_async(_begin), insert=True)
+    last = "COMMIT" if has_pooler(url) else set_all(SESSION_SETTINGS)
+
+    @event.listens_for(made, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.run_async(lambda driver: _configure(driver, last))
+
+    return made
+
+
+async def _begin(driver: asyncpg.Connection) -> None:
+    await driver.execute("BEGIN")
+
+
+async def _configure(driver: asyncpg.Connection, last_statement: str) -> None:
+    await driver.set_type_codec(
+        "timestamptz", schema="pg_catalog", encoder=str, decoder=as_documented, format="text"
+    )
+    await driver.execute(last_statement)
+
+
+def set_all(settings: Mapping[str, int | str], *, local: bool = False) -> str:
+    """Return the statement that sets ``settings``, until the end of the transaction if it is ``local``."""
+    calls = (f"set_config('{name}', '{value}', {str(local).lower()})" for name, value in settings.items())
+    return f"SELECT {', '.join(calls)}"
 
 
 def vacuum(url: str) -> None:

@@ -4,11 +4,10 @@ SQLAlchemy takes more time to look up a statement and to wrap its result than a 
 What is left of it here is the text of the statement and the conversion of values.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, cast
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, PoolProxiedConnection, Select, Update
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Rows = list[tuple[Any, ...]]
@@ -16,18 +15,14 @@ Record = dict[str, Any]
 RecordMaker = Callable[[Iterable[Sequence[Any]]], list[Record]]
 
 
-class StatementExecutor(ABC):
-    """A connection that is not SQLAlchemy's own: what ``execute`` needs of one, and no more."""
+class LookupConnection(Protocol):
+    """What a look-up may use of a ``Connection``: prepared statements, and nothing that takes longer."""
 
-    dialect: Dialect
+    @property
+    def dialect(self) -> Dialect: ...
 
-    @abstractmethod
-    def ask(self, text: str, parameters: Any) -> Rows:
-        """Run the text of a statement; return the rows that it answers, if any."""
-
-
-# What a look-up may use. On PostgreSQL it has no SQLAlchemy connection, and runs prepared statements only.
-LookupConnection = Connection | StatementExecutor
+    @property
+    def connection(self) -> PoolProxiedConnection: ...
 
 
 class Prepared:
@@ -48,7 +43,7 @@ class Prepared:
     ) -> Rows:
         """Run the statement; return the rows that it answers, if any."""
         dialect = connection.dialect
-        # Each database, and each way to ask it, has a style of its own.
+        # Each driver has a style of its own.
         plan = self._plans.get(dialect.paramstyle)
         if plan is None:
             plan = self._plans[dialect.paramstyle] = _Plan(self.statement, self._columns, dialect)
@@ -78,15 +73,13 @@ def record_maker(keys: Iterable[str]) -> RecordMaker:
 
 def execute(connection: LookupConnection, text: str, parameters: Any = None) -> Rows:
     """Run the text of a statement as the driver takes it; return the rows that it answers, if any."""
-    if isinstance(connection, StatementExecutor):
-        return connection.ask(text, parameters)
-    driver: Any = connection.connection.driver_connection
+    cursor: Any = connection.connection.cursor()
     try:
-        cursor = driver.execute(text, parameters) if parameters else driver.execute(text)
+        cursor.execute(text, parameters) if parameters else cursor.execute(text)
         return cursor.fetchall() if cursor.description else []
     except connection.dialect.loaded_dbapi.Error as error:
         # What SQLAlchemy itself does: wrap it, and drop the connection if it is lost.
-        connection._handle_dbapi_exception(error, text, None, None, None)
+        cast(Connection, connection)._handle_dbapi_exception(error, text, None, None, None)
 
 
 class _Plan:

@@ -6,6 +6,7 @@ A session that is not in UTC would answer wrong times. A session without limits 
 from sqlalchemy import Connection, text
 
 from fluent_cart.database.base import SessionFault
+from fluent_cart.database.postgresql_address import has_pooler
 from fluent_cart.database.postgresql_engine import SESSION_SETTINGS, engine
 
 # A busy pooler can give two connections two sessions by chance.
@@ -17,6 +18,9 @@ _session = text("SELECT pg_backend_pid()")
 
 def find_fault(url: str) -> SessionFault | None:
     """Return what is wrong with the sessions that ``url`` opens; None if nothing is."""
+    if has_pooler(url):
+        # Each transaction has its settings.
+        return None
     sessions = engine(url, connections=2, isolation_level="AUTOCOMMIT")
     try:
         with sessions.connect() as one, sessions.connect() as two:
@@ -31,7 +35,7 @@ def _find_shared_session(one: Connection, two: Connection) -> SessionFault | Non
         return None
     return SessionFault(
         "A connection pooler gives each transaction another session, so settings and statements get lost",
-        "Set pool_mode=session in PgBouncer for this database, or connect to PostgreSQL without a pooler.",
+        "Add ?pooler=transaction to FLUENT_CART_DATABASE_URL, or connect to PostgreSQL without a pooler.",
     )
 
 

@@ -4,9 +4,13 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 
 
+def as_documented(text: str) -> str:
+    """Return ``2024-01-31 10:00:00+00``, as a session in UTC writes it, in the documented form."""
+    return f"{text[:10]}T{text[11:19]}Z"
+
+
 class TimeAsText(Loader):
-    """Reads ``2024-01-31 10:00:00+00``, as a session in UTC writes it, in the documented form."""
+    """Reads times with psycopg."""
 
     def load(self, data: Buffer) -> str:
-        text = bytes(data)
-        return f"{text[:10].decode()}T{text[11:19].decode()}Z"
+        return as_documented(bytes(data).decode())

@@ -51,6 +51,10 @@ ListConnection = Annotated[
         ConnectionOf(lambda database, given: database.read if given["query"].is_short else database.scan)
     ),
 ]
+# A transaction of many rows.
+BulkConnection = Annotated[
+    Connection, Depends(ConnectionOf(lambda database, _: database.write_many, writes=True))
+]
 # A transaction. It is on disk before the response is sent.
 WriteConnection = Annotated[
     Connection, Depends(ConnectionOf(lambda database, _: database.write, writes=True))

@@ -11,9 +11,9 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
-from fluent_cart.database import Database
 from fluent_cart.database.transaction import savepoint
 from fluent_cart.errors import InvalidEmail, InvalidUser, ValidationFailed
+from fluent_cart.http.dependencies import RunUnit
 from fluent_cart.http.error_handlers import error_response
 from fluent_cart.http.responses import ReadResponse
 from fluent_cart.services import idempotency_keys
@@ -49,10 +49,10 @@ def _model(value: BaseModel) -> Any:
 
 
 async def answer_once(
-    database: Database, attempt: Attempt, handler: Callable[[Connection], Response]
+    write: RunUnit, attempt: Attempt, handler: Callable[[Connection], Response]
 ) -> Response:
     """Return what the unit of work ``handler`` answers, kept in its transaction, or what was kept before."""
-    answer = await database.write(idempotency_keys.answer_once, attempt, partial(_act, handler))
+    answer = await write(idempotency_keys.answer_once, attempt, partial(_act, handler))
     headers = REPLAYED if answer.replayed else None
     return Response(answer.body, answer.status, headers, media_type="application/json")
 

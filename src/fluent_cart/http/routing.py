@@ -106,15 +106,16 @@ class ApiRoute(APIRoute):
         if self._check_input is not None:
             self._check_input(_user_among(results), **values)
         database: Database = request.app.state.database
+        run_unit = self._opens.choose(database, values)
         # With the connection as its first argument, as of every unit of work.
         handler = partial(_call_with_connection, self.endpoint, self._connection, arguments)
         if key is not None:
             attempt = idempotency.attempt(request, _user_among(results).id, key, values)
-            response = await idempotency.answer_once(database, attempt, handler)
+            response = await idempotency.answer_once(run_unit, attempt, handler)
         elif self._accepts_if_match and etags.is_conditional(request):
             response = await database.write(etags.change_if_match, request, values[CUSTOMER], handler)
         else:
-            response = await self._opens.choose(database, values)(handler)
+            response = await run_unit(handler)
         await response(scope, receive, send)
 
     async def _read_input(self, request: Request) -> Arguments:

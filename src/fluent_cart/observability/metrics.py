@@ -66,8 +66,8 @@ SLOW_HASHES = "pending_password_hashes"
 GAUGES = {
     name: Gauge(f"fluent_cart_{name}", text, multiprocess_mode="livesum")
     for name, text in {
-        QUEUED_UNITS: "Units of work that wait for a thread: on SQLite writes, on PostgreSQL scans, too.",
-        LOOKUPS_IN_USE: "PostgreSQL: connections of the event loop that ask something.",
+        QUEUED_UNITS: "Units of work that wait for their turn: on SQLite writes, on PostgreSQL scans, too.",
+        LOOKUPS_IN_USE: "PostgreSQL: connections that run a look-up.",
         LOOKUPS_WAITING: "PostgreSQL: look-ups that wait for such a connection.",
         SLOW_HASHES: "Slow hashes of imported passwords that are checked, or wait to be.",
     }.items()

@@ -3,7 +3,7 @@
 from fastapi import Response
 
 from fluent_cart.auth.policies import BULK_PERMISSIONS, CustomerPolicy, can_manage
-from fluent_cart.http.dependencies import WriteConnection
+from fluent_cart.http.dependencies import BulkConnection
 from fluent_cart.http.responses import post_envelope
 from fluent_cart.http.routing import ApiRouter, check_input
 from fluent_cart.openapi.document import documented
@@ -27,7 +27,7 @@ def check_permission(user: CurrentUser, body: BulkAction) -> None:
     responses=documented(),
 )
 @check_input(check_permission)
-def do_bulk_action(body: BulkAction, connection: WriteConnection) -> Response:
+def do_bulk_action(body: BulkAction, connection: BulkConnection) -> Response:
     """Perform an action on up to 1,000 customers.
 
     - `update_status` sets `data.status`, which is required.

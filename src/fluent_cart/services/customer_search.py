@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVarTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Connection,
     Select,
     SelectBase,
     bindparam,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from fluent_cart.database.prepared import LookupConnection, Prepared, StatementExecutor, record_maker
+from fluent_cart.database.prepared import LookupConnection, Prepared, record_maker
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
 from fluent_cart.models.customers import AVERAGE_ORDER, FIRST_PURCHASE, LAST_PURCHASE
@@ -206,7 +207,7 @@ def found(dialect: str, term: str, order: Order, filters: frozenset[str] = froze
 def _page_found(
     connection: LookupConnection, query: CustomerListQuery, values: dict[str, Any], window: dict[str, int]
 ) -> Page:
-    if isinstance(connection, StatementExecutor):
+    if not isinstance(connection, Connection):
         raise TypeError("A search is a scan: its statements are not prepared")
     order = Order(query.order_by, query.order_type)
     statements = found(connection.dialect.name, query.search, order, frozenset(values))
