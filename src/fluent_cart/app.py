@@ -48,8 +48,8 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
         license_info=introduction.LICENSE,
         servers=introduction.SERVERS,
         openapi_tags=introduction.TAGS,
-        docs_url=None,
-        redoc_url=None,
+        # Served by ``document`` and ``docs``.
+        openapi_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
         # Left on, it asks three interfaces on every request whether they are configured.

@@ -23,7 +23,7 @@ SCALAR_SHA256 = "bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762
 
 
 class TestPages:
-    @pytest.mark.parametrize(("path", "assets"), [("/docs", 3)])
+    @pytest.mark.parametrize(("path", "assets"), [("/docs", 5)])
     async def test_all_it_loads_comes_from_the_server(
         self, path: str, assets: int, client_of: MakeClient
     ) -> None:
@@ -56,6 +56,39 @@ class TestPages:
         async with client_of(prefix="") as client:
             root, page = await client.get("/"), await client.get("/docs")
         assert (root.status_code, root.content) == (200, page.content)
+
+    async def test_text_has_every_operation_at_the_address_of_the_viewer(self, client_of: MakeClient) -> None:
+        async with client_of(prefix="") as client:
+            document = (await client.get("/openapi.json")).json()
+            text = (await client.get("/docs")).text
+        operations = [
+            f"tag/{operation['tags'][0].lower().replace(' ', '-')}/{method.upper()}{path}"
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+        ]
+        assert len(operations) == 17
+        assert [each for each in operations if f'<section class="operation" id="{each}">' not in text] == []
+
+    async def test_text_has_the_introduction_with_quick_start_first(self, client_of: MakeClient) -> None:
+        async with client_of(prefix="") as client:
+            text = (await client.get("/docs")).text
+        found = re.findall(r'<h2 id="description/([\w-]+)">', text)
+        assert found[0] == "quick-start"
+        assert {"base-url-and-endpoints", "responses", "pagination", "rate-limits"} <= set(found)
+
+    @pytest.mark.parametrize("path", ["/docs", "/docs/page.js", "/docs/favicon.svg", "/openapi.json"])
+    async def test_static_content_is_compressed_and_sent_once(self, path: str, client_of: MakeClient) -> None:
+        async with client_of(prefix="") as client:
+            plain = await client.get(path, headers={"Accept-Encoding": "gzip;q=0"})
+            compressed = await client.get(path, headers={"Accept-Encoding": "br, gzip"})
+            tag = compressed.headers["etag"]
+            again = await client.get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": tag})
+        assert "content-encoding" not in plain.headers
+        assert compressed.headers["content-encoding"] == "gzip"
+        assert compressed.content == plain.content
+        assert compressed.headers["cache-control"] == "public, no-cache"
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert plain.headers["etag"] != tag
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +144,15 @@ needs_browser = pytest.mark.skipif(
 DETAILS = "#tag/customers/GET/customers/{customerId}"
 
 
+def assert_accessible(page: Page) -> None:
+    """By axe, of WCAG 2 at levels A and AA."""
+    page.evaluate((tools.node_modules() / "axe-core" / "axe.min.js").read_text())
+    found: dict[str, Any] = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa']})")
+    assert len(found["passes"]) > 15
+    faults = {each["id"]: [fault["html"] for fault in each["nodes"]] for each in found["violations"]}
+    assert faults == {}
+
+
 @pytest.mark.server
 @pytest.mark.browser
 @needs_browser
@@ -124,7 +166,7 @@ class TestReference:
         operation = page.get_by_role("region", name="Get Customer Details")
         expect(operation).to_contain_text("The answer has the customer's addresses")
         # This server, and not the documentation's.
-        expect(operation.locator("pre").first).to_contain_text(f'curl -X GET "{address}/wp-json')
+        expect(operation.locator("pre").first).to_contain_text(f'curl -X GET \\\n  "{address}/wp-json')
         operation.get_by_role("button", name="curl").click()
         assert page.get_by_role("option").all_inner_texts() == [
             "curl", "Python (httpx)", "JavaScript (fetch)", "PHP (WordPress)",
@@ -132,11 +174,27 @@ class TestReference:
         page.get_by_role("option", name="PHP (WordPress)").click()
         expect(operation.locator("pre").first).to_contain_text("wp_remote_request(")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.evaluate((tools.node_modules() / "axe-core" / "axe.min.js").read_text())
-        found: dict[str, Any] = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa']})")
-        assert len(found["passes"]) > 15
-        faults = {each["id"]: [fault["html"] for fault in each["nodes"]] for each in found["violations"]}
-        assert faults == {}
+        assert_accessible(page)
+
+    def test_text_without_the_viewer_is_accessible(self, page: Page, address: str) -> None:
+        page.route("**/*.js", lambda route: route.abort())
+        page.goto(f"{address}/docs")
+        expect(page.get_by_role("heading", name="Get Customer Details")).to_be_attached()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert_accessible(page)
+
+    @pytest.mark.parametrize("page", [(1400, "light")], ids=["wide"], indirect=True)
+    def test_search_finds_the_nouns_of_the_field(self, page: Page, address: str) -> None:
+        self.open(page, address)
+        page.get_by_role("button", name="Search").first.click()
+        for word, heading in {
+            "endpoint": "Base URL and endpoints",
+            "pagination": "Pagination",
+            "rate limit": "Rate limits",
+            "response": "Responses",
+        }.items():
+            page.get_by_role("combobox", name="Enter search query").fill(word)
+            expect(page.get_by_role("dialog")).to_contain_text(heading)
 
     def test_try_it_with_success_and_with_an_error(self, page: Page, address: str) -> None:
         self.open(page, address)
@@ -176,6 +234,7 @@ def test_sign_in_by_form(page: Page, address: str) -> None:
     page.get_by_label("Password").fill(demo.LOGIN_PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="FluentCart Customers API")).to_be_visible()
+    expect(page.get_by_role("link", name="Sign out")).to_be_visible()
 
     found = page.evaluate(f"(async () => {{ {SCRIPT}; return customers; }})()")
     assert len(found) == 10

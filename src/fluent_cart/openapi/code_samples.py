@@ -35,7 +35,7 @@ def code_samples(method: str, path: str, example: Mapping[str, Any]) -> list[dic
 
 
 def _curl(sample: Sample) -> str:
-    lines = [f'curl -X {sample.method} "{sample.url}"', f'-u "{LOGIN}:{PASSWORD}"']
+    lines = [f"curl -X {sample.method}", f'"{sample.url}"', f'-u "{LOGIN}:{PASSWORD}"']
     if sample.body is not None:
         lines += ['-H "Content-Type: application/json"', f"-d {shlex.quote(_json(sample.body))}"]
     return " \\\n  ".join(lines)

@@ -16,7 +16,7 @@ TAGS = [
     {"name": "Orders", "description": "The orders of a customer."},
     {"name": "Addresses", "description": "The addresses of a customer, exactly one of which is primary."},
     {"name": "User attachment", "description": "The WordPress user that a customer is attached to."},
-    {"name": "Bulk actions", "description": "One action on many customers."},
+    {"name": "Bulk actions", "description": "Delete, change or export many customers with one request."},
 ]
 # The samples' server is the contract's. A client of the document talks to the server that it came from.
 SERVER = f"{ROOT}/{NAMESPACE}"

@@ -1,12 +1,22 @@
-// Draws the OpenAPI document. Its samples name the contract's server; here they name this one, so that they can be
-// copied and run as they are.
+// Draws the OpenAPI document in place of the page's own text. The samples of the document name the contract's server;
+// here they name this one, so that they can be copied and run as they are.
 const here = location.origin + location.pathname.replace(/\/(docs)?$/, "");
-const response = await fetch(`${here}/openapi.json`);
-const content = (await response.text()).replaceAll("https://yoursite.com", here);
+const [content, nonce] = await Promise.all([readDocument(), readNonce()]);
+showAccount(nonce);
 
-Scalar.createApiReference("#reference", {
+const place = document.querySelector(".columns");
+// Empty, because the viewer would take the text for its own.
+place.replaceChildren();
+place.className = "";
+place.id = "reference";
+Scalar.createApiReference(place, {
   content,
-  authentication: { preferredSecurityScheme: "ApplicationPassword" },
+  authentication: nonce
+    ? {
+        preferredSecurityScheme: [["SessionCookie", "Nonce"]],
+        securitySchemes: { Nonce: { value: nonce } },
+      }
+    : { preferredSecurityScheme: "ApplicationPassword" },
   hiddenClients: true,
   operationTitleSource: "summary",
   defaultOpenAllTags: true,
@@ -24,11 +34,29 @@ Scalar.createApiReference("#reference", {
   showDeveloperTools: "never",
 });
 
+async function readDocument() {
+  const response = await fetch("openapi.json");
+  return (await response.text()).replaceAll("https://yoursite.com", here);
+}
+
+// The nonce of whoever is signed in by form, or nothing.
+async function readNonce() {
+  const response = await fetch("wp-admin/admin-ajax.php?action=rest-nonce");
+  return response.ok ? response.text() : "";
+}
+
+function showAccount(nonce) {
+  const link = document.createElement("a");
+  link.href = nonce ? `wp-login.php?action=logout&_wpnonce=${nonce}` : "wp-login.php?redirect_to=/docs";
+  link.textContent = nonce ? "Sign out" : "Sign in";
+  document.getElementById("bar").append(link);
+}
+
 // What the viewer leaves without a name or out of the keyboard's reach; it draws operations as they come into view.
 const MENDS = [
   [".scalar-code-copy", { "aria-label": "Copy" }],
   ["[data-placeholder=janedoe][role=combobox]", { "aria-label": "Username", role: "textbox" }],
-  ["code.hljs, ul.endpoints", { tabindex: "0" }],
+  ["code.hljs, ul.endpoints, .markdown table", { tabindex: "0" }],
 ];
 
 function mend() {
