@@ -124,7 +124,7 @@ def test_the_commands_of_the_docs_work(
     for name, content in re.findall(r"```\w* title=(\S+)\n(.*?)```", DOCS, re.S):
         (folder / name).write_text(content)
     commands = [line for line in "".join(blocks).splitlines() if line.startswith("fluent-cart")]
-    assert len(commands) == 10
+    assert len(commands) == 13
     for command in commands:
         _, *words = shlex.split(command, comments=True)
         target = words.pop() if ">" in words else None

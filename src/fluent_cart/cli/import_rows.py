@@ -1,6 +1,7 @@
 """fluent-cart import csv, ndjson and orders."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -8,12 +9,20 @@ import typer
 
 from fluent_cart.cli import runner
 from fluent_cart.cli.export import Format, format_of
-from fluent_cart.cli.output import print_line, table
+from fluent_cart.cli.output import WrongUsage, print_line, table
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
 from fluent_cart.enums import FileFormat
 from fluent_cart.formats.input_file import open_input
 from fluent_cart.formats.row_reader import read_rows
+from fluent_cart.importers.rows.mappings import (
+    MAPPINGS,
+    ColumnMapping,
+    Program,
+    columns_of,
+    mapped,
+    parse_mapping,
+)
 from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 
 # Lines whose faults are printed; the JSON has all.
@@ -27,12 +36,26 @@ Ignore = Annotated[
 ]
 
 
-def csv(file: File, dry_run: DryRun = False, ignore: Ignore = None, as_json: AsJson = False) -> None:
-    """Bring customers and their addresses in from a file of CSV, as `export` writes it.
+def csv(
+    file: File,
+    program: Annotated[
+        Program | None, typer.Option("--format", help="The program whose export of customers the file is.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="A file of JSON that names the field for each column.")
+    ] = None,
+    dry_run: DryRun = False,
+    ignore: Ignore = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring customers and their addresses in from a file of CSV, as `export` or another program writes it.
 
     Example: fluent-cart import csv customers.csv --dry-run
     """
-    _import(CUSTOMERS, file, FileFormat.CSV, ignore, dry_run=dry_run, as_json=as_json)
+    if program and mapping:
+        raise WrongUsage("--format and --mapping exclude each other")
+    chosen = MAPPINGS[program] if program else mapping and parse_mapping(mapping.read_text())
+    _import(CUSTOMERS, file, FileFormat.CSV, ignore, chosen or None, dry_run=dry_run, as_json=as_json)
 
 
 def ndjson(file: File, dry_run: DryRun = False, ignore: Ignore = None, as_json: AsJson = False) -> None:
@@ -58,15 +81,25 @@ def orders(
 
 
 def _import(
-    kind: Kind, file: str, file_format: FileFormat, ignore: list[str] | None, *, dry_run: bool, as_json: bool
+    kind: Kind,
+    file: str,
+    file_format: FileFormat,
+    ignore: list[str] | None,
+    mapping: ColumnMapping | None = None,
+    *,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    columns = kind.columns._replace(ignored=kind.columns.ignored.union(ignore or ()))
+    columns = kind.columns if mapping is None else columns_of(mapping)
+    columns = columns._replace(ignored=columns.ignored.union(ignore or ()))
     settings = runner.read_settings()
     runner.require_newest(settings)
 
     async def run() -> Report:
         with open_input(file) as opened, ProgressBar() as bar:
             lines = read_rows(opened.stream, file_format, columns)
+            if mapping is not None:
+                lines = mapped(lines, mapping)
 
             def progress() -> None:
                 bar.show(kind.name, opened.position(), opened.size)
