@@ -34,8 +34,8 @@ ROLE = (
 )
 CREATE = (
     "INSERT INTO customers (email, first_name, last_name, phone, status, additional_info, total_spent,"
-    " order_count, search_text, created_at, updated_at)"
-    " VALUES ({}, {}, {}, {}, 'active', '{{}}', 0, 0, {}, {}, {})"
+    " order_count, email_key, first_name_key, last_name_key, search_text, created_at, updated_at)"
+    " VALUES ({}, {}, {}, {}, 'active', '{{}}', 0, 0, {}, {}, {}, {}, {}, {})"
     f" RETURNING {', '.join(CREATED_KEYS)}"
 )
 # The last line of the searched text is the phone's digits.

@@ -7,13 +7,14 @@ from typing import Any
 import asyncpg
 
 from benchmarks.arms import DATABASE, limit
-from fluent_cart.services.search import digits, search_text
+from fluent_cart.services.customers import derived_columns
+from fluent_cart.services.search import digits
 
 CONNECTIONS = 8
 DETAIL = limit.DETAIL.format("$1")
 LIST = limit.LIST.format("$1", "$2")
 ROLE = limit.ROLE.format("$1", "$2", "$2")
-CREATE = limit.CREATE.format("$1", "$2", "$3", "$4", "$5", "$6", "$6")
+CREATE = limit.CREATE.format("$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$9")
 UPDATE = limit.UPDATE.format("$1", "$2", "$3", "$4")
 
 # Not asyncpg's own pool, which asks the server to reset each connection that comes back.
@@ -55,8 +56,7 @@ async def page(number: int, per_page: int) -> Any:
 
 async def create(sent: Any) -> Any:
     email, first, last, phone = sent["email"], sent["first_name"], sent["last_name"], sent["phone"]
-    searched = search_text(f"{first} {last}", email, phone=phone)
-    (row,) = await fetch(CREATE, email, first, last, phone, searched, now())
+    (row,) = await fetch(CREATE, email, first, last, phone, *derived_columns(sent).values(), now())
     return {"customer": dict(zip(limit.CREATED_KEYS, row, strict=True))}
 
 

@@ -8,7 +8,8 @@ import sqlite3
 from typing import Any
 
 from benchmarks.arms import DATABASE, limit, now
-from fluent_cart.services.search import digits, search_text
+from fluent_cart.services.customers import derived_columns
+from fluent_cart.services.search import digits
 
 database = sqlite3.connect(DATABASE.removeprefix("sqlite:///"), isolation_level=None, cached_statements=256)
 database.execute(f"PRAGMA synchronous={os.environ.get('BENCHMARK_SYNCHRONOUS', 'NORMAL')}")
@@ -20,7 +21,7 @@ database.execute("PRAGMA wal_autocheckpoint=8000")
 DETAIL = limit.DETAIL.format("?")
 LIST = limit.LIST.format("?", "?")
 ROLE = limit.ROLE.format("?1", "?2", "?2")
-CREATE = limit.CREATE.format(*"???????")
+CREATE = limit.CREATE.format(*"??????????")
 UPDATE = limit.UPDATE.format(*"????")
 
 
@@ -47,8 +48,8 @@ async def create(sent: Any) -> Any:
         sent["phone"],
         now(),
     )
-    searched = search_text(f"{first} {last}", email, phone=phone)
-    row = database.execute(CREATE, (email, first, last, phone, searched, moment, moment)).fetchone()
+    values = (email, first, last, phone, *derived_columns(sent).values(), moment, moment)
+    row = database.execute(CREATE, values).fetchone()
     return {"customer": dict(zip(limit.CREATED_KEYS, row, strict=True))}
 
 

@@ -16,7 +16,7 @@ from benchmarks.arms import DATABASE, MANAGE, PREFIX, VIEW, credentials, may, no
 from benchmarks.arms import usual_schemas as schemas
 from fluent_cart.database.time_as_text import TimeAsText
 from fluent_cart.models import Address, ApplicationPassword, Customer, User
-from fluent_cart.services.search import search_text
+from fluent_cart.services.customers import derived_columns
 
 # The server's own models load no related objects; the usual ones do, when they are asked for.
 Customer.__mapper__.add_property("addresses", relationship(Address, order_by=Address.id))
@@ -132,8 +132,8 @@ def find(session: Session, customer_id: int) -> Customer:
 
 
 def store(session: Session, customer: Customer) -> None:
-    name = f"{customer.first_name} {customer.last_name}"
-    customer.search_text = search_text(name, customer.email, phone=customer.phone)
+    for column, value in derived_columns(vars(customer)).items():
+        setattr(customer, column, value)
     session.add(customer)
     try:
         session.commit()

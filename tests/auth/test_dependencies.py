@@ -107,6 +107,17 @@ class TestNames(OnSQLite):
         for name in ("j\u00fcrgen", "J\u00dcRGEN", "j\u00fcrgen@shop.example"):
             assert_signed_in(await anonymous.get("", headers=basic(f"{name}:{secret}")))
 
+    async def test_are_addresses_in_either_form_of_a_domain(
+        self, database: Database, anonymous: httpx.AsyncClient
+    ) -> None:
+        for login, typed in (("ada", "ada@xn--bcher-kva.example"), ("bob", "bob@b\u00fccher.example")):
+            await database.write(users.create_user, login, typed, login, "accountant")
+            secret = await database.write(create_application_password, login, "till")
+            for domain in ("xn--bcher-kva.example", "XN--Bcher-KVA.Example", "b\u00fccher.example"):
+                assert_signed_in(await anonymous.get("", headers=basic(f"{login}@{domain}:{secret}")))
+        with pytest.raises(users.UserError, match="exists already"):
+            await database.write(users.create_user, "eve", "ada@b\u00fccher.example", "Eve", "worker")
+
 
 class TestSecrets(OnSQLite):
     async def test_of_the_demo_are_nobodys_elsewhere(self, anonymous: httpx.AsyncClient) -> None:

@@ -29,7 +29,10 @@ TAMPERED: dict[str, tuple[list[str], list[int]]] = {
         [1, 4],
     ),
     "an e-mail address belongs to one customer, whatever its case": (
-        ["DROP INDEX uq_customers_email", "UPDATE customers SET email = 'CUSTOMER@Example.com' WHERE id = 5"],
+        [
+            "DROP INDEX uq_customers_email",
+            "UPDATE customers SET email_key = 'customer@example.com' WHERE id = 5",
+        ],
         [5],
     ),
     "a user is attached to one customer": (
@@ -303,7 +306,7 @@ class TestCheck:
         tamper(
             demo_shop,
             "DROP INDEX uq_customers_email",
-            "UPDATE customers SET email = 'same@example.com' WHERE id < 10",
+            "UPDATE customers SET email_key = 'same@example.com' WHERE id < 10",
         )
         found = re.fullmatch(
             r"fluent-cart: broken: an e-mail address belongs to one customer, whatever its case"

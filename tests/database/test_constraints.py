@@ -43,7 +43,7 @@ VIOLATIONS = {
     "uq_sessions_token_hash": "UPDATE sessions SET token_hash = 'first' WHERE id = 2",
     "fk_sessions_user_id_users": "UPDATE sessions SET user_id = 99 WHERE id = 1",
     "pk_customers": "UPDATE customers SET id = 1 WHERE id = 2",
-    "uq_customers_email": "UPDATE customers SET email = 'A@EXAMPLE.com' WHERE id = 2",
+    "uq_customers_email": "UPDATE customers SET email_key = 'a@example.com' WHERE id = 2",
     "uq_customers_user_id": "UPDATE customers SET user_id = 1 WHERE id = 2",
     "fk_customers_user_id_users": "UPDATE customers SET user_id = 99 WHERE id = 2",
     "ck_customers_status": "UPDATE customers SET status = 'Active' WHERE id = 1",
@@ -71,8 +71,9 @@ def fill(connection: Connection) -> None:
     """Store two customers, the first with a user and two addresses and orders; two keys and sessions."""
     moment = {"created_at": now(), "updated_at": now()}
     customer = {"additional_info": {}, "search_text": "", **moment}
-    connection.execute(insert(Customer), {"email": "a@example.com", "user_id": 1, **customer})
-    connection.execute(insert(Customer), {"email": "b@example.com", **customer})
+    for email, user_id in (("a@example.com", 1), ("b@example.com", None)):
+        own = {"email": email, "email_key": email, "user_id": user_id}
+        connection.execute(insert(Customer), own | customer)
     for primary in (True, False):
         place = {"customer_id": 1, "address_1": "1 Main St", "city": "Berlin", "country": "DE", **moment}
         connection.execute(insert(Address), place | {"is_primary": primary})

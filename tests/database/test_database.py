@@ -22,8 +22,8 @@ def settings_for(url: str) -> Settings:
 
 
 def store(connection: Connection, email: str) -> None:
-    values = {"email": email, "additional_info": {}, "search_text": "", "created_at": now()}
-    connection.execute(insert(Customer), values | {"updated_at": now()})
+    values = {"email": email, "email_key": email, "additional_info": {}, "search_text": ""}
+    connection.execute(insert(Customer), values | {"created_at": now(), "updated_at": now()})
 
 
 def emails(url: str) -> list[str]:

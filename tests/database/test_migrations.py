@@ -17,7 +17,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from fluent_cart.database import connect, create_database, migrations
-from fluent_cart.models import Base, Customer
+from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.customer_queries import CustomerListQuery
 from fluent_cart.services.customer_search import list_customers
 from fluent_cart.services.customers import derived_columns, pick
@@ -254,6 +254,44 @@ class TestUpgrade:
             assert [pick(row, *columns) for row in kept] == [
                 pick(derived_columns(customer), *columns) for customer in customers
             ]
+
+    def test_xn_domains_of_older_rows_are_compared_in_unicode(self, url: str) -> None:
+        """In more than one batch; users of the command line had no other form, but imported ones may."""
+        migrations.upgrade(url, "0015")
+        self._store_old(url, [f"A{number}@XN--Bcher-KVA.example" for number in range(1100)])
+        migrations.upgrade(url)
+        with connect(url) as connection:
+            keys = connection.scalars(select(Customer.email_key).order_by(Customer.id)).all()
+            assert keys == [f"a{number}@b\u00fccher.example" for number in range(1100)]
+            assert list(connection.scalars(select(User.login_key))) == ["ada"]
+            assert list(connection.scalars(select(User.email_key))) == ["ada@b\u00fccher.example"]
+
+    def test_two_forms_of_one_address_stop_the_upgrade(self, url: str) -> None:
+        migrations.upgrade(url, "0015")
+        self._store_old(url, ["a@b\u00fccher.example", "b@example.com", "A@xn--bcher-kva.example"])
+        before = schema(url)
+        with pytest.raises(migrations.MigrationError, match=r"customers have the same email.*: 1 and 3\. "):
+            migrations.upgrade(url)
+        assert (at(url), schema(url)) == ("0015", before)
+
+    def _store_old(self, url: str, emails: list[str]) -> None:
+        moment = "'2024-01-01T10:00:00Z'"
+        columns = (
+            "email, first_name, last_name, status, additional_info, total_spent, order_count, search_text"
+        )
+        values = "'', '', 'active', '{}', 0, 0, ''"
+        with connect(url) as connection:
+            for email in emails:
+                connection.execute(
+                    text(
+                        f"INSERT INTO customers ({columns}, created_at, updated_at)"
+                        f" VALUES ('{email}', {values}, {moment}, {moment})"
+                    )
+                )
+            columns = "login, login_key, email, email_key, display_name, role, search_text, created_at"
+            address = "'ada@xn--bcher-kva.example'"
+            user = f"'ada', 'ada', {address}, {address}, 'Ada', 'manager', '', {moment}"
+            connection.execute(text(f"INSERT INTO users ({columns}) VALUES ({user})"))
 
     def test_that_fails_half_way_leaves_nothing_changed(self, url: str) -> None:
         """A migration finds its table there already, when those before it are through."""

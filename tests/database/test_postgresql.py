@@ -55,8 +55,9 @@ async def test_the_loser_of_a_race_gets_the_documented_error(postgres_settings: 
     """The row is inserted past the service's own check, as a faster request would have."""
 
     def insert_row(connection: Connection) -> None:
-        values = {"email": "A@example.com", "additional_info": {}, "search_text": "", "created_at": now()}
-        connection.execute(insert(Customer), values | {"updated_at": now()})
+        values = {"email": "A@example.com", "email_key": "a@example.com", "additional_info": {}}
+        moments = {"created_at": now(), "updated_at": now()}
+        connection.execute(insert(Customer), values | {"search_text": "", **moments})
 
     async with create_database(postgres_settings) as database:
         await database.write(create, "a@example.com")

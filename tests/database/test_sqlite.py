@@ -38,8 +38,8 @@ def path(settings: Settings) -> Path:
 
 
 def store(connection: Connection, email: str) -> str:
-    values = {"email": email, "additional_info": {}, "search_text": "", "created_at": now()}
-    connection.execute(insert(Customer), values | {"updated_at": now()})
+    values = {"email": email, "email_key": email.lower(), "additional_info": {}, "search_text": ""}
+    connection.execute(insert(Customer), values | {"created_at": now(), "updated_at": now()})
     return email
 
 

@@ -41,7 +41,7 @@ class TestSavepoint:
             create(connection, "a@example.com")
             other = create(connection, "b@example.com")
             with pytest.raises(InvalidEmail), savepoint(connection):
-                customers.store_customer(connection, other, {"email": "A@example.com"})
+                customers.store_customer(connection, other, {"email_key": "a@example.com"})
 
         await database.write(unit)
         kept = {customer["email"] for customer in await database.scan(rows, Customer)}

@@ -283,6 +283,18 @@ class TestOrders:
         totals = [(await details(database, number))["total_spent"] for number in (1, 2)]
         assert totals == [2000, 2500]
 
+    async def test_find_a_customer_by_the_other_form_of_a_domain(
+        self, bring: Import, database: Database, make_customer: MakeCustomer
+    ) -> None:
+        await make_customer(email="a@xn--bcher-kva.example")
+        order = {"customer_email": "A@b\u00fccher.example", **self.ORDER}
+        assert counts(await bring(order, kind=ORDERS)) == (1, 0, 0, 0)
+        same = {"email": "a@B\u00fccher.example", "first_name": "Ann"}
+        assert counts(await bring(same)) == (0, 1, 0, 0)
+        assert await emails(database) == {1: "a@b\u00fccher.example"}
+        twice = await bring({"id": 5, "email": "a@xn--bcher-kva.example"})
+        assert twice.faults == {1: {"email": ["The email address belongs to another customer"]}}
+
     async def test_without_ids_are_written_once(
         self, bring: Import, database: Database, make_customer: MakeCustomer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

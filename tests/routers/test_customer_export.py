@@ -95,7 +95,8 @@ class TestAnswer:
         monkeypatch.setattr(customer_export, "get_customers", get_customers)
         monkeypatch.setattr(customer_export, "BATCH", 1)
         monkeypatch.setattr(row_writer, "PIECE", 1)
-        shop = [{**customer, "total_spent": 0, "order_count": 0} for customer in make_customers()]
+        no_orders = {"total_spent": 0, "order_count": 0, "first_order_at": None, "last_order_at": None}
+        shop = [{**customer, **no_orders} for customer in make_customers()]
         await database.write(lambda connection: connection.execute(insert(Customer), shop) and None)
         response = await viewer.head("/export")
         assert (response.status_code, response.content) == (200, b"")
@@ -175,7 +176,7 @@ def fill(settings: Settings) -> None:
             {
                 **customer,
                 "id": number,
-                "email": f"c{number}@example.com",
+                "email_key": f"c{number}@example.com",
                 "additional_info": {"text": "x" * 60_000},
             }
             for number, customer in zip(range(1, LARGE + 1), make_customers() * 2, strict=True)

@@ -157,6 +157,32 @@ class TestCreate:
         assert answer.json()["data"]["customer"]["email"] == "John.DOE+x@example.com"
 
     @pytest.mark.parametrize(
+        ("typed", "kept", "other"),
+        [
+            ("A@XN--BCHER-KVA.Example", "A@xn--bcher-kva.example", "a@b\u00fccher.example"),
+            ("a@B\u00dcCHER.example", "a@b\u00fccher.example", "A@xn--bcher-kva.example"),
+        ],
+    )
+    async def test_keeps_the_form_of_a_domain_and_knows_the_other(
+        self, john: Any, manager: httpx.AsyncClient, typed: str, kept: str, other: str
+    ) -> None:
+        made = (await manager.post("", json={"email": typed})).json()["data"]["customer"]
+        assert made["email"] == kept
+        refused = (
+            await manager.post("", json={"email": other}),
+            await manager.put("/1", json={"email": other}),
+        )
+        for response in refused:
+            assert_error(response, 422, "invalid_email", "The email address belongs to another customer")
+        for term in (typed, kept, other, kept[:9], "b\u00fccher"):
+            found = (await manager.get("", params={"search": term})).json()["data"]["customers"]
+            assert [each["id"] for each in found] == [made["id"]], term
+        changed = await manager.put(f"/{made['id']}", json={"email": other})
+        assert changed.status_code == 200
+        now = (await manager.get(f"/{made['id']}")).json()["data"]["customer"]
+        assert now["email"] == other
+
+    @pytest.mark.parametrize(
         "sent",
         [
             {"json": {"email": "p@example.com", "additional_info": []}},

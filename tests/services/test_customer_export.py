@@ -71,7 +71,12 @@ def test_both_formats_are_the_details_of_each(connection: Connection) -> None:
 def test_memory_does_not_grow_with_the_shop(settings: Settings) -> None:
     """A hundred customers are in memory at a time, in Python and in SQLite's own cursor."""
     more = [
-        {**customer, "id": number, "email": f"c{number}@example.com", "additional_info": {"text": "x" * 400}}
+        {
+            **customer,
+            "id": number,
+            "email_key": f"c{number}@example.com",
+            "additional_info": {"text": "x" * 400},
+        }
         for number, customer in zip(range(1, ROWS + 1), cycle(make_customers()), strict=False)
     ]
     peaks = []

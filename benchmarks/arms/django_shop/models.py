@@ -33,6 +33,9 @@ class Customer(models.Model):
     additional_info = models.JSONField(default=dict)
     total_spent = models.BigIntegerField(default=0)
     order_count = models.BigIntegerField(default=0)
+    email_key = models.CharField(max_length=255)
+    first_name_key = models.CharField(max_length=255)
+    last_name_key = models.CharField(max_length=255)
     search_text = models.TextField()
     # The server keeps times on SQLite as the text that the API answers.
     created_at = models.CharField(max_length=20)

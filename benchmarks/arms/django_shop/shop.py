@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from benchmarks.arms import credentials, now
 from benchmarks.arms.django_shop.models import Customer, User
-from fluent_cart.services.search import search_text
+from fluent_cart.services.customers import derived_columns
 
 # Columns of the list; the searched text and the rest stay in the database.
 LISTED = (
@@ -46,6 +46,6 @@ def fill(customer: Customer, values: dict[str, Any]) -> Customer:
         setattr(customer, name, value)
     customer.updated_at = now()
     customer.created_at = customer.created_at or customer.updated_at
-    name = f"{customer.first_name} {customer.last_name}"
-    customer.search_text = search_text(name, customer.email, phone=customer.phone)
+    for column, value in derived_columns(dict(vars(customer))).items():
+        setattr(customer, column, value)
     return customer

@@ -81,7 +81,10 @@ def upgrade(url: str, revision: str = "head") -> None:
         try:
             command.upgrade(config, revision)
         except CommandError as error:
-            raise MigrationError(f"{error}: is it from a later version?") from error
+            is_unknown = "locate revision" in str(error)
+            raise MigrationError(
+                f"{error}: is it from a later version?" if is_unknown else str(error)
+            ) from error
 
 
 def downgrade(url: str, revision: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, func, literal_column
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fluent_cart.models.base import Base, Folded, Id, Moment, Money, Name, NameKey, PrimaryKey, Time, text
@@ -18,12 +18,13 @@ class Customer(Base):
 
     __tablename__ = "customers"
     __table_args__ = (
-        # The domain is stored in lower case and the mailbox is ASCII, so lower() is the same everywhere.
-        Index("uq_customers_email", func.lower(literal_column("email")), unique=True),
+        Index("uq_customers_email", "email_key", unique=True),
         Index("uq_customers_user_id", "user_id", unique=True),
         # The id breaks ties; with the bare text, an index alone tells the ids of a page.
-        Index("ix_customers_email", func.lower(literal_column("email")), "id", "email"),
-        *(Index(f"ix_customers_{name}", f"{name}_key", "id") for name in ("first_name", "last_name")),
+        *(
+            Index(f"ix_customers_{name}", f"{name}_key", "id")
+            for name in ("email", "first_name", "last_name")
+        ),
         *(
             Index(f"ix_customers_{name}", name, "id")
             for name in ("status", "total_spent", "order_count", "created_at", "updated_at")
@@ -50,7 +51,8 @@ class Customer(Base):
     order_count: Mapped[Money]
     first_order_at: Mapped[str | None] = mapped_column(Moment)
     last_order_at: Mapped[str | None] = mapped_column(Moment)
-    # How names sort (decision 135).
+    # How addresses are compared (decision 128), and names sort (decision 135).
+    email_key: Mapped[NameKey]
     first_name_key: Mapped[NameKey]
     last_name_key: Mapped[NameKey]
     search_text: Mapped[Folded]

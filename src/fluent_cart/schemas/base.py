@@ -98,11 +98,12 @@ def list_of_php(value: Any) -> Any:
 
 
 def checked_email(value: Any) -> str:
-    """Return an e-mail address as typed, its domain in lower case (decision 13)."""
+    """Return an e-mail address as typed, its domain in lower case (decisions 13, 128)."""
     try:
-        return email_validator.validate_email(
-            value.strip(), check_deliverability=False, allow_smtputf8=False
-        ).normalized
+        typed = value.strip()
+        checked = email_validator.validate_email(typed, check_deliverability=False, allow_smtputf8=False)
+        domain = checked.ascii_domain if typed.isascii() else checked.domain
+        return f"{checked.local_part}@{domain}"
     except (AttributeError, email_validator.EmailNotValidError):
         # The library's own text would repeat parts of what was sent.
         raise PydanticCustomError("invalid_email", "Must be a valid email address") from None

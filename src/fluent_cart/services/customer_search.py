@@ -46,7 +46,7 @@ FILTERS: Mapping[str, tuple[ColumnElement[Any], Callable[..., Any]]] = {
 # Names sort as people read them (decision 135), e-mail addresses without regard to case.
 SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.ID: Customer.id.expression,
-    SortField.EMAIL: func.lower(Customer.email),
+    SortField.EMAIL: Customer.email_key.expression,
     SortField.FIRST_NAME: Customer.first_name_key.expression,
     SortField.LAST_NAME: Customer.last_name_key.expression,
     SortField.STATUS: Customer.status.expression,

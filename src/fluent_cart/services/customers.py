@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fluent_cart.clock import now
@@ -14,7 +14,7 @@ from fluent_cart.errors import CustomerNotFound, InvalidEmail, ValidationFailed
 from fluent_cart.models import Address, Customer
 from fluent_cart.schemas.additional_info import MAX_BYTES, TOO_LARGE
 from fluent_cart.schemas.customers import CustomerCreate
-from fluent_cart.services.folding import sort_key
+from fluent_cart.services.folding import email_key, sort_key
 from fluent_cart.services.full_names import read_full_name
 from fluent_cart.services.search import search_text
 
@@ -63,7 +63,7 @@ _ADDRESSES_START = len(DETAIL_COLUMNS) + len(EXTENSION_COLUMNS)
 _records, _addresses = record_maker((*_DETAIL_KEYS, *_EXTENSION_KEYS)), record_maker(ADDRESS_KEYS)
 
 # What ``derived_columns`` returns.
-DERIVED = ("first_name_key", "last_name_key", "search_text")
+DERIVED = ("email_key", "first_name_key", "last_name_key", "search_text")
 
 # One statement, so that a customer and its addresses cost one round trip.
 _details = (
@@ -77,7 +77,7 @@ _exists = Prepared(select(Customer.id).where(Customer.id == bindparam("customer_
 _locked = Prepared(
     select(Customer.__table__).where(Customer.id == bindparam("customer_id")).with_for_update()
 )
-_email_owner = Prepared(select(Customer.id).where(func.lower(Customer.email) == bindparam("email")))
+_email_owner = Prepared(select(Customer.id).where(Customer.email_key == bindparam("key")))
 _inserted = Prepared(
     insert(Customer).returning(*DETAIL_COLUMNS),
     (
@@ -199,15 +199,16 @@ def pick(record: Any, *names: str) -> Record:
 
 
 def derived_columns(customer: Record) -> Record:
-    """Return the columns that follow from others: how names sort, and what searches look into."""
-    first_name, last_name = customer["first_name"], customer["last_name"]
+    """Return the columns that follow from others: what is compared, sorted by, and searched."""
+    email, first_name, last_name = pick(customer, "email", "first_name", "last_name").values()
     # Searches look into "first last", e-mail, digits of the phone (decision 11).
-    searched = search_text(f"{first_name} {last_name}", customer["email"], phone=customer["phone"])
-    return dict(zip(DERIVED, (sort_key(first_name), sort_key(last_name), searched), strict=True))
+    searched = search_text(f"{first_name} {last_name}", email, phone=customer["phone"])
+    derived = (email_key(email), sort_key(first_name), sort_key(last_name), searched)
+    return dict(zip(DERIVED, derived, strict=True))
 
 
 def _require_free_email(connection: Connection, email: str, but_of: int | None = None) -> None:
-    if any(owner != but_of for (owner,) in _email_owner.rows(connection, email=email.lower())):
+    if any(owner != but_of for (owner,) in _email_owner.rows(connection, key=email_key(email))):
         raise InvalidEmail("The email address belongs to another customer")
 
 

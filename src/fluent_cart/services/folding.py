@@ -1,11 +1,13 @@
 """Text in the form in which it is compared: without case, accents and surplus white space."""
 
+import re
 import unicodedata
 
 # Letters that carry a stroke or are two in one: Unicode does not take these apart by itself.
 _STROKES = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 )
+_XN_LABEL = re.compile(r"\bxn--[a-z0-9-]{1,59}", re.ASCII | re.IGNORECASE)
 # An index of PostgreSQL takes at most 2,704 bytes.
 MAX_SORT_KEY = 255
 
@@ -23,3 +25,24 @@ def sort_key(name: str) -> str:
     """Return the text by which a name sorts: as people read it, without invisible format characters."""
     visible = (character for character in name if unicodedata.category(character) != "Cf")
     return fold(name if name.isascii() else "".join(visible))[:MAX_SORT_KEY]
+
+
+def email_key(address: str) -> str:
+    """Return the form in which addresses are compared: without case, the domain in Unicode (decision 128)."""
+    mailbox, at, domain = address.partition("@")
+    # Not casefold: the domains straße.de and strasse.de are two.
+    return f"{mailbox.casefold()}{at}{decode_labels(domain).lower()}"
+
+
+def decode_labels(text: str) -> str:
+    """Return ``text`` with the ``xn--`` labels of a domain in Unicode."""
+    return _XN_LABEL.sub(_decoded, text) if "xn--" in text.lower() else text
+
+
+def _decoded(found: re.Match[str]) -> str:
+    try:
+        label = found[0][4:].encode().decode("punycode")
+    except (ValueError, OverflowError):
+        return found[0]
+    # Lone surrogates and NUL can be written in this way, and no database takes them.
+    return label if label.isprintable() else found[0]

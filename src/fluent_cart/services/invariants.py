@@ -34,7 +34,7 @@ INVARIANTS: Mapping[str, Select[Any]] = {
     ),
     "an e-mail address belongs to one customer, whatever its case": (
         select(Customer.id).join(
-            _other, and_(func.lower(_other.email) == func.lower(Customer.email), _other.id < Customer.id)
+            _other, and_(_other.email_key == Customer.email_key, _other.id < Customer.id)
         )
     ),
     "a user is attached to one customer": (

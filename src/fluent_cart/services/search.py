@@ -34,11 +34,9 @@ from sqlalchemy import (
 )
 
 from fluent_cart.schemas.base import MAX_ID
-from fluent_cart.services.folding import fold
+from fluent_cart.services.folding import decode_labels, fold
 
 _PHONE = re.compile(r"[0-9+()./\s-]*[0-9][0-9+()./\s-]*", re.ASCII)
-
-_XN_LABEL = re.compile(r"\bxn--[a-z0-9-]{1,59}", re.ASCII | re.IGNORECASE)
 
 
 def plain_phone(text: str) -> str:
@@ -65,7 +63,15 @@ def digits(text: str) -> str:
 
 def search_text(*lines: str, phone: str | None = None) -> str:
     """Return what a row keeps for searching."""
-    return "\n".join([*(fold(line) for line in lines), *_phone_lines(phone or "")])
+    folded = (form for line in lines for form in _folded_lines(line))
+    return "\n".join([*folded, *_phone_lines(phone or "")])
+
+
+def _folded_lines(line: str) -> Iterator[str]:
+    """Yield a line, and once more with a domain in Unicode: an address is found by both forms."""
+    yield fold(line)
+    if (decoded := decode_labels(line)) != line:
+        yield fold(decoded)
 
 
 def _phone_lines(phone: str) -> Iterator[str]:
@@ -99,25 +105,11 @@ def words(term: str) -> list[Word]:
 
 def _word(word: str) -> Word:
     plain = plain_phone(word)
-    forms = {fold(word), fold(plain), fold(_unicode_domain(word))}
+    forms = {fold(word), fold(plain), fold(decode_labels(word))}
     if _PHONE.fullmatch(plain):
         forms.add(digits(word))
     is_id = re.fullmatch(r"[1-9][0-9]{0,18}", word) and int(word) <= MAX_ID
     return Word(tuple(sorted(forms - {""})), int(word) if is_id else None)
-
-
-def _unicode_domain(word: str) -> str:
-    """Return ``word`` with the ``xn--`` labels of a domain in Unicode, as addresses are stored."""
-    return _XN_LABEL.sub(_decoded_label, word) if "xn--" in word.lower() else word
-
-
-def _decoded_label(found: re.Match[str]) -> str:
-    try:
-        label = found[0][4:].encode().decode("punycode")
-    except (ValueError, OverflowError):
-        return found[0]
-    # Lone surrogates and NUL can be written in this way, and no database takes them.
-    return label if label.isprintable() else found[0]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sqlalchemy import (
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.models import Session, User
+from fluent_cart.services.folding import email_key
 from fluent_cart.services.search import search_text
 
 
@@ -35,7 +36,7 @@ is_named = or_(User.login_key == bindparam("name"), User.email_key == bindparam(
 
 def key(name: str) -> str:
     """Return the form in which logins and e-mail addresses are compared."""
-    return name.strip().casefold()
+    return email_key(name.strip())
 
 
 def create_user(

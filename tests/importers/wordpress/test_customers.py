@@ -52,6 +52,7 @@ class TestCustomer:
             "order_count": 0,
             "first_order_at": None,
             "last_order_at": None,
+            "email_key": "ann.lee@example.com",
             "first_name_key": "ann",
             "last_name_key": "",
             "search_text": "ann\nann.lee@example.com\n",
@@ -134,6 +135,16 @@ class TestEmail:
             "race+4@example.com",
         ]
         assert handled(report, "customers") == {"duplicate_email": [2, 4]}
+
+    async def test_of_two_customers_in_two_forms_of_a_domain(self, bring: Import, empty: Database) -> None:
+        emails = ["a@xn--bcher-kva.example", "a@b\u00fccher.example", "a@stra\u00dfe.example"]
+        source = {"fct_customers": [{"email": email} for email in emails]}
+        report = await bring(**source)
+        kept = [emails[0], "a+2@b\u00fccher.example", emails[2]]
+        assert [row["email"] for row in (await stored(empty)).values()] == kept
+        assert handled(report, "customers") == {"duplicate_email": [2]}
+        again = await bring(**source, options=UPDATE)
+        assert counts(again, "customers") == (3, 0, 0, 3, 0, 0)
 
     async def test_that_is_none(self, bring: Import, empty: Database) -> None:
         report = await bring(

@@ -8,7 +8,7 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
@@ -18,6 +18,7 @@ from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome
 from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.rows import CustomerRow
 from fluent_cart.services.customers import DERIVED, derived_columns, pick
+from fluent_cart.services.folding import email_key
 
 _TABLE = Base.metadata.tables[Customer.__tablename__]
 _NEW: Record = {
@@ -69,7 +70,7 @@ class _Batch:
         self.outcome = Outcome()
         self._rows = lines
         self._stored = _stored(connection, lines, locking=locking)
-        emails = {row["email"].lower(): row_id for row_id, row in self._stored.items()}
+        emails = {row["email_key"]: row_id for row_id, row in self._stored.items()}
         users = {row.user_id for row in lines.values() if row.user_id}
         self._users = set(connection.scalars(select(User.id).where(User.id.in_(users))))
         owners = select(Customer.user_id, Customer.id).where(Customer.user_id.in_(users))
@@ -97,7 +98,7 @@ class _Batch:
         row, faults = self._rows[number], Faults()
         given = row.model_dump(exclude_unset=True, exclude={"id", "addresses"})
         email = given.get("email")
-        found = row.id or (self._emails.get(email.lower()) if email else None)
+        found = row.id or (self._emails.get(email_key(email)) if email else None)
         stored = self._stored.get(found or 0)
         if email is None and stored is None:
             faults.add("email", REQUIRED)
@@ -107,7 +108,7 @@ class _Batch:
             faults.add("id", "The customer with this id is another one here")
         faults.raise_any()
         customer_id = found or -number
-        if email and self._emails.get(email.lower()) not in (None, customer_id):
+        if email and self._emails.get(email_key(email)) not in (None, customer_id):
             faults.add("email", "The email address belongs to another customer")
         if user_id := given.get("user_id"):
             if user_id not in self._users:
@@ -125,9 +126,9 @@ class _Batch:
     def _claim(self, number: int, customer_id: int, stored: Record | None, given: Record) -> None:
         self._lines[customer_id] = number
         if stored and "email" in given:
-            self._emails[stored["email"].lower()] = None
+            self._emails[stored["email_key"]] = None
         if "email" in given:
-            self._emails[given["email"].lower()] = customer_id
+            self._emails[email_key(given["email"])] = customer_id
         if stored and stored["user_id"] and "user_id" in given:
             self._attached[stored["user_id"]] = None
         if given.get("user_id"):
@@ -177,8 +178,8 @@ def _parameters(planned: _Planned) -> Record:
 def _stored(connection: Connection, lines: Mapping[int, CustomerRow], *, locking: bool) -> dict[int, Record]:
     """Return the customers whom the lines name by id or by e-mail, locked if they are to be changed."""
     ids = [row.id for row in lines.values() if row.id]
-    emails = [row.email.lower() for row in lines.values() if row.email]
-    statement = select(_TABLE).where(or_(_TABLE.c.id.in_(ids), func.lower(_TABLE.c.email).in_(emails)))
+    emails = [email_key(row.email) for row in lines.values() if row.email]
+    statement = select(_TABLE).where(or_(_TABLE.c.id.in_(ids), _TABLE.c.email_key.in_(emails)))
     if locking:
         statement = statement.order_by(_TABLE.c.id).with_for_update()
     return {row["id"]: dict(row) for row in connection.execute(statement).mappings()}
@@ -188,5 +189,5 @@ def _is_another(stored: Record, given: Record) -> bool:
     """Tell whether a customer only has the same id: neither e-mail nor time of creation are the same."""
     if "email" not in given or "created_at" not in given:
         return False
-    same_email = given["email"].lower() == stored["email"].lower()
+    same_email = email_key(given["email"]) == stored["email_key"]
     return not same_email and bool(given["created_at"] != stored["created_at"])

@@ -4,13 +4,14 @@ from collections import ChainMap, Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, or_, select
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome, RowStatus, differs
 from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.rows import OrderRow
+from fluent_cart.services.folding import email_key
 from fluent_cart.services.orders import record_orders
 
 _TABLE = Base.metadata.tables[Order.__tablename__]
@@ -51,10 +52,9 @@ class _Batch:
         self._stored = {row["id"]: dict(row) for row in connection.execute(orders).mappings()}
         ids = {row.customer_id for row in rows.values() if row.customer_id}
         self._customers = set(connection.scalars(select(Customer.id).where(Customer.id.in_(ids))))
-        emails = {row.customer_email.lower() for row in rows.values() if row.customer_email}
-        email = func.lower(Customer.email)
-        owners = connection.execute(select(email, Customer.id).where(email.in_(emails))).all()
-        self._owners: dict[str, int] = dict(owners)
+        emails = {email_key(row.customer_email) for row in rows.values() if row.customer_email}
+        owners = select(Customer.email_key, Customer.id).where(Customer.email_key.in_(emails))
+        self._owners: dict[str, int] = dict(connection.execute(owners).all())
         self._here = self._count_orders(connection)
 
     def _count_orders(self, connection: Connection) -> Counter[tuple[Any, ...]]:
@@ -119,7 +119,7 @@ class _Batch:
 
     def _customer(self, row: OrderRow, faults: Faults) -> int | None:
         """Return whose order it is; both ways to say so must name the same customer."""
-        owner = self._owners.get(row.customer_email.lower()) if row.customer_email else row.customer_id
+        owner = self._owners.get(email_key(row.customer_email)) if row.customer_email else row.customer_id
         if "customer_email" in row.model_fields_set and not row.customer_email and row.customer_id is None:
             faults.add("customer_email", REQUIRED)
         if row.customer_email and owner is None:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, func, update
+from sqlalchemy import Connection, update
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.enums import CustomerStatus
@@ -17,6 +17,7 @@ from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, Unsaid, stored_rows, upsert
 from fluent_cart.models import Customer
 from fluent_cart.services.customers import derived_columns
+from fluent_cart.services.folding import email_key
 
 KIND = "customers"
 STATUSES = frozenset(CustomerStatus)
@@ -27,7 +28,7 @@ SELECT customers.*, emails.email AS valid_email,
     EXISTS (SELECT 1 FROM customer_addresses WHERE customer_id = customers.id) AS has_address
 FROM customers LEFT JOIN emails ON emails.kind = '{KIND}' AND emails.id = customers.id ORDER BY customers.id
 """  # noqa: S608
-_EMAILS = Claimed(Customer, func.lower(Customer.email), KIND, "created_at")
+_EMAILS = Claimed(Customer, Customer.email_key.expression, KIND, "created_at")
 _USERS = Claimed(Customer, Customer.user_id.expression, KIND, "created_at")
 
 
@@ -145,15 +146,16 @@ def _bring(
     if writing:
         for customer_id in moving:
             address = emails.on_the_move(customer_id)
-            connection.execute(update(Customer).where(Customer.id == customer_id).values(email=address))
+            moved = update(Customer).where(Customer.id == customer_id)
+            connection.execute(moved.values(email=address, email_key=address))
         if leaving:
             connection.execute(update(Customer).where(Customer.id.in_(leaving)).values(user_id=None))
     return upsert(
         connection,
         Customer,
-        customers,
+        [{**customer, "email_key": email_key(customer["email"])} for customer in customers],
         stored_rows(connection, Customer, customers),
-        Identity(["created_at", "email"]),
+        Identity(["created_at", "email_key"]),
         changing=changing,
         writing=writing,
         unsaid=unsaid,
