@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
     app.state.limits = create_limits(settings)
     app.state.report = RequestEventBuffer(on_requests)
     app.state.metrics_allow = settings.metrics_allow
+    app.state.backup_folder = settings.backup_folder
     # Set by the server once it was told to end.
     app.state.stopping = False
     for router in ROUTERS:

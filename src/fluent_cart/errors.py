@@ -228,6 +228,17 @@ class ServiceUnavailable(RetryableError):
     when = "The database is busy or away; nothing was changed"
 
 
+class MigrationNeeded(ServiceUnavailable):
+    text = (
+        "The database is not at the migration of this version. Run fluent-cart migrate,"
+        " or install the version that migrated the database"
+    )
+
+
+class ServerStopping(ServiceUnavailable):
+    text = "The server is stopping"
+
+
 def all_error_types(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
     """Give each error that an answer can be."""
     for error in of.__subclasses__():

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     telemetry: bool = Field(
         False, description="Whether FastAPI heeds OpenTelemetry's own settings, `OTEL_...`."
     )
+    backup_folder: str = Field(
+        "backups",
+        description="Folder whose newest `*.backup` counts as the last backup in `doctor` and `/metrics`.",
+    )
     write_timeout: float = Field(
         4.0, gt=0, le=60, description="Seconds a write may wait for its turn before it is answered 503."
     )

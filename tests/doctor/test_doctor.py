@@ -1,6 +1,7 @@
 """fluent-cart doctor: each finding is made true once, and found."""
 
 import json
+import os
 import re
 import shutil
 from collections import namedtuple
@@ -15,6 +16,7 @@ from fluent_cart import demo
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import CommandError
 from fluent_cart.database import connect, migrations, sqlite
+from fluent_cart.database.last_backup import last_backup
 from fluent_cart.doctor import Finding, Severity, machine, run_checks, shop
 from fluent_cart.models import ApplicationPassword
 from fluent_cart.security import application_passwords
@@ -25,8 +27,8 @@ from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
 from tests.support import postgres
 
-CHECKS = ["settings", "proxy", "disk", "file system", "permissions", "database", "durability", "migrations",
-          "clock", "users", "demo", "rules", "connections"]  # fmt: skip
+CHECKS = ["settings", "proxy", "backup", "disk", "file system", "permissions", "database", "durability",
+          "migrations", "clock", "users", "demo", "rules", "connections"]  # fmt: skip
 NOW = datetime(2026, 11, 26, 10, tzinfo=UTC)
 Usage = namedtuple("Usage", "free")
 
@@ -56,7 +58,7 @@ class TestSQLite:
         weak = [
             each
             for each in findings
-            if each.state is not Severity.OK and each.check not in ("file system", "disk")
+            if each.state is not Severity.OK and each.check not in ("file system", "disk", "backup")
         ]
         assert weak == []
 
@@ -197,6 +199,7 @@ class TestPostgreSQL:
         ]
         # A scratch server for tests may well run without syncs, and is told so.
         findings.pop("durability")
+        findings.pop("backup")
         assert [each for each in findings.values() if each.state is not Severity.OK] == []
 
     def test_writes_that_are_not_synced(self, shared_postgres_settings: Settings) -> None:
@@ -231,6 +234,20 @@ class TestPostgreSQL:
 
 
 class TestMachine:
+    @pytest.mark.parametrize(
+        ("hours", "state"), [(None, Severity.WARNING), (1, Severity.OK), (49, Severity.WARNING)]
+    )
+    def test_missing_or_old_backup_is_a_warning(
+        self, tmp_path: Path, hours: int | None, state: Severity
+    ) -> None:
+        if hours:
+            (file := tmp_path / "Mon.backup").touch()
+            then = datetime.now(UTC).timestamp() - hours * 3600
+            os.utime(file, (then, then))
+        finding = machine.backup(last_backup(str(tmp_path)), str(tmp_path))
+        assert finding.state is state
+        assert hours is None or f"{hours} hours old" in finding.text
+
     def test_clocks(self) -> None:
         hour = timedelta(hours=1)
         for now, newest, server, state in (

@@ -454,4 +454,6 @@ def test_no_other_error_is_defined_in_the_module() -> None:
         for _, value in inspect.getmembers(errors, inspect.isclass)
         if value.__module__ == errors.__name__
     ]
-    assert set(defined) == {ApiError, errors.RetryableError, *errors.all_error_types()}
+    # A 503 that says more than the others.
+    reasons = {errors.MigrationNeeded, errors.ServerStopping}
+    assert set(defined) == {ApiError, errors.RetryableError, *errors.all_error_types()} | reasons

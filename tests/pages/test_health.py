@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from fluent_cart.database import create_database, migrations
+from fluent_cart.http import error_handlers
 from fluent_cart.settings import Settings
 from tests.conftest import MakeClient
 from tests.support.errors import assert_error
@@ -16,8 +17,15 @@ from tests.support.errors import assert_error
 BUSY = "The database is busy or not available, try again"
 
 
-def assert_not_ready(response: httpx.Response) -> None:
-    assert_error(response, 503, "service_unavailable", BUSY)
+MIGRATE = (
+    "The database is not at the migration of this version. Run fluent-cart migrate,"
+    " or install the version that migrated the database"
+)
+STOPPING = "The server is stopping"
+
+
+def assert_not_ready(response: httpx.Response, why: str = BUSY) -> None:
+    assert_error(response, 503, "service_unavailable", why)
     assert response.headers["retry-after"] == "1"
 
 
@@ -62,7 +70,7 @@ class TestReadyz:
         self, settings: Settings, probe: httpx.AsyncClient
     ) -> None:
         migrations.downgrade(settings.database_url, "-1")
-        assert_not_ready(await probe.get("/readyz"))
+        assert_not_ready(await probe.get("/readyz"), MIGRATE)
         migrations.upgrade(settings.database_url)
         assert (await probe.get("/readyz")).status_code == 200
 
@@ -71,7 +79,7 @@ class TestReadyz:
     ) -> None:
         app.state.stopping = True
         try:
-            assert_not_ready(await probe.get("/readyz"))
+            assert_not_ready(await probe.get("/readyz"), STOPPING)
             assert (await probe.get("/healthz")).status_code == 200
         finally:
             app.state.stopping = False
@@ -80,6 +88,15 @@ class TestReadyz:
         """Nor does it make one: an empty file would look like a shop that has lost everything."""
         assert_not_ready(await lost.get("/readyz"))
         assert names_in(tmp_path) == []
+
+    async def test_reason_of_503_is_logged(
+        self, lost: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        error_handlers.log_unavailable.__self__._quiet_until = 0.0  # type: ignore[attr-defined]
+        await lost.get("/readyz")
+        [line] = [record for record in caplog.records if record.name == "fluent_cart.unavailable"]
+        assert line.getMessage().startswith("Answered 503: unable to open database file")
+        assert line.levelname == "WARNING"
 
 
 class TestReadyzOnSQLite:
@@ -94,7 +111,7 @@ class TestReadyzOnSQLite:
         with sqlite3.connect(settings.database_url.removeprefix("sqlite:///")) as connection:
             connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
         connection.close()
-        assert_not_ready(await probe.get("/readyz"))
+        assert_not_ready(await probe.get("/readyz"), MIGRATE)
 
     @pytest.mark.parametrize("content", [b"", b"this is no database" * 100], ids=["empty", "rubbish"])
     async def test_answers_503_where_the_file_is_no_shop(

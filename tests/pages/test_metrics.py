@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from platform import python_version
 
 import httpx
 import pytest
@@ -15,9 +16,11 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
+from fluent_cart import __version__
 from fluent_cart.auth.limits import FailedLoginLimiter
-from fluent_cart.database import Database
+from fluent_cart.database import Database, create_database
 from fluent_cart.observability import metrics
+from fluent_cart.services.database_size import database_bytes
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import ROLES, MakeClient, MakeCustomer, credentials, secret_of
@@ -25,7 +28,7 @@ from tests.support.errors import assert_error
 from tests.support.login import OnSQLite, basic
 from tests.support.server import server, until
 
-COUNT = "fluent_cart_request_seconds_count"
+COUNT = "fluent_cart_http_request_duration_seconds_count"
 Labels = tuple[tuple[str, str], ...]
 Figures = dict[tuple[str, Labels], float]
 
@@ -179,11 +182,39 @@ class TestFigures(OnSQLite):
 
     async def test_tell_what_goes_on(self, app: FastAPI, read: object) -> None:
         found = await read()  # type: ignore[operator]
+        own = {metrics.IN_PROGRESS, metrics.WORKERS}
         for name in metrics.GAUGES:
-            assert found[f"fluent_cart_{name}", ()] == 0
+            assert found[f"fluent_cart_{name}", ()] == (name in own)
         app.state.limits.hash_queue._inside = 3
         assert (await read())["fluent_cart_pending_password_hashes", ()] == 3  # type: ignore[operator]
         app.state.limits.hash_queue._inside = 0
+
+    async def test_version_size_and_last_backup(self, app: FastAPI, read: object, tmp_path: Path) -> None:
+        app.state.backup_folder = str(tmp_path / "none")
+        found = await read()  # type: ignore[operator]
+        [version] = [dict(labels) for name, labels in found if name == "fluent_cart_build_info"]
+        assert version == {"version": __version__, "python": python_version()}
+        assert found["fluent_cart_database_size_bytes", ()] > 10_000
+        assert found["fluent_cart_last_backup_timestamp_seconds", ()] == 0
+        app.state.backup_folder = str(tmp_path)
+        for age, name in enumerate(("Tue.backup", "Mon.backup", "notes.txt")):
+            (tmp_path / name).touch()
+            os.utime(tmp_path / name, (0, 1_800_000_000 - 86400 * age))
+        os.utime(tmp_path / "notes.txt", (0, 1_900_000_000))
+        assert (await read())["fluent_cart_last_backup_timestamp_seconds", ()] == 1_800_000_000  # type: ignore[operator]
+        assert [name for name, _ in found if name.endswith("_created")] == []
+
+
+async def test_size_is_left_as_it_was_while_the_database_is_away(shared_app: FastAPI, tmp_path: Path) -> None:
+    nowhere = Settings(database_url=f"sqlite:///{tmp_path}/none.db", _env_file=None)
+    async with create_database(nowhere) as database:
+        shared_app.state.database = database
+        async with come_from(shared_app, "127.0.0.1") as caller:
+            assert (await caller.get("/metrics")).status_code == 200
+
+
+async def test_size_is_that_of_the_database(database: Database) -> None:
+    assert await database.scan(database_bytes) > 10_000
 
 
 async def test_of_postgresql_are_its_connections(database: Database) -> None:
@@ -208,7 +239,7 @@ def test_without_the_folder_each_process_counts_for_itself(tmp_path: Path) -> No
     """Something cleaned /tmp; workers that start after that must start."""
     script = (
         "from fluent_cart.observability import metrics; metrics.count_request('/', 'GET', 200, 0.1);"
-        "print(metrics.IS_SHARED, b'fluent_cart_request_seconds_count' in metrics.page())"
+        "print(metrics.IS_SHARED, b'fluent_cart_http_request_duration_seconds_count' in metrics.page())"
     )
     for folder, shown in ((tmp_path / "gone", "False True"), (tmp_path, "True True")):
         environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
@@ -268,6 +299,11 @@ def test_two_workers_figures_and_log_are_what_the_client_counted(shop: Path) -> 
             found = requests(figures(httpx.get(address).text))
             return Counter({key: number for key, number in found.items() if key[0].startswith(PREFIX)})
 
+        found = figures(httpx.get(address).text)
+        assert found["fluent_cart_workers", ()] == 2
+        assert found["process_resident_memory_bytes", ()] > 2 * 30 * 1024 * 1024
+        assert found["process_start_time_seconds", ()] > 1_700_000_000
+        assert len([labels for name, labels in found if name == "fluent_cart_build_info"]) == 1
         until(lambda: scraped() == counted, f"{scraped()} is not {counted}", seconds=5)
         until(lambda: len([*request_lines(shop)]) >= counted.total(), "a line for each")
     lines = [line for line in request_lines(shop) if str(line["route"]).startswith(PREFIX)]

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from fluent_cart.database import create_database, describe, is_postgresql
+from fluent_cart.database.last_backup import last_backup
 from fluent_cart.doctor import machine, shop
 from fluent_cart.doctor.findings import Finding, Severity, failure, ok
 from fluent_cart.settings import Settings, unknown_settings
@@ -29,6 +30,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     url = settings.database_url
     yield machine.settings(unknown_settings())
     yield machine.proxy(settings.host, settings.forwarded_allow_ips)
+    yield machine.backup(last_backup(settings.backup_folder), settings.backup_folder)
     database = create_database(settings)
     if not database.exists():
         yield failure("database", f"There is no database at {describe(url)}", "fluent-cart init")

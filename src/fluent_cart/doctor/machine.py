@@ -33,6 +33,8 @@ MEMORY = frozenset({"tmpfs", "ramfs"})
 EARLIEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
 # The shortest prefix that a network of proxies has: 10.0.0.0/8 is the largest private one.
 SHORTEST_PREFIX = {4: 8, 6: 32}
+# A night is missing.
+MAX_BACKUP_HOURS = 48
 # Seconds that two clocks may differ.
 MAX_CLOCK_DRIFT = 5
 
@@ -44,6 +46,16 @@ def settings(unknown: Mapping[str, str]) -> Finding:
         advice = "Correct the names in the environment or in .env: they have no effect."
         return warning("settings", f"Not settings, and the most similar setting: {names}", advice)
     return ok("settings", "Every setting is known, and in its range")
+
+
+def backup(newest: float | None, folder: str) -> Finding:
+    """Look at the age of the last backup, given in seconds since 1970."""
+    advice = f"Make one each night: fluent-cart backup {folder}/NAME.backup; docs/back-up.md has a timer."
+    if newest is None:
+        return warning("backup", f"There is no backup in the folder {folder}", advice)
+    hours = (datetime.now(UTC).timestamp() - newest) / 3600
+    text = f"The last backup in the folder {folder} is {hours:.0f} hours old"
+    return warning("backup", text, advice) if hours > MAX_BACKUP_HOURS else ok("backup", text)
 
 
 def disk(folder: Path) -> Finding:

@@ -17,9 +17,11 @@ from fluent_cart.errors import (
     InvalidEmail,
     MethodNotAllowed,
     RouteNotFound,
+    ServiceUnavailable,
     ValidationFailed,
 )
 from fluent_cart.observability import security_log
+from fluent_cart.observability.unavailable_log import log_unavailable
 from fluent_cart.schemas.error_messages import messages_by_field
 
 logger = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ def error_response(error: ApiError) -> Response:
 async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101  # registered for nothing else
     security_log.log_denied(request.scope, error)
+    if isinstance(error, ServiceUnavailable):
+        log_unavailable(error)
     return error_response(error)
 
 

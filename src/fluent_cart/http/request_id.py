@@ -47,6 +47,7 @@ class RequestIdMiddleware:
             await self.app(scope, receive, send)
             return
         began = perf_counter()
+        self._report.in_progress += 1
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _ACCEPTABLE.fullmatch(given) else f"{_random.getrandbits(128):032x}"
         context = request_context(scope)

@@ -17,10 +17,13 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
     values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from fluent_cart.observability.process_metrics import ProcessesCollector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -38,13 +41,16 @@ if not IS_SHARED:
     # Where something cleaned the folder away, too: better the figures of one process than no process.
     values.ValueClass = values.MutexValue
 
+# Another series for each counter and histogram, which nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
 # Seconds: from a look-up on an idle machine to what LIMITS lets a statement take.
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 REQUESTS = Histogram(
-    "fluent_cart_request_seconds",
+    "fluent_cart_http_request_duration_seconds",
     "Requests, and how long they took; status 0 is a caller who left before an answer began.",
     ("route", "method", "status"),
     buckets=SECONDS,
@@ -60,12 +66,33 @@ DROPPED_LOG_LINES = Counter(
     "Log lines that were dropped because standard error did not take them in time",
 )
 
+BUILD = Gauge(
+    "fluent_cart_build_info",
+    "The version of the server and of Python; always 1.",
+    ("version", "python"),
+    multiprocess_mode="livemax",
+)
+# One process is asked, and what it measures last is true for all.
+DATABASE_BYTES = Gauge(
+    "fluent_cart_database_size_bytes",
+    "The size of the database, indexes included.",
+    multiprocess_mode="livemostrecent",
+)
+LAST_BACKUP = Gauge(
+    "fluent_cart_last_backup_timestamp_seconds",
+    "When the newest backup in FLUENT_CART_BACKUP_FOLDER was written; 0 if there is none.",
+    multiprocess_mode="livemostrecent",
+)
+
+IN_PROGRESS, WORKERS = "http_requests_in_progress", "workers"
 QUEUED_UNITS = "queued_units"
 LOOKUPS_IN_USE, LOOKUPS_WAITING = "lookup_connections_in_use", "lookups_waiting"
 SLOW_HASHES = "pending_password_hashes"
 GAUGES = {
     name: Gauge(f"fluent_cart_{name}", text, multiprocess_mode="livesum")
     for name, text in {
+        IN_PROGRESS: "Requests that are being answered.",
+        WORKERS: "Processes that serve.",
         QUEUED_UNITS: "Units of work that wait for their turn: on SQLite writes, on PostgreSQL scans, too.",
         LOOKUPS_IN_USE: "PostgreSQL: connections that run a look-up.",
         LOOKUPS_WAITING: "PostgreSQL: look-ups that wait for such a connection.",
@@ -98,14 +125,19 @@ def page() -> bytes:
         return generate_latest()
     registry = CollectorRegistry()
     collector = MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    _forget_the_dead(Path(collector._path))
+    folder = Path(collector._path)
+    _forget_the_dead(folder)
+    registry.register(ProcessesCollector(_processes(folder)))
     return generate_latest(registry)
+
+
+def _processes(folder: Path) -> list[int]:
+    return [int(file.stem.rpartition("_")[2]) for file in sorted(folder.glob("gauge_livesum_*.db"))]
 
 
 def _forget_the_dead(folder: Path) -> None:
     """Drop what processes had open when they ended; what they counted stays counted."""
-    for file in folder.glob("gauge_livesum_*.db"):
-        process = int(file.stem.rpartition("_")[2])
+    for process in _processes(folder):
         try:
             os.kill(process, 0)
         except ProcessLookupError:

@@ -38,11 +38,14 @@ class RequestEventBuffer:
     def __init__(self, on_requests: RequestSink | None = None) -> None:
         self._on_requests = on_requests
         self._recorded: list[tuple[Any, ...]] = []
+        # Requests that are being answered.
+        self.in_progress = 0
 
     def record(
         self, context: RequestContext, route: str, method: str, status: int, size: int, seconds: float
     ) -> None:
-        """Record a request that is over."""
+        """Record a request that is over; ``in_progress`` counted it when it began."""
+        self.in_progress -= 1
         self._recorded.append((time.time(), context, route, method, status, size, seconds))
         if len(self._recorded) >= BATCH:
             self.flush()

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from fluent_cart.database.migrations import is_served_by_this_version
-from fluent_cart.errors import ServiceUnavailable
+from fluent_cart.errors import MigrationNeeded, ServerStopping
 from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.http.responses import envelope
 
@@ -19,6 +19,8 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(request: Request, database: DatabaseDep) -> Response:
     """Tell that the database answers and is at the newest migration; 503 otherwise, and before the end."""
-    if request.app.state.stopping or not await database.read(is_served_by_this_version):
-        raise ServiceUnavailable
+    if request.app.state.stopping:
+        raise ServerStopping
+    if not await database.read(is_served_by_this_version):
+        raise MigrationNeeded
     return envelope(status="ready")

@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from platform import python_version
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from fluent_cart.auth.dependencies import Credentials, basic_credentials, current_user
 from fluent_cart.auth.policies import can_operate
+from fluent_cart.database.last_backup import last_backup
+from fluent_cart.errors import ApiError
 from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.observability import metrics
 from fluent_cart.observability.request_context import client_address
+from fluent_cart.services.database_size import database_bytes
 
 Networks = Iterable[IPv4Network | IPv6Network]
 
@@ -39,8 +43,18 @@ async def may_scrape(
 async def metrics_page(request: Request) -> Response:
     """Return the figures of every process of this machine."""
     report(request.app)
+    await _measure(request.app)
     # In a thread: those of other processes are read from files.
     return Response(await asyncio.to_thread(metrics.page), media_type=metrics.CONTENT_TYPE)
+
+
+async def _measure(app: FastAPI) -> None:
+    """Measure what does not change with each request: the database's size, and the last backup."""
+    newest = await asyncio.to_thread(last_backup, app.state.backup_folder)
+    metrics.LAST_BACKUP.set(newest or 0)
+    # A database that is away has no size, and the other figures say so.
+    with suppress(ApiError):
+        metrics.DATABASE_BYTES.set(await app.state.database.scan(database_bytes))
 
 
 def _is_allowed(request: Request) -> bool:
@@ -76,9 +90,12 @@ async def reporting(app: FastAPI) -> AsyncIterator[None]:
 def report(app: FastAPI) -> None:
     """Tell of the requests that are over, and what goes on at this moment."""
     app.state.report.flush()
+    metrics.BUILD.labels(app.version, python_version()).set(1)
     now: Mapping[str, int] = {
         **app.state.database.gauges(),
         metrics.SLOW_HASHES: app.state.limits.hash_queue.inside,
+        metrics.IN_PROGRESS: app.state.report.in_progress,
+        metrics.WORKERS: 1,
     }
     for name, value in now.items():
         metrics.GAUGES[name].set(value)
