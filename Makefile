@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo dev dist serve install install-dev test test-quick test-stress test-mutation lint format bench bench-million bench-layers lock clean
+.PHONY: help demo dev dist serve install install-dev test test-one test-quick test-stress test-mutation lint format bench bench-million bench-layers release lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ install-dev: .venv/.installed-dev  ## Also install what the tests and linters ne
 test: install-dev  ## Run every test with branch coverage
 	@$(BIN)/python tests/run.py
 
+test-one: install-dev  ## Run one file or test, with pytest's options (T='tests/... --pdb')
+	@$(BIN)/python -m pytest -n0 $(T)
+
 test-quick: install-dev  ## Run the everyday tests: no coverage, no servers of their own
 	@$(BIN)/python -m pytest -n auto -q -m 'not server and not browser'
 
@@ -43,6 +46,7 @@ test-mutation: install-dev  ## Break the server on purpose, and see its tests fa
 lint: install-dev  ## Check format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell
 	@$(BIN)/mypy
 
 format: install-dev  ## Format the code and mend what the linter can
@@ -58,7 +62,10 @@ bench-million: .venv-bench/.installed  ## Measure latencies in a shop of a milli
 bench-layers: .venv-bench/.installed  ## Measure what each layer of a request costs, in process (seconds)
 	@.venv-bench/bin/python -m benchmarks layers $(BENCH)
 
-lock:  ## Write the lock files anew (needs uv)
+release: install-dev  ## Set the version, date the changelog, commit, build, check and tag (VERSION=0.2.0)
+	@$(BIN)/python -m tests.release $(VERSION)
+
+lock:  ## Write the lock files again (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
 	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 \
