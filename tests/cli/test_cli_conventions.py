@@ -5,6 +5,7 @@ import io
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from rich.console import Console
 
 from fluent_cart import __version__, demo
 from fluent_cart.cli import progress as progress_module
-from fluent_cart.cli.main import cli
+from fluent_cart.cli.lazy_command import LazyCommand
+from fluent_cart.cli.main import COMMANDS
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import connect, migrations
 from fluent_cart.services.invariants import INVARIANTS
@@ -23,21 +25,67 @@ from tests.cli.conftest import Run, printed
 from tests.support.server import COMMAND
 
 
-def commands(group: typer.Typer = cli, path: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
+def commands() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Give the words of every command, and the function that it is."""
+    for command in COMMANDS:
+        yield from commands_of(command.load())
+
+
+def commands_of(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Give those of an application."""
     for command in group.registered_commands:
         assert command.callback
         name = command.name or command.callback.__name__.replace("_", "-")
         yield f"{path}{name}", command.callback
     for inner in group.registered_groups:
         assert inner.typer_instance
-        yield from commands(inner.typer_instance, f"{path}{inner.name} ")
+        yield from commands_of(inner.typer_instance, f"{path}{inner.name} ")
 
 
 @pytest.mark.parametrize(("words", "command"), list(commands()))
 def test_every_command_has_an_example(words: str, command: Callable[..., Any]) -> None:
     """Of itself, on a line of its own."""
     assert re.search(rf"^    Example: fluent-cart {words}( |$)", command.__doc__ or "", re.M), words
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_summary_in_the_help_is_the_first_sentence_of_the_command(command: LazyCommand) -> None:
+    loaded = typer.main.get_command(command.load()).commands[command.name]  # type: ignore[attr-defined]
+    assert command.help == loaded.help.partition("\n\n")[0].replace("\n", " ")
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_load_no_large_package(option: str) -> None:
+    """They are what people wait for: SQLAlchemy, FastAPI and pydantic are most of a start."""
+    script = f"""if True:
+        import sys
+        from fluent_cart.cli.main import main
+        sys.argv = ["fluent-cart", {option!r}]
+        try:
+            main()
+        finally:
+            large = {{"sqlalchemy", "fastapi", "starlette", "pydantic", "uvicorn", "alembic", "asyncpg"}}
+            print(sorted(large & set(sys.modules)), len(sys.modules), file=sys.stderr)
+    """
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded, _, number = ran.stderr.strip().rpartition(" ")
+    assert loaded == "[]"
+    # 330 for the help; a start that loads all commands has more than 1,500.
+    assert int(number) < 450
+
+
+def test_a_command_loads_no_package_of_another() -> None:
+    script = """if True:
+        import sys
+        from fluent_cart.cli.main import main
+        sys.argv = ["fluent-cart", "migrate", "--help"]
+        try:
+            main()
+        finally:
+            print(sorted({"fastapi", "uvicorn", "pymysql"} & set(sys.modules)), file=sys.stderr)
+    """
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stderr == "[]\n"
 
 
 def test_every_command_that_tells_something_tells_it_as_json() -> None:
@@ -129,18 +177,21 @@ class TestProgress:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete_commands(shell: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "word"), [("do", "doctor"), ("users cr", "create"), ("serve --po", "--port")]
+)
+def test_shells_complete_commands(shell: str, typed: str, word: str) -> None:
     completed = subprocess.run(
         [COMMAND],
         env={
             "_FLUENT_CART_COMPLETE": f"complete_{shell}",
-            "COMP_WORDS": "fluent-cart do",
-            "COMP_CWORD": "1",
-            "_TYPER_COMPLETE_ARGS": "fluent-cart do",
+            "COMP_WORDS": f"fluent-cart {typed}",
+            "COMP_CWORD": str(len(typed.split())),
+            "_TYPER_COMPLETE_ARGS": f"fluent-cart {typed}",
             "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         },
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "doctor" in completed.stdout
+    assert word in completed.stdout

@@ -1,59 +1,58 @@
 """The command line, ``fluent-cart``: an error is one clear line and a non-zero exit, never a traceback."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from fluent_cart import __version__
-from fluent_cart.cli import (
-    app_passwords,
-    backup,
-    copy,
-    database,
-    doctor,
-    export,
-    imports,
-    init,
-    runner,
-    serve,
-    users,
-)
-from fluent_cart.cli.output import CommandError, WrongUsage, print_error, print_line, print_warning
-from fluent_cart.database import UnsupportedDatabase, describe
-from fluent_cart.database.backup import BackupError
-from fluent_cart.database.constraints import ConstraintViolation
-from fluent_cart.database.migrations import MigrationError
-from fluent_cart.database.transfer import CopyError
-from fluent_cart.errors import ApiError
-from fluent_cart.formats.input_file import InputFileError
-from fluent_cart.formats.row_reader import FileError
-from fluent_cart.importers.wordpress.shop import SourceError
-from fluent_cart.services.users import UserError
-from fluent_cart.settings import unknown_settings
+from fluent_cart.cli.lazy_command import LazyCommand
+from fluent_cart.cli.output import print_line, print_warning
 
 # The groups of the help.
 RUN, PEOPLE, DATA, CARE = "Run", "Users", "Data in and out", "Care of the database"
+# In the order of the help. A summary is the first sentence of the command's own help.
+COMMANDS = (
+    LazyCommand(
+        "init:init",
+        RUN,
+        "Make a shop, its first administrator and an application password, which is shown this once.",
+    ),
+    LazyCommand("serve:serve", RUN, "Serve the API. The database must be at the newest migration."),
+    LazyCommand(
+        "doctor:doctor",
+        RUN,
+        "Look for faults: settings, database, disk, durability, users; exit with 1 if there is one.",
+    ),
+    LazyCommand("users:cli", PEOPLE, "The users who may sign in."),
+    LazyCommand("app_passwords:cli", PEOPLE, "The application passwords with which users sign in."),
+    LazyCommand("imports:cli", DATA, "Bring in a shop, or rows, from elsewhere.", name="import"),
+    LazyCommand(
+        "export:export",
+        DATA,
+        "Write customers, those that the list would show, or all orders into a file: one state of the shop.",
+    ),
+    LazyCommand("copy:copy", DATA, "Copy a whole shop into another, empty database, and check it there."),
+    LazyCommand(
+        "database:migrate", CARE, "Bring the database to the newest migration; make it if there is none."
+    ),
+    LazyCommand("backup:backup", CARE, "Write the whole shop into a file, while it is served."),
+    LazyCommand(
+        "backup:restore",
+        CARE,
+        "Make the shop what it was when the backup was taken, at the newest migration, and check it.",
+    ),
+    LazyCommand(
+        "database:check", CARE, "Check every rule that must hold in a shop; exit with 1 if one is broken."
+    ),
+    LazyCommand("database:recalculate", CARE, "Compute the totals of all customers from their orders."),
+)
 
 cli = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cli.command(rich_help_panel=RUN)(init.init)
-cli.command(rich_help_panel=RUN)(serve.serve)
-cli.command(rich_help_panel=RUN)(doctor.doctor)
-cli.add_typer(users.cli, name="users", rich_help_panel=PEOPLE)
-cli.add_typer(app_passwords.cli, name="app-passwords", rich_help_panel=PEOPLE)
-cli.add_typer(imports.cli, name="import", rich_help_panel=DATA)
-cli.command(rich_help_panel=DATA)(export.export)
-cli.command(rich_help_panel=DATA)(copy.copy)
-cli.command(rich_help_panel=CARE)(database.migrate)
-cli.command(rich_help_panel=CARE)(backup.backup)
-cli.command(rich_help_panel=CARE)(backup.restore)
-cli.command(rich_help_panel=CARE)(database.check)
-cli.command(rich_help_panel=CARE)(database.recalculate)
 
 
 def _print_version(wanted: bool) -> None:
@@ -69,44 +68,21 @@ def options(
     ] = False,
 ) -> None:
     """The FluentCart Customers API: serve it, and look after its database."""
+    from fluent_cart.settings import unknown_settings
+
     for name, nearest in unknown_settings().items():
         print_warning(f"{name} is not a setting. {f'Did you mean {nearest}?' if nearest else 'Remove it.'}")
 
 
 def main() -> None:
     """Run the command line."""
+    group: Any = typer.main.get_command(cli)
+    for command in COMMANDS:
+        group.add_command(command)
     try:
-        cli()
-    except WrongUsage as error:
-        print_error(str(error))
-        sys.exit(2)
-    except (
-        CommandError,
-        UserError,
-        UnsupportedDatabase,
-        MigrationError,
-        CopyError,
-        BackupError,
-        SourceError,
-        FileError,
-        InputFileError,
-        ConstraintViolation,
-        ApiError,
-    ) as error:
-        # The database's own words say more than "try again", such as that the disk is full.
-        cause = getattr(error.__cause__, "orig", None)
-        print_error(f"{error}: {str(cause).splitlines()[0]}" if cause and str(cause) else str(error))
-        sys.exit(1)
-    except UnicodeError:
-        print_error("An argument, or the .env file, is not valid UTF-8")
-        sys.exit(1)
-    except SQLAlchemyError as error:
-        # The first line says what is wrong; the rest is for those who wrote the statement.
-        reason = runner.reason_of(error)
-        print_error(
-            f"{describe(runner.read_settings().database_url)}: {reason}. Look at it with: fluent-cart doctor"
-        )
-        sys.exit(1)
-    except OSError as error:
-        print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(1)
+        group()
+    except Exception as error:
+        # Loaded here: what can fail is known to the packages that no version and no help needs.
+        from fluent_cart.cli.failures import exit_code
+
+        sys.exit(exit_code(error))

@@ -1,0 +1,49 @@
+"""What a command ends with: every error that a person can do something about is one clear line."""
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from fluent_cart.cli import runner
+from fluent_cart.cli.output import CommandError, WrongUsage, print_error
+from fluent_cart.database import UnsupportedDatabase, describe
+from fluent_cart.database.backup import BackupError
+from fluent_cart.database.constraints import ConstraintViolation
+from fluent_cart.database.migrations import MigrationError
+from fluent_cart.database.transfer import CopyError
+from fluent_cart.errors import ApiError
+from fluent_cart.formats.input_file import InputFileError
+from fluent_cart.formats.row_reader import FileError
+from fluent_cart.importers.wordpress.shop import SourceError
+from fluent_cart.services.users import UserError
+
+EXPLAINED = (
+    CommandError,
+    UserError,
+    UnsupportedDatabase,
+    MigrationError,
+    CopyError,
+    BackupError,
+    SourceError,
+    FileError,
+    InputFileError,
+    ConstraintViolation,
+    ApiError,
+)
+
+
+def exit_code(error: Exception) -> int:
+    """Print why a command failed, and return its exit code; raise what nobody expected."""
+    if isinstance(error, EXPLAINED):
+        # The database's own words say more than "try again", such as that the disk is full.
+        cause = getattr(error.__cause__, "orig", None)
+        print_error(f"{error}: {str(cause).splitlines()[0]}" if cause and str(cause) else str(error))
+    elif isinstance(error, UnicodeError):
+        print_error("An argument, or the .env file, is not valid UTF-8")
+    elif isinstance(error, SQLAlchemyError):
+        # The first line says what is wrong; the rest is for those who wrote the statement.
+        shop = describe(runner.read_settings().database_url)
+        print_error(f"{shop}: {runner.reason_of(error)}. Look at it with: fluent-cart doctor")
+    elif isinstance(error, OSError):
+        print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    else:
+        raise error
+    return 2 if isinstance(error, WrongUsage) else 1
