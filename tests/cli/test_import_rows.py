@@ -152,3 +152,17 @@ def test_compressed_file_and_standard_input_are_imported(
     assert "b@example.com" in run("export", "-").out
     (folder / "c.csv").write_bytes(b"\x28\xb5\x2f\xfd")
     assert run("import", "csv", "c.csv") == complained("c.csv is compressed with zstd: unpack it first")
+
+
+def test_html_report_of_lines_escapes_what_the_file_has(run: Run, folder: Path, shop: str) -> None:
+    (folder / "a.ndjson").write_text('{"email": "a@example.com", "<b>&": 1}\n{"email": "b@example.com"}\n')
+    assert run("import", "ndjson", "a.ndjson", "--html", "report.html").code == 1
+    page = (folder / "report.html").read_text()
+    assert "<td>&lt;b&gt;&amp;</td>" in page
+    assert "1 lines are not imported." in page
+    assert "Correct the lines that failed" in page
+    (folder / "a.ndjson").write_text('{"email": "b@example.com"}\n')
+    assert run("import", "ndjson", "a.ndjson", "--dry-run", "--html", "report.html").code == 0
+    assert "Run the import without --dry-run" in (folder / "report.html").read_text()
+    assert run("import", "ndjson", "a.ndjson", "--html", "report.html").code == 0
+    assert "Compare some rows" in (folder / "report.html").read_text()

@@ -1,7 +1,9 @@
 """fluent-cart import wordpress, as a shop owner runs it."""
 
 import json
+import stat
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from sqlalchemy import delete
 
 from fluent_cart.cli import import_wordpress
 from fluent_cart.database import connect
+from fluent_cart.importers.wordpress.live_database import without_password
 from fluent_cart.importers.wordpress.source_tables import SourceError
 from fluent_cart.models import User
 from tests.cli.conftest import Run, complained
@@ -112,7 +115,7 @@ def test_rows_that_are_refused_are_the_last_line_and_the_exit_code(
     (path := tmp_path / "dump.sql").write_text(text)
     done = run("import", "wordpress", str(path), *options)
     assert done.code == 1
-    assert done.out.endswith(" Refused: 1 customers, 1 orders, 1 users; the reasons are above.\n")
+    assert done.out.endswith(" Refused: 1 customers, 1 orders, 1 users; the report has the reasons.\n")
     as_json = run("import", "wordpress", str(path), *options, "--json")
     assert (as_json.code, json.loads(as_json.out)["refused"]) == (
         1,
@@ -203,3 +206,51 @@ def test_charset_option_decodes_a_dump_that_names_no_character_set(run: Run, tmp
     assert "--charset: known are utf8, " in run("import", "wordpress", str(source), "--charset", "sjis").err
     assert run("import", "wordpress", str(source), "--charset", "latin1").code == 0
     assert "Zoë" in run("export", "-").out
+
+
+def test_html_report_has_every_issue_and_no_password(run: Run, folder: Path) -> None:
+    run("import", "wordpress", str(SHOP), "--dry-run", "--html", "report.html")
+    page = (folder / "report.html").read_text()
+    assert stat.S_IMODE((folder / "report.html").stat().st_mode) == 0o600
+    report = json.loads(run("import", "wordpress", str(SHOP), "--dry-run", "--json").out)
+    for name, table in report["tables"].items():
+        assert f'<td>{name.replace("_", " ")}</td><td class="number">{table["read"]:,}</td>' in page
+        for issue, found in {**table["reasons"], **table["oddities"]}.items():
+            cells = f'<td>{issue.replace("_", " ")}</td><td class="number">{found["count"]}</td>'
+            assert f"{cells}<td>{escape(found['treatment'])}</td>" in page
+    assert "Run the import without --dry-run" in page
+    assert "<script" not in page
+    assert "default-src &#x27;none&#x27;; style-src &#x27;sha256-" in page
+
+
+def test_html_report_of_refused_rows_says_what_to_do(run: Run, folder: Path) -> None:
+    text = dump_of(
+        users=[{"id": 1}],
+        usermeta=[{"user_id": 1, "meta_key": "wp_capabilities", "meta_value": "broken"}],
+        fct_customers=[{"id": 0}, {"id": 2, "first_name": "ZoÃ«", "ltv": 5}],
+    ).replace("`created_at` text", "`made_at` text")
+    (folder / "dump.sql").write_text(text)
+    assert run("import", "wordpress", "dump.sql", "--html", "report.html").code == 1
+    page = (folder / "report.html").read_text()
+    for words in (
+        "Refused: 1 customers; the report has the reasons.",
+        "Look at the refused rows below.",
+        "Add --repair-text, if",
+        "Make a dump that has the missing tables",
+        "<td>wp_fct_customers.created_at</td>",
+        "<h2>Totals that differ</h2>",
+        "Run fluent-cart check",
+    ):
+        assert words in page
+    assert run("import", "wordpress", "dump.sql", "--html", "report.html").code == 1
+    (folder / "dump.sql").write_text(dump_of(users=[{"id": 1, "display_name": "New"}]))
+    run("import", "wordpress", "dump.sql", "--html", "report.html")
+    page = (folder / "report.html").read_text()
+    assert "The source has no customer" in page
+    assert "--update changes them" in page
+    assert run("import", "wordpress", "dump.sql", "--html", "fluent-cart.db").code == 1
+
+
+def test_password_of_a_live_database_is_not_in_the_report() -> None:
+    assert without_password("mysql://a:secret@host/shop") == "mysql://a:***@host/shop"
+    assert without_password("shop.sql") == "shop.sql"

@@ -9,6 +9,7 @@ import typer
 
 from fluent_cart.cli import runner
 from fluent_cart.cli.export import Format, format_of
+from fluent_cart.cli.import_report import Html, write_report
 from fluent_cart.cli.output import WrongUsage, print_line, table
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
@@ -23,6 +24,7 @@ from fluent_cart.importers.rows.mappings import (
     mapped,
     parse_mapping,
 )
+from fluent_cart.importers.rows.report_page import page_of
 from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 
 # Lines whose faults are printed; the JSON has all.
@@ -46,6 +48,7 @@ def csv(
     ] = None,
     dry_run: DryRun = False,
     ignore: Ignore = None,
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring customers and their addresses in from a file of CSV, as `export` or another program writes it.
@@ -55,15 +58,23 @@ def csv(
     if program and mapping:
         raise WrongUsage("--format and --mapping exclude each other")
     chosen = MAPPINGS[program] if program else mapping and parse_mapping(mapping.read_text())
-    _import(CUSTOMERS, file, FileFormat.CSV, ignore, chosen or None, dry_run=dry_run, as_json=as_json)
+    _import(
+        CUSTOMERS, file, FileFormat.CSV, ignore, chosen or None, dry_run=dry_run, html=html, as_json=as_json
+    )
 
 
-def ndjson(file: File, dry_run: DryRun = False, ignore: Ignore = None, as_json: AsJson = False) -> None:
+def ndjson(
+    file: File,
+    dry_run: DryRun = False,
+    ignore: Ignore = None,
+    html: Html = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring customers and their addresses in from a file with a JSON object in each line.
 
     Example: fluent-cart import ndjson customers.ndjson
     """
-    _import(CUSTOMERS, file, FileFormat.NDJSON, ignore, dry_run=dry_run, as_json=as_json)
+    _import(CUSTOMERS, file, FileFormat.NDJSON, ignore, dry_run=dry_run, html=html, as_json=as_json)
 
 
 def orders(
@@ -71,13 +82,14 @@ def orders(
     file_format: Format = None,
     dry_run: DryRun = False,
     ignore: Ignore = None,
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring orders in from a file, and their customers' totals up to date.
 
     Example: fluent-cart import orders orders.csv
     """
-    _import(ORDERS, file, format_of(file, file_format), ignore, dry_run=dry_run, as_json=as_json)
+    _import(ORDERS, file, format_of(file, file_format), ignore, dry_run=dry_run, html=html, as_json=as_json)
 
 
 def _import(
@@ -88,6 +100,7 @@ def _import(
     mapping: ColumnMapping | None = None,
     *,
     dry_run: bool,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     columns = kind.columns if mapping is None else columns_of(mapping)
@@ -108,6 +121,8 @@ def _import(
                 return await import_rows(database, kind, lines, progress, dry_run=dry_run)
 
     report = asyncio.run(run())
+    if html:
+        write_report(html, page_of(kind, report, file, _last_line(report, dry_run=dry_run), dry_run=dry_run))
     if as_json:
         faults = [{"line": number, "errors": texts} for number, texts in report.faults.items()]
         whole = {"dry_run": dry_run, **report.counts(), "errors": faults}
@@ -127,11 +142,12 @@ def _print(kind: Kind, report: Report, *, dry_run: bool) -> None:
             print_line(f"  line {number}: {words}")
         if len(report.faults) > SHOWN:
             print_line(f"  and {len(report.faults) - SHOWN} more lines; --json names all of them")
+    print_line(f"\n{_last_line(report, dry_run=dry_run)}")
+
+
+def _last_line(report: Report, *, dry_run: bool) -> str:
     if dry_run:
-        print_line("\nNothing was written: this was a dry run.")
-    elif report.faults:
-        print_line(
-            f"\n{report.failed} lines are not imported. All others are; correct these and run it again."
-        )
-    else:
-        print_line("\nThe file is imported.")
+        return "Nothing was written: this was a dry run."
+    if report.faults:
+        return f"{report.failed} lines are not imported. All others are; correct these and run it again."
+    return "The file is imported."

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import runner
+from fluent_cart.cli.import_report import Html, write_report
 from fluent_cart.cli.output import AsJson, CommandError, print_json, print_line, table
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
 from fluent_cart.importers.wordpress.issues import DataIssue
-from fluent_cart.importers.wordpress.live_database import add_password, needs_password
+from fluent_cart.importers.wordpress.live_database import add_password, needs_password, without_password
 from fluent_cart.importers.wordpress.report import Found, RowStatus
+from fluent_cart.importers.wordpress.report_page import page_of
 from fluent_cart.importers.wordpress.shop import Options, Report, import_shop, read_source
 from fluent_cart.importers.wordpress.sql_charsets import CHARSETS
 from fluent_cart.settings import mysql_password
@@ -42,6 +44,7 @@ def wordpress(
         bool,
         typer.Option("--repair-text", help="Decode texts that were encoded twice, such as ZoÃ« for Zoë."),
     ] = False,
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """Move a FluentCart shop in from WordPress, with its users and their application passwords.
@@ -52,7 +55,7 @@ def wordpress(
     runner.require_newest(settings)
     if charset and charset not in CHARSETS:
         raise CommandError(f"--charset: known are {', '.join(CHARSETS)}")
-    source = _with_password(source)
+    shown, source = without_password(source), _with_password(source)
     options = Options(prefix, update, dry_run, test_orders, repair_text)
 
     async def run() -> Report:
@@ -64,6 +67,8 @@ def wordpress(
                 return await import_shop(database, rows, options, bar.show)
 
     report = asyncio.run(run())
+    if html:
+        write_report(html, page_of(report, options, shown, _last_line(report, options)))
     if as_json:
         print_json({"dry_run": dry_run, **report.as_json()})
     else:
@@ -116,7 +121,7 @@ def _last_line(report: Report, options: Options) -> str:
     done = "Nothing was written: this was a dry run." if options.dry_run else "The shop is imported."
     refused = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in report.refused().items())
     if refused:
-        return f"{done} Refused: {refused}; the reasons are above."
+        return f"{done} Refused: {refused}; the report has the reasons."
     return done if report.tables["customers"].read else f"{done} There is no customer in the source."
 
 

@@ -35,6 +35,11 @@ def needs_password(source: str) -> bool:
     return url is not None and url.username is not None and url.password is None
 
 
+def without_password(source: str) -> str:
+    """Return a source as it can be shown."""
+    return _parsed(source).render_as_string() if is_live(source) else source
+
+
 def add_password(source: str, password: str) -> str:
     """Return the address of a database with a password in it."""
     return _parsed(source).set(password=password).render_as_string(hide_password=False)
