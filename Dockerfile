@@ -19,6 +19,7 @@ RUN python -m pip download --require-hashes --only-binary :all: --dest locked --
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY migrations migrations
+COPY docs docs
 RUN tools/bin/pip wheel --no-index --no-build-isolation --no-deps --wheel-dir wheel . \
     && python -m venv --without-pip /opt/fluent-cart \
     && python -m pip --python /opt/fluent-cart/bin/python install --no-index --find-links locked wheel/*.whl

@@ -15,7 +15,7 @@ from fluent_cart.http.request_id import RequestIdMiddleware
 from fluent_cart.observability import telemetry
 from fluent_cart.observability.request_events import RequestEventBuffer, RequestSink
 from fluent_cart.openapi import document, introduction, wordpress_index
-from fluent_cart.pages import docs, health, login, metrics
+from fluent_cart.pages import docs, guides, health, login, metrics
 from fluent_cart.routers import ROUTERS
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.cors import allow_origins
@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
         # Not include_router: matching goes through each included router, and costs more than a look-up.
         app.router.routes += router.routes
     wordpress_index.add_index(app)
+    app.include_router(guides.router)
     app.include_router(health.router)
     app.include_router(login.router)
     app.include_router(metrics.router)

@@ -28,7 +28,7 @@ def test_command_prints_its_version(installed: Path, tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_demo_is_served_outside_of_a_checkout(installed: Path, tmp_path: Path) -> None:
-    """With its migrations, the docs page and the list of common passwords."""
+    """With its migrations, the docs page, the guides and the list of common passwords."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
@@ -40,13 +40,14 @@ def test_demo_is_served_outside_of_a_checkout(installed: Path, tmp_path: Path) -
         customer = httpx.get(f"{address}/wp-json/fluent-cart/v2/customers/1", auth=auth)
         stats = httpx.get(f"{address}/wp-json/fluent-cart/v2/customers/get-stats/1", auth=auth)
         docs, script = httpx.get(f"{address}/docs"), httpx.get(f"{address}/docs/page.js")
+        guide = httpx.get(f"{address}/guide/start")
     finally:
         process.terminate()
         process.wait(timeout=15)
     assert customer.json()["data"]["customer"]["email"] == "customer@example.com"
     [shown] = blocks(ROOT / "README.md", "json")
     assert stats.text == shown.strip()
-    assert (docs.status_code, script.status_code) == (200, 200)
+    assert (docs.status_code, script.status_code, guide.status_code) == (200, 200, 200)
 
 
 @pytest.mark.server
