@@ -84,6 +84,15 @@ CASES: list[Case] = [
         422, "validation_error", FAILED,
         {"email": ["Must be a valid email address"], "first_name": ["Must be text"]},
     ),
+    ("patch_customer", {"email": "no address"}, 422, "invalid_email", "The email address is invalid", None),
+    (
+        "patch_customer", {"email": "Taken@Example.com"},
+        422, "invalid_email", "The email address belongs to another customer", None,
+    ),
+    (
+        "patch_customer", {"first_name": None},
+        422, "validation_error", FAILED, {"first_name": ["Must be text"]},
+    ),
     ("update_additional_info", [1], 422, "validation_error", FAILED, {"body": ["Must be an object"]}),
     (
         "create_address", {"address_1": " ", "country": "XX", "type": "home", "is_primary": "maybe"},
@@ -204,7 +213,7 @@ async def test_every_documented_error_is_reached(
         text = ["Must be one text of 1 to 255 printable ASCII characters"]
         response = await manager.post(url(path), headers={"Idempotency-Key": "x" * 256})
         expect(response, 422, "validation_error", FAILED, {"Idempotency-Key": text})
-    if method == "PUT" or operation == "get_customer":
+    if method in ("PUT", "PATCH") or operation == "get_customer":
         body = BODIES.get(operation)
         response = await manager.request(method, url(path), json=body, headers={"If-Match": '"another"'})
         expect(response, 412, "precondition_failed")

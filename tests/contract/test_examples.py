@@ -31,7 +31,13 @@ from tests.support.server import demo_file_of, demo_server
 EXAMPLES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("contract.json").read_text())
 DOCUMENTED = {example["operation"]: example["response"] for example in EXAMPLES}
 # Operations beyond the documented ones: method, and path below the prefix.
-ADDITIONS = {"export_customers": ("get", "/export")}
+ADDITIONS = {
+    "export_customers": ("get", "/export"),
+    "patch_customer": ("patch", "/{customerId}"),
+    "delete_customer": ("delete", "/{customerId}"),
+}
+# Those of them that answer with a file.
+FILES = {"export_customers"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 # Keys beyond the documented ones, always after them (decision 3).

@@ -212,7 +212,8 @@ class TestHundredMegabytes:
                     assert_error(response, 413, "payload_too_large")
                     assert taken <= MEBIBYTE + CHUNK
                 else:
-                    assert response.status_code == 200
+                    # Once customer 1 is deleted, it is not found a second time.
+                    assert response.status_code == 200 or operation == "delete_customer"
                     assert taken <= CHUNK
 
 
@@ -278,8 +279,8 @@ async def test_letters_that_only_become_a_country_in_upper_case(survive: Survive
 
 def test_the_corpus_is_as_large_as_promised() -> None:
     assert len(hostile.VALUES | hostile.UNREADABLE_VALUES) + len(hostile.RAW_BODIES) >= 42
-    assert len(OPERATIONS) == 17
-    assert len(WITH_BODY) == 9
+    assert len(OPERATIONS) == 19
+    assert len(WITH_BODY) == 10
 
 
 async def test_long_run_of_accents_is_rejected_at_once(manager: httpx.AsyncClient) -> None:

@@ -32,6 +32,7 @@ TARGETS = {"there": "1", "missing": "999", "malformed": "abc"}
 NEEDS: Mapping[str, set[str]] = {
     **{row: {"view" if cells["worker"] == "yes" else "manage"} for row, cells in MAY.items()},
     "delete_address": {"delete"},
+    "delete_customer": {"delete"},
     "bulk_delete": {"manage", "delete"},
     "bulk_export": {"manage", "view"},
 }

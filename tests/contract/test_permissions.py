@@ -41,6 +41,8 @@ delete_address          yes            yes          yes      no      no         
 list_attachable_users   yes            yes          yes      no      no          no
 attach_user             yes            yes          yes      no      no          no
 detach_user             yes            yes          yes      no      no          no
+patch_customer          yes            yes          yes      no      no          no
+delete_customer         yes            yes          yes      no      no          no
 recalculate_lifetime_value yes         yes          yes      no      no          no
 bulk_update_status      yes            yes          yes      no      no          no
 bulk_delete             yes            yes          yes      no      no          no
@@ -57,6 +59,7 @@ def bulk(action: str) -> dict[str, Any]:
 BODIES: dict[str, Any] = {
     "create_customer": {"email": "new@example.com"},
     "update_customer": {"first_name": "Changed"},
+    "patch_customer": {"first_name": "Changed"},
     "update_additional_info": {"changed": True},
     "create_address": {"address_1": "2 Side St", "city": "Rome", "country": "IT"},
     "update_address": {"address_id": 1, "city": "Changed"},
@@ -185,7 +188,7 @@ def test_every_mounted_route_is_documented(shared_app: FastAPI) -> None:
         *(("GET", path) for path in (*PUBLIC, *SETUP_CHECKS)),
         ("GET", PROFILE),
     }
-    assert (len(OPERATIONS), len(described)) == (17, 17 + 2 + 4 + 2 + 1)
+    assert (len(OPERATIONS), len(described)) == (19, 19 + 2 + 4 + 2 + 1)
     assert mounted - described == {("OPTIONS", path) for _, path in described}
 
 

@@ -28,6 +28,7 @@ TESTED_ELSEWHERE = {
     "docs/import-export.md": "cli/",
     "docs/sign-in.md": "test_sign_in_guide",
     "docs/wordpress-clients.md": "test_wordpress_clients",
+    "docs/more-operations.md": "test_more_operations_guide",
 }
 # What a test machine cannot do, by how the command begins, and what stands in for it.
 NOT_RUN = {

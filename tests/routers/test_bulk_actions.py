@@ -156,3 +156,21 @@ class TestExport:
         # A formula for a spreadsheet is a text behind an apostrophe.
         assert (row["first_name"], row["phone"]) == ("'=1+1", "'+1 234")
         assert (row["last_name"], row["user_id"]) == ('O\'Brien, "Bob"', "")
+
+
+class TestDryRun:
+    @pytest.mark.parametrize("action", ["update_status", "delete", "export"])
+    async def test_returns_the_results_and_changes_nothing(
+        self, shop: None, manager: httpx.AsyncClient, database: Database, action: str
+    ) -> None:
+        body = {"action": action, "customer_ids": [1, 99], "data": {"status": "inactive"}, "dry_run": True}
+        before = await database.scan(rows, Customer)
+        answers = [
+            await manager.post("/do-bulk-action", json=body, headers={"Idempotency-Key": "key"})
+            for _ in range(2)
+        ]
+        results = [{"customer_id": 1, "success": True}, failed(99)]
+        for answer in answers:
+            assert answer.json()["data"] == {"processed": 1, "failed": 1, "results": results}
+            assert "idempotency-replayed" not in answer.headers
+        assert await database.scan(rows, Customer) == before

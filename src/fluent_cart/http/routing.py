@@ -76,7 +76,7 @@ class ApiRoute(APIRoute):
         writes = self._opens is not None and self._opens.writes
         of_customer = any(field.name == CUSTOMER for field in self.dependant.path_params)
         self._accepts_idempotency_key = writes and self.methods == {"POST"}
-        self._accepts_if_match = writes and self.methods == {"PUT"} and of_customer
+        self._accepts_if_match = writes and self.methods in ({"PUT"}, {"PATCH"}) and of_customer
         # A permission that depends on the input: checked also before an answer is repeated.
         self._check_input = getattr(endpoint, "check_input", None)
         self.app = self._answer

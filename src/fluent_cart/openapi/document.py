@@ -53,6 +53,8 @@ WITH_BODY: tuple[type[ApiError], ...] = (
 Described = dict[str, Any]
 
 _JSON = "application/json"
+# RFC 7396
+_MERGE_PATCH = "application/merge-patch+json"
 _OWN_ERRORS = "x-errors"
 
 
@@ -136,6 +138,9 @@ def _describe(method: str, operation: Described, example: Mapping[str, Any], com
     operation["security"].append({name: [] for name in SESSION_SCHEMES})
     if "requestBody" in operation:
         _describe_body(operation, example["request"], components["schemas"])
+        if method == "patch":
+            content = operation["requestBody"]["content"]
+            content[_MERGE_PATCH] = content[_JSON]
     elif method in ("post", "put"):
         # Many clients send an empty object where there are no fields. The route does not read it.
         operation["requestBody"] = {"required": False, "content": {_JSON: {"schema": {}}}}

@@ -9,6 +9,7 @@ from fluent_cart.wordpress.paths import NAMESPACE, ROOT
 TITLE = "FluentCart Customers API"
 SUMMARY = "Customers of a FluentCart shop"
 LICENSE = {"name": "MIT", "identifier": "MIT"}
+BEYOND = "Beyond the documentation"
 # In the contract's order, which is that of the operations within them as well.
 TAGS = [
     {"name": "Customers", "description": "List, create, read and update customers."},
@@ -17,6 +18,7 @@ TAGS = [
     {"name": "Addresses", "description": "The addresses of a customer, exactly one of which is primary."},
     {"name": "User attachment", "description": "The WordPress user that a customer is attached to."},
     {"name": "Bulk actions", "description": "Delete, change or export many customers with one request."},
+    {"name": BEYOND, "description": "Operations that the documentation does not have."},
 ]
 # The samples' server is the contract's. A client of the document talks to the server that it came from.
 SERVER = f"{ROOT}/{NAMESPACE}"

@@ -6,6 +6,7 @@ from fluent_cart.routers import (
     customer_export,
     customers,
     orders,
+    rest_methods,
     setup_checks,
     stats,
     user_attachment,
@@ -21,6 +22,7 @@ ROUTERS = (
     addresses.router,
     user_attachment.router,
     bulk_actions.router,
+    rest_methods.router,
     user_profile.router,
     setup_checks.router,
 )

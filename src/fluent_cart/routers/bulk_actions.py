@@ -36,7 +36,8 @@ def do_bulk_action(body: BulkAction, connection: BulkConnection) -> Response:
     - `export` returns full records in `data.export`, or CSV text with `"data": {"format": "csv"}`.
 
     The answer is 200 even if some customers fail: `results` tells of each, in the order of the ids, with an
-    `error` where `success` is false. A repeated id counts once. An `export` changes nothing, so that with an
-    `Idempotency-Key` it runs each time.
+    `error` where `success` is false. A repeated id counts once. With `"dry_run": true`
+    the answer is the same without `export`, and nothing is done. An `export` and a dry run change nothing, so
+    that with an `Idempotency-Key` they run each time.
     """
     return post_envelope(body.only_reads, **bulk_actions.perform(connection, body))

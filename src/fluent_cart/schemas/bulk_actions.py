@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from fluent_cart.enums import BulkActionName, CustomerStatus, ExportFormat
 from fluent_cart.schemas import fields
-from fluent_cart.schemas.base import Id, PhpList, RequestModel, ResponseModel
+from fluent_cart.schemas.base import Id, LooseBool, PhpList, RequestModel, ResponseModel
 from fluent_cart.schemas.customers import CustomerDetail
 from fluent_cart.schemas.envelope import Envelope
 
@@ -41,11 +41,12 @@ class BulkAction(RequestModel):
         description="Options of the action: `status` for `update_status`, `format` for `export`",
         json_schema_extra=_describe_nothing,
     )
+    dry_run: fields.DryRun[LooseBool] = False
 
     @property
     def only_reads(self) -> bool:
-        """Tell whether the action changes nothing."""
-        return self.action is BulkActionName.EXPORT
+        """Tell whether the request changes nothing."""
+        return self.dry_run or self.action is BulkActionName.EXPORT
 
     @field_validator("data", mode="before")
     @classmethod

@@ -26,6 +26,8 @@ Message = Annotated[
     str, Field(description="Text for people. The text may change, so programs must not depend on it")
 ]
 
+DryRun = Annotated[T, Field(description="Return the results, and change nothing")]
+
 # Customers
 CustomerId = Annotated[Int64, Field(description="Unique id of the customer. It is never reused")]
 Email = Annotated[T, Field(description="Email address. It is unique among customers, without regard to case")]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
@@ -11,7 +11,7 @@ from fluent_cart.enums import BulkActionName, ExportFormat
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
 from fluent_cart.schemas.bulk_actions import BulkAction
-from fluent_cart.services import idempotency_keys
+from fluent_cart.services.customer_deletion import delete_customers
 from fluent_cart.services.customer_export import customers_as_csv
 from fluent_cart.services.customers import get_customers
 
@@ -19,7 +19,10 @@ Extras = dict[str, Any]
 
 
 def perform(connection: Connection, action: BulkAction) -> Record:
-    """Do ``action`` and tell for each customer, in the order given, whether it was done."""
+    """Do ``action`` and tell for each customer, in the order given, whether it was done.
+
+    A dry run returns the same and does nothing.
+    """
     customer_ids = list(dict.fromkeys(action.customer_ids))
     # Rows are locked in the order of their ids, so that two bulk actions cannot wait for each other.
     found = set(
@@ -28,7 +31,7 @@ def perform(connection: Connection, action: BulkAction) -> Record:
         )
     )
     existing = [customer_id for customer_id in customer_ids if customer_id in found]
-    extras = _ACTIONS[action.action](connection, existing, action)
+    extras = {} if action.dry_run else _ACTIONS[action.action](connection, existing, action)
     return {
         "processed": len(existing),
         "failed": len(customer_ids) - len(existing),
@@ -47,9 +50,7 @@ def _update_status(connection: Connection, customer_ids: list[int], action: Bulk
 
 
 def _delete(connection: Connection, customer_ids: list[int], _action: BulkAction) -> Extras:
-    # The schema takes addresses along and leaves orders in the books without a customer.
-    connection.execute(delete(Customer).where(Customer.id.in_(customer_ids)))
-    idempotency_keys.erase_answers(connection, frozenset(customer_ids))
+    delete_customers(connection, customer_ids)
     return {}
 
 

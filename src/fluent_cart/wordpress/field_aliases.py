@@ -98,6 +98,7 @@ _LIST: Mapping[str, Reader] = {
     "sort_type": _as("order_type"),
     **{name: _filter(name) for name in FILTERS},
 }
+_CUSTOMER_CHANGES: Mapping[str, Reader] = {"full_name": _changed_name, "name": _name}
 _ORDERS: Mapping[str, Reader] = {"sort_by": _as("order_by"), "sort_type": _as("order_type")}
 _ADDRESS_REF: Mapping[str, Reader] = {"addressId": _as("address_id"), "address": _address}
 
@@ -108,7 +109,8 @@ NAMES: Mapping[str, Mapping[str, Reader]] = {
     "list_customer_orders": _ORDERS,
     "list_orders_as_the_plugin": _ORDERS,
     "create_customer": {"full_name": _full_name, "name": _full_name},
-    "update_customer": {"full_name": _changed_name, "name": _name},
+    "update_customer": _CUSTOMER_CHANGES,
+    "patch_customer": _CUSTOMER_CHANGES,
     "create_address": {"name": _full_name, "full_name": _full_name},
     "update_address": {
         **_ADDRESS_REF,
