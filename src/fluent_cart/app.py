@@ -11,6 +11,7 @@ from fluent_cart.auth.limits import create_limits
 from fluent_cart.auth.policies import Policy
 from fluent_cart.database import create_database
 from fluent_cart.http.error_handlers import add_handlers
+from fluent_cart.http.expired_rows import removing_expired_rows
 from fluent_cart.http.request_id import RequestIdMiddleware
 from fluent_cart.observability import telemetry
 from fluent_cart.observability.request_events import RequestEventBuffer, RequestSink
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with database, metrics.reporting(app):
+        async with database, metrics.reporting(app), removing_expired_rows(database):
             yield
 
     app = FastAPI(

@@ -95,6 +95,13 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
     return answer
 
 
+def remove_expired(connection: Connection, limit: int) -> int:
+    """Remove up to ``limit`` keys that have expired, with their answers; return how many there were."""
+    expired = select(IdempotencyKey.id).where(IdempotencyKey.created_at < ago(KEPT))
+    some = expired.order_by(IdempotencyKey.created_at).limit(limit).with_for_update(skip_locked=True)
+    return connection.execute(delete(IdempotencyKey).where(IdempotencyKey.id.in_(some))).rowcount
+
+
 def erase_answers(connection: Connection, customer_ids: Collection[int]) -> None:
     """Erase kept answers about customers who are deleted; the keys stay, so that nothing is done twice."""
     start = func.substr(IdempotencyKey.body, 1, _BODY_START)

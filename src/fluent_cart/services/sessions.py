@@ -71,7 +71,7 @@ def start_session(
         connection.execute(update(User).where(User.id == account.id).values(password_hash=new_hash))
     if older is not None:
         end_session(connection, older)
-    _forget_expired(connection)
+    remove_expired(connection, FORGOTTEN_AT_ONCE)
     token, signing_key, expires = secrets.token_urlsafe(32), secrets.token_hex(32), int(time.time()) + seconds
     connection.execute(
         insert(Session),
@@ -101,11 +101,12 @@ def end_session(connection: Connection, session_id: int) -> None:
     connection.execute(delete(Session).where(Session.id == session_id))
 
 
-def _forget_expired(connection: Connection) -> None:
+def remove_expired(connection: Connection, limit: int) -> int:
+    """Remove up to ``limit`` sessions that have expired; return how many there were."""
     # Those that another transaction is about to remove are left to it.
     expired = select(Session.id).where(Session.expires_at <= now()).order_by(Session.expires_at)
-    some = expired.limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)
-    connection.execute(delete(Session).where(Session.id.in_(some)))
+    some = expired.limit(limit).with_for_update(skip_locked=True)
+    return connection.execute(delete(Session).where(Session.id.in_(some))).rowcount
 
 
 def _hashed(token: str) -> str:
