@@ -36,7 +36,7 @@ RUN apt-get update \
     && python -m pip uninstall --yes --root-user-action=ignore pip setuptools wheel \
     && groupadd --gid 10001 shop \
     && useradd --uid 10001 --gid shop --no-create-home --home-dir /data --shell /usr/sbin/nologin shop \
-    && install --directory --owner 10001 --group 10001 --mode 700 /data
+    && install --directory --owner 10001 --group 10001 --mode 700 /data /data/backups
 COPY --from=build /opt/fluent-cart /opt/fluent-cart
 # Byte code was made by the installation; the root may be read-only. The demo listens to the container's network,
 # which nobody outside reaches without -p.

@@ -150,7 +150,7 @@ class TestImage:
         assert only(FINAL, "WORKDIR").value == only(FINAL, "VOLUME").value == "/data"
         [run] = [each.value for each in FINAL if each.name == "RUN"]
         user, group = only(FINAL, "USER").value.split(":")
-        assert f"install --directory --owner {user} --group {group} --mode 700 /data" in run
+        assert f"install --directory --owner {user} --group {group} --mode 700 /data /data/backups" in run
         assert "postgresql-client" in run
         settings = dict(word.split("=", 1) for word in only(FINAL, "ENV").words)
         assert settings["FLUENT_CART_DEMO_HOST"] == "0.0.0.0"
@@ -192,26 +192,29 @@ class TestCompose:
         assert done.returncode == 0, done.stdout
 
     def test_is_a_database_a_migration_servers_and_a_proxy(self, services: dict[str, Service]) -> None:
-        assert set(services) == {"db", "migrate", "api", "proxy"}
+        assert set(services) == {"db", "migrate", "api", "backup", "proxy", "prometheus"}
+        assert [name for name, service in services.items() if "profiles" in service] == ["prometheus"]
         assert by_default(services["api"]["deploy"]["replicas"]) == "2"
         assert services["migrate"]["command"] == ["migrate"]
-        for name in ("migrate", "api"):
+        for name in ("migrate", "api", "backup"):
             assert (services[name]["build"], services[name]["image"]) == (".", "fluent-cart-api")
 
     def test_is_reached_through_the_proxy_and_from_this_machine_only(
         self, compose: dict[str, Any], services: dict[str, Service]
     ) -> None:
         published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-        assert list(published) == ["proxy"]
+        assert list(published) == ["proxy", "prometheus"]
         assert [by_default(port) for port in published["proxy"]] == ["127.0.0.1:8000:8080"]
+        assert published["prometheus"] == ["127.0.0.1:9090:9090"]
         assert "host" not in [service.get("network_mode") for service in services.values()]
         closed = {name for name, network in compose["networks"].items() if network.get("internal")}
         assert {name: set(service["networks"]) - closed for name, service in services.items()} == {
-            "db": set(), "migrate": set(), "api": set(), "proxy": {"outer"},
+            "db": set(), "migrate": set(), "api": set(), "backup": set(),
+            "proxy": {"outer"}, "prometheus": {"outer"},
         }  # fmt: skip
         assert not set(services["proxy"]["networks"]) & set(services["db"]["networks"])
 
-    @pytest.mark.parametrize("name", ["db", "migrate", "api", "proxy"])
+    @pytest.mark.parametrize("name", ["db", "migrate", "api", "backup", "proxy", "prometheus"])
     def test_gives_no_service_more_than_it_needs(self, services: dict[str, Service], name: str) -> None:
         service = services[name]
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
@@ -231,10 +234,10 @@ class TestCompose:
             for variable, value in service.get("environment", {}).items()
         }
         secrets = {key: value for key, value in values.items() if "PASSWORD" in key[1]}
-        assert {name for name, _ in secrets} == {"db", "migrate", "api"}
+        assert {name for name, _ in secrets} == {"db", "migrate", "api", "backup"}
         assert [value for value in secrets.values() if not re.fullmatch(r"\$\{\w+:\?set it\}", value)] == []
         addresses = {value for (_, variable), value in values.items() if variable.endswith("_URL")}
-        assert addresses == {"postgresql://shop@db/shop"}
+        assert {by_default(address) for address in addresses} == {"postgresql://shop@db/shop"}
 
     def test_names_in_the_example_what_can_be_set_and_no_value(self) -> None:
         example = (ROOT / ".env.example").read_text()
@@ -255,7 +258,9 @@ class TestCompose:
             "db": {},
             "migrate": {"db": "service_healthy"},
             "api": {"migrate": "service_completed_successfully", "db": "service_healthy"},
+            "backup": {"migrate": "service_completed_successfully"},
             "proxy": {"api": "service_healthy"},
+            "prometheus": {},
         }
         assert services["migrate"]["restart"] == "no"
 
@@ -269,7 +274,7 @@ class TestCompose:
     def test_mounts_files_that_exist_read_only(
         self, compose: dict[str, Any], services: dict[str, Service]
     ) -> None:
-        for name in ("db", "proxy"):
+        for name in ("db", "proxy", "prometheus"):
             for source, *_, mode in (volume.split(":") for volume in services[name]["volumes"]):
                 assert source in compose["volumes"] or ((ROOT / source).is_file() and mode == "ro")
 
@@ -293,11 +298,40 @@ class TestCompose:
             name: {one for one, each in services.items() if name in each["networks"]}
             for name in ("inner", "outer")
         }
-        assert on == {"inner": {"api", "proxy"}, "outer": {"proxy"}}
+        # Prometheus is in the outer one to be reached, and the servers are not.
+        assert on == {"inner": {"api", "proxy"}, "outer": {"proxy", "prometheus"}}
 
     def test_sets_what_the_server_reads(self, services: dict[str, Service]) -> None:
         known = {f"FLUENT_CART_{name.upper()}" for name in Settings.model_fields}
         assert set(services["api"]["environment"]) - {"PGPASSWORD"} <= known
+
+    def test_passes_every_setting_on_with_its_default(self, services: dict[str, Service]) -> None:
+        """But for what the image and the program say themselves."""
+        given = services["api"]["environment"]
+        own = {"HOST", "DEMO_HOST", "PORT", "RATE_LIMIT_FILE", "BACKUP_FOLDER"}
+        other = {"DATABASE_URL", "WORKERS", "LOG_FORMAT", "METRICS_ALLOW", "FORWARDED_ALLOW_IPS"}
+        for name, field in Settings.model_fields.items():
+            if name.upper() not in own:
+                value = by_default(given[f"FLUENT_CART_{name.upper()}"])
+                assert value == str(field.default).replace("False", "false") or name.upper() in other
+
+    def test_lets_prometheus_read_each_replica_and_nobody_else(
+        self, compose: dict[str, Any], services: dict[str, Service]
+    ) -> None:
+        subnet = by_default(compose["networks"]["monitoring"]["ipam"]["config"][0]["subnet"])
+        allowed = by_default(services["api"]["environment"]["FLUENT_CART_METRICS_ALLOW"]).split(",")
+        assert allowed == [*Settings.model_fields["metrics_allow"].default.split(","), subnet]
+        members = {name for name, service in services.items() if "monitoring" in service["networks"]}
+        assert members == {"api", "prometheus"}
+        scrape = (ROOT / "deploy/prometheus-compose.yml").read_text()
+        assert f"names: [api], type: A, port: {only(FINAL, 'EXPOSE').value}" in scrape
+
+    def test_keeps_backups_in_a_volume_that_servers_only_read(self, services: dict[str, Service]) -> None:
+        assert services["backup"]["volumes"] == ["backups:/data/backups"]
+        assert services["api"]["volumes"] == ["backups:/data/backups:ro"]
+        command = services["backup"]["command"][0].replace("$$", "$")
+        assert subprocess.run(["sh", "-n", "-c", command], check=False).returncode == 0
+        assert all(service["logging"]["options"]["max-size"] for service in services.values())
 
 
 class TestProxyConfiguration:
