@@ -83,7 +83,7 @@ clean:  ## Remove what the targets above made
 	@$(PYTHON) -m venv .venv
 
 .venv/.installed: .venv/bin/python requirements.lock pyproject.toml
-	@echo 'Installing into .venv ...'
+	@echo 'Installing into .venv, which takes up to a minute the first time ...'
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock
 	@$(PIP_INSTALL) --no-build-isolation --no-deps -e .
 	@touch $@

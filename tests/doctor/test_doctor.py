@@ -293,6 +293,7 @@ class TestCommand:
         assert re.findall(r"^(?:ok|warning) +([a-z ]+):", told.out, re.M) == CHECKS
         assert f"         -> Personal data is in it: chmod 600 {file_of(sqlite_settings)}\n" in told.out
         assert "\x1b" not in told.out
+        assert re.search(r"^\d+ checks passed, \d+ warnings, 0 failures\.$", told.out, re.M)
 
     def test_misspelt_setting_is_a_warning(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FLUENT_CART_WORKRS", "3")

@@ -1,11 +1,14 @@
 """fluent-cart doctor."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, print_json
+from fluent_cart.cli.output import AsJson, CommandError, print_json, print_line
 from fluent_cart.doctor import Finding, Severity, run_checks
 from fluent_cart.doctor.findings import failure
 
@@ -27,10 +30,18 @@ def doctor(as_json: AsJson = False) -> None:
             _show(findings[0])
     else:
         findings = run_checks(settings, (lambda _: None) if as_json else _show)
+    if not as_json:
+        print_line(_summary(findings))
     if as_json:
         print_json([finding._asdict() for finding in findings])
     if any(finding.state is Severity.FAILURE for finding in findings):
         raise typer.Exit(1)
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    counts = Counter(finding.state for finding in findings)
+    warnings, failures = counts[Severity.WARNING], counts[Severity.FAILURE]
+    return f"{counts[Severity.OK]} checks passed, {warnings} warnings, {failures} failures."
 
 
 def _show(finding: Finding) -> None:

@@ -18,7 +18,8 @@ class FileLock:
 
     def __enter__(self) -> None:
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Python's files are closed in child processes by themselves, and Windows has no flag for it.
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         if fcntl:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
