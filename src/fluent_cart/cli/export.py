@@ -37,6 +37,13 @@ def export(
     date_to: Annotated[str, typer.Option(help="Created on or before this date or time.")] = "",
     total_spent_min: Annotated[str, typer.Option(help="Spent at least this, in cents.")] = "",
     total_spent_max: Annotated[str, typer.Option(help="Spent at most this, in cents.")] = "",
+    updated_from: Annotated[str, typer.Option(help="Changed on or after this date or time.")] = "",
+    updated_to: Annotated[str, typer.Option(help="Changed on or before this date or time.")] = "",
+    last_order_from: Annotated[str, typer.Option(help="Last paid order on or after this date.")] = "",
+    last_order_to: Annotated[str, typer.Option(help="Last paid order on or before this date.")] = "",
+    order_count_min: Annotated[str, typer.Option(help="At least this many paid orders.")] = "",
+    order_count_max: Annotated[str, typer.Option(help="At most this many paid orders.")] = "",
+    country: Annotated[str, typer.Option(help="Country code of any address.")] = "",
     order_by: Annotated[SortField, typer.Option(help="What to sort by.")] = SortField.ID,
     order_type: Annotated[
         SortDirection, typer.Option(help="How to sort.", case_sensitive=False)
@@ -55,6 +62,13 @@ def export(
         "date_to": date_to,
         "total_spent_min": total_spent_min,
         "total_spent_max": total_spent_max,
+        "updated_from": updated_from,
+        "updated_to": updated_to,
+        "last_order_from": last_order_from,
+        "last_order_to": last_order_to,
+        "order_count_min": order_count_min,
+        "order_count_max": order_count_max,
+        "country": country,
     }
     if orders and (search or any(filters.values())):
         raise WrongUsage("--orders writes all orders. Leave out --search and the filters")

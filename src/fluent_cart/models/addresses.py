@@ -13,6 +13,7 @@ class Address(Base):
     __tablename__ = "customer_addresses"
     __table_args__ = (
         Index("ix_customer_addresses_customer_id", "customer_id"),
+        Index("ix_customer_addresses_country", "country", "customer_id"),
         # At most one, whatever races; "at least one" is kept by services.addresses.
         Index(
             "uq_customer_addresses_primary",

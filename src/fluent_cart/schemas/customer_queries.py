@@ -1,5 +1,6 @@
 """The queries of lists of customers: search, filters, order and page."""
 
+import re
 from typing import Annotated, Any
 
 import orjson
@@ -7,7 +8,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
-from fluent_cart.schemas.base import MAX_SAFE_INTEGER, Money, PageNumber, PerPage, Text255
+from fluent_cart.schemas.addresses import COUNTRIES, Country
+from fluent_cart.schemas.base import (
+    EMAIL_SCHEMA,
+    MAX_SAFE_INTEGER,
+    Id,
+    LooseBool,
+    Money,
+    PageNumber,
+    PerPage,
+    Text255,
+    checked_email,
+    list_of_php,
+)
 from fluent_cart.schemas.timestamps import since, until
 
 
@@ -15,6 +28,8 @@ def _blank_as_none(value: Any) -> Any:
     return None if value == "" else value
 
 
+# A page has as many customers.
+MAX_IDS = 100
 # A query has no null: nothing is an empty text there.
 _EMPTY = {"const": ""}
 _IN_QUERY_STATUS = WithJsonSchema({"enum": [*(status.value for status in CustomerStatus), ""]})
@@ -32,6 +47,44 @@ _IN_QUERY_MONEY = WithJsonSchema(
         ]
     }
 )
+_IN_QUERY_COUNT = WithJsonSchema(
+    {"anyOf": [{"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_SAFE_INTEGER}, _EMPTY]}
+)
+_IN_QUERY_COUNTRY = WithJsonSchema({"enum": [*sorted(COUNTRIES), ""], "examples": ["US"]})
+_IN_QUERY_EMAIL = WithJsonSchema({"anyOf": [{"type": "string", **EMAIL_SCHEMA}, _EMPTY]})
+_IN_QUERY_BOOL = WithJsonSchema({"anyOf": [{"type": "boolean"}, _EMPTY]})
+_IN_QUERY_IDS = WithJsonSchema(
+    {
+        "anyOf": [
+            {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_IDS,
+                "items": {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_SAFE_INTEGER},
+            },
+            {"type": "string", "pattern": "^([1-9][0-9]{0,17}(,[1-9][0-9]{0,17})*)?$"},
+        ],
+        "examples": ["1,2,3"],
+    }
+)
+
+
+def _same_address(value: Any) -> str | None:
+    """Return an e-mail address as customers' addresses are compared: its domain in one form, no case."""
+    if value is None or value == "":
+        return None
+    try:
+        return checked_email(value).lower()
+    except PydanticCustomError:
+        # Not ``invalid_email``, which is about the address of a customer.
+        raise PydanticCustomError("email", "Must be a valid email address") from None
+
+
+def _listed(value: Any) -> Any:
+    """Read a list of ids, also as a text with commas and as PHP writes lists."""
+    if isinstance(value, str):
+        return re.split(r"\s*,\s*", value.strip()) if value.strip() else None
+    return [value] if isinstance(value, int) else list_of_php(value)
 
 
 class CustomerFilters(BaseModel):
@@ -68,6 +121,66 @@ class CustomerFilters(BaseModel):
         BeforeValidator(_blank_as_none),
         Field(description="Spent at most this, in cents"),
         _IN_QUERY_MONEY,
+    ] = None
+    updated_from: Annotated[
+        str | None,
+        BeforeValidator(since),
+        Field(description="Changed on or after this date or time (UTC)"),
+        _IN_QUERY_TIME,
+    ] = None
+    updated_to: Annotated[
+        str | None,
+        BeforeValidator(until),
+        Field(description="Changed on or before this date (its whole day) or time (UTC)"),
+        _IN_QUERY_TIME,
+    ] = None
+    last_order_from: Annotated[
+        str | None,
+        BeforeValidator(since),
+        Field(description="Last paid order on or after this date or time (UTC)"),
+        _IN_QUERY_TIME,
+    ] = None
+    last_order_to: Annotated[
+        str | None,
+        BeforeValidator(until),
+        Field(description="Last paid order on or before this date (its whole day) or time (UTC)"),
+        _IN_QUERY_TIME,
+    ] = None
+    order_count_min: Annotated[
+        Money | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="At least this many paid orders"),
+        _IN_QUERY_COUNT,
+    ] = None
+    order_count_max: Annotated[
+        Money | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="At most this many paid orders"),
+        _IN_QUERY_COUNT,
+    ] = None
+    country: Annotated[
+        Country | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="Country code of any of the customer's addresses"),
+        _IN_QUERY_COUNTRY,
+    ] = None
+    has_user: Annotated[
+        LooseBool | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="Whether a WordPress user is attached"),
+        _IN_QUERY_BOOL,
+    ] = None
+    email: Annotated[
+        str | None,
+        BeforeValidator(_same_address),
+        Field(description="Exact e-mail address, in any case and with any form of its domain"),
+        _IN_QUERY_EMAIL,
+    ] = None
+    ids: Annotated[
+        Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS)] | None,
+        BeforeValidator(_listed),
+        Field(description=f"Ids of customers, at most {MAX_IDS}, as a list or with commas between them"),
+        _IN_QUERY_IDS,
     ] = None
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from fluent_cart.database.prepared import Record
 from fluent_cart.formats.row_writer import OnLines, Pieces, in_pieces, to_csv, to_lines
 from fluent_cart.schemas.customer_queries import CustomerExportQuery
+from fluent_cart.services.customer_filters import filter_values
 from fluent_cart.services.customer_search import all_ids
 from fluent_cart.services.customers import DETAIL_COLUMNS, EXTENSION_COLUMNS, get_customers, keys
 
@@ -29,7 +30,7 @@ def export_customers(
 
 
 def _customers(connection: Connection, query: CustomerExportQuery) -> Iterator[Record]:
-    values = query.filters.model_dump(exclude_none=True)
+    values = filter_values(query.filters)
     statement = all_ids(connection.dialect.name, query)
     # Held open in the database: neither side keeps all ids.
     with connection.execute(statement, values, execution_options={"yield_per": BATCH}) as found:

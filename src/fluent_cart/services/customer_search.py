@@ -4,7 +4,6 @@ A page is looked up late: its ids first, which an index alone can tell however d
 rows of these few ids.
 """
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVarTuple
@@ -23,8 +22,6 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.sql.expression import UnaryExpression
-from sqlalchemy.sql.operators import custom_op
 
 from fluent_cart.database.prepared import LookupConnection, Prepared, record_maker
 from fluent_cart.enums import SortDirection, SortField
@@ -32,17 +29,11 @@ from fluent_cart.models import Customer
 from fluent_cart.models.customers import AVERAGE_ORDER, FIRST_PURCHASE, LAST_PURCHASE
 from fluent_cart.schemas.customer_queries import CustomerListQuery, CustomerSelection
 from fluent_cart.services import search
+from fluent_cart.services.customer_filters import conditions_of, filter_values
 from fluent_cart.services.customers import LIST_COLUMNS, keys
 from fluent_cart.services.pages import Page
 
-# The caller's words only ever pick rows of these two tables; the values are bound.
-FILTERS: Mapping[str, tuple[ColumnElement[Any], Callable[..., Any]]] = {
-    "status": (Customer.status.expression, operator.eq),
-    "date_from": (Customer.created_at.expression, operator.ge),
-    "date_to": (Customer.created_at.expression, operator.le),
-    "total_spent_min": (Customer.total_spent.expression, operator.ge),
-    "total_spent_max": (Customer.total_spent.expression, operator.le),
-}
+# The caller's words only ever pick a row of this table and of that of filters; the values are bound.
 # Names sort as people read them (decision 135), e-mail addresses without regard to case.
 SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.ID: Customer.id.expression,
@@ -84,7 +75,7 @@ class Found(NamedTuple):
 
 def list_customers(connection: LookupConnection, query: CustomerListQuery) -> Page:
     """Return one page of the customers that match, and how many match in all."""
-    values = query.filters.model_dump(exclude_none=True)
+    values = filter_values(query.filters)
     window = {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
     if query.search:
         return _page_found(connection, query, values, window)
@@ -132,7 +123,7 @@ def _page(rows: Sequence[Sequence[Any]], total: int) -> Page:
 # Building a statement costs several times what running it does on a small shop, and there are few of them.
 @lru_cache
 def _count(filters: frozenset[str]) -> Prepared:
-    return Prepared(select(func.count()).select_from(Customer).where(*_conditions(filters)))
+    return Prepared(select(func.count()).select_from(Customer).where(*conditions_of(filters)))
 
 
 @lru_cache
@@ -153,7 +144,7 @@ def ordered(
 
     ``in_order`` reads matches in order rather than sorting them; ``late`` looks their rows up at last.
     """
-    conditions = _conditions(filters, no_index=in_order)
+    conditions = conditions_of(filters, no_index=in_order)
     if not late:
         return _windowed(select(*LIST_COLUMNS).where(*conditions).order_by(*order.columns))
     ids = select(Customer.id).where(*conditions).order_by(*order.columns)
@@ -171,18 +162,6 @@ def _rows_of(ids: Select[int], order: Order) -> Select[*tuple[Any, ...]]:
     return select(*LIST_COLUMNS).where(Customer.id.in_(ids)).order_by(*order.columns)
 
 
-def _conditions(filters: frozenset[str], no_index: bool = False) -> list[ColumnElement[bool]]:
-    return [
-        # A plus keeps SQLite from using an index for a condition; the order then gets its own.
-        compare(
-            UnaryExpression(filtered, operator=custom_op("+")) if no_index else filtered,
-            bindparam(name, type_=filtered.type),
-        )
-        for name, (filtered, compare) in FILTERS.items()
-        if name in filters
-    ]
-
-
 def found(dialect: str, term: str, order: Order, filters: frozenset[str] = frozenset()) -> Found:
     """Return the statements of a search: the matching ids are looked up once, for page and total."""
     matching: SelectBase | None = search.ids_from_index(term, _SEARCHED, dialect)
@@ -194,7 +173,7 @@ def found(dialect: str, term: str, order: Order, filters: frozenset[str] = froze
         return Found(page.add_columns(total.scalar_subquery()), total)
     if matching is None or not by_id:
         matching = select(Customer.id, SORT_COLUMNS[order.field].label("sort_key")).where(
-            search.matches(term, _SEARCHED, dialect), *_conditions(filters)
+            search.matches(term, _SEARCHED, dialect), *conditions_of(filters)
         )
     # Left to itself, PostgreSQL looks for rare terms by walking through all customers in order.
     ids = matching.cte("found").prefix_with("MATERIALIZED")
@@ -219,9 +198,9 @@ def _page_found(
 def all_ids(dialect: str, selection: CustomerSelection) -> Select[int]:
     """Return the ids of all customers of a list, in its order; the filters' values are its parameters."""
     order = Order(selection.order_by, selection.order_type)
-    filters = frozenset(selection.filters.model_dump(exclude_none=True))
+    filters = frozenset(filter_values(selection.filters))
     # In order, however few match: nothing is sorted, and the first rows come at once.
-    conditions = _conditions(filters, no_index=dialect == "sqlite")
+    conditions = conditions_of(filters, no_index=dialect == "sqlite")
     if selection.search:
         matching = select(Customer.id).where(search.matches(selection.search, _SEARCHED, dialect))
         ids = matching.cte("found").prefix_with("MATERIALIZED")
