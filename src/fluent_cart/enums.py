@@ -72,6 +72,14 @@ class OrderSortField(StrEnum):
     TOTAL_AMOUNT = "total_amount"
 
 
+class Include(StrEnum):
+    """What a customer may be answered with, besides its own fields."""
+
+    ADDRESSES = "addresses"
+    STATS = "stats"
+    ORDERS = "orders"
+
+
 class SortDirection(StrEnum):
     """Upwards or downwards."""
 

@@ -69,7 +69,7 @@ def countries_of(customer_id: int) -> set[str]:
 def is_given(customer: dict[str, Any], name: str, value: Any) -> bool:
     """Tell whether a customer meets a filter of ``SENT``, or ``has_user`` false."""
     last = customer["last_order_at"] or ""
-    return {
+    is_met: dict[str, bool] = {
         "status": customer["status"] == "active",
         "date_from": customer["created_at"] >= "2024-01-15",
         "date_to": customer["created_at"] < "2024-02-15",
@@ -85,7 +85,8 @@ def is_given(customer: dict[str, Any], name: str, value: Any) -> bool:
         "has_user": (customer["id"] <= USERS) == value,
         "email": customer["email"].lower() == "a1@example1.com",
         "ids": customer["id"] in (3, 7, 200),
-    }[name]
+    }
+    return is_met[name]
 
 
 @pytest.fixture

@@ -25,6 +25,13 @@ class LookupConnection(Protocol):
     def connection(self) -> PoolProxiedConnection: ...
 
 
+def scanning(connection: LookupConnection) -> Connection:
+    """Return the connection of a scan, which runs any statement; ``TypeError`` in a look-up."""
+    if not isinstance(connection, Connection):
+        raise TypeError("This is a scan: its statements are not prepared")
+    return connection
+
+
 class Prepared:
     """A statement with bound parameters.
 

@@ -44,8 +44,8 @@ class ConnectionOf:
 ReadConnection = Annotated[LookupConnection, Depends(ConnectionOf(lambda database, _: database.read))]
 # A read that may look at many rows.
 ScanConnection = Annotated[Connection, Depends(ConnectionOf(lambda database, _: database.scan))]
-# A list is a look-up if its query is short, and a scan otherwise.
-ListConnection = Annotated[
+# A look-up if the query is short, and a scan otherwise.
+QueryConnection = Annotated[
     LookupConnection,
     Depends(
         ConnectionOf(lambda database, given: database.read if given["query"].is_short else database.scan)

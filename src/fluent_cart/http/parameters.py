@@ -1,6 +1,7 @@
 """Path parameters, and the headers of a page."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -9,6 +10,8 @@ from pydantic import BeforeValidator
 
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.schemas.base import MAX_ID, MAX_SAFE_INTEGER, whole_number
+from fluent_cart.schemas.customer_queries import CustomerListQuery
+from fluent_cart.services.customer_pages import CustomerPage
 from fluent_cart.wordpress.site import origin
 
 
@@ -53,12 +56,14 @@ def total_pages(total: int, per_page: int) -> int:
 _PLAIN = re.compile(r"(?:[\w.~-]+=[\w.~-]*(?:&|$))*", re.ASCII)
 
 
-def _without_page(query: str) -> str:
-    """Return a query without its page."""
+def _without(parameter: str, query: str) -> str:
+    """Return a query without one of its parameters."""
     if _PLAIN.fullmatch(query):
-        return "&".join(field for field in query.split("&") if field and not field.startswith("page="))
+        return "&".join(
+            field for field in query.split("&") if field and not field.startswith(f"{parameter}=")
+        )
     sent = parse_qsl(query, keep_blank_values=True, errors="replace")
-    return urlencode([(name, value) for name, value in sent if name != "page"])
+    return urlencode([(name, value) for name, value in sent if name != parameter])
 
 
 def page_headers(request: Request, page: int, per_page: int, total: int) -> dict[str, str]:
@@ -68,11 +73,36 @@ def page_headers(request: Request, page: int, per_page: int, total: int) -> dict
     neighbours = {"prev": min(page - 1, pages)} if page > 1 and pages else {}
     if page < pages:
         neighbours["next"] = page + 1
-    if neighbours:
-        address = origin(request) + request.scope["path"]
-        others = _without_page(request.scope["query_string"].decode("latin-1"))
-        start = f"{address}?{others}&page=" if others else f"{address}?page="
-        link = ", ".join(f'<{start}{number}>; rel="{relation}"' for relation, number in neighbours.items())
-        if len(link) <= MAX_LINK_BYTES:
-            headers["Link"] = link
-    return headers
+    return headers | _links(request, "page", neighbours)
+
+
+def list_headers(request: Request, query: CustomerListQuery, page: CustomerPage) -> dict[str, str]:
+    """Return the headers of a page of customers, which may be uncounted (decisions 171, 172)."""
+    if page.total is not None:
+        return page_headers(request, query.page, query.per_page, page.total)
+    if query.has_cursor:
+        return _links(request, "cursor", {"next": page.next_cursor} if page.next_cursor else {})
+    neighbours = {"prev": query.page - 1} if query.page > 1 else {}
+    return _links(request, "page", neighbours | ({"next": query.page + 1} if page.has_more else {}))
+
+
+def pagination(query: CustomerListQuery, page: CustomerPage) -> dict[str, Any]:
+    """Return where a page of customers is in its list; what is not known is null."""
+    return {
+        "current_page": None if query.has_cursor else query.page,
+        "per_page": query.per_page,
+        "total": page.total,
+        "total_pages": None if page.total is None else total_pages(page.total, query.per_page),
+        **({"next_cursor": page.next_cursor} if query.has_cursor else {}),
+    }
+
+
+def _links(request: Request, parameter: str, neighbours: Mapping[str, object]) -> dict[str, str]:
+    """Return the ``Link`` header to other pages: the same query with another value of ``parameter``."""
+    if not neighbours:
+        return {}
+    address = origin(request) + request.scope["path"]
+    others = _without(parameter, request.scope["query_string"].decode("latin-1"))
+    start = f"{address}?{others}&{parameter}=" if others else f"{address}?{parameter}="
+    link = ", ".join(f'<{start}{value}>; rel="{relation}"' for relation, value in neighbours.items())
+    return {"Link": link} if len(link) <= MAX_LINK_BYTES else {}

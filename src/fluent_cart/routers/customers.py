@@ -6,14 +6,14 @@ from fastapi import Query, Request, Response
 
 from fluent_cart.auth.policies import can_manage, can_view
 from fluent_cart.errors import CustomerNotFound, InvalidEmail, PreconditionFailed
-from fluent_cart.http.dependencies import ListConnection, ReadConnection, WriteConnection
+from fluent_cart.http.dependencies import QueryConnection, WriteConnection
 from fluent_cart.http.etags import not_modified_or
-from fluent_cart.http.parameters import CustomerId, page_headers, total_pages
+from fluent_cart.http.parameters import CustomerId, list_headers, pagination
 from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.additional_info import AdditionalInfo
-from fluent_cart.schemas.customer_queries import CustomerListQuery
+from fluent_cart.schemas.customer_queries import CustomerDetailQuery, CustomerListQuery
 from fluent_cart.schemas.customers import (
     AdditionalInfoResponse,
     CustomerCreate,
@@ -23,7 +23,7 @@ from fluent_cart.schemas.customers import (
     NewCustomerResponse,
     UpdatedCustomerResponse,
 )
-from fluent_cart.services import customer_search, customers
+from fluent_cart.services import customer_includes, customer_pages, customers
 
 router = ApiRouter(tags=["Customers"])
 
@@ -36,25 +36,18 @@ router = ApiRouter(tags=["Customers"])
     responses=documented(),
 )
 def list_customers(
-    request: Request, query: Annotated[CustomerListQuery, Query()], connection: ListConnection
+    request: Request, query: Annotated[CustomerListQuery, Query()], connection: QueryConnection
 ) -> Response:
     """Retrieve a paginated list of customers with optional filtering and searching.
 
     The newest come first, 10 a page, unless `order_by`, `order_type` and `per_page` say otherwise. `search`
     and all `filters` must hold together; see [Filters](#description/filters). `pagination.total` counts
     what matches, and the headers `X-WP-Total`, `X-WP-TotalPages` and `Link` tell the same as WordPress
-    does.
+    does. `cursor`, `include` and `include_total` are additions to the documentation.
     """
-    items, total = customer_search.list_customers(connection, query)
+    page = customer_pages.get_page(connection, query)
     return envelope(
-        page_headers(request, query.page, query.per_page, total),
-        customers=items,
-        pagination={
-            "current_page": query.page,
-            "per_page": query.per_page,
-            "total": total,
-            "total_pages": total_pages(total, query.per_page),
-        },
+        list_headers(request, query, page), customers=page.items, pagination=pagination(query, page)
     )
 
 
@@ -82,14 +75,20 @@ def create_customer(body: CustomerCreate, connection: WriteConnection) -> Respon
     response_model=CustomerDetailResponse,
     responses=documented(CustomerNotFound, PreconditionFailed),
 )
-def get_customer(request: Request, customer_id: CustomerId, connection: ReadConnection) -> Response:
+def get_customer(
+    request: Request,
+    customer_id: CustomerId,
+    query: Annotated[CustomerDetailQuery, Query()],
+    connection: QueryConnection,
+) -> Response:
     """Retrieve detailed information about a specific customer.
 
     The answer has the customer's addresses, WordPress user and additional info. `total_spent` is what the
     paid orders brought, refunds taken off, in cents; `order_count` says how many they are. The header
-    `ETag` names this state of the customer, for `If-Match` in a later PUT.
+    `ETag` names this state of the customer, for `If-Match` in a later PUT. `include` is an addition to the
+    documentation; an answer with it has an `ETag` of its own, which is not for `If-Match`.
     """
-    answer = envelope(customer=customers.get_customer(connection, customer_id))
+    answer = envelope(customer=customer_includes.get_customer(connection, customer_id, query.include))
     return not_modified_or(request, answer)
 
 

@@ -1,13 +1,21 @@
 """The queries of lists of customers: search, filters, order and page."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
+from fluent_cart.enums import CustomerStatus, FileFormat, Include, SortDirection, SortField
 from fluent_cart.schemas.addresses import COUNTRIES, Country
 from fluent_cart.schemas.base import (
     EMAIL_SCHEMA,
@@ -21,6 +29,7 @@ from fluent_cart.schemas.base import (
     checked_email,
     list_of_php,
 )
+from fluent_cart.schemas.cursors import ListCursor, read_cursor
 from fluent_cart.schemas.timestamps import since, until
 
 
@@ -206,6 +215,30 @@ def _upper(value: Any) -> Any:
 Direction = Annotated[SortDirection, BeforeValidator(_upper)]
 
 
+def _parts(value: Any) -> Any:
+    """Read names with commas between them, or as PHP writes lists; none in an empty text."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")] if value.strip() else []
+    return list_of_php(value)
+
+
+_INCLUDE_SCHEMA = {"type": "string", "examples": ["addresses,stats,orders"]}
+
+
+class CustomerDetailQuery(BaseModel):
+    """What a customer is answered with."""
+
+    include: Annotated[frozenset[Include], BeforeValidator(_parts), WithJsonSchema(_INCLUDE_SCHEMA)] = Field(
+        frozenset(),
+        description="Parts to add to each customer, with commas: `addresses`, `stats`, `orders` (ten newest)",
+    )
+
+    @property
+    def is_short(self) -> bool:
+        """Return whether the customer alone is wanted."""
+        return not self.include
+
+
 class _Page(BaseModel):
     page: PageNumber = Field(1, description="Page number")
     per_page: PerPage = Field(10, description="Items per page (max 100)")
@@ -234,8 +267,42 @@ class CustomerExportQuery(CustomerSelection):
 
 
 # Fields come in the order of the bases, the last one first.
-class CustomerListQuery(CustomerSelection, _Page):
+class CustomerListQuery(CustomerDetailQuery, CustomerSelection, _Page):
+    include_total: LooseBool = Field(
+        True, description="False leaves `total` and `total_pages` null, and does not count what matches"
+    )
+    cursor: Annotated[ListCursor | None, PlainValidator(read_cursor), WithJsonSchema({"type": "string"})] = (
+        Field(
+            None,
+            description="`next_cursor` of the page before, or empty for the first page. The list is then read"
+            " by its order in place of `page`: no customer is missed or repeated while others come and go",
+        )
+    )
+
+    @model_validator(mode="after")
+    def require_same_order(self) -> Self:
+        """Refuse the cursor of a list in another order."""
+        if self.cursor and (self.cursor.order_by, self.cursor.order_type) != (self.order_by, self.order_type):
+            raise PydanticCustomError("cursor", "The cursor is of a list with another order_by or order_type")
+        return self
+
+    @property
+    def has_cursor(self) -> bool:
+        """Return whether the list is read from cursor to cursor."""
+        return "cursor" in self.model_fields_set
+
+    @property
+    def is_counted(self) -> bool:
+        """Return whether the answer says how many customers match."""
+        return self.include_total and not self.has_cursor
+
     @property
     def is_short(self) -> bool:
         """Return whether an index finds the page, so that reading it takes less than a switch of threads."""
-        return not self.search and not self.filters.model_fields_set and self.page * self.per_page <= 10_000
+        is_plain = self.is_counted and not self.include
+        return (
+            is_plain
+            and not self.search
+            and not self.filters.model_fields_set
+            and self.page * self.per_page <= 10_000
+        )

@@ -1,6 +1,6 @@
 """Customers in requests and responses."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ from fluent_cart.schemas.base import (
     Text255,
 )
 from fluent_cart.schemas.envelope import Envelope
+from fluent_cart.schemas.orders import OrderListed
+from fluent_cart.schemas.stats import Stats
 
 Phone = BlankAsNone[Text50]
 
@@ -48,6 +50,15 @@ class CustomerUpdate(CustomerChanges):
     full_name: FullName = Field(default_factory=dict)
 
 
+# What ``include`` adds to a customer.
+IncludedStats = Annotated[
+    Stats | None, Field(description="Sums of the customer's orders, if `include` names `stats`")
+]
+IncludedOrders = Annotated[
+    list[OrderListed], Field(description="The customer's ten newest orders, if `include` names `orders`")
+]
+
+
 class CustomerListed(ResponseModel):
     id: fields.CustomerId
     email: fields.Email[str]
@@ -58,13 +69,21 @@ class CustomerListed(ResponseModel):
     order_count: fields.OrderCount
     created_at: fields.CreatedAt
     updated_at: fields.UpdatedAt
+    addresses: list[Address] = Field(
+        default_factory=list, description="Addresses of the customer, if `include` names `addresses`"
+    )
+    stats: IncludedStats = None
+    orders: IncludedOrders = Field(default_factory=list)
 
 
 class Pagination(ResponseModel):
-    current_page: fields.CurrentPage
+    current_page: fields.CurrentPage | None
     per_page: int = Field(description="Largest number of items on a page")
-    total: fields.Total
-    total_pages: fields.Int64 = Field(description="Number of pages")
+    total: fields.Total | None
+    total_pages: fields.Int64 | None = Field(description="Number of pages")
+    next_cursor: str | None = Field(
+        None, description="`cursor` of the next page, if `cursor` was sent. It is null at the end of the list"
+    )
 
 
 class CustomerList(ResponseModel):
@@ -96,6 +115,8 @@ class CustomerDetail(ResponseModel):
     addresses: list[Address] = Field(description="Addresses of the customer, in order of creation")
     user_id: fields.UserId
     additional_info: fields.AdditionalInfo[dict[str, Any]]
+    stats: IncludedStats = None
+    orders: IncludedOrders = Field(default_factory=list)
 
 
 class CustomerUpdated(ResponseModel):

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeVarTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Connection,
     Select,
     SelectBase,
     bindparam,
@@ -23,7 +22,7 @@ from sqlalchemy import (
     table,
 )
 
-from fluent_cart.database.prepared import LookupConnection, Prepared, record_maker
+from fluent_cart.database.prepared import LookupConnection, Prepared, record_maker, scanning
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.models import Customer
 from fluent_cart.models.customers import AVERAGE_ORDER, FIRST_PURCHASE, LAST_PURCHASE
@@ -52,7 +51,7 @@ SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
 _SEARCHED = search.SearchTarget(
     Customer.search_text.expression, Customer.id.expression, index=table("customers_search")
 )
-_records = record_maker(keys(LIST_COLUMNS))
+to_records = record_maker(keys(LIST_COLUMNS))
 # To skip this many wide rows takes less time than to look up the page's rows by their ids.
 MAX_DIRECT_OFFSET = 1000
 
@@ -117,7 +116,7 @@ def _counted(rows: Sequence[Sequence[Any]], count: Callable[[], int]) -> Page:
 
 
 def _page(rows: Sequence[Sequence[Any]], total: int) -> Page:
-    return Page(_records(rows), total)
+    return Page(to_records(rows), total)
 
 
 # Building a statement costs several times what running it does on a small shop, and there are few of them.
@@ -151,14 +150,15 @@ def ordered(
     if order.field is SortField.ID and not filters:
         # Left to itself, SQLite walks along the rows.
         ids = ids.with_hint(Customer, "INDEXED BY ix_customers_id", "sqlite")
-    return _rows_of(_windowed(ids), order)
+    return rows_of(_windowed(ids), order)
 
 
 def _windowed(rows: Select[*Values]) -> Select[*Values]:
     return rows.limit(bindparam("limit", type_=BigInteger)).offset(bindparam("offset", type_=BigInteger))
 
 
-def _rows_of(ids: Select[int], order: Order) -> Select[*tuple[Any, ...]]:
+def rows_of(ids: Select[int], order: Order) -> Select[*tuple[Any, ...]]:
+    """Return the rows of a list that have these ids, in its order."""
     return select(*LIST_COLUMNS).where(Customer.id.in_(ids)).order_by(*order.columns)
 
 
@@ -169,7 +169,7 @@ def found(dialect: str, term: str, order: Order, filters: frozenset[str] = froze
     if by_id and isinstance(matching, Select):
         # The index is in the order of ids itself: only the total reads all that is found.
         total = select(func.count()).select_from(matching.subquery())
-        page = _rows_of(_windowed(matching.order_by(*order.by(matching.selected_columns.id))), order)
+        page = rows_of(_windowed(matching.order_by(*order.by(matching.selected_columns.id))), order)
         return Found(page.add_columns(total.scalar_subquery()), total)
     if matching is None or not by_id:
         matching = select(Customer.id, SORT_COLUMNS[order.field].label("sort_key")).where(
@@ -179,20 +179,19 @@ def found(dialect: str, term: str, order: Order, filters: frozenset[str] = froze
     ids = matching.cte("found").prefix_with("MATERIALIZED")
     sort_keys = order.by(ids.c.sort_key, ids.c.id) if "sort_key" in ids.c else order.by(ids.c.id)
     total = select(func.count()).select_from(ids)
-    page = _rows_of(_windowed(select(ids.c.id).order_by(*sort_keys)), order)
+    page = rows_of(_windowed(select(ids.c.id).order_by(*sort_keys)), order)
     return Found(page.add_columns(total.scalar_subquery()), total)
 
 
 def _page_found(
     connection: LookupConnection, query: CustomerListQuery, values: dict[str, Any], window: dict[str, int]
 ) -> Page:
-    if not isinstance(connection, Connection):
-        raise TypeError("A search is a scan: its statements are not prepared")
+    scan = scanning(connection)
     order = Order(query.order_by, query.order_type)
     statements = found(connection.dialect.name, query.search, order, frozenset(values))
-    rows = connection.execute(statements.page, values | window).all()
+    rows = scan.execute(statements.page, values | window).all()
     # An empty first page has found nothing at all; another may be past the end.
-    return _counted(rows, lambda: connection.scalar(statements.total, values) or 0 if window["offset"] else 0)
+    return _counted(rows, lambda: scan.scalar(statements.total, values) or 0 if window["offset"] else 0)
 
 
 def all_ids(dialect: str, selection: CustomerSelection) -> Select[int]:

@@ -29,7 +29,7 @@ from fluent_cart.services.customers import get_customer, lock_customer, lock_cus
 from fluent_cart.services.folding import fold
 from fluent_cart.services.pages import Page
 
-_COLUMNS = (
+LISTED = (
     Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at
 )  # fmt: skip
 # The texts of an order that a search looks into, in lower case.
@@ -52,7 +52,7 @@ def list_orders(connection: Connection, customer_id: int, query: OrderListQuery)
     conditions = [Order.customer_id == customer_id, *map(_occurs, fold(query.search).split())]
     column = Order.__table__.c[query.order_by]
     order = (column, Order.id) if query.order_type is SortDirection.ASC else (column.desc(), Order.id.desc())
-    statement = select(*_COLUMNS).where(*conditions).order_by(*order)
+    statement = select(*LISTED).where(*conditions).order_by(*order)
     if query.per_page is not None:
         statement = statement.limit(query.per_page).offset((query.page - 1) * query.per_page)
     orders = [dict(row) for row in connection.execute(statement).mappings()]

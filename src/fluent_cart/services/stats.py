@@ -6,11 +6,8 @@ from fluent_cart.database.prepared import LookupConnection, Prepared, Record
 from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
 
-_totals = Prepared(
-    select(Customer.total_spent, Customer.order_count, Customer.last_order_at, Customer.first_order_at).where(
-        Customer.id == bindparam("customer_id")
-    )
-)
+TOTALS = (Customer.total_spent, Customer.order_count, Customer.last_order_at, Customer.first_order_at)
+_totals = Prepared(select(*TOTALS).where(Customer.id == bindparam("customer_id")))
 
 
 def get_stats(connection: LookupConnection, customer_id: int) -> Record:
@@ -18,7 +15,13 @@ def get_stats(connection: LookupConnection, customer_id: int) -> Record:
     rows = _totals.rows(connection, customer_id=customer_id)
     if not rows:
         raise CustomerNotFound(customer_id)
-    total_spent, order_count, last_order_at, first_order_at = rows[0]
+    return to_stats(*rows[0])
+
+
+def to_stats(
+    total_spent: int, order_count: int, last_order_at: str | None, first_order_at: str | None
+) -> Record:
+    """Return the stats that follow from the stored totals of a customer."""
     return {
         "total_spent": total_spent,
         "order_count": order_count,
