@@ -25,6 +25,7 @@ TESTED_ELSEWHERE = {
     "docs/operate.md": "test_operate_guide, test_service_guides",
     "docs/upgrade.md": "test_service_guides",
     "docs/back-up.md": "test_service_guides",
+    "docs/find-and-sync.md": "test_find_and_sync_guide",
     "docs/import-export.md": "cli/",
     "docs/sign-in.md": "test_sign_in_guide",
     "docs/wordpress-clients.md": "test_wordpress_clients",

@@ -99,7 +99,7 @@ def install(app: FastAPI) -> None:
 
 def _complete(document: Described) -> Described:
     components = document["components"]
-    for unused in ("HTTPValidationError", "ValidationError"):
+    for unused in ("HTTPValidationError", "ValidationError", "ListCursor"):
         components["schemas"].pop(unused, None)
     components["schemas"].update(deepcopy(ERROR_SCHEMAS))
     components["responses"] = {}
@@ -148,6 +148,9 @@ def _describe(method: str, operation: Described, example: Mapping[str, Any], com
         if parameter["name"] == "filters":
             # An empty example: "Try it out" would otherwise send made-up values for every filter.
             parameter |= {"style": "deepObject", "explode": True, "example": {}}
+            parameter["schema"].pop("default", None)
+        elif parameter["name"] == "include":
+            parameter |= {"style": "form", "explode": False}
             parameter["schema"].pop("default", None)
         elif parameter["in"] == "path":
             # The contract's customer, so that "Try it out" needs no typing.

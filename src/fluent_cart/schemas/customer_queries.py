@@ -222,13 +222,10 @@ def _parts(value: Any) -> Any:
     return list_of_php(value)
 
 
-_INCLUDE_SCHEMA = {"type": "string", "examples": ["addresses,stats,orders"]}
-
-
 class CustomerDetailQuery(BaseModel):
     """What a customer is answered with."""
 
-    include: Annotated[frozenset[Include], BeforeValidator(_parts), WithJsonSchema(_INCLUDE_SCHEMA)] = Field(
+    include: Annotated[frozenset[Include], BeforeValidator(_parts)] = Field(
         frozenset(),
         description="Parts to add to each customer, with commas: `addresses`, `stats`, `orders` (ten newest)",
     )

@@ -77,9 +77,9 @@ class CustomerListed(ResponseModel):
 
 
 class Pagination(ResponseModel):
-    current_page: fields.CurrentPage | None
+    current_page: fields.CurrentPage[fields.Int64 | None]
     per_page: int = Field(description="Largest number of items on a page")
-    total: fields.Total | None
+    total: fields.Total[fields.Int64 | None]
     total_pages: fields.Int64 | None = Field(description="Number of pages")
     next_cursor: str | None = Field(
         None, description="`cursor` of the next page, if `cursor` was sent. It is null at the end of the list"

@@ -49,8 +49,8 @@ CreatedAt = Annotated[Timestamp, Field(description="Time of creation, in UTC")]
 UpdatedAt = Annotated[Timestamp, Field(description="Time of the last change, in UTC")]
 
 # Pages
-CurrentPage = Annotated[Int64, Field(description="Number of this page. The first page is 1")]
-Total = Annotated[Int64, Field(description="Number of all matching items, on all pages")]
+CurrentPage = Annotated[T, Field(description="Number of this page. The first page is 1")]
+Total = Annotated[T, Field(description="Number of all matching items, on all pages")]
 
 # Addresses
 AddressId = Annotated[Int64, Field(description="Unique id of the address. It is never reused")]
