@@ -78,12 +78,12 @@ _IN_QUERY_IDS = WithJsonSchema(
 )
 
 
-def _same_address(value: Any) -> str | None:
-    """Return an e-mail address as customers' addresses are compared: its domain in one form, no case."""
+def _email(value: Any) -> str | None:
+    """Return an e-mail address; None for no value."""
     if value is None or value == "":
         return None
     try:
-        return checked_email(value).lower()
+        return checked_email(value)
     except PydanticCustomError:
         # Not ``invalid_email``, which is about the address of a customer.
         raise PydanticCustomError("email", "Must be a valid email address") from None
@@ -181,7 +181,7 @@ class CustomerFilters(BaseModel):
     ] = None
     email: Annotated[
         str | None,
-        BeforeValidator(_same_address),
+        BeforeValidator(_email),
         Field(description="Exact e-mail address, in any case and with any form of its domain"),
         _IN_QUERY_EMAIL,
     ] = None

@@ -4,13 +4,14 @@ import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, literal_column, select
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, literal_column, select
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
 from fluent_cart.models import Address, Customer
 from fluent_cart.models.customers import LAST_PURCHASE
 from fluent_cart.schemas.customer_queries import MAX_IDS, CustomerFilters
+from fluent_cart.services.folding import email_key
 
 Expression = ColumnElement[Any]
 
@@ -52,7 +53,7 @@ FILTERS: Mapping[str, Filter] = {
     # A comparison, because SQLite looks for IS NOT NULL in every row.
     "has_user": Filter(Customer.user_id.expression, lambda user_id, _: user_id > 0),
     "has_no_user": Filter(Customer.user_id.expression, lambda user_id, _: user_id.is_(None)),
-    "email": Filter(func.lower(Customer.email), operator.eq, is_narrow=True),
+    "email": Filter(Customer.email_key.expression, operator.eq, is_narrow=True),
     "ids": Filter(Customer.id.expression, lambda customer_id, _: customer_id.in_(_IDS), is_narrow=True),
 }
 
@@ -62,6 +63,8 @@ def filter_values(filters: CustomerFilters) -> dict[str, Any]:
     values = filters.model_dump(exclude_none=True)
     if values.get("has_user") is False:
         values["has_no_user"] = values.pop("has_user")
+    if "email" in values:
+        values["email"] = email_key(values["email"])
     if ids := values.get("ids"):
         values |= zip(_ID_NAMES, ids + ids[-1:] * (MAX_IDS - len(ids)), strict=True)
     return values

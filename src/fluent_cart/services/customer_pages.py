@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Float, String, bindparam, tuple_
+from sqlalchemy import ColumnElement, Connection, Float, bindparam, tuple_
 from sqlalchemy.types import TypeEngine
 
 from fluent_cart.database.prepared import LookupConnection, Record, scanning
@@ -30,7 +30,6 @@ _STORED = {
 _TYPES: dict[SortField, TypeEngine[Any]] = {
     **{field: stored.type for field, stored in _STORED.items()},
     SortField.AOV: Float(),
-    SortField.EMAIL: String(),
 }
 
 
