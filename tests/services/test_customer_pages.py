@@ -89,7 +89,8 @@ def test_walk_sees_each_customer_once_while_others_come_and_go(connection: Conne
     for number, ids in enumerate(walk(connection, {})):
         seen += ids
         if number < 3:
-            created = {**make_customers()[0], "id": 500 + number, "email": f"new{number}@example.org"}
+            email = f"new{number}@example.org"
+            created = {**make_customers()[0], "id": 500 + number, "email": email, "email_key": email}
             connection.execute(insert(Customer), [created])
             # One who was shown, and one who will not be.
             deleted = {ids[0], ids[-1] - 5}
