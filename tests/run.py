@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 COMPLETE = (
     "auth/dependencies",
     "auth/policies",
+    "auth/roles",
     "database/transaction",
     "errors",
     "formats/strict_json",

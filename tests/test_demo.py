@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from fluent_cart import demo
-from fluent_cart.auth.policies import ROLE_PERMISSIONS
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.database import connect
 from fluent_cart.models import Base, User
 from fluent_cart.security import login_passwords

@@ -38,9 +38,9 @@ LAYERS = {
     "demo": "clock database enums errors models schemas security services settings",
     "openapi": "auth errors http schemas security wordpress",
     "pages": "__init__ auth database errors http observability openapi security services wordpress",
-    "importers": "auth.policies clock database enums errors formats models schemas security services",
+    "importers": "auth.roles clock database enums errors formats models schemas security services",
     "routers": "auth errors http openapi schemas services wordpress",
-    "doctor": "auth.policies database demo models security services settings",
+    "doctor": "auth.roles database demo models security services settings",
     "app": "__init__ auth database http observability openapi pages routers settings wordpress",
     "server": "app errors http observability settings",
     "cli": (

@@ -6,7 +6,8 @@ from itertools import product
 import pytest
 
 from fluent_cart.auth import policies
-from fluent_cart.auth.policies import BULK_PERMISSIONS, ROLE_PERMISSIONS, CustomerPolicy
+from fluent_cart.auth.policies import BULK_PERMISSIONS, CustomerPolicy
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.database import Database
 from fluent_cart.enums import BulkActionName, Permission
 from fluent_cart.errors import InsufficientPermissions

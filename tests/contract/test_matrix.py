@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from fluent_cart.auth import policies
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.database import Database
 from fluent_cart.enums import Permission
 from fluent_cart.services.application_passwords import (
@@ -68,7 +69,7 @@ async def callers(
     roles = {
         name: frozenset(Permission(f"customers/{kind}") for kind in kinds) for name, kinds in MADE_UP.items()
     }
-    monkeypatch.setattr(policies, "ROLE_PERMISSIONS", {**policies.ROLE_PERMISSIONS, **roles})
+    monkeypatch.setattr(policies, "ROLE_PERMISSIONS", {**ROLE_PERMISSIONS, **roles})
     known: dict[str, httpx.Auth | None] = {role: credentials(role) for role in ROLES}
     for role in MADE_UP:
         known[role] = httpx.BasicAuth(role, await database.write(_signed_up, role))

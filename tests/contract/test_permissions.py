@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from fluent_cart.app import MissingPolicy, create_app, require_policies
 from fluent_cart.auth import policies
 from fluent_cart.auth.dependencies import current_user
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.database import Database
 from fluent_cart.enums import BulkActionName
 from fluent_cart.http.routing import ApiRouter
@@ -242,7 +243,7 @@ class TestRoles:
         """No role of the shop has one without the other, so this one is made up."""
         from fluent_cart.enums import Permission
 
-        only_manage = {**policies.ROLE_PERMISSIONS, "worker": frozenset({Permission.MANAGE})}
+        only_manage = {**ROLE_PERMISSIONS, "worker": frozenset({Permission.MANAGE})}
         monkeypatch.setattr(policies, "ROLE_PERMISSIONS", only_manage)
         before = await everything(database)
         async with client_of(credentials("worker")) as client:

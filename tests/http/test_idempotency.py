@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fluent_cart.auth.policies import ROLE_PERMISSIONS
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.database import Database
 from fluent_cart.enums import Permission
 from fluent_cart.models import Customer, IdempotencyKey

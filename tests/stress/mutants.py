@@ -11,6 +11,7 @@ WITNESSES = (
     "tests/contract/test_matrix.py",
 )
 AUTH, POLICIES, LIMITER = "auth/dependencies.py", "auth/policies.py", "auth/failed_logins.py"
+ROLES = "auth/roles.py"
 # Where, what is there, and what it becomes.
 MUTANTS = (
     (AUTH, 'if scheme.lower() != b"basic":', 'if scheme != b"Basic":'),
@@ -35,15 +36,15 @@ MUTANTS = (
     (AUTH, 'context.account = credentials.name\n', 'context.account = None\n'),
     (AUTH, "partial(_first_match, credentials.secret, hashes)", "lambda: hashes[0][0]"),
     (AUTH, "hash_)), 0)", "hash_)), 1)"),
-    (POLICIES, "EVERYTHING = frozenset(Permission)", "EVERYTHING = frozenset([*Permission][:2])"),
-    (POLICIES, "READ_ONLY = frozenset({Permission.VIEW})", "READ_ONLY = frozenset(Permission)"),
-    (POLICIES, '"worker": READ_ONLY', '"worker": EVERYTHING'),
-    (POLICIES, '    "accountant": READ_ONLY,\n', ""),
+    (ROLES, "EVERYTHING = frozenset(Permission)", "EVERYTHING = frozenset([*Permission][:2])"),
+    (ROLES, "READ_ONLY = frozenset({Permission.VIEW})", "READ_ONLY = frozenset(Permission)"),
+    (ROLES, '"worker": READ_ONLY', '"worker": EVERYTHING'),
+    (ROLES, '    "accountant": READ_ONLY,\n', ""),
     (POLICIES, "BulkActionName.DELETE: Permission.DELETE", "BulkActionName.DELETE: Permission.MANAGE"),
     (POLICIES, "BulkActionName.EXPORT: Permission.VIEW", "BulkActionName.EXPORT: Permission.MANAGE"),
     (POLICIES, "        self.check(user)\n", "        pass\n"),
     (POLICIES, "if self.permission not in", "if self.permission in"),
-    (POLICIES, "ROLE_PERMISSIONS.get(user.role, frozenset())", "ROLE_PERMISSIONS.get(user.role, READ_ONLY)"),
+    (POLICIES, "ROLE_PERMISSIONS.get(user.role, frozenset())", "ROLE_PERMISSIONS.get(user.role, Permission)"),
     (POLICIES, "can_manage = Depends(CustomerPolicy(Permission.MANAGE))", "can_manage = can_view"),
     (POLICIES, "can_delete = Depends(CustomerPolicy(Permission.DELETE))", "can_delete = can_manage"),
 )  # fmt: skip

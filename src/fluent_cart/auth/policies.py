@@ -1,4 +1,4 @@
-"""Who may do what: the one table of roles, and the policy that stands on every route (decision 21)."""
+"""The policy that stands on every route, which asks the table of roles (decision 21)."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -6,23 +6,10 @@ from typing import Annotated
 from fastapi import Depends
 
 from fluent_cart.auth.dependencies import current_user
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.enums import BulkActionName, Permission
 from fluent_cart.errors import InsufficientPermissions
 from fluent_cart.services.users import CurrentUser
-
-EVERYTHING = frozenset(Permission)
-# Of customers: who runs the shop need not run the server.
-ALL_OF_CUSTOMERS = EVERYTHING - {Permission.OPERATE}
-READ_ONLY = frozenset({Permission.VIEW})
-
-# A role that is not named here, such as WordPress's editor or subscriber, may do nothing.
-ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
-    "administrator": EVERYTHING,
-    "super_admin": EVERYTHING,
-    "manager": ALL_OF_CUSTOMERS,
-    "worker": READ_ONLY,
-    "accountant": READ_ONLY,
-}
 
 # What an action needs on top of the permission of the bulk route itself.
 BULK_PERMISSIONS: Mapping[BulkActionName, Permission] = {

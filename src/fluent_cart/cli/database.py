@@ -6,7 +6,6 @@ from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, print_error, print_json, print_line, print_result
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import describe, migrations
-from fluent_cart.services import invariants, orders
 
 
 def migrate(as_json: AsJson = False) -> None:
@@ -31,6 +30,8 @@ def recalculate(as_json: AsJson = False) -> None:
 
     Example: fluent-cart recalculate
     """
+    from fluent_cart.services import orders
+
     with ProgressBar() as bar:
         bar.show("recalculate")
         changed = runner.write(orders.recalculate)
@@ -43,6 +44,9 @@ def check(as_json: AsJson = False) -> None:
 
     Example: fluent-cart check --json
     """
+    # Here: `migrate` runs at each start of a container, and takes a quarter less time without them.
+    from fluent_cart.services import invariants
+
     total = len(invariants.INVARIANTS)
     with ProgressBar() as bar:
         violations = runner.read(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from fluent_cart.auth.policies import ROLE_PERMISSIONS
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import (
     AsJson,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from fluent_cart import demo
-from fluent_cart.auth.policies import ROLE_PERMISSIONS
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.database import SessionFault, migrations
 from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
 from fluent_cart.doctor.findings import Finding, failure, ok, warning

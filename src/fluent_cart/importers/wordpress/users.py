@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, update
 
-from fluent_cart.auth.policies import ROLE_PERMISSIONS
+from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.database.prepared import Record
 from fluent_cart.formats.php_serialize import PhpError, unserialize
 from fluent_cart.importers.wordpress import emails

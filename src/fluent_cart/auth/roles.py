@@ -1,0 +1,19 @@
+"""Who may do what: the one table of roles (decision 21)."""
+
+from collections.abc import Mapping
+
+from fluent_cart.enums import Permission
+
+EVERYTHING = frozenset(Permission)
+# Of customers: who runs the shop need not run the server.
+ALL_OF_CUSTOMERS = EVERYTHING - {Permission.OPERATE}
+READ_ONLY = frozenset({Permission.VIEW})
+
+# A role that is not named here, such as WordPress's editor or subscriber, may do nothing.
+ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
+    "administrator": EVERYTHING,
+    "super_admin": EVERYTHING,
+    "manager": ALL_OF_CUSTOMERS,
+    "worker": READ_ONLY,
+    "accountant": READ_ONLY,
+}
