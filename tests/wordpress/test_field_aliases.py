@@ -7,8 +7,9 @@ import pytest
 from fastapi import FastAPI
 
 from fluent_cart.enums import BulkActionName
+from fluent_cart.schemas.customer_queries import CustomerFilters, CustomerListQuery
 from fluent_cart.settings import Settings
-from fluent_cart.wordpress.field_aliases import BULK_ACTIONS, NAMES, apply_aliases
+from fluent_cart.wordpress.field_aliases import BULK_ACTIONS, FILTERS, NAMES, apply_aliases
 from tests.conftest import MakeAddress, MakeCustomer
 from tests.contract.test_permissions import OPERATIONS
 from tests.support.errors import assert_error
@@ -33,6 +34,10 @@ class TestTable:
     def test_is_of_operations(self) -> None:
         documented = {operation for *_, operation in OPERATIONS}
         assert set(NAMES) - documented == {"list_orders_as_the_plugin"}
+
+    def test_has_every_filter(self) -> None:
+        assert tuple(CustomerFilters.model_fields) == FILTERS
+        assert set(FILTERS).isdisjoint(CustomerListQuery.model_fields)
 
     def test_leaves_additional_info_alone(self) -> None:
         assert "update_additional_info" not in NAMES
@@ -135,7 +140,7 @@ def test_what_stands_for_what(operation: str, sent: dict[str, Any], expected: di
 
 
 def test_without_such_names_nothing_is_copied() -> None:
-    sent = {"email": "ann@example.com", "first_name": "Ann"}
+    sent = {"phone": "1", "first_name": "Ann"}
     for operation, names in NAMES.items():
         if operation != "do_bulk_action":
             assert apply_aliases(sent, names) is sent
@@ -203,6 +208,10 @@ class TestOverHttp:
             ("total_spent_min=0&filters[status]=active", [1]),
             ('total_spent_min=0&filters={"status":"active"}', [1]),
             ("status=", [2, 1]),
+            ("email=Customer2@example.com", [2]),
+            ("ids=2", [2]),
+            ("ids[]=1", [1]),
+            ("country=DE", []),
         ):
             found = (await manager.get(f"?{query}")).json()["data"]["customers"]
             assert [each["id"] for each in found] == ids, query

@@ -16,7 +16,11 @@ Reader = Callable[[Any, Fields], dict[str, Any]]
 
 SORT_FIELDS = {"ltv": "total_spent", "purchase_value": "total_spent", "purchase_count": "order_count"}
 # Generated clients and API tools send the members of an object without its name.
-FILTERS = ("status", "date_from", "date_to", "total_spent_min", "total_spent_max")
+FILTERS = (
+    "status", "date_from", "date_to", "total_spent_min", "total_spent_max", "updated_from", "updated_to",
+    "last_order_from", "last_order_to", "order_count_min", "order_count_max", "country", "has_user", "email",
+    "ids",
+)  # fmt: skip
 BULK_ACTIONS = {"change_customer_status": "update_status", "delete_customers": "delete"}
 
 
