@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with database, metrics.reporting(app), removing_expired_rows(database):
+        async with database, metrics.reporting(app), removing_expired_rows(database, settings.changes_days):
             yield
 
     app = FastAPI(

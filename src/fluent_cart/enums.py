@@ -72,6 +72,16 @@ class OrderSortField(StrEnum):
     TOTAL_AMOUNT = "total_amount"
 
 
+class ChangeKind(StrEnum):
+    """What happened to a customer."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    MERGED = "merged"
+    ERASED = "erased"
+
+
 class Include(StrEnum):
     """What a customer may be answered with, besides its own fields."""
 

@@ -15,6 +15,7 @@
     ├── AddressNotFound           404  address_not_found
     ├── RouteNotFound             404  rest_no_route
     ├── MethodNotAllowed          405  rest_no_route
+    ├── CursorExpired             410  cursor_expired
     ├── InvalidRequest            400  validation_error
     ├── RequestTimeout            408  request_timeout
     ├── HeadersTooLarge           431  headers_too_large
@@ -130,6 +131,14 @@ class MethodNotAllowed(ApiError):
     status, code = 405, "rest_no_route"
     text = "This route does not support the request method"
     when = "The address exists, but not with this method; `Allow` names those that it has"
+
+
+class CursorExpired(ApiError):
+    status, code = 410, "cursor_expired"
+    text = (
+        "The changes after this cursor are no longer kept: read the whole list, then the changes from now on"
+    )
+    when = "The changes after this cursor are no longer kept, or the shop was restored from a backup"
 
 
 class InvalidRequest(ApiError):

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     export_timeout: float = Field(
         900.0, gt=0, le=86400, description="Seconds an export may take; a slower client is cut off."
     )
+    changes_days: int = Field(
+        30, ge=1, le=3650, description="Days that changes of customers are kept for clients that sync."
+    )
     pool_size: int = Field(
         8,
         ge=3,

@@ -35,6 +35,7 @@ ADDITIONS = {
     "export_customers": ("get", "/export"),
     "patch_customer": ("patch", "/{customerId}"),
     "delete_customer": ("delete", "/{customerId}"),
+    "list_customer_changes": ("get", "/changes"),
 }
 # Those of them that answer with a file.
 FILES = {"export_customers"}

@@ -68,6 +68,7 @@ TITLES = {
     "export_customers": "Export Customers",
     "patch_customer": "Patch Customer",
     "delete_customer": "Delete Customer",
+    "list_customer_changes": "List Customer Changes",
 }
 
 Operation = dict[str, Any]

@@ -43,6 +43,7 @@ list_attachable_users   yes            yes          yes      no      no         
 attach_user             yes            yes          yes      no      no          no
 detach_user             yes            yes          yes      no      no          no
 patch_customer          yes            yes          yes      no      no          no
+list_customer_changes   yes            yes          yes      yes     yes         no
 delete_customer         yes            yes          yes      no      no          no
 recalculate_lifetime_value yes         yes          yes      no      no          no
 bulk_update_status      yes            yes          yes      no      no          no
@@ -189,7 +190,7 @@ def test_every_mounted_route_is_documented(shared_app: FastAPI) -> None:
         *(("GET", path) for path in (*PUBLIC, *SETUP_CHECKS)),
         ("GET", PROFILE),
     }
-    assert (len(OPERATIONS), len(described)) == (19, 19 + 2 + 4 + 2 + 1)
+    assert (len(OPERATIONS), len(described)) == (20, 20 + 2 + 4 + 2 + 1)
     assert mounted - described == {("OPTIONS", path) for _, path in described}
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, select, text
 from fluent_cart import demo
 from fluent_cart.cli.main import main
 from fluent_cart.database import connect, create_database, migrations
+from fluent_cart.database.transfer import NOT_COPIED
 from fluent_cart.models import Base, Customer
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers, invariants
@@ -48,6 +49,7 @@ def content(connection: Connection) -> dict[str, list[Any]]:
     return {
         table.name: [tuple(row) for row in connection.execute(select(table).order_by(table.c.id))]
         for table in Base.metadata.sorted_tables
+        if table.name not in NOT_COPIED
     }
 
 

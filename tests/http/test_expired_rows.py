@@ -39,7 +39,7 @@ async def test_all_expired_rows_are_removed_in_batches(
 ) -> None:
     monkeypatch.setattr(expired_rows, "BATCH", 2)
     await database.write(fill)
-    await remove_expired_rows(database)
+    await remove_expired_rows(database, 30)
     assert await left(database) == (["0"], ["0"])
 
 
@@ -48,7 +48,7 @@ async def test_expired_rows_are_removed_while_the_application_runs(
 ) -> None:
     monkeypatch.setattr(expired_rows, "FIRST_SECONDS", 0)
     await database.write(fill)
-    async with removing_expired_rows(database), asyncio.timeout(10):
+    async with removing_expired_rows(database, 30), asyncio.timeout(10):
         while await left(database) != (["0"], ["0"]):  # noqa: ASYNC110  # the database has no event
             await asyncio.sleep(0.01)
 
@@ -61,5 +61,5 @@ async def test_database_that_refuses_is_logged_and_tried_again(
 
     monkeypatch.setattr(database, "write", refuse)
     with caplog.at_level(logging.WARNING):
-        await remove_expired_rows(database)
+        await remove_expired_rows(database, 30)
     assert caplog.messages == ["Expired rows were not removed. The next attempt is in an hour"]

@@ -10,7 +10,7 @@ from fluent_cart.cli.output import AsJson, CommandError, print_result
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import backup as backups
 from fluent_cart.database import connect, describe, migrations
-from fluent_cart.services import invariants
+from fluent_cart.services import changes, invariants
 
 
 def backup(
@@ -56,6 +56,7 @@ def _restore(file: Path, url: str, bar: ProgressBar, *, replace: bool) -> backup
         bar.show("migrate and check")
         migrations.upgrade(restored_url)
         with connect(restored_url) as connection:
+            changes.begin_epoch(connection)
             violations = invariants.find_violations(connection)
             counts = backups.count_rows(connection)
         if violations:

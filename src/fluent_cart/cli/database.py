@@ -1,5 +1,7 @@
 """fluent-cart migrate, recalculate, check."""
 
+from typing import Annotated
+
 import typer
 
 from fluent_cart.cli import runner
@@ -61,3 +63,29 @@ def check(as_json: AsJson = False) -> None:
             print_line(f"All {total} rules hold.")
     if violations:
         raise typer.Exit(1)
+
+
+def purge_changes(
+    days: Annotated[
+        int | None, typer.Option(min=0, help="Keep changes of these days; else FLUENT_CART_CHANGES_DAYS.")
+    ] = None,
+    all_changes: Annotated[
+        bool, typer.Option("--all", help="Delete all changes, so that clients that sync start again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete old changes of customers, which clients that sync do not need any more.
+
+    Example: fluent-cart purge-changes --days 7
+    """
+    from fluent_cart.services import changes
+
+    kept = runner.read_settings().changes_days if days is None else days
+    if all_changes:
+        runner.write(changes.begin_epoch)
+        print_result(
+            "All changes are deleted. Clients that sync start again.", {"all": True}, as_json=as_json
+        )
+        return
+    purged = runner.write(changes.purge_all, kept)
+    print_result(f"{purged} changes are deleted.", {"purged": purged}, as_json=as_json)

@@ -45,6 +45,11 @@ COMMANDS = (
     LazyCommand(
         "database:check", CARE, "Check every rule that must hold in a shop; exit with 1 if one is broken."
     ),
+    LazyCommand(
+        "database:purge_changes",
+        CARE,
+        "Delete old changes of customers, which clients that sync do not need any more.",
+    ),
     LazyCommand("database:recalculate", CARE, "Compute the totals of all customers from their orders."),
 )
 

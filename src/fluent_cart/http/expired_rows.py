@@ -1,14 +1,15 @@
-"""Expired sessions and idempotency keys are removed also if no new ones come (decision 129)."""
+"""Expired sessions, idempotency keys and changes are removed as long as the application runs (decision 129)."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from sqlalchemy import Connection
 
 from fluent_cart.database import Database
-from fluent_cart.services import idempotency_keys, sessions
+from fluent_cart.services import changes, idempotency_keys, sessions
 
 logger = logging.getLogger(__name__)
 
@@ -19,33 +20,34 @@ BATCH = 100
 
 
 @asynccontextmanager
-async def removing_expired_rows(database: Database) -> AsyncIterator[None]:
+async def removing_expired_rows(database: Database, changes_days: int) -> AsyncIterator[None]:
     """Remove what has expired, every hour while the application runs."""
-    task = asyncio.create_task(_remove_every_hour(database))
+    task = asyncio.create_task(_remove_every_hour(database, changes_days))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _remove_every_hour(database: Database) -> None:
+async def _remove_every_hour(database: Database, changes_days: int) -> None:
     await asyncio.sleep(FIRST_SECONDS)
     while True:
-        await remove_expired_rows(database)
+        await remove_expired_rows(database, changes_days)
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def remove_expired_rows(database: Database) -> None:
+async def remove_expired_rows(database: Database, changes_days: int) -> None:
     """Remove all that has expired, or log that the database refused."""
     try:
-        while await database.write(_remove_some):
+        while await database.write(partial(_remove_some, changes_days=changes_days)):
             pass
     except Exception:
         # A database that is gone is logged elsewhere, too.
         logger.warning("Expired rows were not removed. The next attempt is in an hour")
 
 
-def _remove_some(connection: Connection) -> bool:
+def _remove_some(connection: Connection, changes_days: int) -> bool:
     """Remove a batch; return whether there may be more."""
-    removers = (sessions.remove_expired, idempotency_keys.remove_expired)
+    remove_changes = partial(changes.remove_expired, days=changes_days)
+    removers = (sessions.remove_expired, idempotency_keys.remove_expired, remove_changes)
     return BATCH in [remove(connection, BATCH) for remove in removers]

@@ -3,6 +3,7 @@
 from fluent_cart.routers import (
     addresses,
     bulk_actions,
+    changes,
     customer_export,
     customers,
     orders,
@@ -25,4 +26,5 @@ ROUTERS = (
     rest_methods.router,
     user_profile.router,
     setup_checks.router,
+    changes.router,
 )

@@ -1,0 +1,42 @@
+"""The changes of customers, for clients that keep a copy (decision 173). Triggers record them."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fluent_cart.models.base import Base, Id, PrimaryKey, Time, text
+
+
+class CustomerChange(Base):
+    """A change of a customer, who may be gone.
+
+    ``xid`` is the id of the transaction on PostgreSQL, and 0 on SQLite. Changes are in the order of
+    (``xid``, ``id``).
+    """
+
+    __tablename__ = "customer_changes"
+    __table_args__ = (
+        Index("ix_customer_changes_xid", "xid", "id"),
+        CheckConstraint("kind IN ('created', 'updated', 'deleted', 'merged', 'erased')", name="kind"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[PrimaryKey]
+    xid: Mapped[int] = mapped_column(BigInteger)
+    customer_id: Mapped[int] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(text(20))
+    # The customer who has what a merged customer had.
+    survivor_id: Mapped[int | None] = mapped_column(Id)
+    created_at: Mapped[Time]
+
+
+class CustomerChangeLog(Base):
+    """The one row about the changes: which shop they are of, and up to which place they were purged."""
+
+    __tablename__ = "customer_change_log"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[PrimaryKey]
+    # A restored shop has another, because it may have lost changes that clients have seen.
+    epoch: Mapped[str] = mapped_column(text(32))
+    purged_xid: Mapped[int] = mapped_column(BigInteger)
+    purged_id: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,40 @@
+"""/customers/changes."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from fluent_cart.auth.policies import can_view
+from fluent_cart.errors import CursorExpired
+from fluent_cart.http.dependencies import DatabaseDep
+from fluent_cart.http.long_poll import wait_until
+from fluent_cart.http.responses import envelope
+from fluent_cart.http.routing import ApiRouter
+from fluent_cart.openapi.document import documented
+from fluent_cart.openapi.introduction import BEYOND
+from fluent_cart.schemas.changes import ChangeListResponse, ChangesQuery
+from fluent_cart.services import changes
+
+router = ApiRouter(tags=[BEYOND])
+
+
+@router.get(
+    "/changes",
+    summary="List Customer Changes",
+    dependencies=[can_view],
+    response_model=ChangeListResponse,
+    responses=documented(CursorExpired),
+)
+async def list_customer_changes(
+    request: Request, query: Annotated[ChangesQuery, Query()], database: DatabaseDep
+) -> Response:
+    """List what changed since a cursor: creations, changes, mergers, erasures and deletions.
+
+    Ask without `after` first, and store `cursor`. Then read the whole list, and ask for the changes after the
+    cursor again and again. A client that applies each change and then stores the new cursor has the shop's
+    state. Changes of addresses and totals count. A customer may be newer than the change.
+    """
+    await wait_until(request, query.seconds, partial(database.read, changes.has_changes, query))
+    page = await database.scan(changes.read_changes, query)
+    return envelope(changes=page.changes, cursor=page.cursor, has_more=page.has_more)
