@@ -1,4 +1,4 @@
-"""Expired sessions, idempotency keys and changes are removed as long as the application runs (decision 129)."""
+"""Expired sessions, idempotency keys and changes are removed while the application runs (decision 129)."""
 
 import asyncio
 import logging
