@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
     app.state.report = RequestEventBuffer(on_requests)
     app.state.metrics_allow = settings.metrics_allow
     app.state.backup_folder = settings.backup_folder
-    # Set by the server once it was told to end.
+    # Set by the server when the server is to end.
     app.state.stopping = False
     for router in ROUTERS:
         # Not include_router: matching goes through each included router, and costs more than a look-up.

@@ -113,7 +113,7 @@ class ExportFormat(StrEnum):
 
 
 class Context(StrEnum):
-    """WordPress's name for how much is told of something."""
+    """WordPress's name for the amount of detail in a response."""
 
     VIEW = "view"
     EMBED = "embed"

@@ -30,7 +30,7 @@
     └── InternalError             500  internal_error
 
 Services raise them, ``handlers`` turns them into the envelope (decision 4). Texts are complete sentences'
-worth of help, and never repeat what the caller sent, save the id of something that was not found.
+worth of help, and never repeat what the caller sent, except the id of something that was not found.
 """
 
 from collections.abc import Iterator, Mapping
@@ -78,7 +78,7 @@ class AuthenticationRequired(ApiError):
 
 
 class AuthenticationFailed(ApiError):
-    # One text for every cause, so that nobody learns which accounts exist.
+    # One text for every cause, because the text must not show which accounts exist.
     status, code = 401, "authentication_failed"
     text = "The user name or the application password is not correct"
     when = "The name or the application password is wrong, or the password was revoked"

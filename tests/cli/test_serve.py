@@ -223,7 +223,7 @@ class TestFirstStart:
     ) -> None:
         run("migrate")
         done = run("serve", "--port", str(port))
-        assert done.err.startswith("fluent-cart: warning: Nobody with a permission can sign in. Make a user")
+        assert done.err.startswith("fluent-cart: warning: No user with a permission can sign in. Make a user")
         assert len(served) == 1
 
 

@@ -173,9 +173,9 @@ def is_nonce(text: str, session: ActiveSession) -> bool:
 async def _authenticate_legacy(
     request: Request, database: DatabaseDep, credentials: Credentials, digest: str
 ) -> CurrentUser:
-    """Try the slow hashes of an imported site; a match is stored anew in the fast form.
+    """Try the slow hashes of an imported site; a match is stored in the fast form.
 
-    Whoever it does not let in is refused: 401, or 429 after too many failures.
+    Raise 401 for a wrong password, or 429 after too many failures.
     """
     limits: Limits = request.app.state.limits
     address = client_address(request.scope)

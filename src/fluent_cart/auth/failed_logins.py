@@ -2,7 +2,7 @@
 
 A right password is not counted, and not refused for the wrong ones of others: a limit that locked accounts
 would be a way to lock out their owners. Nor is it needed for that: an application password has 142 random
-bits. What the limit saves is the work that wrong ones cost, and it tells a client to stop.
+bits. The limit saves the work that wrong passwords cost, and 429 makes a client stop.
 """
 
 import math
@@ -59,7 +59,7 @@ class _Failures:
 
     def __init__(self, limit: int, clock: Clock) -> None:
         self._limit, self._clock = limit, clock
-        # By hash value: no name stays in memory, however long. Python seeds it anew in each process.
+        # By hash value: no name stays in memory, however long. Python uses another seed in each process.
         self._times: OrderedDict[int, list[float]] = OrderedDict()
 
     def wait(self, key: str) -> int:

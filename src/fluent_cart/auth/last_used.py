@@ -41,5 +41,5 @@ class LastUsed:
         try:
             await database.write(record_last_used, password_id, self._a_day_ago)
         except Exception:
-            # Nobody asked for it, so nobody is told but the log; a database that is gone says so elsewhere.
+            # No request waits for this, so only the log has the error. Requests report a lost database.
             logger.warning("The last use of application password %s was not written", password_id)

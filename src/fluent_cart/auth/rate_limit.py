@@ -40,7 +40,7 @@ class RateLimiter:
     def take(self, user_id: int) -> tuple[int, Headers]:
         """Take a token for a request of a user.
 
-        Return the seconds to wait for one, 0 if there was one; and headers that tell the size of the bucket,
+        Return the seconds to wait for one, 0 if there was one; and headers with the size of the bucket,
         what is left in it, and in how many seconds it will be full.
         """
         if not self._per_second:

@@ -24,7 +24,8 @@ from fluent_cart.services import customer_export, order_export
 ENDINGS = {".csv": FileFormat.CSV, ".ndjson": FileFormat.NDJSON, ".jsonl": FileFormat.NDJSON}
 
 Format = Annotated[
-    FileFormat | None, typer.Option("--format", help="What it is; without it the file's name tells, or csv.")
+    FileFormat | None,
+    typer.Option("--format", help="Format of the file. The default follows the name of the file, or is csv."),
 ]
 
 

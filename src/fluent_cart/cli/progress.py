@@ -1,4 +1,4 @@
-"""How far a command is, shown to a person at a terminal and to nobody else."""
+"""The progress of a command, shown only at a terminal."""
 
 from rich.console import Console
 from rich.progress import Progress, TaskID

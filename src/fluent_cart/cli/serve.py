@@ -108,7 +108,7 @@ def _both_families(host: str, port: int) -> Iterator[int | None]:
 
 @contextmanager
 def _shared(workers: int) -> Iterator[None]:
-    """Let several workers count together: the requests of each user, and what the metrics tell."""
+    """Let several workers count together: the requests of each user, and the metrics."""
     with ExitStack() as stack:
         os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = stack.enter_context(shared_file()) if workers > 1 else ""
         if workers > 1:
@@ -147,7 +147,7 @@ def _require_database(settings: Settings, workers: int) -> None:
 def _activated_socket() -> int | None:
     """Return the file number of the listening socket that this process was started with, if it was.
 
-    Whoever made it keeps it while the server restarts: callers then wait in it, and are not refused.
+    Systemd keeps the socket while the server restarts, so callers wait and are not refused.
     """
     passed = passed_sockets()
     if passed not in ("", "1"):

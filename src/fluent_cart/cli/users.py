@@ -91,7 +91,7 @@ def set_password(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a user a login password, for signing in with a cookie; whoever is signed in is signed out.
+    """Give a user a login password, for signing in with a cookie, and end all sessions of the user.
 
     Example: fluent-cart users set-password ada
     """
@@ -155,7 +155,7 @@ def warn_of_role(role: str) -> None:
 
 
 def read_password(*, from_stdin: bool = False) -> str:
-    """Return the hash of a login password that nobody sees: typed twice, or from standard input."""
+    """Return the hash of a login password that is typed twice, or read from standard input."""
     if from_stdin:
         password = typer.get_text_stream("stdin").read()
     elif not sys.stdin.isatty():

@@ -98,7 +98,7 @@ def atomic_write(file: Path) -> Iterator[Path]:
         with NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as made:
             unfinished = Path(made.name)
     except OSError as error:
-        # Not of the temporary file, whose name nobody knows.
+        # The name of the temporary file would mean nothing to the reader.
         raise OSError(error.errno, error.strerror, str(file)) from None
     try:
         yield unfinished
@@ -159,14 +159,14 @@ def _require_version(counts: Counts, source: Path | str) -> Counts:
 def _copy(source: Path, target: Path) -> Counts:
     """Copy a shop, which may be written meanwhile, check the copy and return what it holds."""
     try:
-        # Not read-only, which would leave the files beside it that every reader of a log needs.
+        # A read-only reader would leave the -wal and -shm files that it needs.
         with (
             closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True)) as original,
             closing(sqlite3.connect(target)) as copy,
         ):
             # In one step, and so of one state; those who write do not wait.
             original.backup(copy)
-            # One file, without a log beside it.
+            # One file, without a write-ahead log.
             copy.execute("PRAGMA journal_mode=DELETE")
             (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
@@ -193,7 +193,7 @@ def _require_unused(shop: Path) -> None:
         except sqlite3.OperationalError:
             raise BackupError(f"The shop at {shop} is in use: stop its server first") from None
         except sqlite3.DatabaseError:
-            pass  # It is not even a database, so nobody uses it.
+            pass  # The file is no database, so no process uses it.
 
 
 def _restore_to_server(file: Path, url: str) -> None:

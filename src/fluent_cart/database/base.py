@@ -96,7 +96,7 @@ class Database(ABC):
     ) -> Stream:
         """Run a read that gives its result in pieces, in a thread and a snapshot of its own.
 
-        Whoever takes them closes the stream. 503 if too many run already, or if there is no first piece.
+        The caller closes the stream. Raise 503 if too many streams run, or if there is no first piece.
         """
         self._streams = [stream for stream in self._streams if stream.runs]
         caller = CALLER.get()

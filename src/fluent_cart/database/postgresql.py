@@ -63,7 +63,7 @@ class PostgreSQLDatabase(Database):
         self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limits={})
 
     def exists(self) -> bool:
-        # The server tells, in its own words, when a connection is made.
+        # The PostgreSQL server reports it when a connection is made.
         return True
 
     def start(self) -> None:

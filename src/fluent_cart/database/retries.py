@@ -1,4 +1,4 @@
-"""Transactions that can wait: those of imports, beside a server that comes first."""
+"""Transactions that can wait: those of imports, because a running server comes first."""
 
 import asyncio
 from collections.abc import Callable

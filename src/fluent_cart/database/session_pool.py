@@ -78,7 +78,7 @@ class SessionPool:
         try:
             return await turn
         except asyncio.CancelledError:
-            # It may have come in the very moment in which nobody waits for it any more.
+            # The connection may arrive after its caller was cancelled.
             if turn.done() and not turn.cancelled() and not turn.exception():
                 self._release(turn.result())
             raise

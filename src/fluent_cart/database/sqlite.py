@@ -81,7 +81,7 @@ class SQLiteDatabase(Database):
         self._stop_streams()
         if self._writer and self._scanners:
             self._queue.put(None)
-            # Not for ever: another process may hold the lock, and whoever waits for it here was answered 503.
+            # Not for ever: another process may hold the lock, and the callers here have had their 503.
             self._writer.join(self._write_timeout)
             self._scanners.shutdown()
         self._close_lookups()
@@ -155,7 +155,7 @@ class SQLiteDatabase(Database):
         answers: list[Callable[[], None]] = []
         try:
             with self._lock, self._writers.begin() as connection:
-                # Only now: whoever gave up while this waited for its turn must not be served.
+                # Only now, because a unit whose caller has left while it waited must not run.
                 for unit in units:
                     if unit.claim():
                         taken.append(unit)

@@ -1,6 +1,6 @@
 """A read whose result is larger than memory: a thread makes it in one snapshot, a coroutine takes it.
 
-The thread is a few pieces ahead at most. It ends, and its snapshot with it, once nobody takes anything more:
+The thread is a few pieces ahead at most. The thread and its snapshot end when the caller takes nothing more:
 at once if that is known, else when nothing was taken for a while. Nor may the whole take longer than it is
 given: an old snapshot keeps the database from tidying up.
 """
@@ -31,7 +31,7 @@ def wanted_connections(workers: int, pool_size: int) -> int:
 
 
 class StreamInterrupted(Exception):
-    """The result ends before its end: it was taken too slowly, or nobody wants more of it."""
+    """A result ended early, because its caller was too slow or has left."""
 
 
 class Stream:
@@ -114,9 +114,9 @@ class Stream:
         if timeout <= 0 or not self._room.acquire(timeout=timeout):
             raise StreamInterrupted("A client took its answer too slowly")
         if self._is_closed:
-            raise StreamInterrupted("Nobody takes the answer any more")
+            raise StreamInterrupted("The caller has left")
 
     def _hand_over(self, made: bytes | BaseException | None) -> None:
-        # In a loop that is closed, nobody waits any more.
+        # A loop that is closed has no waiting callers.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._made.put_nowait, made)

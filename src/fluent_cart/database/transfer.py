@@ -53,7 +53,7 @@ def _copy_table(source: Connection, target: Connection, table: Table, progress: 
 
 @contextmanager
 def _without_indexes(target: Connection, table: Table) -> Iterator[None]:
-    """Take PostgreSQL's indexes away, and make them anew: row by row they take most of the time."""
+    """Drop PostgreSQL's indexes for the copy, because to update them row by row takes most of the time."""
     if not _is_postgresql(target):
         yield
         return
@@ -91,7 +91,7 @@ def _writer(target: Connection, table: Table) -> Iterator[Callable[[Sequence[Row
 
             yield write
     except dialect.loaded_dbapi.Error as error:
-        # Its first line: the others tell of the row.
+        # Only the first line, because the other lines contain the row.
         raise CopyError(f"{table.name} could not be stored: {str(error).splitlines()[0]}") from None
 
 

@@ -49,7 +49,7 @@ class WorkItem(Generic[T]):
         self._from_thread(partial(self._outcome.set_exception, error))
 
     def _from_thread(self, resolve: Callable[[], None]) -> None:
-        # In a loop that is closed, nobody waits any more.
+        # A loop that is closed has no waiting callers.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._settle, resolve)
 

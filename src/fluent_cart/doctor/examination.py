@@ -47,7 +47,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         yield shop.connections(settings.workers, settings.pool_size, database.max_connections())
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        advice = "Start the server, or mend FLUENT_CART_DATABASE_URL."
+        advice = "Start the server, or correct FLUENT_CART_DATABASE_URL."
         if not is_postgresql(url):
             advice = "Look at the file's owner and folder; if it is damaged, fluent-cart restore a backup."
         yield failure("database", f"{describe(url)} cannot be read: {reason}", advice)

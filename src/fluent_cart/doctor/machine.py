@@ -72,7 +72,7 @@ def disk(folder: Path) -> Finding:
 def file_system(file: Path, mounts: Path = Path("/proc/mounts")) -> Finding:
     """Look for a network share, or memory, under the shop's file."""
     kind = _kind_of_file_system(file, mounts)
-    text = f"The shop is on {kind}" if kind else "This system does not tell where the shop is"
+    text = f"The shop is on {kind}" if kind else "This system does not show on which disk the shop is"
     if kind in NETWORK:
         advice = "Move the file to a local disk, or the shop to PostgreSQL: SQLite's locks fail on a share."
         return failure("file system", text, advice)
@@ -104,7 +104,7 @@ def permissions(file: Path) -> Finding:
 
 
 def clock(now: datetime, newest: datetime | None, server: datetime | None) -> Finding:
-    """Look at the time now beside the newest row's, and beside the database server's."""
+    """Compare the time of this machine with the newest row's and with the database server's."""
     text = f"It is {now:%Y-%m-%d %H:%M:%S} in UTC"
     advice = "Set the clock, and let it be kept right (timedatectl set-ntp true)."
     if now < EARLIEST_PLAUSIBLE:

@@ -87,7 +87,7 @@ def sign_in(connection: Connection) -> Finding:
     if not programs | people:
         return warning(
             "users",
-            "Nobody with a permission can sign in",
+            "No user with a permission can sign in",
             "fluent-cart users create LOGIN --email ADDRESS --role administrator,"
             " then fluent-cart app-passwords create LOGIN",
         )
@@ -102,7 +102,7 @@ def demo_user(connection: Connection) -> Finding:
     if find_by_application_password(connection, demo.LOGIN, application_passwords.digest(demo.SECRET)):
         advice = f"Delete it: fluent-cart users delete {demo.LOGIN}"
         return failure("demo", "Everybody can sign in with the demo's public password", advice)
-    return ok("demo", "The demo's public password lets nobody in")
+    return ok("demo", "The demo's public password opens no account")
 
 
 def rules(connection: Connection) -> Finding:
@@ -112,7 +112,7 @@ def rules(connection: Connection) -> Finding:
         rule, ids = next(iter(violations.items()))
         found = f"{len(violations)} rules are broken: {rule} (for example {', '.join(map(str, ids))})"
         return failure(
-            "rules", found, "fluent-cart check names them all; fluent-cart recalculate mends totals."
+            "rules", found, "fluent-cart check names them all; fluent-cart recalculate corrects totals."
         )
     return ok("rules", f"All {len(invariants.INVARIANTS)} rules hold")
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 # A spreadsheet takes a cell that begins with one of these for a formula, full-width forms included. Those
-# that have apostrophes before it get one more, too: so the one that was put there can be told.
+# that have apostrophes before it get one more, too, so that a reader can find the one that was added.
 _GUARDED = re.compile("'*[=+\\-@\t\r\n\0＝＋－＠]")
 
 

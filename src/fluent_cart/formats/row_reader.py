@@ -1,7 +1,7 @@
-"""CSV or NDJSON -> the rows in it, each with the number of its line; a line that is none is told apart.
+"""CSV or NDJSON -> the rows in it, each with the number of its line; a line that is no row has its errors.
 
 The files may be large and come from anywhere: a row at a time is in memory, and what cannot be read is an
-error of its line, save a header that is not understood.
+error of its line, except a header that is not understood.
 """
 
 import csv
@@ -50,7 +50,7 @@ class Line(NamedTuple):
     number: int
     values: dict[str, Any]
     faults: Faults | None = None
-    # How many lines of the file could not be told apart.
+    # Number of lines of the file that could not be separated.
     lines: int = 1
 
 

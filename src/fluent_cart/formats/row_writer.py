@@ -9,7 +9,7 @@ import orjson
 from fluent_cart.enums import FileFormat
 from fluent_cart.formats.csv_cells import to_cell
 
-# Bytes: large enough that nobody pays much for the pieces, small enough to wait in numbers.
+# Bytes: large enough to make pieces cheap, small enough that many pieces can wait.
 PIECE = 64 * 1024
 Pieces = Generator[bytes, None, None]
 # Gets the number of lines of each piece.

@@ -109,7 +109,7 @@ def _allowed_methods(request: Request) -> str:
 
 
 def internal_error_response(error: Exception, request_id: str) -> Response:
-    """Log what nobody foresaw, and return an answer that says nothing of it but the request's id."""
+    """Log an unexpected error, and return a response that has only the id of the request."""
     # The traceback names what failed; what databases say of it is taken out where it happens (constraints).
     logger.error("Unexpected error in request %s", request_id, exc_info=error)
     return error_response(InternalError(f"{InternalError.text}. Request ID: {request_id}"))

@@ -18,7 +18,7 @@ MEDIA_TYPES: Mapping[FileFormat, str] = {
 
 
 class Attachment(StreamingResponse):
-    """A file that browsers save under a name of ours.
+    """A file that browsers store under a name of ours.
 
     If it cannot be made to its end, the connection is cut: it must never look complete.
     """
@@ -39,5 +39,5 @@ class Attachment(StreamingResponse):
         """Return when the client is gone."""
         while (message := await receive())["type"] != "http.disconnect":
             if message.get("body") and message.get("more_body"):
-                # A body that nobody asked for is not read; that its sender is gone shows when it is sent to.
+                # The body of the request is not read. A caller that has left is noticed when a piece is sent.
                 await asyncio.Event().wait()

@@ -38,7 +38,7 @@ def read_key(request: Request) -> str | None:
 
 
 def attempt(request: Request, user_id: int, key: str, values: dict[str, Any]) -> Attempt:
-    """Return what tells one request from another; ``values`` is its input, checked and completed."""
+    """Return a fingerprint of the request; ``values`` is its input, checked and completed."""
     given = orjson.dumps(values, default=_model, option=orjson.OPT_SORT_KEYS)
     fingerprint = blake2b(given, digest_size=16).hexdigest()
     return Attempt(user_id, f"{request.method} {request.scope['path']}", key, fingerprint)

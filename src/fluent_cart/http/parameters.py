@@ -18,7 +18,7 @@ from fluent_cart.wordpress.site import origin
 def _customer_id(value: Any) -> int:
     """Read an id; a whole number outside the range of ids is a customer that does not exist (decision 6)."""
     if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]*|0", value):
-        # Nobody reads a number of more digits than this, and Python refuses to at some length.
+        # No id has more digits, and Python refuses to read a number of over 4,300 digits.
         number = int(value) if len(value) <= 100 else None
         if number is None or not 1 <= number <= MAX_ID:
             raise CustomerNotFound(number)

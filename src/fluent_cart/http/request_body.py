@@ -70,7 +70,7 @@ def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
     if text.startswith("\ufeff"):
         # Read as a form it would be a field of an unknown name, and a write would succeed and change nothing.
         raise UnreadableBody("The request body begins with a byte order mark. Send UTF-8 without the mark")
-    # curl's -d says "form" unless told otherwise, also for JSON.
+    # curl -d sends the content type of a form, also for JSON.
     if kind == FORM and not text.lstrip().startswith(("{", "[", '"')):
         if "=" not in text and text.strip():
             # Not one field. A write must not succeed with nothing of what was sent.

@@ -122,7 +122,7 @@ class ApiRoute(APIRoute):
         """Return what path, query and body say, checked; raise all their faults at once."""
         values: Arguments = {}
         faults: list[Any] = []
-        # Whether something exists is asked last, even where the id alone tells (decision 5).
+        # Existence is checked last, even if the id alone is enough (decision 5).
         not_found: ApiError | None = None
         for field in self.dependant.path_params:
             try:
@@ -198,7 +198,7 @@ class _Call(NamedTuple):
 
 
 def _plan_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
-    """Add what ``dependant`` needs to ``calls``, each once and after its own needs; tell where it is."""
+    """Add what ``dependant`` needs to ``calls``, each once and after its own needs; return its place."""
     results = []
     for needed in dependant.dependencies:
         if isinstance(needed.call, ConnectionOf):

@@ -19,8 +19,8 @@ class Base(DeclarativeBase):
     )
 
 
-# Python sees a time as the text that the API answers. SQLite keeps it so; PostgreSQL's driver is told to
-# read it so (``database.postgresql``).
+# Python sees a time as the text that the API answers. SQLite stores that text. PostgreSQL's driver is
+# configured to read it (``database.postgresql``).
 Moment = String(20).with_variant(TIMESTAMP(timezone=True), "postgresql")
 
 # AUTOINCREMENT, which SQLite has for INTEGER alone, keeps it from giving a deleted row's id to a new one.

@@ -20,7 +20,7 @@ class Customer(Base):
     __table_args__ = (
         Index("uq_customers_email", "email_key", unique=True),
         Index("uq_customers_user_id", "user_id", unique=True),
-        # The id breaks ties; with the bare text, an index alone tells the ids of a page.
+        # The id breaks ties; with the text, the index alone has the ids of a page.
         *(
             Index(f"ix_customers_{name}", f"{name}_key", "id")
             for name in ("email", "first_name", "last_name")

@@ -19,7 +19,7 @@ class Session(Base):
 
     id: Mapped[PrimaryKey]
     user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
-    # SHA-256 of what the cookie holds: whoever reads this table has no cookie.
+    # SHA-256 of what the cookie holds: a reader of this table has no cookie.
     token_hash: Mapped[str] = mapped_column(text(64))
     # Signs the cookie and its nonces.
     key: Mapped[str] = mapped_column(text(64))

@@ -18,7 +18,7 @@ from fluent_cart.observability.standard_error import PIECE_BYTES, write_to_stand
 logger = logging.getLogger("fluent_cart.requests")
 NAME = logger.name
 
-# What is kept for a reader who is slow. Then lines are lost, and the metrics tell how many.
+# What is kept for a reader who is slow. Then lines are dropped, and a metric counts them.
 MAX_PIECES = 1000
 
 Write = Callable[[bytes], bool]

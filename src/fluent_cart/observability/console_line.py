@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from structlog.dev import GREEN, RED, RESET_ALL, YELLOW
 
-# As many characters of a request's id as tell one request from another on a screen.
+# Characters of a request's id that are enough to distinguish requests on a screen.
 ID_LENGTH = 8
 COLOURS = {"warning": YELLOW, "error": RED, "critical": RED}
 

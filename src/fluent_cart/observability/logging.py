@@ -1,7 +1,7 @@
 """What the server writes to standard error: a line for each event, all of one form (decision 90).
 
-JSON for programs, or words and colours for people at a terminal. Neither has personal data: requests are told
-by route and by their user's id, refusals as ``security_log`` tells them, and tracebacks have no values.
+JSON for programs, or words and colours for people at a terminal. Neither has personal data: requests have
+their route and the id of the user, refusals are as in ``security_log``, and tracebacks have no values.
 """
 
 import json

@@ -41,7 +41,7 @@ if not IS_SHARED:
     # Where something cleaned the folder away, too: better the figures of one process than no process.
     values.ValueClass = values.MutexValue
 
-# Another series for each counter and histogram, which nobody asks for.
+# Another series for each counter and histogram, which has no use.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -1,8 +1,7 @@
 """The security log: who was refused and why, who signed in and out; in the logger ``fluent_cart.security``.
 
-Each is a line of JSON. It never holds a secret, and of people only what they sign in with: an e-mail address,
-or what looks like an application password in the wrong place, is told by a short hash that one process gives
-it until it ends.
+Each is a line of JSON. It never holds a secret, and of people only the login name. An e-mail address, or a
+name that looks like an application password, is logged as a short hash, which differs between processes.
 """
 
 import json
@@ -69,7 +68,7 @@ def log_login(scope: Scope) -> None:
 
 
 def log_logout(scope: Scope) -> None:
-    """Log that a session was ended by whoever began it."""
+    """Log that a user ended a session."""
     _log(logging.INFO, "authentication", "signed_out", scope)
 
 
@@ -98,7 +97,7 @@ def _log(level: int, event: str, outcome: str, scope: Scope) -> None:
 
 
 class _Throttled:
-    """Who is throttled and goes on is told of once a minute, and no more than so many are remembered."""
+    """Logs a throttled caller once a minute, and remembers a limited number of callers."""
 
     QUIET_SECONDS, MAX = 60, 1000
 

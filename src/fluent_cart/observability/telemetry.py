@@ -1,4 +1,4 @@
-"""OpenTelemetry, as FastAPI itself speaks it, without what a span would tell of people (decision 92)."""
+"""OpenTelemetry, as FastAPI itself speaks it, without personal data in spans (decision 92)."""
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace

@@ -104,7 +104,7 @@ def _json(value: Any, spaces: int = 2) -> str:
 
 
 def _python_value(value: Any) -> str:
-    # JSON text is a Python literal as well, save these three words; no example has them within a text.
+    # JSON text is a Python literal as well, except these three words; no example has them within a text.
     words = {"true": "True", "false": "False", "null": "None"}
     return re.sub(r"\b(true|false|null)\b", lambda word: words[word[0]], _json(value, 4))
 

@@ -31,7 +31,7 @@ DESCRIPTION = "Customers of a FluentCart shop"
 # Application passwords are known here, but there is no page to ask a user for one: they are made by command.
 AUTHENTICATION: Mapping[str, Any] = {"application-passwords": {"endpoints": {}}}
 HELP = "https://developer.wordpress.org/rest-api/"
-# What WordPress tells of an argument.
+# The keywords that WordPress shows of an argument.
 KEYWORDS = frozenset({
     "description", "default", "type", "format", "enum", "items", "properties", "additionalProperties",
     "patternProperties", "minProperties", "maxProperties", "minimum", "maximum", "exclusiveMinimum",
@@ -46,7 +46,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def add_index(app: FastAPI) -> None:
-    """Add the indexes to ``app``, and OPTIONS to every route; tell each the methods of its path."""
+    """Add the indexes to ``app``, and OPTIONS to every route; set ``allow`` of each route."""
     description = _Description(app)
     router = ApiRouter(tags=["Index"], prefix=ROOT)
     router.add_api_route("", _index(description), name="index", **PUBLIC)
@@ -67,7 +67,7 @@ def add_index(app: FastAPI) -> None:
 
 
 def _by_path(app: FastAPI) -> dict[str, list[ApiRoute]]:
-    """Return the routes below /wp-json; one that FastAPI runs itself could not tell its methods."""
+    """Return the routes below /wp-json; a route that FastAPI runs itself has no ``allow``."""
     found: dict[str, list[ApiRoute]] = {}
     for route in app.router.routes:
         if isinstance(route, ApiRoute) and route.path.startswith(ROOT):
@@ -182,8 +182,8 @@ def _arguments(operation: Described, schemas: Described) -> Described:
     """Return what an operation takes, from path, query and body alike."""
     arguments = {}
     for parameter in operation.get("parameters", []):
-        told = {**parameter["schema"], "description": parameter.get("description")}
-        arguments[parameter["name"]] = _argument(told, schemas, required=parameter["required"])
+        described = {**parameter["schema"], "description": parameter.get("description")}
+        arguments[parameter["name"]] = _argument(described, schemas, required=parameter["required"])
     if "requestBody" in operation:
         body = _inlined(operation["requestBody"]["content"]["application/json"]["schema"], schemas)
         for name, schema in body.get("properties", {}).items():
@@ -192,8 +192,8 @@ def _arguments(operation: Described, schemas: Described) -> Described:
 
 
 def _argument(schema: Described, schemas: Described, *, required: bool) -> Described:
-    told = _inlined(schema, schemas)
-    known = {name: value for name, value in told.items() if name in KEYWORDS and value is not None}
+    inlined = _inlined(schema, schemas)
+    known = {name: value for name, value in inlined.items() if name in KEYWORDS and value is not None}
     return {**known, "required": required}
 
 

@@ -64,7 +64,7 @@ def columns(text: str, contents: str = "") -> str:
 
 
 def security_headers(form_action: str = "'self'") -> dict[str, str]:
-    """Return the headers of a page that has no script, nothing from elsewhere, and is in nobody's frame."""
+    """Return the headers of a page that has no script, nothing from elsewhere, and is in no frame."""
     return {
         "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self';"
         f" form-action {form_action}; frame-ancestors 'none'; base-uri 'none'",

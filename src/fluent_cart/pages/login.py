@@ -40,7 +40,7 @@ DAY_SECONDS = 24 * 3600
 # Without and with "remember me". Without, browsers forget the cookie when they close.
 SHORT, LONG = 2 * DAY_SECONDS, 14 * DAY_SECONDS
 REFUSED = 403
-# One text for every cause, so that nobody learns which accounts exist.
+# One text for every cause, because the text must not show which accounts exist.
 WRONG = "The user name or the password is not correct"
 
 # The rest of an address on this site. A browser takes "//" and "/\\" for the beginning of another one.
@@ -134,7 +134,7 @@ async def _sign_out(request: Request, database: Database) -> Response:
     session = await find_session(request, database)
     if session:
         request_context(request.scope).account = session.user.login
-        # Else any page could sign out whoever looks at it.
+        # Otherwise any page could sign out its visitors.
         if not is_nonce(nonce_from_request(request) or "", session):
             return sign_out_page(f"{LOGIN}?action=logout&_wpnonce={make_nonce(session)}")
         await database.write(sessions.end_session, session.id)
@@ -158,7 +158,7 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 
 def _own_address(request: Request, address: str, otherwise: str = "/") -> str:
-    """Return where to go on: ``address`` if it is on this site, for nobody is to be sent to another one."""
+    """Return ``address`` if it is on this site, because a link must not lead to another site."""
     base = urlsplit(str(request.base_url))
     path = address.removeprefix(f"{base.scheme}://{base.netloc}")
     return address if _PATH.fullmatch(path) else otherwise

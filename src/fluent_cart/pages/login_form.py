@@ -7,7 +7,7 @@ from string import Template
 from fastapi.responses import HTMLResponse
 
 HEADERS = {
-    # No script, nothing from elsewhere, and in nobody's frame.
+    # No script, nothing from elsewhere, and no frame.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'",
     # The address of a page may hold a nonce. With no-referrer, the form would be sent with "Origin: null".
@@ -50,8 +50,8 @@ def login_page(
     target: str, notice: str = "", status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:
     """Return the form to sign in with, which leads to ``target``, below a ``notice`` if there is one."""
-    told = f'<p id="login_error" role="alert">{escape(notice)}</p>\n' if notice else ""
-    body = _FORM.substitute(notice=told, target=escape(target))
+    alert = f'<p id="login_error" role="alert">{escape(notice)}</p>\n' if notice else ""
+    body = _FORM.substitute(notice=alert, target=escape(target))
     return _page("Sign in", body, status, headers)
 
 

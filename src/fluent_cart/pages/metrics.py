@@ -23,7 +23,7 @@ Networks = Iterable[IPv4Network | IPv6Network]
 
 # A request that came through a proxy says so with one of these, and says of its origin what it likes.
 FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
-# How long a line of the log may wait for others, and a figure for whoever asks another process.
+# Seconds that a log line waits for others, and that a figure waits for readers of another process.
 REPORT_SECONDS = 0.1
 
 router = APIRouter(include_in_schema=False)

@@ -35,7 +35,7 @@ def do_bulk_action(body: BulkAction, connection: BulkConnection) -> Response:
       stay in the books.
     - `export` returns full records in `data.export`, or CSV text with `"data": {"format": "csv"}`.
 
-    The answer is 200 even if some customers fail: `results` tells of each, in the order of the ids, with an
+    The answer is 200 even if some customers fail: `results` has each of them, in the order of the ids, and an
     `error` where `success` is false. A repeated id counts once. With `"dry_run": true`
     the answer is the same without `export`, and nothing is done. An `export` and a dry run change nothing, so
     that with an `Idempotency-Key` they run each time.

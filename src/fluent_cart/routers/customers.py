@@ -42,7 +42,7 @@ def list_customers(
 
     The newest come first, 10 a page, unless `order_by`, `order_type` and `per_page` say otherwise. `search`
     and all `filters` must hold together; see [Filters](#description/filters). `pagination.total` counts
-    what matches, and the headers `X-WP-Total`, `X-WP-TotalPages` and `Link` tell the same as WordPress
+    what matches, and the headers `X-WP-Total`, `X-WP-TotalPages` and `Link` say the same as WordPress
     does. `cursor`, `include` and `include_total` are additions to the documentation.
     """
     page = customer_pages.get_page(connection, query)
@@ -83,8 +83,8 @@ def get_customer(
 ) -> Response:
     """Retrieve detailed information about a specific customer.
 
-    The answer has the customer's addresses, WordPress user and additional info. `total_spent` is what the
-    paid orders brought, refunds taken off, in cents; `order_count` says how many they are. The header
+    The answer has the customer's addresses, WordPress user and additional info. `total_spent` is the amount of
+    the paid orders, less refunds, in cents; `order_count` is their number. The header
     `ETag` names this state of the customer, for `If-Match` in a later PUT. `include` is an addition to the
     documentation; an answer with it has an `ETag` of its own, which is not for `If-Match`.
     """

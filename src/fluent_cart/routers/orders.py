@@ -60,6 +60,6 @@ def _list_orders(
 
 @router.post("/{customerId}/recalculate-ltv", dependencies=[can_manage], include_in_schema=False)
 def recalculate_lifetime_value(customer_id: CustomerId, connection: WriteConnection) -> Response:
-    """Compute a customer's totals anew from its orders."""
+    """Compute a customer's totals again from its orders."""
     customer = orders.recalculate_one(connection, customer_id)
     return message_with("Lifetime value recalculated successfully", customer=customer)

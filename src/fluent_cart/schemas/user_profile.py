@@ -6,4 +6,4 @@ from fluent_cart.enums import Context
 
 
 class UserProfileQuery(BaseModel):
-    context: Context = Field(Context.VIEW, description="How much is told; `edit` is all there is")
+    context: Context = Field(Context.VIEW, description="Amount of detail; `edit` has all fields")

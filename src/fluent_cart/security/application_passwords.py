@@ -69,7 +69,7 @@ def in_groups(secret: str) -> str:
 def normalize(secret: str) -> str:
     """Drop everything but ASCII letters and digits, as WordPress does before each check.
 
-    A secret that is too long to be one becomes "", which is nobody's: nothing of it is hashed.
+    A secret that is too long becomes "", which is no user's password, and is not hashed.
     """
     return re.sub(r"[^a-zA-Z0-9]", "", secret) if len(secret) <= MAX_SECRET_LENGTH else ""
 

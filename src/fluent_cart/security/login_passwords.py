@@ -1,6 +1,6 @@
 """Login passwords: hashed as WordPress 6.8 does, and checked as older ones and plugins did (decision 50).
 
-MD5, plain text and whatever else a site may have stored belongs to nobody.
+MD5, plain text and other forms that a site may have stored match no password.
 """
 
 import re
@@ -21,7 +21,7 @@ MAX_BYTES = 4096
 # What PHP's trim() takes away; Python's strip() takes more.
 TRIMMED = " \t\n\r\0\x0b"
 
-# Hashes in full, with costs that can be borne: nobody's check may keep all others waiting for minutes.
+# Hashes in full, with a limit of cost, because one check must not keep all others waiting for minutes.
 _KNOWN = re.compile(r"(?:\$wp)?\$2y\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}|\$P\$[5-9A-E][./A-Za-z0-9]{30}")
 # How many digits and signs people add to a common password: "Password123!" is one, too.
 LONGEST_ENDING = 4
@@ -122,7 +122,7 @@ def verify(password: str, password_hash: str | None) -> bool:
         except ValueError:  # no hash of this kind can be of this password, so nothing was hashed
             cost = None
     if cost is None:
-        # By the same way, whose own steps can be told from the hash's where that is cheap.
+        # In the same way, so that the time of a wrong name is that of a wrong password.
         login_passwords.verify(secret, _unmatchable_hash())
         return False
     # What is left of it: 2^n = 2^c + (2^c + 2^(c+1) + ... + 2^(n-1)).

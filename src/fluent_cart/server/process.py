@@ -85,7 +85,7 @@ def drain_on_sigterm(app: FastAPI) -> None:
         shut_down(signal.SIGTERM, None)
 
     def begin(*_: object) -> None:
-        # Service managers tell a whole process group, and then the supervisor tells its workers.
+        # Service managers signal the whole process group, and then the supervisor signals its workers.
         if not app.state.stopping:
             app.state.stopping = True
             loop.call_soon_threadsafe(lambda: draining.append(loop.create_task(drain())))
@@ -94,7 +94,7 @@ def drain_on_sigterm(app: FastAPI) -> None:
 
 
 def end_with_parent() -> None:
-    """In a worker, watch the process that started it; without it nobody would restart or stop this one."""
+    """In a worker, watch the process that started it, because no other process restarts or stops it."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -19,7 +19,7 @@ Extras = dict[str, Any]
 
 
 def perform(connection: Connection, action: BulkAction) -> Record:
-    """Do ``action`` and tell for each customer, in the order given, whether it was done.
+    """Run ``action``, and return for each customer, in the given order, whether it was successful.
 
     A dry run returns the same and does nothing.
     """

@@ -1,6 +1,6 @@
 """The customer list: filters, search, order and page as SQL, from an allow-list.
 
-A page is looked up late: its ids first, which an index alone can tell however deep the page is, and then the
+A page is looked up late: its ids first, which the index alone has, however deep the page is, and then the
 rows of these few ids.
 """
 
@@ -85,7 +85,7 @@ def list_customers(connection: LookupConnection, query: CustomerListQuery) -> Pa
     number = _number(connection)
     ((total,),) = _count(frozenset(values)).rows(connection, **values)
     # With many matches the page is near when they are read in order; with few, it is quicker to sort them.
-    # PostgreSQL guesses how many there are; SQLite does not, and is told.
+    # PostgreSQL estimates how many there are. SQLite needs the hint.
     in_order = connection.dialect.name == "sqlite" and (sum(window.values()) * number < total * total)
     page = _page_of_some(order, frozenset(values), in_order)
     return _page(page.rows(connection, **values, **window), total)

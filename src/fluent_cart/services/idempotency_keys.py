@@ -123,7 +123,7 @@ def _claim(connection: Connection, attempt: Attempt) -> None:
     SQLite has one transaction at a time, which must have found the answer of the one before it.
     """
     if connection.dialect.name == "postgresql":
-        # Not the row itself: whoever inserts it a second time would wait, with a connection in hand.
+        # Not the row itself: a second insert would wait, and hold a connection.
         scope = "\n".join((str(attempt.user_id), attempt.route, attempt.key))
         number = int.from_bytes(blake2b(scope.encode(), digest_size=8).digest(), signed=True)
         ((claimed,),) = _locked.rows(connection, number=number)

@@ -95,7 +95,7 @@ def find_violations(
 ) -> dict[str, list[int]]:
     """Return the broken rules, each with the ids of a few rows that break it.
 
-    ``progress`` is told how many rules have been checked.
+    ``progress`` gets the number of rules that have been checked.
     """
     found = {}
     for done, (rule, statement) in enumerate(_violations.items(), start=1):

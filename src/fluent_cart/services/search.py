@@ -90,7 +90,7 @@ class Word(NamedTuple):
 
     @property
     def is_indexed(self) -> bool:
-        """Tell whether an index of trigrams can tell where the word occurs."""
+        """Return whether an index of trigrams can find the word."""
         return bool(self.forms) and all(len(form) >= 3 for form in self.forms)
 
 
@@ -139,7 +139,7 @@ def matches(term: str, searched: SearchTarget, dialect: str) -> ColumnElement[bo
 
 
 def ids_from_index(term: str, searched: SearchTarget, dialect: str) -> SelectBase | None:
-    """Return the ids of the rows that are found by ``term``, if an index of its own tells all of them."""
+    """Return the ids of the rows that are found by ``term``, if an index has all of them."""
     wanted, index = words(term), searched.index
     if dialect != "sqlite" or index is None or not wanted or not all(word.is_indexed for word in wanted):
         return None

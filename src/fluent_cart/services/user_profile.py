@@ -1,4 +1,4 @@
-"""What a user is told of themself, in WordPress's words (decision 71)."""
+"""A user's own profile, in WordPress's form (decision 71)."""
 
 import re
 from collections.abc import Sequence

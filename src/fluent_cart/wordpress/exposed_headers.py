@@ -20,15 +20,15 @@ EXPOSED = (
 )
 _SPELLINGS = {name.lower(): name for name in (*EXPOSED, "WWW-Authenticate")}
 # They say something of the bytes around, or are not for scripts.
-_UNTOLD = frozenset({"content-length", "content-type", "set-cookie"})
+_HIDDEN = frozenset({"content-length", "content-type", "set-cookie"})
 
 
 def canonical_names(headers: Headers) -> dict[str, str]:
-    """Return an answer's own headers by their usual names, as ``_envelope`` tells them."""
-    told: dict[str, str] = {}
+    """Return the headers of a response by their usual names, as ``_envelope`` has them."""
+    named: dict[str, str] = {}
     for name, value in headers:
         lower, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        if lower not in _UNTOLD:
+        if lower not in _HIDDEN:
             spelling = _SPELLINGS.get(lower, lower.title())
-            told[spelling] = f"{told[spelling]}, {text}" if spelling in told else text
-    return told
+            named[spelling] = f"{named[spelling]}, {text}" if spelling in named else text
+    return named

@@ -83,7 +83,7 @@ def _without_body(send: Send) -> Send:
         if ended:
             return
         if message["type"] == "http.response.body":
-            # The first piece of a long answer is the last: whoever makes it learns that nobody listens.
+            # A HEAD response has no body, so the first piece ends the stream of a long response.
             message = {"type": "http.response.body", "body": b""}
             ended = True
         await send(message)

@@ -83,7 +83,7 @@ def select(content: Any, fields: Fields) -> Any:
 
 
 def _within(fields: Fields | None, name: str) -> Fields | None:
-    """Return ``fields`` with those below ``name`` beside them; all if ``name`` itself is named."""
+    """Return ``fields`` and those below ``name``; all of them if ``name`` itself is named."""
     if fields is None or name not in fields:
         return fields
     inner = fields[name]
