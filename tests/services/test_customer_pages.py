@@ -199,6 +199,15 @@ async def test_include_adds_to_details(connection_of_three: None, viewer: httpx.
 
 
 @pytest.mark.parametrize("path", ["", "/1"])
+@pytest.mark.parametrize("sent", ["include=1,2", "include[]=1&include[]=2", "include=7"])
+async def test_include_with_ids_as_in_wordpress_is_ignored(
+    viewer: httpx.AsyncClient, path: str, sent: str
+) -> None:
+    plain, with_ids = await viewer.get(path), await viewer.get(f"{path}?{sent}")
+    assert (with_ids.status_code, with_ids.content) == (plain.status_code, plain.content)
+
+
+@pytest.mark.parametrize("path", ["", "/1"])
 async def test_unknown_include_is_rejected(viewer: httpx.AsyncClient, path: str) -> None:
     assert_error(await viewer.get(f"{path}?include=stats,passwords"), 422, "validation_error")
 

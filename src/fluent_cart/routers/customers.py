@@ -83,10 +83,10 @@ def get_customer(
 ) -> Response:
     """Retrieve detailed information about a specific customer.
 
-    The answer has the customer's addresses, WordPress user and additional info. `total_spent` is the amount of
-    the paid orders, less refunds, in cents; `order_count` is their number. The header
-    `ETag` names this state of the customer, for `If-Match` in a later PUT. `include` is an addition to the
-    documentation; an answer with it has an `ETag` of its own, which is not for `If-Match`.
+    The answer has the customer's addresses, WordPress user and additional info. `total_spent` is the amount
+    of the paid orders, less refunds, in cents; `order_count` is their number. The header `ETag` names this
+    state of the customer, for `If-Match` in a later PUT. `include` is an addition to the documentation; an
+    answer with it has an `ETag` of its own, which is not for `If-Match`.
     """
     answer = envelope(customer=customer_includes.get_customer(connection, customer_id, query.include))
     return not_modified_or(request, answer)

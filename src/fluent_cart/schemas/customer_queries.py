@@ -215,11 +215,19 @@ def _upper(value: Any) -> Any:
 Direction = Annotated[SortDirection, BeforeValidator(_upper)]
 
 
+_IS_ID = re.compile(r"[0-9]+")
+
+
 def _parts(value: Any) -> Any:
     """Read names with commas between them, or as PHP writes lists; none in an empty text."""
     if isinstance(value, str):
-        return [part.strip() for part in value.split(",")] if value.strip() else []
-    return list_of_php(value)
+        value = value.split(",") if value.strip() else []
+    parts = list_of_php(value)
+    if not isinstance(parts, list):
+        return parts
+    parts = [part.strip() if isinstance(part, str) else part for part in parts]
+    # WordPress's own `include` has ids. FluentCart does not document it, so ids are ignored (decision 9).
+    return [] if all(_IS_ID.fullmatch(str(part)) for part in parts) else parts
 
 
 class CustomerDetailQuery(BaseModel):
