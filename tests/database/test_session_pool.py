@@ -150,11 +150,11 @@ async def test_a_cancelled_write_leaves_nothing_behind(database: Database) -> No
 
 async def test_lookups_never_wait_for_writes_or_scans(postgres_settings: Settings) -> None:
     async with create_database(postgres_settings) as database:
-        hold = partial(sleep, seconds=1)
+        hold = partial(sleep, seconds=4)
         busy = [asyncio.create_task(run(hold)) for run in (database.write, database.scan) * 20]
         await asyncio.sleep(0.1)
         for _ in range(10):
-            assert await asyncio.wait_for(database.read(pid), 0.5)
+            assert await asyncio.wait_for(database.read(pid), 2)
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
@@ -162,9 +162,9 @@ async def test_lookups_never_wait_for_writes_or_scans(postgres_settings: Setting
 
 async def test_a_write_does_not_wait_for_scans(postgres_settings: Settings) -> None:
     async with create_database(postgres_settings) as database:
-        busy = [asyncio.create_task(database.scan(sleep, 1)) for _ in range(20)]
+        busy = [asyncio.create_task(database.scan(sleep, 4)) for _ in range(20)]
         await asyncio.sleep(0.1)
-        assert await asyncio.wait_for(database.write(create, "a@example.com"), 0.5)
+        assert await asyncio.wait_for(database.write(create, "a@example.com"), 2)
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
