@@ -333,3 +333,20 @@ def test_a_database_of_another_program_is_not_migrated(run: Run, folder: Path) -
         "The database has a table users, but no migration in alembic_version: it is another program's,"
         " or a damaged shop. Restore a backup, or name a new database"
     )
+
+
+def test_purge_deletes_old_changes_and_all_on_request(run: Run, demo_shop: str) -> None:
+    def number() -> int:
+        with connect(demo_shop) as connection:
+            return int(connection.scalar(text("SELECT count(*) FROM customer_changes")))
+
+    with connect(demo_shop) as connection:
+        connection.execute(
+            text("UPDATE customer_changes SET created_at = '2024-01-01T10:00:00Z' WHERE customer_id < 3")
+        )
+    before = number()
+    deleted = run("purge-changes", "--days", "7")
+    assert 0 < number() < before
+    assert deleted == printed(f"{before - number()} changes are deleted.\n")
+    run("purge-changes", "--all", "--json")
+    assert number() == 0
