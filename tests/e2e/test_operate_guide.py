@@ -30,7 +30,7 @@ from tests.support.paths import ROOT
 from tests.support.server import COMMAND, demo_file_of, demo_server, free_port, server, until
 
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
-UNITS = [path for path in sorted((ROOT / "deploy").glob("fluent-cart*")) if path.suffix != ".sh"]
+UNITS = [path for path in sorted((ROOT / "deploy").rglob("fluent-cart*")) if path.suffix != ".sh"]
 UNIT = (ROOT / "deploy" / "fluent-cart.service").read_text()
 CADDYFILE = (ROOT / "deploy" / "Caddyfile").read_text()
 TOOLS = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
@@ -171,7 +171,7 @@ class TestUnit:
             )
         paths = [str(tmp_path / unit.name) for unit in UNITS]
         services = [path for path in paths if path.endswith(".service")]
-        assert len(services) == 2
+        assert len(services) == 3
         for command in (
             ["verify", "--man=no", *paths],
             ["security", "--offline=yes", "--no-pager", f"--threshold={MAX_EXPOSURE * 10:.0f}", *services],
