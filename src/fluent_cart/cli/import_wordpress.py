@@ -12,9 +12,10 @@ from fluent_cart.cli.import_report import Html, write_report
 from fluent_cart.cli.output import AsJson, CommandError, print_json, print_line, table
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import create_database
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.live_database import add_password, needs_password, without_password
-from fluent_cart.importers.wordpress.report import Found, RowStatus
+from fluent_cart.importers.wordpress.report import Found
 from fluent_cart.importers.wordpress.report_page import page_of
 from fluent_cart.importers.wordpress.shop import Options, Report, import_shop, read_source
 from fluent_cart.importers.wordpress.sql_charsets import CHARSETS

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.rows.outcome import Claims, Faults, batched, differs
+from fluent_cart.importers.row_status import differences
+from fluent_cart.importers.rows.outcome import Claims, Faults, batched
 from fluent_cart.models import Address, Base
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.rows import AddressRow, CustomerRow
@@ -71,7 +72,7 @@ class Addresses:
             if stored is None:
                 made = {**given, "customer_id": customer_id, "created_at": now(), "updated_at": now()}
                 plan.new.append({"id": row_id, **made} if row_id else made)
-            elif differs(stored, given):
+            elif differences(stored, given):
                 plan.changed.append({**stored, **given, "updated_at": now()})
         return plan
 
@@ -97,7 +98,7 @@ def _ids(rows: Sequence[AddressRow], here: dict[int, Record]) -> list[int | None
         row_id = row.id
         if row_id is None:
             given = row.model_dump(exclude_unset=True, exclude={"id", "is_primary"})
-            row_id = next((each for each, stored in others.items() if not differs(stored, given)), None)
+            row_id = next((each for each, stored in others.items() if not differences(stored, given)), None)
             others.pop(row_id or 0, None)
         ids.append(row_id)
     return ids

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, update
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.enums import CustomerStatus
+from fluent_cart.importers.row_status import RowStatus, differences
 from fluent_cart.importers.rows.addresses import Addresses, AddressPlan, write_addresses
-from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome, RowStatus, differs
+from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome
 from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.rows import CustomerRow
 from fluent_cart.services.customers import DERIVED, derived_columns, pick
@@ -139,7 +140,7 @@ class _Batch:
     ) -> RowStatus:
         time = now()
         values = {**(pick(stored, *_COLUMNS) if stored else {**_NEW, "created_at": time, "updated_at": time})}
-        is_changed = stored is None or differs(stored, given)
+        is_changed = stored is None or bool(differences(stored, given))
         if is_changed:
             values |= {"updated_at": time, **given}
             values |= derived_columns(values)

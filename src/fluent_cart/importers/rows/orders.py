@@ -8,7 +8,8 @@ from sqlalchemy import Connection, or_, select
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome, RowStatus, differs
+from fluent_cart.importers.row_status import RowStatus, differences
+from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome
 from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.rows import OrderRow
 from fluent_cart.services.folding import email_key
@@ -96,7 +97,7 @@ class _Batch:
                 return RowStatus.UNCHANGED
             self.new.append(new)
             return RowStatus.WRITTEN
-        if not differs(stored, given):
+        if not differences(stored, given):
             return RowStatus.UNCHANGED
         self.changed.append({**stored, "updated_at": time, **given})
         self.former.append(stored["customer_id"])

@@ -2,28 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import islice
 from typing import Any, TypeVar
 
-import orjson
-
-from fluent_cart.database.prepared import Record
 from fluent_cart.errors import ValidationFailed
+from fluent_cart.importers.row_status import RowStatus
 
 T = TypeVar("T")
 
 # No database takes any number of parameters.
 SLICE = 10_000
 REQUIRED = "This field is required"
-
-
-class RowStatus(StrEnum):
-    """What became of a line."""
-
-    WRITTEN = "written"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
 
 
 @dataclass
@@ -84,14 +73,3 @@ def batched(values: Iterable[T]) -> Iterator[Sequence[T]]:
     left = iter(values)
     while some := list(islice(left, SLICE)):
         yield some
-
-
-def differs(stored: Record, wanted: Record) -> bool:
-    """Tell whether a row is to be another one; the order of JSON's keys counts, and 1 is not true."""
-    return any(not _is_same(stored[name], value) for name, value in wanted.items())
-
-
-def _is_same(stored: Any, value: Any) -> bool:
-    if isinstance(value, dict):
-        return orjson.dumps(stored) == orjson.dumps(value)
-    return bool(stored == value)

@@ -16,14 +16,17 @@ from fluent_cart.database import Database
 from fluent_cart.database.retries import write_with_retry
 from fluent_cart.database.transfer import advance_sequence
 from fluent_cart.formats.row_reader import WHOLE_LINE, Columns, Faults, Line
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.rows.customers import import_customers
 from fluent_cart.importers.rows.orders import import_orders
-from fluent_cart.importers.rows.outcome import Claims, Outcome, RowStatus
+from fluent_cart.importers.rows.outcome import Claims, Outcome
 from fluent_cart.models import Address, Base, Customer, Order
 from fluent_cart.schemas.error_messages import messages_by_field
 from fluent_cart.schemas.rows import CustomerRow, OrderRow
 from fluent_cart.services import customer_export, order_export
 
+# A line is always to be brought: none is left as it is.
+STATUSES = (RowStatus.WRITTEN, RowStatus.CHANGED, RowStatus.UNCHANGED)
 # Lines in one transaction: few enough for a busy server beside it, enough to share a sync to disk.
 BATCH = 500
 
@@ -69,7 +72,7 @@ class Report:
     """What became of the lines of a file."""
 
     read: int = 0
-    statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(RowStatus, 0))
+    statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
     faults: dict[int, Faults] = field(default_factory=dict)
     # Lines that a faulty one took along.
     taken_along: int = 0

@@ -11,8 +11,8 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from fluent_cart.database.prepared import Record
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.wordpress.issues import DataIssue
-from fluent_cart.importers.wordpress.report import RowStatus
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.schemas.additional_info import MAX_BYTES, AdditionalInfo

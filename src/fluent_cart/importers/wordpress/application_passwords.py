@@ -12,8 +12,8 @@ from sqlalchemy import Connection, delete, select
 from fluent_cart.clock import to_text
 from fluent_cart.database.prepared import Record
 from fluent_cart.formats.php_serialize import PhpError, unserialize
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.wordpress.issues import DataIssue
-from fluent_cart.importers.wordpress.report import RowStatus
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.upsert import write

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, update
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.enums import CustomerStatus
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.wordpress import additional_info, emails
 from fluent_cart.importers.wordpress.conflicts import Claimed, others
 from fluent_cart.importers.wordpress.issues import DataIssue
-from fluent_cart.importers.wordpress.report import RowStatus
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, Unsaid, stored_rows, upsert

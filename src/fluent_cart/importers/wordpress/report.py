@@ -3,23 +3,13 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.wordpress.issues import REFUSED, DataIssue
 
 # Ids that are named as examples: a report is read, and its size must not grow with the shop.
 EXAMPLES = 100
-
-
-class RowStatus(StrEnum):
-    """What became of a row."""
-
-    WRITTEN = "written"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    # It differs from the source, and was not to be updated.
-    LEFT = "left"
 
 
 @dataclass

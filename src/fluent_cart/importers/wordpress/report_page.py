@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from fluent_cart.importers.html_report import Page, Section
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.wordpress.issues import REFUSED, DataIssue
-from fluent_cart.importers.wordpress.report import Found, Report, RowStatus, TableReport
+from fluent_cart.importers.wordpress.report import Found, Report, TableReport
 from fluent_cart.importers.wordpress.run import Options
 
 # Ids that are named of each issue; the report as JSON has more.

@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 from fluent_cart.database import Database
 from fluent_cart.database.retries import write_with_retry
 from fluent_cart.database.transfer import advance_sequence
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.wordpress.issues import DataIssue
-from fluent_cart.importers.wordpress.report import Report, RowStatus
+from fluent_cart.importers.wordpress.report import Report
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.staging import Staging
 from fluent_cart.importers.wordpress.upsert import Outcome

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.wordpress.report import RowStatus
+from fluent_cart.importers.row_status import RowStatus, differences
 from fluent_cart.models import Base
 
 Complete = Callable[[Record, Record | None], Record]
@@ -84,7 +83,7 @@ def upsert(
         else:
             staying = {column: here[column] for column in unsaid[row_id] if column in row}
             wanted = complete({**row, **staying}, here)
-            differs = {column for column, value in wanted.items() if not _is_same(here[column], value)}
+            differs = differences(here, wanted)
             outcome.differences[row_id] = differs
             outcome.statuses[row_id] = (
                 RowStatus.UNCHANGED if not differs else RowStatus.CHANGED if changing else RowStatus.LEFT
@@ -109,12 +108,3 @@ def write(connection: Connection, model: type[Base], new: list[Record], changed:
             update(table).where(table.c.id == bindparam("new_id")).values(columns),
             [{f"new_{column}": value for column, value in row.items()} for row in changed],
         )
-
-
-def _is_same(stored: Any, value: Any) -> bool:
-    if isinstance(value, dict):
-        # As JSON: in Python, 1 and true are the same.
-        return orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
-            value, option=orjson.OPT_SORT_KEYS
-        )
-    return bool(stored == value)
