@@ -56,6 +56,15 @@ CASES: list[Case] = [
         422, "validation_error", FAILED,
         {"format": ["Input should be 'csv' or 'ndjson'"], "filters.status": STATUS},
     ),
+    (
+        "list_customer_changes", "wait=26",
+        422, "validation_error", FAILED, {"wait": ["Input should be less than or equal to 25"]},
+    ),
+    (
+        "list_customer_changes", f"after={'0' * 32}-0-0", 410, "cursor_expired",
+        "The changes after this cursor are no longer kept: read the whole list, then the changes from now on",
+        None,
+    ),
     ("list_attachable_users", "page=0", 422, "validation_error", FAILED, {"page": TOO_SMALL}),
     ("list_customer_orders", "page=0", 422, "validation_error", FAILED, {"page": TOO_SMALL}),
     ("create_customer", {}, 422, "validation_error", FAILED, {"email": REQUIRED}),

@@ -66,7 +66,7 @@ class TestPages:
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
         ]
-        assert len(operations) == 17
+        assert len(operations) == 20
         assert [each for each in operations if f'<section class="operation" id="{each}">' not in text] == []
 
     async def test_text_has_the_introduction_with_quick_start_first(self, client_of: MakeClient) -> None:
