@@ -66,6 +66,8 @@ def content(connection: Connection) -> dict[str, list[Any]]:
     return {
         table.name: [tuple(row) for row in connection.execute(select(table).order_by(table.c.id))]
         for table in Base.metadata.sorted_tables
+        # The log of changes counts its own numbers.
+        if not table.name.startswith("customer_change")
     }
 
 
