@@ -1,8 +1,6 @@
 """The clients that WordPress itself is used with, run by Node against the real server."""
 
 import os
-import re
-import shutil
 import subprocess
 from base64 import b64encode
 from pathlib import Path
@@ -11,7 +9,6 @@ import pytest
 
 from fluent_cart import demo
 from fluent_cart.wordpress.field_aliases import BULK_ACTIONS, NAMES, SORT_FIELDS
-from tests.e2e.test_readme import STATUS_ONLY
 from tests.support import nodejs
 from tests.support.paths import ROOT
 from tests.support.server import demo_server
@@ -30,16 +27,6 @@ class TestPage:
         for name, documented in (SORT_FIELDS | BULK_ACTIONS).items():
             assert name in table
             assert documented in table
-
-    @pytest.mark.server
-    @pytest.mark.skipif(shutil.which("curl") is None, reason="THE PAGE'S CURLS WERE NOT RUN: no curl here")
-    def test_every_curl_answers_200(self, tmp_path: Path) -> None:
-        blocks = [block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S) if "export" not in block]
-        commands = "".join(blocks)
-        with demo_server(tmp_path) as address:
-            script = STATUS_ONLY + commands.replace("http://127.0.0.1:8000", address)
-            done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-        assert done.stdout.split() == ["200"] * len(re.findall("^curl", commands, re.M))
 
 
 def test_every_script_is_run() -> None:
