@@ -76,6 +76,16 @@ class TestPages:
         assert found[0] == "quick-start"
         assert {"base-url-and-endpoints", "responses", "pagination", "rate-limits"} <= set(found)
 
+    async def test_links_of_the_text_lead_somewhere(self, client_of: MakeClient) -> None:
+        async with client_of(prefix="") as client:
+            text = (await client.get("/docs")).text
+            found = {
+                link for link in re.findall(r'<a [^>]*href="([^"#]+)"', text) if "admin-ajax" not in link
+            }
+            assert {"wp-login.php", "guide", "guide/start"} <= found
+            for link in found:
+                assert (await client.get(f"/{link}")).status_code == 200, link
+
     @pytest.mark.parametrize("path", ["/docs", "/docs/page.js", "/docs/favicon.svg", "/openapi.json"])
     async def test_static_content_is_compressed_and_sent_once(self, path: str, client_of: MakeClient) -> None:
         async with client_of(prefix="") as client:

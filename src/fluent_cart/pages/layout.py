@@ -31,7 +31,7 @@ $head</head>
 <nav id="bar" aria-label="Site">
 <a href="${root}docs">Reference</a>
 <a href="${root}guide">Guides</a>
-<a id="account" href="${root}wp-admin/profile.php">Account</a>
+<a id="sign-in" href="${root}wp-login.php">Sign in</a>
 </nav>
 </header>
 $body</body>

@@ -46,10 +46,9 @@ async function readNonce() {
 }
 
 function showAccount(nonce) {
-  const link = document.createElement("a");
+  const link = document.getElementById("sign-in");
   link.href = nonce ? `wp-login.php?action=logout&_wpnonce=${nonce}` : "wp-login.php?redirect_to=/docs";
   link.textContent = nonce ? "Sign out" : "Sign in";
-  document.getElementById("bar").append(link);
 }
 
 // What the viewer leaves without a name or out of the keyboard's reach; it draws operations as they come into view.
