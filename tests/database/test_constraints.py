@@ -15,6 +15,8 @@ from fluent_cart.models import (
     ApplicationPassword,
     Base,
     Customer,
+    CustomerChange,
+    CustomerChangeLog,
     IdempotencyKey,
     Order,
     Session,
@@ -57,6 +59,9 @@ VIOLATIONS = {
     "pk_orders": "UPDATE orders SET id = 1 WHERE id = 2",
     "fk_orders_customer_id_customers": "UPDATE orders SET customer_id = 99 WHERE id = 1",
     "ck_orders_money": "UPDATE orders SET total_refund = -1 WHERE id = 1",
+    "pk_customer_changes": "UPDATE customer_changes SET id = (SELECT min(id) FROM customer_changes)",
+    "ck_customer_changes_kind": "UPDATE customer_changes SET kind = 'renamed'",
+    "pk_customer_change_log": "INSERT INTO customer_change_log SELECT * FROM customer_change_log",
 }
 # More ways to break some of them, and what has no name at all.
 OTHERS = {
@@ -169,5 +174,6 @@ def test_an_error_that_is_none_of_the_schemas_has_no_name() -> None:
 
 def test_the_models_hold_no_other_tables() -> None:
     """A new table needs violations above."""
-    known = (User, ApplicationPassword, IdempotencyKey, Session, Customer, Address, Order)
+    known = {User, ApplicationPassword, IdempotencyKey, Session, Customer, Address, Order}
+    known |= {CustomerChange, CustomerChangeLog}
     assert {model.__tablename__ for model in known} == set(Base.metadata.tables)

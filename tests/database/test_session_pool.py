@@ -244,7 +244,7 @@ async def test_a_statement_that_takes_too_long_is_503(sessions: SessionPool) -> 
 
 async def test_a_statement_that_a_migration_made_stale_is_prepared_again(database: Database) -> None:
     def change(connection: Connection, type_: str) -> None:
-        connection.exec_driver_sql(f"ALTER TABLE customers ALTER phone TYPE {type_}")
+        connection.exec_driver_sql(f"ALTER TABLE customer_addresses ALTER phone TYPE {type_}")
 
     created = await database.write(create, "a@example.com")
     before = await database.read(customers.get_customer, created)

@@ -152,7 +152,7 @@ async def test_ends_with_the_database(settings: Settings) -> None:
     async with create_database(settings) as database:
         stream = await database.stream(endless)
     assert endless.is_closed.is_set()
-    with pytest.raises(StreamInterrupted, match="Nobody"):
+    with pytest.raises(StreamInterrupted, match="The caller has left"):
         await all_of(stream)
 
 

@@ -57,6 +57,16 @@ def app() -> FastAPI:
 # Every error as it is raised without a word of explanation, and what it is answered with.
 ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
     (
+        errors.CursorExpired(),
+        envelope(
+            410,
+            "cursor_expired",
+            "The changes after this cursor are no longer kept: read the whole list, then the changes from"
+            " now on",
+        ),
+        {},
+    ),
+    (
         errors.IdempotencyKeyInUse(),
         envelope(
             409,

@@ -62,6 +62,9 @@ def hostile_requests(document: dict[str, Any]) -> Iterator[tuple[str, str, bytes
     }
     numbers = count()
     for method, path, operation in OPERATIONS:
+        if operation == "list_customer_changes":
+            # Its cursors have the random name of the shop, and transactions that only PostgreSQL numbers.
+            continue
         for query in hostile.QUERIES if method == "GET" else ():
             # The rest of these never gets as far, and names no path of its own.
             if query.isascii() and not query.startswith(("#", "?", "rest_route")):

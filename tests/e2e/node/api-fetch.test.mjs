@@ -93,7 +93,7 @@ test( '_fields and _envelope', async () => {
 
 test( 'what one may do, as block editors ask for it', async () => {
 	const response = await apiFetch( { path: `${ CUSTOMERS }/1`, method: 'OPTIONS', parse: false } );
-	assert.deepEqual( response.headers.get( 'Allow' ).split( ', ' ), [ 'GET', 'HEAD', 'OPTIONS', 'PUT' ] );
+	assert.deepEqual( response.headers.get( 'Allow' ).split( ', ' ), [ 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'PUT' ] );
 	assert.equal( ( await response.json() ).namespace, 'fluent-cart/v2' );
 } );
 
