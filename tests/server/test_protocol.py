@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -623,6 +625,20 @@ async def test_closed_connection_is_freed_without_garbage_collection(site: Site)
         assert [each for each in gc.get_objects() if isinstance(each, Protocol)] == []
     finally:
         gc.enable()
+
+
+async def test_reset_connection_is_freed_without_waiting_for_its_keep_alive_timer(site: Site) -> None:
+    gc.collect()
+    peer = await site.connect(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    await peer.until(b"/a ")
+    await settle()
+    # Closing with this option sends a reset in place of an end.
+    at_once = struct.pack("ii", 1, 0)
+    peer.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    peer.writer.transport.abort()
+    await until(lambda: not connections)
+    await settle()
+    assert [each for each in gc.get_objects() if isinstance(each, Protocol)] == []
 
 
 async def test_ipv4_peer_of_a_socket_for_both_families_has_its_ipv4_address(site: Site) -> None:

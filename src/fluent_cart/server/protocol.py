@@ -72,6 +72,8 @@ class Protocol(FramedRequests):
     def connection_lost(self, exc: Exception | None) -> None:
         connections.discard(self)
         super().connection_lost(exc)
+        # uvicorn leaves the timer of a connection that was reset, and with it the connection and its headers.
+        self._unset_keepalive_if_required()
         # Else both objects would refer to each other until a full garbage collection, which is rare.
         for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
             if cycle is not None and isinstance(cycle.transport, BufferedTransport):
