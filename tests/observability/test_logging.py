@@ -29,6 +29,10 @@ NAMES = ("uvicorn.error", "fluent_cart.security", "fluent_cart.http.error_handle
 def _logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
+    # A test that starts uvicorn with its own log configuration leaves these without a way to the root.
+    for name in ("uvicorn", *NAMES):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate, logger.disabled = [], True, False
     yield
     root.handlers[:], root.level = before
     for name in ("uvicorn", "fluent_cart", *NAMES):
