@@ -11,7 +11,8 @@ from sqlalchemy import Connection, insert, update
 
 from fluent_cart.database import Database, connect
 from fluent_cart.models import Address, Customer
-from fluent_cart.schemas.customer_queries import MAX_IDS, CustomerExportQuery, CustomerFilters
+from fluent_cart.schemas.customer_filters import MAX_IDS, CustomerFilters
+from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.services import customer_export, customer_search
 from fluent_cart.services.customer_filters import FILTERS, filter_values
 from fluent_cart.services.customer_search import list_customers

@@ -7,7 +7,8 @@ import pytest
 from fastapi import FastAPI
 
 from fluent_cart.enums import BulkActionName
-from fluent_cart.schemas.customer_queries import CustomerFilters, CustomerListQuery
+from fluent_cart.schemas.customer_filters import CustomerFilters
+from fluent_cart.schemas.customer_queries import CustomerListQuery
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.field_aliases import BULK_ACTIONS, FILTERS, NAMES, apply_aliases
 from tests.conftest import MakeAddress, MakeCustomer

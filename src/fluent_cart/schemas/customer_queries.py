@@ -1,4 +1,4 @@
-"""The queries of lists of customers: search, filters, order and page."""
+"""The queries of customers: search, filters, order, page and parts."""
 
 import re
 from typing import Annotated, Any, Self
@@ -7,7 +7,6 @@ import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     WithJsonSchema,
@@ -15,182 +14,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from fluent_cart.enums import CustomerStatus, FileFormat, Include, SortDirection, SortField
-from fluent_cart.schemas.addresses import COUNTRIES, Country
+from fluent_cart.enums import FileFormat, Include, SortDirection, SortField
 from fluent_cart.schemas.base import (
-    EMAIL_SCHEMA,
-    MAX_SAFE_INTEGER,
-    Id,
     LooseBool,
-    Money,
     PageNumber,
     PerPage,
     Text255,
-    checked_email,
     list_of_php,
 )
 from fluent_cart.schemas.cursors import ListCursor, read_cursor
-from fluent_cart.schemas.timestamps import since, until
-
-
-def _blank_as_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-# A page has as many customers.
-MAX_IDS = 100
-# A query has no null: nothing is an empty text there.
-_EMPTY = {"const": ""}
-_IN_QUERY_STATUS = WithJsonSchema({"enum": [*(status.value for status in CustomerStatus), ""]})
-_IN_QUERY_TIME = WithJsonSchema(
-    {
-        "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}, _EMPTY],
-        "examples": ["2024-01-01", "2024-01-01T10:00:00Z"],
-    }
-)
-_IN_QUERY_MONEY = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "integer", "format": "int64", "minimum": -MAX_SAFE_INTEGER, "maximum": MAX_SAFE_INTEGER},
-            _EMPTY,
-        ]
-    }
-)
-_IN_QUERY_COUNT = WithJsonSchema(
-    {"anyOf": [{"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_SAFE_INTEGER}, _EMPTY]}
-)
-_IN_QUERY_COUNTRY = WithJsonSchema({"enum": [*sorted(COUNTRIES), ""], "examples": ["US"]})
-_IN_QUERY_EMAIL = WithJsonSchema({"anyOf": [{"type": "string", **EMAIL_SCHEMA}, _EMPTY]})
-_IN_QUERY_BOOL = WithJsonSchema({"anyOf": [{"type": "boolean"}, _EMPTY]})
-_IN_QUERY_IDS = WithJsonSchema(
-    {
-        "anyOf": [
-            {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": MAX_IDS,
-                "items": {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_SAFE_INTEGER},
-            },
-            {"type": "string", "pattern": "^([1-9][0-9]{0,17}(,[1-9][0-9]{0,17})*)?$"},
-        ],
-        "examples": ["1,2,3"],
-    }
-)
-
-
-def _email(value: Any) -> str | None:
-    """Return an e-mail address; None for no value."""
-    if value is None or value == "":
-        return None
-    try:
-        return checked_email(value)
-    except PydanticCustomError:
-        # Not ``invalid_email``, which is about the address of a customer.
-        raise PydanticCustomError("email", "Must be a valid email address") from None
-
-
-def _listed(value: Any) -> Any:
-    """Read a list of ids, also as a text with commas and as PHP writes lists."""
-    if isinstance(value, str):
-        return re.split(r"\s*,\s*", value.strip()) if value.strip() else None
-    return [value] if isinstance(value, int) else list_of_php(value)
-
-
-class CustomerFilters(BaseModel):
-    """Conditions that must all hold; an empty value is no condition, an unknown name is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: Annotated[
-        CustomerStatus | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="Whether the customer is active"),
-        _IN_QUERY_STATUS,
-    ] = None
-    date_from: Annotated[
-        str | None,
-        BeforeValidator(since),
-        Field(description="Created on or after this date or time (UTC)"),
-        _IN_QUERY_TIME,
-    ] = None
-    date_to: Annotated[
-        str | None,
-        BeforeValidator(until),
-        Field(description="Created on or before this date (its whole day) or time (UTC)"),
-        _IN_QUERY_TIME,
-    ] = None
-    total_spent_min: Annotated[
-        Money | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="Spent at least this, in cents"),
-        _IN_QUERY_MONEY,
-    ] = None
-    total_spent_max: Annotated[
-        Money | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="Spent at most this, in cents"),
-        _IN_QUERY_MONEY,
-    ] = None
-    updated_from: Annotated[
-        str | None,
-        BeforeValidator(since),
-        Field(description="Changed on or after this date or time (UTC)"),
-        _IN_QUERY_TIME,
-    ] = None
-    updated_to: Annotated[
-        str | None,
-        BeforeValidator(until),
-        Field(description="Changed on or before this date (its whole day) or time (UTC)"),
-        _IN_QUERY_TIME,
-    ] = None
-    last_order_from: Annotated[
-        str | None,
-        BeforeValidator(since),
-        Field(description="Last paid order on or after this date or time (UTC)"),
-        _IN_QUERY_TIME,
-    ] = None
-    last_order_to: Annotated[
-        str | None,
-        BeforeValidator(until),
-        Field(description="Last paid order on or before this date (its whole day) or time (UTC)"),
-        _IN_QUERY_TIME,
-    ] = None
-    order_count_min: Annotated[
-        Money | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="At least this many paid orders"),
-        _IN_QUERY_COUNT,
-    ] = None
-    order_count_max: Annotated[
-        Money | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="At most this many paid orders"),
-        _IN_QUERY_COUNT,
-    ] = None
-    country: Annotated[
-        Country | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="Country code of any of the customer's addresses"),
-        _IN_QUERY_COUNTRY,
-    ] = None
-    has_user: Annotated[
-        LooseBool | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="Whether a WordPress user is attached"),
-        _IN_QUERY_BOOL,
-    ] = None
-    email: Annotated[
-        str | None,
-        BeforeValidator(_email),
-        Field(description="Exact e-mail address, in any case and with any form of its domain"),
-        _IN_QUERY_EMAIL,
-    ] = None
-    ids: Annotated[
-        Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS)] | None,
-        BeforeValidator(_listed),
-        Field(description=f"Ids of customers, at most {MAX_IDS}, as a list or with commas between them"),
-        _IN_QUERY_IDS,
-    ] = None
+from fluent_cart.schemas.customer_filters import CustomerFilters
 
 
 def _decoded(value: Any) -> Any:

@@ -10,7 +10,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from fluent_cart.models import Address, Customer
 from fluent_cart.models.customers import LAST_PURCHASE
-from fluent_cart.schemas.customer_queries import MAX_IDS, CustomerFilters
+from fluent_cart.schemas.customer_filters import MAX_IDS, CustomerFilters
 from fluent_cart.services.folding import email_key
 
 Expression = ColumnElement[Any]
