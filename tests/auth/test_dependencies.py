@@ -107,7 +107,7 @@ class TestNames(OnSQLite):
         for name in ("j\u00fcrgen", "J\u00dcRGEN", "j\u00fcrgen@shop.example"):
             assert_signed_in(await anonymous.get("", headers=basic(f"{name}:{secret}")))
 
-    async def test_are_addresses_in_either_form_of_a_domain(
+    async def test_names_are_addresses_in_either_form_of_a_domain(
         self, database: Database, anonymous: httpx.AsyncClient
     ) -> None:
         for login, typed in (("ada", "ada@xn--bcher-kva.example"), ("bob", "bob@b\u00fccher.example")):

@@ -242,7 +242,7 @@ class TestPasswords:
         assert run("users", "set-password", "worker") == printed("User worker has a new login password.\n")
         assert login_passwords.verify(self.PASSWORD, self._hash(shop, "worker"))
 
-    def test_are_not_asked_for_without_a_terminal(self, run: Run, shop: str) -> None:
+    def test_setting_a_password_without_a_terminal_is_rejected(self, run: Run, shop: str) -> None:
         assert run("users", "set-password", "worker") == complained(
             "Standard input is no terminal to type a password at. Use --stdin"
         )

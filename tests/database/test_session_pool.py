@@ -135,17 +135,20 @@ async def test_a_turn_that_comes_as_its_caller_leaves_is_passed_on(sessions: Ses
     sessions._release(held.pop())
 
 
-async def test_a_cancelled_write_leaves_nothing_behind(database: Database) -> None:
+@pytest.mark.parametrize("name", ["write", "write_many"])
+async def test_a_cancelled_write_leaves_nothing_behind(database: Database, name: str) -> None:
+    write = getattr(database, name)
+
     def create_and_wait(connection: Connection) -> None:
         create(connection, "never@example.com")
         await_only(asyncio.sleep(5))
 
-    writing = asyncio.create_task(database.write(create_and_wait))
+    writing = asyncio.create_task(write(create_and_wait))
     await asyncio.sleep(0.2)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
-    assert await database.write(create, "never@example.com")
+    assert await write(create, "never@example.com")
 
 
 async def test_lookups_never_wait_for_writes_or_scans(postgres_settings: Settings) -> None:
@@ -275,19 +278,6 @@ async def test_a_transaction_of_many_rows_leaves_the_loop_to_others(database: Da
     assert await writing
     with pytest.raises(CustomerNotFound):
         await database.write_many(customers.get_customer, 1)
-
-
-async def test_a_cancelled_transaction_of_many_rows_is_rolled_back(database: Database) -> None:
-    def create_and_wait(connection: Connection) -> None:
-        create(connection, "never@example.com")
-        await_only(asyncio.sleep(5))
-
-    writing = asyncio.create_task(database.write_many(create_and_wait))
-    await asyncio.sleep(0.2)
-    writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
-    assert await database.write_many(create, "never@example.com")
 
 
 async def test_the_end_waits_for_queued_units_and_leaves_no_connection_open(

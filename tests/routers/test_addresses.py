@@ -57,7 +57,9 @@ class TestList:
             addresses = (await viewer.get(f"/{customer_id}/address")).json()["data"]["addresses"]
             assert [address["id"] for address in addresses] == ids
 
-    async def test_of_a_type_has_no_other(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_list_of_a_type_has_no_other_addresses(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         await manager.put("/1/address", json={"address_id": 2, "type": "shipping"})
         await manager.put("/2/address", json={"address_id": 4, "type": "shipping"})
         for query, ids in (("type=shipping", [2]), ("type=billing", [1, 3]), ("type=", [1, 2, 3])):

@@ -91,7 +91,7 @@ class TestOrders:
             ("search=%25", []), ("search=9223372036854775807", []), ("search=pay&page=2&per_page=1", []),
         ],
     )  # fmt: skip
-    async def test_are_sorted_and_searched(
+    async def test_orders_are_sorted_and_searched(
         self, customer: None, database: Database, viewer: httpx.AsyncClient, query: str, ids: list[int]
     ) -> None:
         for number in range(4):

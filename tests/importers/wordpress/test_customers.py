@@ -136,7 +136,9 @@ class TestEmail:
         ]
         assert handled(report, "customers") == {"duplicate_email": [2, 4]}
 
-    async def test_of_two_customers_in_two_forms_of_a_domain(self, bring: Import, empty: Database) -> None:
+    async def test_two_customers_with_one_address_in_two_forms_of_its_domain(
+        self, bring: Import, empty: Database
+    ) -> None:
         emails = ["a@xn--bcher-kva.example", "a@b\u00fccher.example", "a@stra\u00dfe.example"]
         source = {"fct_customers": [{"email": email} for email in emails]}
         report = await bring(**source)
