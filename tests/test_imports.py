@@ -37,7 +37,7 @@ LAYERS = {
     "auth": "clock database enums errors http observability security services settings wordpress",
     "demo": "clock database enums errors models schemas security services settings",
     "openapi": "auth errors http schemas security wordpress",
-    "pages": "__init__ auth database errors http observability openapi security services wordpress",
+    "pages": "__init__ auth database enums errors http observability openapi security services wordpress",
     "importers": "auth.roles clock database enums errors formats models schemas security services",
     "routers": "auth errors http openapi schemas services wordpress",
     "doctor": "auth.roles database demo models security services settings",

@@ -16,7 +16,7 @@ from fluent_cart.http.request_id import RequestIdMiddleware
 from fluent_cart.observability import telemetry
 from fluent_cart.observability.request_events import RequestEventBuffer, RequestSink
 from fluent_cart.openapi import document, introduction, wordpress_index
-from fluent_cart.pages import docs, guides, health, login, metrics
+from fluent_cart.pages import account, docs, guides, health, login, metrics
 from fluent_cart.routers import ROUTERS
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.cors import allow_origins
@@ -70,6 +70,8 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
     app.include_router(guides.router)
     app.include_router(health.router)
     app.include_router(login.router)
+    for pages in account.ROUTERS:
+        app.include_router(pages)
     app.include_router(metrics.router)
     docs.add_docs(app)
     add_handlers(app)

@@ -128,9 +128,10 @@ class FileFormat(StrEnum):
 
 
 class Permission(StrEnum):
-    """Permissions carry FluentCart's own names (decision 21); to read the server's metrics is ours (91)."""
+    """Permissions carry FluentCart's own names (decision 21); the last two are ours (91, 158)."""
 
     VIEW = "customers/view"
     MANAGE = "customers/manage"
     DELETE = "customers/delete"
     OPERATE = "server/operate"
+    LIST_USERS = "users/list"

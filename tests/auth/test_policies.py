@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 # Wherever users read it: in the guide, and on the docs page.
 TABLES = ("docs/secure.md", "src/fluent_cart/openapi/introduction.md")
 VIEW, MANAGE, DELETE = Permission.VIEW, Permission.MANAGE, Permission.DELETE
-OPERATE = Permission.OPERATE
+OPERATE, LIST_USERS = Permission.OPERATE, Permission.LIST_USERS
 
 
 def may(role: str, permission: Permission) -> bool:
@@ -36,11 +36,11 @@ class TestRoles:
     @pytest.mark.parametrize("page", TABLES)
     def test_are_the_documented(self, page: str) -> None:
         text = (ROOT / page).read_text()
-        lines = re.findall(r"^\| (`.+`) \|" + r" (yes|no) \|" * 4 + "$", text, re.M)
+        lines = re.findall(r"^\| (`.+`) \|" + r" (yes|no) \|" * 5 + "$", text, re.M)
         table = {
             role: {
                 permission
-                for permission, cell in zip((VIEW, MANAGE, DELETE, OPERATE), cells, strict=True)
+                for permission, cell in zip((VIEW, MANAGE, DELETE, OPERATE, LIST_USERS), cells, strict=True)
                 if cell == "yes"
             }
             for names, *cells in lines
@@ -51,8 +51,8 @@ class TestRoles:
     @pytest.mark.parametrize(
         ("role", "held"),
         [
-            ("administrator", {VIEW, MANAGE, DELETE, OPERATE}),
-            ("super_admin", {VIEW, MANAGE, DELETE, OPERATE}),
+            ("administrator", {VIEW, MANAGE, DELETE, OPERATE, LIST_USERS}),
+            ("super_admin", {VIEW, MANAGE, DELETE, OPERATE, LIST_USERS}),
             ("manager", {VIEW, MANAGE, DELETE}),
             ("worker", {VIEW}),
             ("accountant", {VIEW}),
@@ -70,8 +70,8 @@ class TestRoles:
         assert not any(may(role, permission) for permission in Permission)
 
     def test_permissions_have_fluentcarts_names(self) -> None:
-        # It has none for the server, which is WordPress there.
-        own = ["server/operate"]
+        # It has none for the server and its users, which are WordPress' there.
+        own = ["server/operate", "users/list"]
         assert list(Permission) == ["customers/view", "customers/manage", "customers/delete", *own]
 
 

@@ -183,6 +183,9 @@ def test_reads_with_a_password_reach_the_api_and_everything_else_reaches_wordpre
             ("GET", "/wp-json/fluent-cart/v2/orders?search=a%20b", SIGNED),
             ("GET", "/wp-json/wp/v2/users/me", SIGNED),
             ("GET", "/shop/", {}),
+            ("GET", "/wp-login.php", {}),
+            ("GET", "/wp-admin/profile.php", SIGNED),
+            ("POST", "/wp-admin/authorize-application.php", {}),
         ):
             answer = client.request(method, path, headers=headers)
             assert (answer.headers["Server-Name"], answer.headers["Sent-Method"]) == ("wordpress", method)

@@ -26,6 +26,7 @@ from tests.support.login import (
     LEGACY_HASH,
     LEGACY_SECRET,
     LOGIN,
+    SITE,
     OnSQLite,
     assert_refused,
     assert_signed_in,
@@ -37,6 +38,7 @@ from tests.support.login import (
     store_user,
     with_nonce,
 )
+from tests.support.pages import AUTHORIZE, PROFILE, fields_of, secret_in, submit
 
 ROUTE = "/wp-json/fluent-cart/v2/customers"
 Lines = Callable[[], list[dict[str, Any]]]
@@ -153,6 +155,41 @@ class TestLines(OnSQLite):
             line("authentication", "rest_cookie_invalid_nonce", "worker", f"GET {ROUTE}"),
             line("authentication", "signed_out", "worker", "GET /wp-login.php"),
         ]
+
+    async def test_changes_in_the_account_are_logged_without_secrets(
+        self, stranger: httpx.AsyncClient, lines: Lines, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        current, new = login_password_of("worker"), "Kq3vZ)8w!mT&2hX"
+        stranger.base_url = httpx.URL(SITE)
+        await sign_in(stranger, "worker", current)
+        made = await submit(stranger, "make_application_password", name="Canary name")
+        page = await stranger.get(
+            AUTHORIZE, params={"app_name": "Canary", "success_url": "https://canary.example/"}
+        )
+        approved = await stranger.post(AUTHORIZE, data={**fields_of(page), "approve": "1"})
+        await submit(stranger, "revoke_all_application_passwords")
+        await submit(stranger, "revoke_all_application_passwords")
+        passwords = {"pass1": new, "pass2": new}
+        await submit(stranger, "change_password", current_password="wrong", **passwords)
+        await submit(stranger, "change_password", current_password=current, **passwords)
+        await submit(stranger, "end_other_sessions")
+        await stranger.post(PROFILE, data={"action": "end_other_sessions", "_wpnonce": "0123456789"})
+        profile, authorize = f"POST {PROFILE}", f"POST {AUTHORIZE}"
+        assert lines() == [
+            line("authentication", "signed_in", "worker", "POST /wp-login.php"),
+            line("credentials", "app_password_created", "worker", profile),
+            line("credentials", "app_approved", "worker", authorize),
+            line("credentials", "app_password_revoked", "worker", profile),
+            line("authentication", "authentication_failed", "worker", profile),
+            line("credentials", "login_password_changed", "worker", profile),
+            line("authentication", "rest_cookie_invalid_nonce", "worker", profile),
+        ]
+        secret = approved.headers["location"].rpartition("=")[2]
+        logged = "\n".join(
+            str(each.__dict__) for each in caplog.records if each.name.startswith("fluent_cart")
+        )
+        for text in (new, current, secret, secret_in(made), "anary"):
+            assert text not in logged
 
     async def test_of_a_login_password_that_is_stored_anew(
         self, database: Database, stranger: httpx.AsyncClient, lines: Lines

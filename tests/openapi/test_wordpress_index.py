@@ -45,7 +45,11 @@ class TestIndex:
             "gmt_offset": "0",
             "timezone_string": "UTC",
             "namespaces": ["fluent-cart/v2", "fluent-cart/v1", "wp/v2"],
-            "authentication": {"application-passwords": {"endpoints": {}}},
+            "authentication": {
+                "application-passwords": {
+                    "endpoints": {"authorization": "http://shop.example/wp-admin/authorize-application.php"}
+                }
+            },
             "_links": {"help": [{"href": "https://developer.wordpress.org/rest-api/"}]},
         }
 

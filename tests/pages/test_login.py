@@ -74,7 +74,7 @@ class TestForm(OnSQLite):
         page = await browser.get(LOGIN)
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert re.findall(r' name="(\w+)"', page.text) == [
-            "viewport", "log", "pwd", "rememberme", "redirect_to",
+            "viewport", "description", "log", "pwd", "rememberme", "redirect_to",
         ]  # fmt: skip
         for identifier in ("loginform", "user_login", "user_pass", "wp-submit"):
             assert f'id="{identifier}"' in page.text
@@ -87,6 +87,23 @@ class TestForm(OnSQLite):
         assert headers["referrer-policy"] == "same-origin"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "default-src 'none'" in headers["content-security-policy"]
+
+    async def test_keeps_the_name_after_a_mistake_and_never_the_password(
+        self, browser: httpx.AsyncClient
+    ) -> None:
+        response = await sign_in(browser, '"><b>ada', "wrong <b>secret")
+        assert_wrong(response)
+        assert ' name="log" value="&quot;&gt;&lt;b&gt;ada" ' in response.text
+        assert "secret" not in response.text
+        [focused] = re.findall(r'<input id="(\w+)"[^>]* autofocus', response.text)
+        assert focused == "user_pass"
+        assert "<title>Error: Sign in - " in response.text
+        long = await sign_in(browser, "x" * 2000, "wrong")
+        assert f' value="{"x" * 255}" ' in long.text
+
+    async def test_page_of_another_site_fills_in_no_name(self, browser: httpx.AsyncClient) -> None:
+        fields, headers = {"log": "typed elsewhere", "pwd": "x"}, {"Sec-Fetch-Site": "cross-site"}
+        assert "typed elsewhere" not in (await browser.post(LOGIN, data=fields, headers=headers)).text
 
     async def test_leads_to_where_the_client_was(self, browser: httpx.AsyncClient) -> None:
         page = await browser.get(LOGIN, params={"redirect_to": '/docs?a="&b=<c>'})
@@ -222,7 +239,10 @@ class TestRefusals(OnSQLite):
                 LOGIN, data={"log": name, "pwd": password}, headers={"X-Request-Id": "same"}
             )
             assert_wrong(response)
-            answers.append((response.content, response.headers.multi_items()))
+            # The form keeps what was typed, and the length of the page with it.
+            page = re.sub(' name="log" value="[^"]*"', "", response.text)
+            headers = [header for header in response.headers.multi_items() if header[0] != "content-length"]
+            answers.append((page, headers))
         assert answers == [answers[0]] * len(causes)
         assert await database.scan(rows, Session) == []
 
@@ -455,7 +475,7 @@ class TestSigningOut(OnSQLite):
         for query in ("", "&_wpnonce=", "&_wpnonce=0123456789", f"&_wpnonce={foreign}"):
             response = await browser.get(self.LOGOUT + query)
             assert (response.status_code, "set-cookie" in response.headers) == (403, False)
-        [link] = re.findall(r'href="([^"]+)"', response.text)
+        [link] = re.findall(r'href="(/wp-login[^"]+)"', response.text)
         assert (await browser.get(f"{SITE}{link.replace('&amp;', '&')}")).status_code == 302
         assert (await browser.get(NONCE)).status_code == 400
 

@@ -29,7 +29,7 @@ class TestProfile:
     @pytest.mark.parametrize(
         ("role", "held"),
         [
-            ("administrator", [*EVERYTHING, "server/operate"]),
+            ("administrator", [*EVERYTHING, "server/operate", "users/list"]),
             ("manager", EVERYTHING),
             ("worker", VIEW),
             ("subscriber", []),

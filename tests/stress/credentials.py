@@ -15,7 +15,6 @@ from sqlalchemy import insert
 from fluent_cart.clock import now
 from fluent_cart.database import connect
 from fluent_cart.models import ApplicationPassword
-from fluent_cart.pages.login import AJAX, LOGIN
 from fluent_cart.security import login_passwords
 from fluent_cart.services import users
 from fluent_cart.services.application_passwords import (
@@ -24,7 +23,7 @@ from fluent_cart.services.application_passwords import (
     list_application_passwords,
     revoke_application_password,
 )
-from fluent_cart.wordpress.paths import PREFIX
+from fluent_cart.wordpress.paths import AJAX, LOGIN, PREFIX
 from tests.stress.guarantees import Figure, Scale, at_least, at_most, guarantee, none, told
 from tests.stress.hostile import paced
 from tests.stress.shops import SQLITE, Shop, serving

@@ -102,14 +102,22 @@ async def current_user(
             limits.last_used.note(database, sign_in)
         else:
             user = await _authenticate_legacy(request, database, credentials, digest)
+    if session:
+        context.response_headers = ((b"x-wp-nonce", make_nonce(session).encode()),)
+    admit(request, user)
+    return user
+
+
+def admit(request: Request, user: CurrentUser) -> None:
+    """Note whose request it is, and take it out of the user's bucket; 429 if the bucket is empty."""
+    limits: Limits = request.app.state.limits
+    context = request_context(request.scope)
     context.user_id = user.id
     CALLER.set(Caller(user.id, request.receive))
-    wait, context.response_headers = limits.requests.take(user.id)
-    if session:
-        context.response_headers += ((b"x-wp-nonce", make_nonce(session).encode()),)
+    wait, headers = limits.requests.take(user.id)
+    context.response_headers += headers
     if wait:
         raise TooManyRequests(wait)
-    return user
 
 
 def challenge(request: Request) -> dict[str, str]:

@@ -6,7 +6,7 @@ from fluent_cart.enums import Permission
 
 EVERYTHING = frozenset(Permission)
 # Of customers: who runs the shop need not run the server.
-ALL_OF_CUSTOMERS = EVERYTHING - {Permission.OPERATE}
+ALL_OF_CUSTOMERS = EVERYTHING - {Permission.OPERATE, Permission.LIST_USERS}
 READ_ONLY = frozenset({Permission.VIEW})
 
 # A role that is not named here, such as WordPress's editor or subscriber, may do nothing.

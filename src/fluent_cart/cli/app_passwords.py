@@ -9,6 +9,7 @@ from fluent_cart.cli.output import AsJson, WrongUsage, print_json, print_result,
 from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.security import application_passwords
 from fluent_cart.services.application_passwords import (
+    MAX_NAME,
     create_application_password,
     list_application_passwords,
     revoke_application_password,
@@ -29,8 +30,8 @@ def create(
 
     Example: fluent-cart app-passwords create ada --name "My script"
     """
-    if len(name) > 255:
-        raise WrongUsage("A name has at most 255 characters")
+    if len(name) > MAX_NAME:
+        raise WrongUsage(f"A name has at most {MAX_NAME} characters")
     secret = application_passwords.in_groups(runner.write(create_application_password, login, name))
     print_result(secret, {"login": login, "name": name, "password": secret}, as_json=as_json)
 

@@ -25,8 +25,6 @@ from fluent_cart.services import users
 cli = typer.Typer(no_args_is_help=True, help="The users who may sign in.")
 
 Login = Annotated[str, typer.Argument(help="The login name.")]
-# People choose login passwords, so there are bad ones. WordPress itself takes any.
-MIN_PASSWORD_LENGTH = 8
 RoleOption = Annotated[
     str,
     typer.Option("--role", help=f"A role with permissions is one of: {', '.join(ROLE_PERMISSIONS)}."),
@@ -162,11 +160,6 @@ def read_password(*, from_stdin: bool = False) -> str:
         raise CommandError("Standard input is no terminal to type a password at. Use --stdin")
     else:
         password = typer.prompt("Login password", hide_input=True, confirmation_prompt=True)
-    if len(password.strip(login_passwords.TRIMMED)) < MIN_PASSWORD_LENGTH:
-        raise CommandError(f"A login password has at least {MIN_PASSWORD_LENGTH} characters")
-    if login_passwords.is_common(password):
-        raise CommandError("This login password is one of the most common ones. Choose another one")
-    try:
-        return login_passwords.hash_password(password)
-    except ValueError:
-        raise CommandError("A login password has at most 4096 bytes") from None
+    if objection := login_passwords.objection(password):
+        raise CommandError(objection)
+    return login_passwords.hash_password(password)

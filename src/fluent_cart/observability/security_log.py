@@ -1,4 +1,4 @@
-"""The security log: who was refused and why, who signed in and out; in the logger ``fluent_cart.security``.
+"""The security log: refusals, sign-ins, changed credentials; in the logger ``fluent_cart.security``.
 
 Each is a line of JSON. It never holds a secret, and of people only the login name. An e-mail address, or a
 name that looks like an application password, is logged as a short hash, which differs between processes.
@@ -70,6 +70,11 @@ def log_login(scope: Scope) -> None:
 def log_logout(scope: Scope) -> None:
     """Log that a user ended a session."""
     _log(logging.INFO, "authentication", "signed_out", scope)
+
+
+def log_credential(scope: Scope, outcome: str) -> None:
+    """Log that a user changed the user's own credentials; ``outcome`` says what was done."""
+    _log(logging.INFO, "credentials", outcome, scope)
 
 
 def redact_account(account: str) -> str:

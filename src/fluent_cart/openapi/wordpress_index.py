@@ -4,7 +4,7 @@ All of it is derived, once, from the routes as FastAPI describes them (decision 
 """
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from copy import copy
 from functools import cached_property
 from itertools import chain
@@ -18,6 +18,7 @@ from fluent_cart.http.responses import json_response
 from fluent_cart.http.routing import ApiRoute, ApiRouter
 from fluent_cart.openapi.introduction import TITLE
 from fluent_cart.wordpress.paths import (
+    AUTHORIZE,
     EXAMPLES_NAMESPACE,
     EXAMPLES_PREFIX,
     NAMESPACE,
@@ -28,8 +29,6 @@ from fluent_cart.wordpress.site import site_url
 
 NAMESPACES = (NAMESPACE, EXAMPLES_NAMESPACE, "wp/v2")
 DESCRIPTION = "Customers of a FluentCart shop"
-# Application passwords are known here, but there is no page to ask a user for one: they are made by command.
-AUTHENTICATION: Mapping[str, Any] = {"application-passwords": {"endpoints": {}}}
 HELP = "https://developer.wordpress.org/rest-api/"
 # The keywords that WordPress shows of an argument.
 KEYWORDS = frozenset({
@@ -129,7 +128,10 @@ def _index(description: _Description) -> Handler:
                 "gmt_offset": "0",
                 "timezone_string": "UTC",
                 "namespaces": NAMESPACES,
-                "authentication": AUTHENTICATION,
+                # Where an application sends a user who is to give it an application password.
+                "authentication": {
+                    "application-passwords": {"endpoints": {"authorization": f"{site}{AUTHORIZE}"}}
+                },
                 "routes": description.routes(site),
                 "_links": {"help": [{"href": HELP}]},
             }

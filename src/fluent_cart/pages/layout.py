@@ -1,10 +1,13 @@
 """The frame of every page: its head, the bar on top, a list of contents if there is one, the text."""
 
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from string import Template
+
+from fastapi.responses import HTMLResponse
 
 from fluent_cart.openapi.introduction import TITLE
 
@@ -31,7 +34,7 @@ $head</head>
 <nav id="bar" aria-label="Site">
 <a href="${root}docs">Reference</a>
 <a href="${root}guide">Guides</a>
-<a id="sign-in" href="${root}wp-login.php">Sign in</a>
+$account
 </nav>
 </header>
 $body</body>
@@ -39,10 +42,24 @@ $body</body>
 """)
 
 
+# The same for everybody, because most pages are: who is not signed in yet gets the form first.
+_ACCOUNT = Template('<a id="account" href="${root}wp-admin/profile.php">Account</a>')
+
+
 def page(
-    title: str, body: str, *, root: str = "", contents: str = "", head: str = "", description: str = ""
+    title: str,
+    body: str,
+    *,
+    root: str = "",
+    contents: str = "",
+    head: str = "",
+    description: str = "",
+    account: str = "",
 ) -> str:
-    """Return a page. ``root`` is the way from its address to that of the site, which may have a prefix."""
+    """Return a page. ``root`` is the way from its address to that of the site, which may have a prefix.
+
+    ``account`` is HTML for the end of the bar on top.
+    """
     return _PAGE.substitute(
         title=escape(title if title == TITLE else f"{title} - {TITLE}"),
         site=TITLE,
@@ -50,6 +67,7 @@ def page(
         style=STYLE,
         head=head,
         root=root,
+        account=account or _ACCOUNT.substitute(root=root),
         body=columns(body, contents),
     )
 
@@ -61,6 +79,32 @@ def columns(text: str, contents: str = "") -> str:
         return main
     nav = f'<nav class="contents" aria-label="Contents">\n{contents}\n</nav>\n'
     return f'<div class="columns">\n{nav}{main}</div>\n'
+
+
+def page_response(
+    title: str,
+    body: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    *,
+    root: str = "",
+    account: str = "",
+    fault: str = "",
+    form_action: str = "'self'",
+) -> HTMLResponse:
+    """Return a page as a response, which no cache keeps. With a ``fault`` the title says so."""
+    content = page(f"Error: {title}" if fault else title, body, root=root, account=account)
+    return HTMLResponse(content, status, {**security_headers(form_action), **(headers or {})})
+
+
+def alert(text: str, identifier: str = "error") -> str:
+    """Return the message that something is wrong."""
+    return f'<p id="{identifier}" role="alert">{escape(text)}</p>\n'
+
+
+def status_line(text: str) -> str:
+    """Return the message that something was done."""
+    return f'<p class="notice" role="status">{escape(text)}</p>\n'
 
 
 def security_headers(form_action: str = "'self'") -> dict[str, str]:

@@ -6,61 +6,52 @@ from string import Template
 
 from fastapi.responses import HTMLResponse
 
-HEADERS = {
-    # No script, nothing from elsewhere, and no frame.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
-    " frame-ancestors 'none'; base-uri 'none'",
-    # The address of a page may hold a nonce. With no-referrer, the form would be sent with "Origin: null".
-    "Referrer-Policy": "same-origin",
-}
+from fluent_cart.pages.layout import alert, page_response, status_line
 
-_PAGE = Template("""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 20rem; margin: 4rem auto; padding: 0 1rem }
-input:not([type=checkbox]), button { box-sizing: border-box; width: 100%; padding: .5rem; font: inherit }
-p[role] { border-left: 4px solid #b32d2e; padding-left: .75rem }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-$body
-</body>
-</html>
-""")
-# The names are those of WordPress's own form.
+# What is repeated of a name: no login and no e-mail address is longer.
+MAX_NAME = 255
+
+# The names are those of WordPress's own form. The focus is where the next key belongs.
 _FORM = Template("""\
+<h1>Sign in</h1>
 $notice<form id="loginform" action="/wp-login.php" method="post">
 <p><label for="user_login">User name or e-mail address</label>
-<input id="user_login" name="log" autocomplete="username" autocapitalize="off" required autofocus></p>
+<input id="user_login" name="log" value="$name" autocomplete="username" autocapitalize="off"\
+ spellcheck="false" required$focus_name></p>
 <p><label for="user_pass">Password</label>
-<input id="user_pass" name="pwd" type="password" autocomplete="current-password" required></p>
+<input id="user_pass" name="pwd" type="password" autocomplete="current-password" required$focus_password></p>
 <p><label><input id="rememberme" name="rememberme" type="checkbox" value="forever"> Remember me</label></p>
-<p><button id="wp-submit">Sign in</button></p>
+<p><button id="wp-submit" class="primary">Sign in</button></p>
 <input name="redirect_to" type="hidden" value="$target">
 </form>""")
+_FOCUS = " autofocus"
 
 
 def login_page(
-    target: str, notice: str = "", status: int = 200, headers: Mapping[str, str] | None = None
+    target: str,
+    fault: str = "",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    *,
+    name: str = "",
+    is_signed_out: bool = False,
 ) -> HTMLResponse:
-    """Return the form to sign in with, which leads to ``target``, below a ``notice`` if there is one."""
-    alert = f'<p id="login_error" role="alert">{escape(notice)}</p>\n' if notice else ""
-    body = _FORM.substitute(notice=alert, target=escape(target))
-    return _page("Sign in", body, status, headers)
+    """Return the form to sign in with, which leads to ``target``, below a ``fault`` if there is one.
+
+    The form keeps the ``name`` that was typed, never the password.
+    """
+    notice = status_line("You are signed out.") if is_signed_out else ""
+    body = _FORM.substitute(
+        notice=alert(fault, "login_error") if fault else notice,
+        name=escape(name[:MAX_NAME]),
+        focus_name="" if name else _FOCUS,
+        focus_password=_FOCUS if name else "",
+        target=escape(target),
+    )
+    return page_response("Sign in", body, status, headers, fault=fault)
 
 
 def sign_out_page(link: str) -> HTMLResponse:
     """Return the question whether to sign out, which only the person can answer."""
-    body = f'<p>Do you want to <a href="{escape(link)}">sign out</a>?</p>'
-    return _page("Sign out", body, 403)
-
-
-def _page(title: str, body: str, status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse:
-    content = _PAGE.substitute(title=title, body=body)
-    return HTMLResponse(content, status, {**HEADERS, **(headers or {})})
+    body = f'<h1>Sign out</h1>\n<p>Do you want to <a href="{escape(link)}">sign out</a>?</p>'
+    return page_response("Sign out", body, 403)

@@ -18,6 +18,8 @@ from passlib.utils.binary import HASH64_CHARS
 # The binary logarithm of the rounds of a new hash. PHP's own since 8.4.
 COST = 12
 MAX_BYTES = 4096
+# People choose login passwords, so there are bad ones. WordPress itself takes any.
+MIN_LENGTH = 8
 # What PHP's trim() takes away; Python's strip() takes more.
 TRIMMED = " \t\n\r\0\x0b"
 
@@ -86,6 +88,17 @@ def hash_password(password: str) -> str:
         raise ValueError("A password has 1 to 4096 bytes")
     handler: Any = WordPressBcrypt
     return str(handler.using(rounds=COST).hash(secret))
+
+
+def objection(password: str) -> str | None:
+    """Return why a password may not be chosen; None if it may."""
+    if len(password.strip(TRIMMED)) < MIN_LENGTH:
+        return f"A login password has at least {MIN_LENGTH} characters"
+    if not _trimmed(password):
+        return f"A login password has at most {MAX_BYTES} bytes"
+    if is_common(password):
+        return "This login password is one of the most common ones. Choose another one"
+    return None
 
 
 def is_common(password: str) -> bool:

@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import LookupConnection, Prepared, Record
+from fluent_cart.errors import AuthenticationFailed
 from fluent_cart.models import ApplicationPassword, User
 from fluent_cart.security import application_passwords
 from fluent_cart.services.users import CurrentUser, UserError, is_named, key, user_id_of
@@ -31,6 +32,8 @@ class AuthenticatedPassword(NamedTuple):
     last_used: str | None
 
 
+# Of what a password is for.
+MAX_NAME = 255
 # No account has more of WordPress's old passwords tried: each costs milliseconds.
 MAX_LEGACY = 5
 
@@ -77,6 +80,18 @@ _most_legacy = Prepared(
     select(_of_one_user.c.beginning, func.max(_of_one_user.c.number))
     .group_by(_of_one_user.c.beginning)
     .order_by(_of_one_user.c.beginning)
+)
+
+
+_of_user = Prepared(
+    select(
+        ApplicationPassword.id,
+        ApplicationPassword.name,
+        ApplicationPassword.created_at,
+        ApplicationPassword.last_used,
+    )
+    .where(ApplicationPassword.user_id == bindparam("user_id"))
+    .order_by(ApplicationPassword.id)
 )
 
 
@@ -137,11 +152,22 @@ def record_last_used(connection: Connection, password_id: int, before: str) -> N
 
 def create_application_password(connection: Connection, login: str, name: str) -> str:
     """Store a new application password and return it; only its hash is kept."""
+    return add_application_password(connection, user_id_of(connection, login), name)
+
+
+def add_application_password(connection: Connection, user_id: int, name: str) -> str:
+    """Store a new application password of a user's and return it; only its hash is kept.
+
+    ``AuthenticationFailed`` if the user was deleted since the request was let in.
+    """
+    owner = select(User.id).where(User.id == user_id).with_for_update(read=True, key_share=True)
+    if connection.scalar(owner) is None:
+        raise AuthenticationFailed
     secret = application_passwords.generate()
     connection.execute(
         insert(ApplicationPassword),
         {
-            "user_id": user_id_of(connection, login),
+            "user_id": user_id,
             "name": name,
             "password_hash": application_passwords.digest(secret),
             "created_at": now(),
@@ -152,17 +178,12 @@ def create_application_password(connection: Connection, login: str, name: str) -
 
 def list_application_passwords(connection: Connection, login: str) -> list[Record]:
     """Return id, name, age and last use of a user's application passwords; never a hash."""
-    statement = (
-        select(
-            ApplicationPassword.id,
-            ApplicationPassword.name,
-            ApplicationPassword.created_at,
-            ApplicationPassword.last_used,
-        )
-        .where(ApplicationPassword.user_id == user_id_of(connection, login))
-        .order_by(ApplicationPassword.id)
-    )
-    return [dict(row) for row in connection.execute(statement).mappings()]
+    return application_passwords_of(connection, user_id_of(connection, login))
+
+
+def application_passwords_of(connection: LookupConnection, user_id: int) -> list[Record]:
+    """Return the same for a user's id."""
+    return _of_user.records(connection, user_id=user_id)
 
 
 def revoke_application_password(connection: Connection, password_id: int) -> None:
@@ -172,3 +193,13 @@ def revoke_application_password(connection: Connection, password_id: int) -> Non
     ).rowcount
     if not revoked:
         raise UserError(f"There is no application password with ID {password_id}")
+
+
+def revoke_own_application_passwords(
+    connection: Connection, user_id: int, password_id: int | None = None
+) -> int:
+    """Delete one of a user's application passwords, or all of them; return how many there were."""
+    condition = ApplicationPassword.user_id == user_id
+    if password_id is not None:
+        condition &= ApplicationPassword.id == password_id
+    return connection.execute(delete(ApplicationPassword).where(condition)).rowcount

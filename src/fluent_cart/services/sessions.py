@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from fluent_cart.clock import now, to_text
-from fluent_cart.database.prepared import LookupConnection, Prepared
+from fluent_cart.database.prepared import LookupConnection, Prepared, Record
 from fluent_cart.models import Session, User
 from fluent_cart.security import session_cookies
 from fluent_cart.security.session_cookies import Cookie
@@ -49,6 +49,12 @@ _by_token = Prepared(
     .where(Session.token_hash == bindparam("token_hash"), User.password_hash.is_not(None))
 )
 
+_of_user = Prepared(
+    select(Session.id, Session.created_at, Session.expires_at)
+    .where(Session.user_id == bindparam("user_id"), Session.expires_at > bindparam("now"))
+    .order_by(Session.id.desc())
+)
+
 
 def find_account(connection: LookupConnection, name: str) -> Account | None:
     """Return the account with this login or e-mail address; one look-up, whether there is one or not."""
@@ -71,6 +77,27 @@ def start_session(
         connection.execute(update(User).where(User.id == account.id).values(password_hash=new_hash))
     if older is not None:
         end_session(connection, older)
+    return _add_session(connection, account, new_hash or password_hash, seconds)
+
+
+def change_password(connection: Connection, account: Account, new_hash: str, seconds: int) -> str | None:
+    """Store another login password, end all sessions of the user, and return the cookie of a new one.
+
+    None if the password is not what it was when it was checked.
+    """
+    changed = connection.execute(
+        update(User)
+        .where(User.id == account.id, User.password_hash == account.password_hash)
+        .values(password_hash=new_hash)
+    ).rowcount
+    if not changed:
+        return None
+    connection.execute(delete(Session).where(Session.user_id == account.id))
+    return _add_session(connection, account, new_hash, seconds)
+
+
+def _add_session(connection: Connection, account: Account, password_hash: str, seconds: int) -> str:
+    """Store a session and return its cookie."""
     remove_expired(connection, FORGOTTEN_AT_ONCE)
     token, signing_key, expires = secrets.token_urlsafe(32), secrets.token_hex(32), int(time.time()) + seconds
     connection.execute(
@@ -83,7 +110,7 @@ def start_session(
             "expires_at": to_text(datetime.fromtimestamp(expires, UTC)),
         },
     )
-    return session_cookies.write(account.login, expires, token, signing_key, new_hash or password_hash)
+    return session_cookies.write(account.login, expires, token, signing_key, password_hash)
 
 
 def find_session(connection: LookupConnection, cookie: Cookie) -> ActiveSession | None:
@@ -99,6 +126,17 @@ def find_session(connection: LookupConnection, cookie: Cookie) -> ActiveSession 
 def end_session(connection: Connection, session_id: int) -> None:
     """End a session: its cookie is worth nothing from the next request on, in every process."""
     connection.execute(delete(Session).where(Session.id == session_id))
+
+
+def sessions_of(connection: LookupConnection, user_id: int) -> list[Record]:
+    """Return id, begin and end of each session of a user that has not expired, the newest first."""
+    return _of_user.records(connection, user_id=user_id, now=now())
+
+
+def end_other_sessions(connection: Connection, user_id: int, kept: int) -> int:
+    """End all sessions of a user but one; return how many there were."""
+    others = delete(Session).where(Session.user_id == user_id, Session.id != kept)
+    return connection.execute(others).rowcount
 
 
 def remove_expired(connection: Connection, limit: int) -> int:

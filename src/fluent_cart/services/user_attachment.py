@@ -10,9 +10,9 @@ from fluent_cart.errors import InvalidUser
 from fluent_cart.models import Customer, User
 from fluent_cart.services.customers import lock_customer, pick, store_customer
 from fluent_cart.services.pages import Page
-from fluent_cart.services.search import SearchTarget, matches
+from fluent_cart.services.search import matches
+from fluent_cart.services.users import SEARCHED
 
-_SEARCHED = SearchTarget(User.search_text.expression, User.id.expression)
 _owner = select(Customer.id).where(Customer.user_id == bindparam("user_id"))
 _exists = select(User.id).where(User.id == bindparam("user_id"))
 
@@ -21,7 +21,7 @@ def list_attachable_users(connection: Connection, search: str, page: int, per_pa
     """Return a page of the users that are attached to no customer, and how many there are."""
     conditions: list[Any] = [~select(Customer.id).where(Customer.user_id == User.id).exists()]
     if search:
-        conditions.append(matches(search, _SEARCHED, connection.dialect.name))
+        conditions.append(matches(search, SEARCHED, connection.dialect.name))
     rows = connection.execute(
         select(
             User.id,

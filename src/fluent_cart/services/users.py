@@ -6,9 +6,11 @@ from sqlalchemy import (
     Connection,
     bindparam,
     delete,
+    func,
     insert,
     or_,
     select,
+    true,
     update,
 )
 
@@ -16,7 +18,8 @@ from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.models import Session, User
 from fluent_cart.services.folding import email_key
-from fluent_cart.services.search import search_text
+from fluent_cart.services.pages import Page
+from fluent_cart.services.search import SearchTarget, matches, search_text
 
 
 class CurrentUser(NamedTuple):
@@ -31,6 +34,8 @@ class UserError(Exception):
     """An account cannot be made or found; the text is for the person at the command line."""
 
 
+SEARCHED = SearchTarget(User.search_text.expression, User.id.expression)
+_all_users = select(User.id, User.login, User.email, User.display_name, User.role).order_by(User.id)
 is_named = or_(User.login_key == bindparam("name"), User.email_key == bindparam("name"))
 
 
@@ -74,8 +79,15 @@ def create_user(
 
 def list_users(connection: Connection) -> list[Record]:
     """Return every user, oldest first."""
-    statement = select(User.id, User.login, User.email, User.display_name, User.role).order_by(User.id)
-    return [dict(row) for row in connection.execute(statement).mappings()]
+    return [dict(row) for row in connection.execute(_all_users).mappings()]
+
+
+def find_users(connection: Connection, search: str, page: int, per_page: int) -> Page:
+    """Return a page of the users, oldest first, and how many there are; of a search, if one is given."""
+    condition = matches(search, SEARCHED, connection.dialect.name) if search else true()
+    some = _all_users.where(condition).limit(per_page).offset((page - 1) * per_page)
+    total = connection.scalar(select(func.count()).select_from(User).where(condition)) or 0
+    return Page([dict(row) for row in connection.execute(some).mappings()], total)
 
 
 def set_role(connection: Connection, login: str, role: str) -> None:

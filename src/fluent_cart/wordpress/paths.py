@@ -1,4 +1,4 @@
-"""The paths of the API, as WordPress names them: the REST root, a namespace, the resource."""
+"""The paths of the API and of the pages next to it, as WordPress names them."""
 
 ROOT = "/wp-json"
 NAMESPACE = "fluent-cart/v2"
@@ -6,3 +6,11 @@ PREFIX = f"{ROOT}/{NAMESPACE}/customers"
 # The contract's examples say v1, so the same routes answer there.
 EXAMPLES_NAMESPACE = "fluent-cart/v1"
 EXAMPLES_PREFIX = f"{ROOT}/{EXAMPLES_NAMESPACE}/customers"
+
+# Pages for people, and what their forms need.
+LOGIN = "/wp-login.php"
+AJAX = "/wp-admin/admin-ajax.php"
+DASHBOARD = "/wp-admin"
+PROFILE = "/wp-admin/profile.php"
+AUTHORIZE = "/wp-admin/authorize-application.php"
+USERS = "/wp-admin/users.php"

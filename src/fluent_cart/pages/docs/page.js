@@ -46,7 +46,8 @@ async function readNonce() {
 }
 
 function showAccount(nonce) {
-  const link = document.getElementById("sign-in");
+  const account = document.getElementById("account");
+  const link = nonce ? account.parentNode.appendChild(document.createElement("a")) : account;
   link.href = nonce ? `wp-login.php?action=logout&_wpnonce=${nonce}` : "wp-login.php?redirect_to=/docs";
   link.textContent = nonce ? "Sign out" : "Sign in";
 }

@@ -1,0 +1,31 @@
+"""The cookie of a session as browsers get it, and how long it is good (decision 51)."""
+
+from fastapi import Request, Response
+
+from fluent_cart.security import session_cookies
+
+DAY_SECONDS = 24 * 3600
+# Without and with "remember me". Without, browsers forget the cookie when they close.
+SHORT, LONG = 2 * DAY_SECONDS, 14 * DAY_SECONDS
+
+
+def set_cookie(request: Request, response: Response, value: str, seconds: int) -> None:
+    """Let ``response`` set the cookie of a session of so many seconds."""
+    _set(request, response, value, LONG if seconds == LONG else None)
+
+
+def forget_cookie(request: Request, response: Response) -> None:
+    """Let ``response`` delete the cookie."""
+    _set(request, response, "", 0)
+
+
+def _set(request: Request, response: Response, value: str, max_age: int | None) -> None:
+    response.set_cookie(
+        session_cookies.NAME,
+        value,
+        max_age=max_age,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )

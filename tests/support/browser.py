@@ -1,0 +1,26 @@
+"""Chromium, in tests: where it is, and what axe says of a page."""
+
+import shutil
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.clients import tools
+
+# On a machine that does much else besides.
+expect.set_options(timeout=30_000)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="THE PAGES WERE NOT TESTED: no Chromium on this machine"
+)
+
+
+def assert_accessible(page: Page) -> None:
+    """By axe, of WCAG 2 at levels A and AA."""
+    page.evaluate((tools.node_modules() / "axe-core" / "axe.min.js").read_text())
+    found: dict[str, Any] = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa']})")
+    # A page with a heading and one link has a dozen.
+    assert len(found["passes"]) > 10
+    faults = {each["id"]: [fault["html"] for fault in each["nodes"]] for each in found["violations"]}
+    assert faults == {}
