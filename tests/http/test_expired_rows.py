@@ -59,7 +59,7 @@ async def test_database_that_refuses_is_logged_and_tried_again(
     async def refuse(_unit: Callable[..., Any]) -> None:
         raise ServiceUnavailable
 
-    monkeypatch.setattr(database, "write", refuse)
+    monkeypatch.setattr(database, "write_many", refuse)
     with caplog.at_level(logging.WARNING):
         await remove_expired_rows(database, 30)
     assert caplog.messages == ["Expired rows were not removed. The next attempt is in an hour"]

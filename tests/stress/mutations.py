@@ -50,7 +50,9 @@ ECHO = Change(
     'TEXTS.get(fault["type"], fault["msg"])',
     "f\"{TEXTS.get(fault['type'], fault['msg'])}: {fault.get('input')}\"",
 )
-NO_FILE_LOCK = Change(SQLITE, "with self._lock, self._writers", "with self._writers")
+NO_FILE_LOCK = Change(
+    f"{PACKAGE}/database/file_lock.py", "if fcntl:\n            try", "if False:\n            try"
+)
 LIST = (
     Mutation(
         "E2",

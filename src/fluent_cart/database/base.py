@@ -146,8 +146,8 @@ class Database(ABC):
     ) -> T:
         """Run a transaction and return when it is on disk; 503 when its turn does not come in time."""
 
+    @abstractmethod
     async def write_many(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a transaction of many rows, off the event loop."""
-        return await self.write(work, *args, **kwargs)

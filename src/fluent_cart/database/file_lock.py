@@ -16,19 +16,31 @@ class FileLock:
         self._path = path
         self._descriptor: int | None = None
 
-    def __enter__(self) -> None:
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Take the lock; return False if it is taken already and the call must not block."""
         if self._descriptor is None:
             # Python's files are closed in child processes by themselves, and Windows has no flag for it.
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         if fcntl:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
+        """Let the next process have the lock."""
         if fcntl and self._descriptor is not None:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor, which also releases the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,16 +1,12 @@
 """An embedded SQLite file as the shop's database.
 
-Reads run where they are asked for: a look-up takes tens of microseconds, a hop to a thread several times
-that. Writes go to the process's one writer thread, which takes whatever is queued, runs each unit in a
-savepoint, commits once, and only then answers each: one sync to disk serves them all. Between processes a
-lock on a side file stands in front of BEGIN IMMEDIATE, because SQLite's own waiting is not fair.
+Look-ups and writes run on the event loop: a look-up takes tens of microseconds, a hop to a thread several
+times that. Scans, which may look at many rows, run in threads.
 """
 
 import asyncio
 import os
-import queue
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -20,23 +16,20 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from fluent_cart.database.base import Database
-from fluent_cart.database.constraints import to_api_error
 from fluent_cart.database.file_lock import FileLock
 from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.database.scan_queue import ScanQueue
-from fluent_cart.database.work_item import WorkItem
+from fluent_cart.database.sqlite_writer import SQLiteWriter
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.observability import metrics
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# How many queued units share one commit: enough to amortise the sync, few enough to stay quick.
-BATCH = 64
 # A write touches a dozen indexes at places of their own. SQLite's own 2 MiB and 1,000 pages make it read and
 # move the same pages again and again; the log is 32 MiB at most unless a reader holds it open.
 WRITE_CACHE_KIB, CHECKPOINT_PAGES = 16 * 1024, 8000
@@ -62,35 +55,34 @@ class SQLiteDatabase(Database):
         # belongs to the event loop, and opens with the first look-up.
         self._lookups = engine(url, begin=None, connections=1, read_only=True)
         self._lookup_connection: Connection | None = None
-        self._writers = engine(url, begin="BEGIN IMMEDIATE", connections=1)
-        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        self._writer = SQLiteWriter(
+            engine(url, begin="BEGIN IMMEDIATE", connections=1, wait_seconds=0),
+            FileLock(self.path.with_name(self.path.name + ".lock")),
+            write_timeout,
+        )
         self._scans = ScanQueue(read_threads, write_timeout)
-        self._queue: queue.SimpleQueue[WorkItem[Any] | None] = queue.SimpleQueue()
         self._scanners: ThreadPoolExecutor | None = None
-        self._writer: threading.Thread | None = None
 
     def exists(self) -> bool:
         return self.path.exists()
 
     def start(self) -> None:
         self._scanners = ThreadPoolExecutor(self._scan_threads, thread_name_prefix="scan")
-        self._writer = threading.Thread(target=self._write_until_stopped, name="writer", daemon=True)
         self._writer.start()
+
+    async def finish(self) -> None:
+        await self._writer.finish()
 
     def stop(self) -> None:
         self._stop_streams()
-        if self._writer and self._scanners:
-            self._queue.put(None)
-            # Not for ever: another process may hold the lock, and the callers here have had their 503.
-            self._writer.join(self._write_timeout)
+        self._writer.stop()
+        if self._scanners:
             self._scanners.shutdown()
         self._close_lookups()
         self._readers.dispose()
-        self._writers.dispose()
-        self._lock.close()
 
     def gauges(self) -> Mapping[str, int]:
-        return {metrics.QUEUED_UNITS: self._queue.qsize()}
+        return {metrics.QUEUED_UNITS: self._writer.waiting}
 
     async def read(
         self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -114,9 +106,12 @@ class SQLiteDatabase(Database):
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        unit = WorkItem(lambda connection: work(connection, *args, **kwargs))
-        self._queue.put(unit)
-        return await unit.result(self._write_timeout)
+        return await self._writer.run(lambda connection: work(connection, *args, **kwargs))
+
+    async def write_many(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._writer.run(lambda connection: work(connection, *args, **kwargs), is_long=True)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -139,67 +134,19 @@ class SQLiteDatabase(Database):
             self._lookup_connection = None
         self._lookups.dispose()
 
-    def _write_until_stopped(self) -> None:
-        running = True
-        while running:
-            batch = [self._queue.get()]
-            while len(batch) < BATCH and not self._queue.empty():
-                batch.append(self._queue.get())
-            running = None not in batch
-            units = [unit for unit in batch if unit]
-            if units:
-                self._write_batch(units)
-
-    def _write_batch(self, units: list[WorkItem[Any]]) -> None:
-        taken: list[WorkItem[Any]] = []
-        answers: list[Callable[[], None]] = []
-        try:
-            with self._lock, self._writers.begin() as connection:
-                # Only now, because a unit whose caller has left while it waited must not run.
-                for unit in units:
-                    if unit.claim():
-                        taken.append(unit)
-                        answers.append(_run(unit, connection))
-        except Exception as error:
-            # The batch as a whole did not reach the disk, so nothing of it happened.
-            failure = ServiceUnavailable()
-            failure.__cause__ = error
-            for unit in [*taken, *(unit for unit in units if unit.claim())]:
-                unit.fail(failure)
-            return
-        metrics.UNITS_PER_COMMIT.observe(len(taken))
-        for answer in answers:
-            answer()
-
-
-def _run(unit: WorkItem[Any], connection: Connection) -> Callable[[], None]:
-    """Run a unit in a savepoint and return what will answer it once the batch is on disk."""
-    # On the driver itself: SQLAlchemy's savepoints cost more than most units.
-    driver: Any = connection.connection.driver_connection
-    driver.execute("SAVEPOINT unit")
-    try:
-        result = unit.work(connection)
-    except DBAPIError as error:
-        if not isinstance(error, IntegrityError):
-            # Disk full, or the like: SQLite may have rolled back the whole transaction.
-            raise
-        failure: BaseException = to_api_error(error)
-    except BaseException as error:
-        # Whatever it is, it is the caller's: this thread serves all others.
-        failure = error
-    else:
-        driver.execute("RELEASE unit")
-        return partial(unit.succeed, result)
-    driver.execute("ROLLBACK TO unit")
-    driver.execute("RELEASE unit")
-    return partial(unit.fail, failure)
-
 
 def engine(
-    url: str, *, begin: str | None, connections: int, read_only: bool = False, create: bool = False
+    url: str,
+    *,
+    begin: str | None,
+    connections: int,
+    read_only: bool = False,
+    create: bool = False,
+    wait_seconds: float = 5,
 ) -> Engine:
     """Return an engine whose transactions begin with ``begin``; without it, each statement is one.
 
+    A statement waits ``wait_seconds`` for a lock of SQLite before it fails.
     Only migrations ``create`` a missing file: an empty one in its place would look like a lost shop.
     """
     if create:
@@ -235,6 +182,8 @@ def engine(
         else:
             cursor.execute(f"PRAGMA cache_size=-{WRITE_CACHE_KIB}")
             cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        # Only now: the first statements may have to wait for another process that opens the file.
+        cursor.execute(f"PRAGMA busy_timeout={wait_seconds * 1000:.0f}")
         cursor.close()
 
     if begin:

@@ -1,17 +1,13 @@
-"""A unit of work on its way to a thread and back.
-
-Lighter than a ``concurrent.futures.Future``, whose locks and callbacks take as long as a look-up.
-"""
+"""A unit of work that waits for its turn."""
 
 import asyncio
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from fluent_cart.database.constraints import to_api_error
 from fluent_cart.errors import ServiceUnavailable
 
 T = TypeVar("T")
@@ -19,44 +15,61 @@ Work = Callable[[Connection], T]
 
 
 class WorkItem(Generic[T]):
-    """Work that a coroutine waits for; a thread runs it, unless it is given up before it has begun."""
+    """Work that a coroutine waits for. It runs unless the coroutine stops waiting before the work begins."""
 
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
+    def __init__(self, work: Work[T], *, is_long: bool = False) -> None:
+        self.is_long = is_long
+        self._work = work
         self._loop = asyncio.get_running_loop()
-        self._outcome: asyncio.Future[T] = self._loop.create_future()
-        # Held by whichever comes first: the thread that runs the work, or the timeout.
-        self._claimed = threading.Lock()
+        self._result: asyncio.Future[T] = self._loop.create_future()
+        self._is_claimed = False
+        self._value: T | None = None
+        self.error: BaseException | None = None
 
     async def result(self, seconds: float) -> T:
         """Return the result; raise 503 if the work has not begun after ``seconds``."""
         deadline = self._loop.call_later(seconds, self._expire)
         try:
-            return await self._outcome
+            return await self._result
         finally:
             deadline.cancel()
 
     def claim(self) -> bool:
-        """Return whether the caller may run the work: nothing has claimed it, and its result is awaited."""
-        return self._claimed.acquire(blocking=False) and not self._outcome.cancelled()
+        """Return whether the work may run: it has not begun, and its result is awaited."""
+        if self._is_claimed or self._result.done():
+            return False
+        self._is_claimed = True
+        return True
 
-    def succeed(self, result: T) -> None:
-        """Answer from a thread."""
-        self._from_thread(partial(self._outcome.set_result, result))
+    def run(self, connection: Connection) -> None:
+        """Run the work, in any thread. ``answer`` returns its value or its error to the coroutine.
+
+        ``DBAPIError`` if the transaction is of no use any more: the disk is full, for example.
+        """
+        self.error = None
+        try:
+            self._value = self._work(connection)
+        except IntegrityError as error:
+            self.error = to_api_error(error)
+        except DBAPIError:
+            raise
+        except BaseException as error:  # it is the caller's
+            self.error = error
+
+    def answer(self) -> None:
+        """Return the value or the error to the coroutine, if it still waits."""
+        if self._result.done():
+            return
+        if self.error is not None:
+            self._result.set_exception(self.error)
+        else:
+            self._result.set_result(self._value)  # type: ignore[arg-type]  # it is what the work returned
 
     def fail(self, error: BaseException) -> None:
-        """Answer with an error from a thread."""
-        self._from_thread(partial(self._outcome.set_exception, error))
-
-    def _from_thread(self, resolve: Callable[[], None]) -> None:
-        # A loop that is closed has no waiting callers.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._settle, resolve)
-
-    def _settle(self, resolve: Callable[[], None]) -> None:
-        if not self._outcome.cancelled():
-            resolve()
+        """Raise ``error`` in the coroutine, whatever the work did."""
+        self.error = error
+        self.answer()
 
     def _expire(self) -> None:
         if self.claim():
-            self._outcome.set_exception(ServiceUnavailable())
+            self.fail(ServiceUnavailable())

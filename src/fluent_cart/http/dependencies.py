@@ -51,7 +51,7 @@ QueryConnection = Annotated[
         ConnectionOf(lambda database, given: database.read if given["query"].is_short else database.scan)
     ),
 ]
-# A transaction of many rows.
+# A transaction that may change many rows: also the orders of one customer, which can be thousands.
 BulkConnection = Annotated[
     Connection, Depends(ConnectionOf(lambda database, _: database.write_many, writes=True))
 ]

@@ -39,7 +39,7 @@ async def _remove_every_hour(database: Database, changes_days: int) -> None:
 async def remove_expired_rows(database: Database, changes_days: int) -> None:
     """Remove all that has expired, or log that the database refused."""
     try:
-        while await database.write(partial(_remove_some, changes_days=changes_days)):
+        while await database.write_many(partial(_remove_some, changes_days=changes_days)):
             pass
     except Exception:
         # A database that is gone is logged elsewhere, too.

@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from fluent_cart.auth.policies import can_manage, can_view
 from fluent_cart.errors import CustomerNotFound
-from fluent_cart.http.dependencies import ScanConnection, WriteConnection
+from fluent_cart.http.dependencies import BulkConnection, ScanConnection
 from fluent_cart.http.parameters import CustomerId, page_headers
 from fluent_cart.http.responses import envelope, message_with
 from fluent_cart.http.routing import ApiRouter
@@ -59,7 +59,7 @@ def _list_orders(
 
 
 @router.post("/{customerId}/recalculate-ltv", dependencies=[can_manage], include_in_schema=False)
-def recalculate_lifetime_value(customer_id: CustomerId, connection: WriteConnection) -> Response:
+def recalculate_lifetime_value(customer_id: CustomerId, connection: BulkConnection) -> Response:
     """Compute a customer's totals again from its orders."""
     customer = orders.recalculate_one(connection, customer_id)
     return message_with("Lifetime value recalculated successfully", customer=customer)

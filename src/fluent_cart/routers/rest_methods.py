@@ -4,7 +4,7 @@ from fastapi import Response
 
 from fluent_cart.auth.policies import can_delete, can_manage
 from fluent_cart.errors import CustomerNotFound, InvalidEmail, PreconditionFailed
-from fluent_cart.http.dependencies import WriteConnection
+from fluent_cart.http.dependencies import BulkConnection, WriteConnection
 from fluent_cart.http.parameters import CustomerId
 from fluent_cart.http.responses import envelope, message
 from fluent_cart.http.routing import ApiRouter
@@ -41,7 +41,7 @@ def patch_customer(customer_id: CustomerId, body: CustomerUpdate, connection: Wr
     response_model=Message,
     responses=documented(CustomerNotFound),
 )
-def delete_customer(customer_id: CustomerId, connection: WriteConnection) -> Response:
+def delete_customer(customer_id: CustomerId, connection: BulkConnection) -> Response:
     """Delete a customer with its addresses.
 
     The customer's orders stay in the books without a customer, as with the bulk action `delete`.
