@@ -136,4 +136,5 @@ async def test_everybody_everywhere(
     assert await everything(database) == before
     # Without credentials, with wrong ones; and without the permission, whatever it is.
     assert (len(refusals[401]), len(refusals[403])) == (2, 1)
+    assert "You do not have permission to do this" in str(refusals[403])
     record_property("cells", cells)
