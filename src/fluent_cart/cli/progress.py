@@ -1,19 +1,37 @@
 """The progress of a command, shown only at a terminal."""
 
-from rich.console import Console
-from rich.progress import Progress, TaskID
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
-class ProgressBar(Progress):
+class ProgressBar:
     """Shows each step of a command on standard error, and leaves nothing behind."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
-        super().__init__(console=console, disable=not console.is_terminal, transient=True)
+        self._bar: Progress | None = None
         self._steps: dict[str, TaskID] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            # Loading it takes 60 ms, for nothing where a program runs the command.
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = self._stack.enter_context(Progress(console=Console(stderr=True), transient=True))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def show(self, step: str, done: int = 0, total: int = 0) -> None:
         """Show how far a step is; a total of 0 is not known."""
+        if self._bar is None:
+            return
         if step not in self._steps:
-            self._steps[step] = self.add_task(step)
-        self.update(self._steps[step], completed=done, total=total or None)
+            self._steps[step] = self._bar.add_task(step)
+        self._bar.update(self._steps[step], completed=done, total=total or None)

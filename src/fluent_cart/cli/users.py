@@ -19,7 +19,6 @@ from fluent_cart.cli.output import (
     table,
 )
 from fluent_cart.schemas.base import Email
-from fluent_cart.security import login_passwords
 from fluent_cart.services import users
 
 cli = typer.Typer(no_args_is_help=True, help="The users who may sign in.")
@@ -154,6 +153,9 @@ def warn_of_role(role: str) -> None:
 
 def read_password(*, from_stdin: bool = False) -> str:
     """Return the hash of a login password that is typed twice, or read from standard input."""
+    # passlib is a thirtieth of a command's start, and only these commands hash.
+    from fluent_cart.security import login_passwords
+
     if from_stdin:
         password = typer.get_text_stream("stdin").read()
     elif not sys.stdin.isatty():

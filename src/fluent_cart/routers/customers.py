@@ -13,6 +13,7 @@ from fluent_cart.http.responses import envelope
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.additional_info import AdditionalInfo
+from fluent_cart.schemas.base import email_rules
 from fluent_cart.schemas.customer_queries import CustomerDetailQuery, CustomerListQuery
 from fluent_cart.schemas.customers import (
     AdditionalInfoResponse,
@@ -26,6 +27,8 @@ from fluent_cart.schemas.customers import (
 from fluent_cart.services import customer_includes, customer_pages, customers
 
 router = ApiRouter(tags=["Customers"])
+# A server loads them before the first request that has an address.
+email_rules()
 
 
 @router.get(

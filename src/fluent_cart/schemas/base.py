@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
+from functools import cache
+from types import ModuleType
 from typing import Annotated, Any, TypeVar
 
-import email_validator
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
@@ -12,9 +13,6 @@ from pydantic_core import PydanticCustomError
 MAX_ID = 2**63 - 1
 # Integers beyond this are not exact in a JavaScript client.
 MAX_SAFE_INTEGER = 2**53
-
-# A reserved domain is bad luck for delivery, not for syntax, and imported shops have some (decision 13).
-email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 class RequestModel(BaseModel):
@@ -97,14 +95,26 @@ def list_of_php(value: Any) -> Any:
     return value
 
 
+@cache
+def email_rules() -> ModuleType:
+    """Load the library that checks e-mail addresses."""
+    # Loading it compiles its patterns, which is a twentieth of a command's start; most commands never do.
+    import email_validator
+
+    # A reserved domain is bad luck for delivery, not for syntax, and imported shops have some (decision 13).
+    email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+    return email_validator
+
+
 def checked_email(value: Any) -> str:
     """Return an e-mail address as typed, its domain in lower case (decisions 13, 128)."""
+    rules = email_rules()
     try:
         typed = value.strip()
-        checked = email_validator.validate_email(typed, check_deliverability=False, allow_smtputf8=False)
+        checked = rules.validate_email(typed, check_deliverability=False, allow_smtputf8=False)
         domain = checked.ascii_domain if typed.isascii() else checked.domain
         return f"{checked.local_part}@{domain}"
-    except (AttributeError, email_validator.EmailNotValidError):
+    except (AttributeError, rules.EmailNotValidError):
         # The library's own text would repeat parts of what was sent.
         raise PydanticCustomError("invalid_email", "Must be a valid email address") from None
 
@@ -132,10 +142,11 @@ RequiredText100 = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Clean, NotBlank
 ]
 BlankAsNone = Annotated[T | None, BeforeValidator(blank_as_none)]
-# What the library takes in ASCII: at most 64 characters before the @, and after it the name of a domain.
+# What the library takes in ASCII: at most 64 characters before the @, and after it the name of a domain
+# whose last character is a letter.
 _ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_TOP = "[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_TOP = "[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z])?"
 EMAIL_SCHEMA = {
     "format": "email",
     "pattern": rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_TOP}$",
