@@ -142,3 +142,48 @@ class TestEnd:
         session = await find(database, cookie)
         assert session
         assert session.user.role == "manager"
+
+
+class TestOwn:
+    async def test_expired_sessions_are_not_listed_and_the_newest_is_first(self, database: Database) -> None:
+        first, second = await start(database), await start(database)
+        other = await start(database, await account(database, "manager"))
+        expired = {"created_at": now(), "expires_at": "2024-01-01T10:00:00Z"}
+        values = {"user_id": 4, "token_hash": "x", "key": "", **expired}
+        await database.write(lambda c: c.execute(insert(Session), values))
+        listed = await database.read(sessions.sessions_of, 4)
+        found = [await find(database, cookie) or pytest.fail("no session") for cookie in (second, first)]
+        assert [each["id"] for each in listed] == [session.id for session in found]
+        assert set(listed[0]) == {"id", "created_at", "expires_at"}
+        assert await find(database, other)
+
+    async def test_all_but_one_are_ended(self, database: Database) -> None:
+        kept, ended = await start(database), await start(database)
+        other = await start(database, await account(database, "manager"))
+        session = await find(database, kept)
+        assert session
+        assert await database.write(sessions.end_other_sessions, 4, session.id) == 1
+        assert await database.write(sessions.end_other_sessions, 4, session.id) == 0
+        assert await find(database, kept)
+        assert await find(database, other)
+        assert await find(database, ended) is None
+
+    async def test_another_password_begins_one_and_ends_all_older_ones(self, database: Database) -> None:
+        older = await start(database)
+        old = await account(database)
+        cookie = await database.write(sessions.change_password, old, "new hash", 60)
+        assert cookie
+        assert (await account(database)).password_hash == "new hash"
+        assert await find(database, cookie)
+        assert await find(database, older) is None
+        assert len(await database.scan(rows, Session)) == 1
+
+    async def test_password_that_was_changed_meanwhile_stays(self, database: Database) -> None:
+        """Of two changes at once, one wins; the other was checked against a password that is gone."""
+        old = await account(database)
+        older = await start(database, old)
+        assert await database.write(sessions.change_password, old, "first", 60)
+        assert await database.write(sessions.change_password, old, "second", 60) is None
+        assert (await account(database)).password_hash == "first"
+        assert len(await database.scan(rows, Session)) == 1
+        assert await find(database, older) is None
