@@ -171,7 +171,6 @@ def _possible_errors(method: str, operation: Described) -> list[type[ApiError]]:
 
 
 def _describe_success(operation: Described, success: Described, example: Any) -> None:
-    success["description"] = "Success"
     is_page = any(parameter["name"] == "page" for parameter in operation.get("parameters", []))
     described = headers(REQUEST_ID | RATE_LIMIT | FRESH_NONCE | (PAGE if is_page else {}))
     success.setdefault("headers", {}).update(described)

@@ -30,6 +30,7 @@ router = ApiRouter(tags=["Addresses"])
 @router.get(
     "/{customerId}/address",
     summary="Get Customer Addresses",
+    response_description="All addresses of the customer",
     dependencies=[can_view],
     response_model=AddressListResponse,
     responses=documented(CustomerNotFound),
@@ -47,6 +48,7 @@ def list_addresses(
 @router.put(
     "/{customerId}/address",
     summary="Update Customer Address",
+    response_description="The address after the change",
     dependencies=[can_manage],
     response_model=UpdatedAddressResponse,
     responses=documented(CustomerNotFound, AddressNotFound, PreconditionFailed),
@@ -64,6 +66,7 @@ def update_address(customer_id: CustomerId, body: AddressUpdate, connection: Wri
 @router.post(
     "/{customerId}/address",
     summary="Create Customer Address",
+    response_description="The new address",
     dependencies=[can_manage],
     response_model=NewAddressResponse,
     responses=documented(CustomerNotFound),
@@ -81,6 +84,7 @@ def create_address(customer_id: CustomerId, body: AddressCreate, connection: Wri
 @router.delete(
     "/{customerId}/address",
     summary="Delete Customer Address",
+    response_description="The address is deleted",
     dependencies=[can_delete],
     response_model=Message,
     responses=documented(CustomerNotFound, AddressNotFound),
@@ -99,6 +103,7 @@ def delete_address(customer_id: CustomerId, body: AddressRef, connection: WriteC
 @router.post(
     "/{customerId}/address/make-primary",
     summary="Set Primary Address",
+    response_description="The address, which is the primary one now",
     dependencies=[can_manage],
     response_model=PrimaryAddressResponse,
     responses=documented(CustomerNotFound, AddressNotFound),

@@ -22,6 +22,7 @@ def check_permission(user: CurrentUser, body: BulkAction) -> None:
 @router.post(
     "/do-bulk-action",
     summary="Bulk Actions",
+    response_description="A result for each customer, and how many were processed and failed",
     dependencies=[can_manage],
     response_model=BulkActionResponse,
     responses=documented(),

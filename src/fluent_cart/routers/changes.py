@@ -22,6 +22,7 @@ router = ApiRouter(tags=[BEYOND])
 @router.get(
     "/changes",
     summary="List Customer Changes",
+    response_description="The changes after the cursor, and the cursor for the next request",
     dependencies=[can_view],
     response_model=ChangeListResponse,
     responses=documented(CursorExpired),

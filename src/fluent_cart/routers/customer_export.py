@@ -18,6 +18,7 @@ router = ApiRouter(tags=["Customers"])
 @router.get(
     "/export",
     summary="Export Customers",
+    response_description="A file with every customer that the filters match",
     dependencies=[can_view],
     response_class=Response,
     responses=file_response() | documented(),

@@ -34,6 +34,7 @@ email_rules()
 @router.get(
     "",
     summary="List Customers",
+    response_description="A page of customers",
     dependencies=[can_view],
     response_model=CustomerListResponse,
     responses=documented(),
@@ -57,6 +58,7 @@ def list_customers(
 @router.post(
     "",
     summary="Create Customer",
+    response_description="The new customer",
     dependencies=[can_manage],
     response_model=NewCustomerResponse,
     responses=documented(InvalidEmail),
@@ -74,6 +76,7 @@ def create_customer(body: CustomerCreate, connection: WriteConnection) -> Respon
 @router.get(
     "/{customerId}",
     summary="Get Customer Details",
+    response_description="The customer, with its addresses",
     dependencies=[can_view],
     response_model=CustomerDetailResponse,
     responses=documented(CustomerNotFound, PreconditionFailed),
@@ -98,6 +101,7 @@ def get_customer(
 @router.put(
     "/{customerId}",
     summary="Update Customer",
+    response_description="The customer after the change",
     dependencies=[can_manage],
     response_model=UpdatedCustomerResponse,
     responses=documented(CustomerNotFound, InvalidEmail, PreconditionFailed),
@@ -116,6 +120,7 @@ def update_customer(customer_id: CustomerId, body: CustomerUpdate, connection: W
 @router.put(
     "/{customerId}/additional-info",
     summary="Update Customer Additional Info",
+    response_description="The whole additional info after the change",
     dependencies=[can_manage],
     response_model=AdditionalInfoResponse,
     responses=documented(CustomerNotFound, PreconditionFailed),

@@ -20,6 +20,7 @@ router = ApiRouter(tags=["Orders"])
 @router.get(
     "/{customerId}/orders",
     summary="Get Customer Orders",
+    response_description="The orders of the customer",
     dependencies=[can_view],
     response_model=OrderListResponse,
     responses=documented(CustomerNotFound),

@@ -20,6 +20,7 @@ router = ApiRouter(tags=[BEYOND])
 @router.patch(
     "/{customerId}",
     summary="Patch Customer",
+    response_description="The customer after the change",
     dependencies=[can_manage],
     response_model=UpdatedCustomerResponse,
     responses=documented(CustomerNotFound, InvalidEmail, PreconditionFailed),
@@ -37,6 +38,7 @@ def patch_customer(customer_id: CustomerId, body: CustomerUpdate, connection: Wr
 @router.delete(
     "/{customerId}",
     summary="Delete Customer",
+    response_description="The customer is deleted",
     dependencies=[can_delete],
     response_model=Message,
     responses=documented(CustomerNotFound),

@@ -18,6 +18,7 @@ router = ApiRouter(tags=["Stats"])
 @router.get(
     "/get-stats/{customer}",
     summary="Get Customer Stats",
+    response_description="The totals of the customer's orders",
     dependencies=[can_view],
     response_model=StatsResponse,
     responses=documented(CustomerNotFound),

@@ -20,6 +20,7 @@ router = ApiRouter(tags=["User attachment"])
 @router.get(
     "/attachable-user",
     summary="Get Attachable Users",
+    response_description="A page of users who belong to no customer",
     dependencies=[can_manage],
     response_model=UserListResponse,
     responses=documented(),
@@ -39,6 +40,7 @@ def list_attachable_users(
 @router.post(
     "/{customerId}/attachable-user",
     summary="Attach User to Customer",
+    response_description="The customer's id, and the user to whom it belongs now",
     dependencies=[can_manage],
     response_model=CustomerUserResponse,
     responses=documented(CustomerNotFound, InvalidUser),
@@ -55,6 +57,7 @@ def attach_user(customer_id: CustomerId, body: UserRef, connection: WriteConnect
 @router.post(
     "/{customerId}/detach-user",
     summary="Detach User from Customer",
+    response_description="The customer's id, without a user",
     dependencies=[can_manage],
     response_model=CustomerUserResponse,
     responses=documented(CustomerNotFound),
