@@ -64,7 +64,7 @@ async def data(answer: httpx.Response) -> Any:
 
 class TestJohnDoe:
     async def test_is_customer_1_with_two_addresses(self, visitor: httpx.AsyncClient) -> None:
-        moments = {"created_at": "2024-01-01T10:00:00Z", "updated_at": "2024-01-15T14:30:00Z"}
+        timestamps = {"created_at": "2024-01-01T10:00:00Z", "updated_at": "2024-01-15T14:30:00Z"}
         name = {"first_name": "John", "last_name": "Doe"}
         more = {"address_2": None, "company_name": None, "phone": None}
         assert await data(await visitor.get("/1")) == {
@@ -76,7 +76,7 @@ class TestJohnDoe:
                 "status": "active",
                 "total_spent": 5000,
                 "order_count": 3,
-                **moments,
+                **timestamps,
                 "addresses": [
                     {
                         "id": 1, "type": "billing", **name, "address_1": "123 Main St", "city": "New York",

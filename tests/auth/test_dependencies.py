@@ -235,7 +235,7 @@ class TestRefusals(OnSQLite):
 
 
 class TestTiming(OnSQLite):
-    """Bar A5: the time of a refusal does not tell a known name from an unknown one."""
+    """Bar A5: the time of a refusal does not depend on whether the name is known."""
 
     async def test_of_refusals_is_the_same_for_known_and_unknown_names(
         self, app: FastAPI, caplog: pytest.LogCaptureFixture

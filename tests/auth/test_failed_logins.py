@@ -28,7 +28,7 @@ HERE, THERE = "192.0.2.1", "198.51.100.7"
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A time that passes when the test says so."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0

@@ -1,4 +1,4 @@
-"""Slow hashes: one at a time, eight wait, and whoever comes then is told to come back (bar A9)."""
+"""Slow hashes: one at a time, eight wait, and whoever comes then must come back later (bar A9)."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from tests.support.login import LEGACY_HASH, OnSQLite, assert_signed_in, basic, 
 
 
 class Held:
-    """A check that ends when it is told to, and counts how many run at once."""
+    """A check that ends when the test says so, and counts how many run at once."""
 
     def __init__(self) -> None:
         self.released = threading.Event()

@@ -33,7 +33,7 @@ def limit(clock: Clock) -> RateLimiter:
     return RateLimiter(5, clock=clock)
 
 
-def told(limit: RateLimiter, user_id: int) -> tuple[int, ...]:
+def acquire(limit: RateLimiter, user_id: int) -> tuple[int, ...]:
     """Take a token; return the wait, and the numbers of the headers."""
     wait, headers = limit.take(user_id)
     names = [name for name, _ in headers]
@@ -43,16 +43,16 @@ def told(limit: RateLimiter, user_id: int) -> tuple[int, ...]:
 
 class TestBucket:
     def test_is_emptied_and_fills_again(self, limit: RateLimiter, clock: Clock) -> None:
-        assert told(limit, ADA) == (0, 50, 49, 1)
-        assert [told(limit, ADA)[2] for _ in range(49)] == list(range(48, -1, -1))
-        assert told(limit, ADA) == (1, 50, 0, 10)
+        assert acquire(limit, ADA) == (0, 50, 49, 1)
+        assert [acquire(limit, ADA)[2] for _ in range(49)] == list(range(48, -1, -1))
+        assert acquire(limit, ADA) == (1, 50, 0, 10)
         clock.seconds += 0.2
-        assert told(limit, ADA) == (0, 50, 0, 10)
-        assert told(limit, ADA) == (1, 50, 0, 10)
+        assert acquire(limit, ADA) == (0, 50, 0, 10)
+        assert acquire(limit, ADA) == (1, 50, 0, 10)
         clock.seconds += 4
-        assert told(limit, ADA) == (0, 50, 19, 7)
+        assert acquire(limit, ADA) == (0, 50, 19, 7)
         clock.seconds += 1_000_000
-        assert told(limit, ADA) == (0, 50, 49, 1)
+        assert acquire(limit, ADA) == (0, 50, 49, 1)
 
     def test_what_is_refused_takes_nothing(self, limit: RateLimiter, clock: Clock) -> None:
         while not limit.take(ADA)[0]:
@@ -65,14 +65,14 @@ class TestBucket:
     def test_is_each_users_own(self, limit: RateLimiter) -> None:
         while not limit.take(ADA)[0]:
             pass
-        assert told(limit, BOB) == (0, 50, 49, 1)
-        assert told(limit, 2**63 - 1) == (0, 50, 49, 1)
-        assert told(limit, ADA + BUCKETS)[0] == 1, "as it is documented"
+        assert acquire(limit, BOB) == (0, 50, 49, 1)
+        assert acquire(limit, 2**63 - 1) == (0, 50, 49, 1)
+        assert acquire(limit, ADA + BUCKETS)[0] == 1, "as it is documented"
 
     @pytest.mark.parametrize("per_second", [1, 7, 100, 1_000_000])
     def test_lets_through_what_it_says(self, per_second: int, clock: Clock) -> None:
         limit, burst = RateLimiter(per_second, clock=clock), min(10 * per_second, 5000)
-        assert [told(limit, ADA)[2] for _ in range(burst)] == [
+        assert [acquire(limit, ADA)[2] for _ in range(burst)] == [
             10 * per_second - n for n in range(1, burst + 1)
         ]
         assert (limit.take(ADA)[0] > 0) == (burst == 10 * per_second)
@@ -86,7 +86,7 @@ class TestSharing:
     def test_by_a_file_counts_together(self, clock: Clock) -> None:
         with shared_file() as path:
             one, other = RateLimiter(1, path, clock), RateLimiter(1, path, clock)
-            assert [told(each, ADA)[2] for each in (one, other, one, other)] == [9, 8, 7, 6]
+            assert [acquire(each, ADA)[2] for each in (one, other, one, other)] == [9, 8, 7, 6]
             while not one.take(ADA)[0]:
                 pass
             assert other.take(ADA)[0] == 1

@@ -72,7 +72,7 @@ def empty_postgres(postgres_template: str) -> Iterator[str]:
 
 
 class Writer:
-    """Creates one customer after the other as a server does, and remembers whom it was told of."""
+    """Creates one customer after the other as a server does, and remembers whose creation was answered."""
 
     def __init__(self, settings: Settings) -> None:
         self.acknowledged: list[str] = []

@@ -113,9 +113,9 @@ class TestJson:
 
     def test_is_printed_on_request(self, run: Run) -> None:
         def asked(*arguments: str) -> Any:
-            told = run(*arguments, "--json")
-            assert (told.code, told.err) == (0, "")
-            return json.loads(told.out)
+            output = run(*arguments, "--json")
+            assert (output.code, output.err) == (0, "")
+            return json.loads(output.out)
 
         assert asked("check") == {"rules": len(INVARIANTS), "broken": {}}
         assert asked("recalculate") == {"changed": 0}
@@ -157,9 +157,9 @@ class TestJson:
     def test_of_a_broken_rule_exits_with_1(self, run: Run) -> None:
         with connect("sqlite:///fluent-cart.db") as connection:
             connection.exec_driver_sql("UPDATE customers SET total_spent = 1 WHERE id = 1")
-        told = run("check", "--json")
-        assert told.code == 1
-        assert list(json.loads(told.out)["broken"].values()) == [[1]]
+        output = run("check", "--json")
+        assert output.code == 1
+        assert list(json.loads(output.out)["broken"].values()) == [[1]]
 
 
 class Screen(io.StringIO):

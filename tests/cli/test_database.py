@@ -21,7 +21,7 @@ from tests.support import postgres
 
 NEWEST = migrations.newest()
 
-# How each rule can be broken, with what of the schema in the way taken out first, and which ids tell.
+# How each rule can be broken, with what of the schema in the way taken out first, and which ids show it.
 # "-fk table name" is a foreign key in the way: on SQLite, a plain connection checks none.
 TAMPERED: dict[str, tuple[list[str], list[int]]] = {
     "a customer who has addresses has exactly one that is primary": (
@@ -195,7 +195,7 @@ class TestMigrate:
         assert (refused.code, refused.out) == (1, "")
         assert re.fullmatch(r"fluent-cart: [^\n]+9999[^\n]*\n", refused.err)
         assert run("check") == complained(
-            "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
+            "The database is not at the newest migration. Run: fluent-cart migrate"
         )
 
     def test_leaves_everything_as_it_was_when_it_fails(self, run: Run, folder: Path) -> None:

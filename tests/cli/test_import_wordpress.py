@@ -67,9 +67,9 @@ def test_the_report_as_json(run: Run) -> None:
         "left": 0,
         "skipped": 0,
         "reasons": {},
-        "oddities": report["tables"]["customers"]["oddities"],
+        "issues": report["tables"]["customers"]["issues"],
     }
-    assert report["tables"]["customers"]["oddities"]["unknown_status"] == {
+    assert report["tables"]["customers"]["issues"]["unknown_status"] == {
         "count": 1,
         "treatment": "a status that is neither active nor inactive: it became inactive, and is kept in"
         " additional_info",
@@ -215,7 +215,7 @@ def test_html_report_has_every_issue_and_no_password(run: Run, folder: Path) -> 
     report = json.loads(run("import", "wordpress", str(SHOP), "--dry-run", "--json").out)
     for name, table in report["tables"].items():
         assert f'<td>{name.replace("_", " ")}</td><td class="number">{table["read"]:,}</td>' in page
-        for issue, found in {**table["reasons"], **table["oddities"]}.items():
+        for issue, found in {**table["reasons"], **table["issues"]}.items():
             cells = f'<td>{issue.replace("_", " ")}</td><td class="number">{found["count"]}</td>'
             assert f"{cells}<td>{escape(found['treatment'])}</td>" in page
     assert "Run the import without --dry-run" in page

@@ -88,7 +88,7 @@ def test_shop_with_users_is_left_alone(run: Run) -> None:
 def test_shop_at_an_older_migration_is_left_alone(run: Run) -> None:
     migrations.upgrade(URL, "0001")
     assert run("init", *ADA) == complained(
-        "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
+        "The database is not at the newest migration. Run: fluent-cart migrate"
     )
 
 

@@ -23,7 +23,7 @@ COMMANDS = [
     ("app-passwords", "create", "ada"),
     ("app-passwords", "revoke", "1"),
 ]
-OLD = "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
+OLD = "The database is not at the newest migration. Run: fluent-cart migrate"
 
 
 class TestEveryCommand:

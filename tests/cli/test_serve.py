@@ -96,12 +96,12 @@ class TestRefusals:
         assert (served, list(folder.iterdir())) == ([], [])
 
     @pytest.mark.parametrize("revision", ["base", "-1"])
-    def test_an_old_database_is_told_how_to_bring_up(
+    def test_an_old_database_names_the_command_that_migrates(
         self, run: Run, made: None, served: list[Any], port: int, revision: str
     ) -> None:
         migrations.downgrade("sqlite:///fluent-cart.db", revision)
         assert run("serve", "--port", str(port)) == complained(
-            "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
+            "The database is not at the newest migration. Run: fluent-cart migrate"
         )
         assert served == []
         run("migrate")
@@ -175,9 +175,9 @@ class TestAnnouncement:
         assert run("serve", "--port", str(port)) == printed(announced(port))
 
     def test_of_the_demo_is_a_curl_too(self, run: Run, served: list[Any], port: int) -> None:
-        told = run("serve", "--demo", "--port", str(port))
+        output = run("serve", "--demo", "--port", str(port))
         [(_, url, _)] = served
-        assert told == printed(announced(port) + try_it(port) + deleted(url))
+        assert output == printed(announced(port) + try_it(port) + deleted(url))
 
     @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 on this machine")
     def test_of_an_ipv6_address_can_be_opened(
@@ -254,8 +254,8 @@ class TestOptions:
         for name, value in given.items():
             monkeypatch.setenv(f"FLUENT_CART_{name}", value)
         assert run("serve") == printed(announced(port))
-        told = {"host": "0.0.0.0", "workers": 3, "log_level": "warning", "forwarded_allow_ips": proxies}
-        options = self.options(port, **told)
+        expected = {"host": "0.0.0.0", "workers": 3, "log_level": "warning", "forwarded_allow_ips": proxies}
+        options = self.options(port, **expected)
         assert served == [("fluent_cart.server.process:create_app", "sqlite:///fluent-cart.db", options)]
 
     def test_on_the_command_line_win(
@@ -275,14 +275,14 @@ class TestOptions:
         assert run("serve", "--port", str(port)).code == 0
         assert [url for _, url, _ in served] == ["sqlite:///other.db"]
 
-    @pytest.mark.parametrize(("told", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])
+    @pytest.mark.parametrize(("arguments", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])
     def test_put_the_demo_on_the_network_on_the_command_line_only(
         self, run: Run, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch,
-        told: tuple[str, ...], host: str,
+        arguments: tuple[str, ...], host: str,
     ) -> None:  # fmt: skip
         """Its password is in the documentation."""
         monkeypatch.setenv("FLUENT_CART_HOST", "0.0.0.0")
-        assert run("serve", "--demo", "--port", str(port), *told).out.startswith(announced(port))
+        assert run("serve", "--demo", "--port", str(port), *arguments).out.startswith(announced(port))
         assert [options for *_, options in served] == [self.options(port, host=host)]
 
     def test_demo_listens_where_its_own_setting_says(
@@ -295,7 +295,7 @@ class TestOptions:
     def test_of_where_to_listen_give_way_to_a_socket_that_is_passed(
         self, run: Run, made: None, served: list[Any], passed: socket.socket
     ) -> None:
-        """As systemd does it; its address is the one that is told."""
+        """As systemd does it; its address is the one that is printed."""
         port = passed.getsockname()[1]
         assert run("serve", "--host", "0.0.0.0", "--port", "1") == printed(announced(port))
         assert [options for *_, options in served] == [self.options(port, fd=passed.fileno())]

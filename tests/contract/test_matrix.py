@@ -130,7 +130,7 @@ async def test_everybody_everywhere(
         else:
             status = 401 if held is None else 403
             assert answer.status_code == status, label
-            # The methods of a path are no secret: they are told to all alike.
+            # The methods of a path are no secret: every response names them.
             answer.headers.pop("allow", None)
             refusals[status].add(whole(answer))
     assert await everything(database) == before

@@ -32,7 +32,7 @@ def settings(sqlite_settings: Settings) -> Settings:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What cookies and nonces take for the time; it passes when it is told to."""
+    """What cookies and nonces take for the time; it passes when the test says so."""
     seconds = [1_800_000_000.0]
     monkeypatch.setattr("time.time", lambda: seconds[0])
     return seconds

@@ -1,4 +1,4 @@
-"""What the schema refuses: each constraint violated for real, told by its name, answered as documented."""
+"""What the schema refuses: each constraint violated for real, found by its name, answered as documented."""
 
 import re
 
@@ -101,7 +101,7 @@ def violate(connection: Connection, statement: str) -> IntegrityError:
     return refused.value
 
 
-def told_apart(dialect: str, name: str) -> bool:
+def is_distinguished(dialect: str, name: str) -> bool:
     """SQLite names neither foreign keys nor primary keys: their columns may have a unique index, too."""
     return dialect == "postgresql" or not name.startswith(("fk_", "pk_"))
 
@@ -113,31 +113,31 @@ def test_every_constraint_and_unique_index_is_tried() -> None:
     assert set(VIOLATIONS) == schema
 
 
-def test_a_violated_constraint_is_told_by_its_name(settings: Settings) -> None:
+def test_a_violated_constraint_is_identified_by_its_name(settings: Settings) -> None:
     with connect(settings.database_url) as connection:
         fill(connection)
-        told = {
+        named = {
             name: constraint_name(violate(connection, statement)) for name, statement in VIOLATIONS.items()
         }
         others = {statement: constraint_name(violate(connection, statement)) for statement in OTHERS}
         dialect = connection.dialect.name
-    assert told == {name: name if told_apart(dialect, name) else None for name in VIOLATIONS}
+    assert named == {name: name if is_distinguished(dialect, name) else None for name in VIOLATIONS}
     assert others == OTHERS
 
 
 def test_a_documented_error_is_answered_only_where_there_is_one(settings: Settings) -> None:
-    """Everything else is a surprise, which is logged and answered 500: it tells no value of the row."""
+    """Everything else is a surprise, which is logged and answered 500: it contains no value of the row."""
     with connect(settings.database_url) as connection:
         fill(connection)
         refusals = {name: violate(connection, statement) for name, statement in VIOLATIONS.items()}
         dialect = connection.dialect.name
     for name, refusal in refusals.items():
-        answer, told = to_api_error(refusal), name if told_apart(dialect, name) else None
-        if told in DOCUMENTED:
+        answer, named = to_api_error(refusal), name if is_distinguished(dialect, name) else None
+        if named in DOCUMENTED:
             assert type(answer) is CONSTRAINT_ERRORS[name]
         else:
             assert type(answer) is ConstraintViolation
-            assert re.fullmatch(rf"\w+ (SQLITE_CONSTRAINT_[A-Z]+|23\w+), constraint {told}", str(answer))
+            assert re.fullmatch(rf"\w+ (SQLITE_CONSTRAINT_[A-Z]+|23\w+), constraint {named}", str(answer))
 
 
 def test_the_documented_errors_are_the_contracts() -> None:

@@ -56,8 +56,8 @@ async def test_the_loser_of_a_race_gets_the_documented_error(postgres_settings: 
 
     def insert_row(connection: Connection) -> None:
         values = {"email": "A@example.com", "email_key": "a@example.com", "additional_info": {}}
-        moments = {"created_at": now(), "updated_at": now()}
-        connection.execute(insert(Customer), values | {"search_text": "", **moments})
+        timestamps = {"created_at": now(), "updated_at": now()}
+        connection.execute(insert(Customer), values | {"search_text": "", **timestamps})
 
     async with create_database(postgres_settings) as database:
         await database.write(create, "a@example.com")
@@ -133,7 +133,7 @@ async def test_connections_lost_while_idle_are_replaced_unseen(postgres_settings
 
 
 async def test_a_connection_lost_in_commit_is_503_and_never_run_again(postgres_settings: Settings) -> None:
-    """Nobody can tell whether it happened; here it did not, but the unit must not run twice."""
+    """Nobody can know whether it happened; here it did not, but the unit must not run twice."""
     ran: list[int] = []
 
     def lose_at_the_end(connection: Connection) -> None:

@@ -197,7 +197,7 @@ class TestPostgreSQL:
             "sessions",
             "connections",
         ]
-        # A scratch server for tests may well run without syncs, and is told so.
+        # A scratch server for tests may well run without syncs, and its options say so.
         findings.pop("durability")
         findings.pop("backup")
         assert [each for each in findings.values() if each.state is not Severity.OK] == []
@@ -288,28 +288,30 @@ class TestCommand:
 
     def test_tells_each_finding_and_what_helps(self, run: Run, sqlite_settings: Settings) -> None:
         file_of(sqlite_settings).chmod(0o644)
-        told = run("doctor")
-        assert (told.code, told.err) == (0, "")
-        assert re.findall(r"^(?:ok|warning) +([a-z ]+):", told.out, re.M) == CHECKS
-        assert f"         -> Personal data is in it: chmod 600 {file_of(sqlite_settings)}\n" in told.out
-        assert "\x1b" not in told.out
-        assert re.search(r"^\d+ checks passed, \d+ warnings, 0 failures\.$", told.out, re.M)
+        output = run("doctor")
+        assert (output.code, output.err) == (0, "")
+        assert re.findall(r"^(?:ok|warning) +([a-z ]+):", output.out, re.M) == CHECKS
+        assert f"         -> Personal data is in it: chmod 600 {file_of(sqlite_settings)}\n" in output.out
+        assert "\x1b" not in output.out
+        assert re.search(r"^\d+ checks passed, \d+ warnings, 0 failures\.$", output.out, re.M)
 
     def test_misspelt_setting_is_a_warning(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FLUENT_CART_WORKRS", "3")
-        told = run("doctor")
-        assert "warning  settings: Not settings, and the most similar setting: FLUENT_CART_WORKRS" in told.out
-        assert told.code == 0
+        output = run("doctor")
+        assert (
+            "warning  settings: Not settings, and the most similar setting: FLUENT_CART_WORKRS" in output.out
+        )
+        assert output.code == 0
 
     def test_exits_with_1_on_a_failure(self, run: Run, sqlite_settings: Settings) -> None:
         migrations.downgrade(sqlite_settings.database_url, "-1")
-        told = run("doctor")
-        assert told.code == 1
-        assert "failure  migrations: " in told.out
+        output = run("doctor")
+        assert output.code == 1
+        assert "failure  migrations: " in output.out
 
     def test_tells_programs_the_same(self, run: Run) -> None:
-        told = run("doctor", "--json")
-        findings: list[dict[str, Any]] = json.loads(told.out)
+        output = run("doctor", "--json")
+        findings: list[dict[str, Any]] = json.loads(output.out)
         assert [finding["check"] for finding in findings] == CHECKS
         assert {tuple(finding) for finding in findings} == {("check", "state", "text", "advice")}
 
@@ -318,6 +320,6 @@ class TestCommand:
         self, run: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
     ) -> None:
         monkeypatch.setenv("FLUENT_CART_PORT", "0")
-        told = run("doctor", *options)
-        assert told.code == 1
-        assert "FLUENT_CART_PORT must be a whole number from 1 to 65535" in told.out
+        output = run("doctor", *options)
+        assert output.code == 1
+        assert "FLUENT_CART_PORT must be a whole number from 1 to 65535" in output.out

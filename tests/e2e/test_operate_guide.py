@@ -80,11 +80,11 @@ class TestOperate:
             if shutil.which("jq") is None:
                 pytest.skip("THE QUERY OF THE LOG WAS NOT TRIED: no jq here")
             script = script.replace("server.log", "copy.log")
-            told = shell(script, tmp_path, FLUENT_CART_DATABASE_URL=url)
-        assert "fluent_cart_http_request_duration_seconds_count" in told
-        assert "demo: Everybody can sign in" in told
-        assert '"login": "johndoe"' in told
-        assert re.search(r"^\d+ [\d.]+ /readyz$", told, re.M)
+            output = shell(script, tmp_path, FLUENT_CART_DATABASE_URL=url)
+        assert "fluent_cart_http_request_duration_seconds_count" in output
+        assert "demo: Everybody can sign in" in output
+        assert '"login": "johndoe"' in output
+        assert re.search(r"^\d+ [\d.]+ /readyz$", output, re.M)
 
     def test_every_metric_is_in_the_table(self) -> None:
         named = set(re.findall(r"`(fluent_cart_\w+)`", "".join(re.findall(r"^\| `.*$", OPERATE, re.M))))
@@ -99,8 +99,8 @@ class TestOperate:
         assert list(json.loads(line)) == list(json.loads(written.pieces[0]))
 
     def test_exit_codes_are_as_told(self, tmp_path: Path) -> None:
-        told = dict(re.findall(r"^\| (\d+) \| (.*) \|$", OPERATE, re.M))
-        assert list(told) == ["0", "1", "2", "130", "143"]
+        codes = dict(re.findall(r"^\| (\d+) \| (.*) \|$", OPERATE, re.M))
+        assert list(codes) == ["0", "1", "2", "130", "143"]
         for arguments, code in ((["--version"], 0), (["check"], 1), (["begin"], 2), (["restore"], 2)):
             done = subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, check=False)
             assert done.returncode == code

@@ -1,4 +1,4 @@
-"""What the README and the guides tell people to type works, and where they point to is something."""
+"""What the README and the guides print works, and where they point to is something."""
 
 import os
 import re

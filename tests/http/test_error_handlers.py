@@ -274,7 +274,7 @@ class Part(BaseModel):
 
 
 class Everything(BaseModel):
-    """A body with a field for every kind of fault."""
+    """A body with a field for every kind of error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -291,7 +291,7 @@ class Everything(BaseModel):
 
 
 WHOLE_NUMBER = ["Must be a whole number"]
-FAULTS: dict[str, tuple[bytes, dict[str, list[str]]]] = {
+FIELD_ERRORS: dict[str, tuple[bytes, dict[str, list[str]]]] = {
     "missing": (b"{}", {"required": ["This field is required"]}),
     "string_type": (b'{"required": 1}', {"required": ["Must be text"]}),
     "string_unicode": (b'{"required": "\\ud800"}', {"required": ["Must be valid Unicode text"]}),
@@ -314,7 +314,7 @@ FAULTS: dict[str, tuple[bytes, dict[str, list[str]]]] = {
 }  # fmt: skip
 
 
-class TestFaults:
+class TestFieldErrors:
     @pytest.fixture
     async def client(self, app: FastAPI) -> Any:
         @app.post("/")
@@ -328,9 +328,9 @@ class TestFaults:
         async with client_of(app) as client:
             yield client
 
-    @pytest.mark.parametrize("kind", FAULTS)
+    @pytest.mark.parametrize("kind", FIELD_ERRORS)
     async def test_have_texts_for_people(self, client: httpx.AsyncClient, kind: str) -> None:
-        body, details = FAULTS[kind]
+        body, details = FIELD_ERRORS[kind]
         answer = await client.post("/", content=body, headers={"Content-Type": "application/json"})
         assert_whole(answer, envelope(422, "validation_error", FAILED, details))
 
@@ -340,8 +340,8 @@ class TestFaults:
             try:
                 TypeAdapter(Part).validate_python(1)
             except ValidationError as error:
-                [fault] = error.errors()
-                raise RequestValidationError([{**fault, "loc": ("body", "part")}]) from None
+                [found] = error.errors()
+                raise RequestValidationError([{**found, "loc": ("body", "part")}]) from None
 
         async with client_of(app) as client:
             answer = await client.get("/")
@@ -349,7 +349,7 @@ class TestFaults:
         assert_whole(answer, envelope(422, "validation_error", FAILED, expected))
 
     def test_have_no_text_that_is_never_used(self) -> None:
-        assert set(TEXTS) <= {*FAULTS, "model_type"}
+        assert set(TEXTS) <= {*FIELD_ERRORS, "model_type"}
 
     async def test_of_the_query_are_named_like_those_of_a_body(self, client: httpx.AsyncClient) -> None:
         answer = await client.get("/")

@@ -53,7 +53,7 @@ class TestContentTypes:
          f"{FORM}; charset=UTF-8", "nonsense"],
     )  # fmt: skip
     async def test_that_json_comes_under(self, shop: None, manager: httpx.AsyncClient, kind: str) -> None:
-        """curl's -d says "form" unless it is told otherwise, and some clients say nothing."""
+        """curl's -d says "form" unless an option says otherwise, and some clients say nothing."""
         await send(manager, "PUT", "/1", ' {"first_name": "Jané", "phone": "1"}', kind)
         assert (await customer(manager))["first_name"] == "Jané"
 

@@ -33,7 +33,7 @@ Import = Callable[..., Awaitable[Report]]
 
 
 @pytest.fixture
-def bring(database: Database) -> Import:
+def run_import(database: Database) -> Import:
     """Import rows, given as objects: first as a dry run, which must write nothing and report the same."""
 
     async def run(*values: dict[str, Any], kind: Kind = CUSTOMERS) -> Report:
@@ -63,16 +63,16 @@ def counts(report: Report) -> tuple[int, ...]:
 
 class TestCustomers:
     async def test_are_found_by_id_or_else_by_email(
-        self, bring: Import, database: Database, make_customer: MakeCustomer
+        self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="ann@example.com", first_name="Ann", phone="+1 5")
-        report = await bring(
+        report = await run_import(
             {"id": 1, "first_name": "Anna"},
             {"id": 7, "email": "bob@example.com", "created_at": OLD},
             {"email": "carl@example.com", "status": "inactive"},
         )
         assert counts(report) == (2, 1, 0, 0)
-        report = await bring(
+        report = await run_import(
             {"email": "CARL@example.com", "last_name": "Lee"}, {"id": "7", "status": "active"}
         )
         assert counts(report) == (0, 1, 1, 0)
@@ -85,25 +85,25 @@ class TestCustomers:
         assert (await make_customer(email="dora@example.com"))["id"] == 9
 
     async def test_only_what_differs_moves_the_time_of_the_change(
-        self, bring: Import, database: Database
+        self, run_import: Import, database: Database
     ) -> None:
-        await bring(
+        await run_import(
             {"id": 1, "email": "a@example.com", "updated_at": OLD, "additional_info": {"a": 1, "b": 2}}
         )
-        unchanged = await bring({"id": 1, "email": "a@example.com", "additional_info": {"a": 1, "b": 2}})
+        unchanged = await run_import({"id": 1, "email": "a@example.com", "additional_info": {"a": 1, "b": 2}})
         assert (counts(unchanged), (await details(database, 1))["updated_at"]) == ((0, 0, 1, 0), OLD)
-        assert counts(await bring({"id": 1, "additional_info": {"b": True}})) == (0, 1, 0, 0)
+        assert counts(await run_import({"id": 1, "additional_info": {"b": True}})) == (0, 1, 0, 0)
         changed = await details(database, 1)
         assert changed["additional_info"] == {"b": True}
         assert changed["updated_at"] > OLD
 
     async def test_lines_see_what_those_before_have_made(
-        self, bring: Import, database: Database, make_customer: MakeCustomer
+        self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         for name in "ab":
             await make_customer(email=f"{name}@example.com")
         await database.write(user_attachment.attach_user, 1, 1)
-        report = await bring(
+        report = await run_import(
             {"id": 1, "email": "moved@example.com", "user_id": None},
             {"email": "a@example.com", "user_id": 1},
             {"id": 2, "email": "moved@example.com"},
@@ -112,7 +112,7 @@ class TestCustomers:
             {"id": 1},
         )
         taken = ["The email address belongs to another customer"]
-        assert report.faults == {
+        assert report.errors == {
             3: {"email": taken},
             4: {"email": taken},
             5: {"email": ["The customer is on line 2 already"]},
@@ -122,18 +122,18 @@ class TestCustomers:
         assert found == {"moved@example.com": None, "b@example.com": None, "a@example.com": 1}
 
     async def test_batches_do_not_change_what_lines_see(
-        self, bring: Import, database: Database, monkeypatch: pytest.MonkeyPatch
+        self, run_import: Import, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("fluent_cart.importers.rows.run.BATCH", 1)
-        await bring({"id": 1, "email": "a@example.com", "addresses": [{"id": 5, **PLACE}]})
-        report = await bring(
+        await run_import({"id": 1, "email": "a@example.com", "addresses": [{"id": 5, **PLACE}]})
+        report = await run_import(
             {"id": 1, "email": "moved@example.com", "addresses": []},
             {"email": "a@example.com", "addresses": [{"id": 5, **PLACE}]},
             {"email": "A@example.com"},
             {"email": "b@example.com"},
             {"email": "B@example.com"},
         )
-        assert report.faults == {
+        assert report.errors == {
             3: {"email": ["The customer is on line 2 already"]},
             5: {"email": ["The customer is on line 4 already"]},
         }
@@ -144,7 +144,7 @@ class TestCustomers:
         ]
 
     async def test_every_fault_of_every_line_is_named(
-        self, bring: Import, database: Database, make_customer: MakeCustomer
+        self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="ann@example.com")
         await database.write(user_attachment.attach_user, 1, 1)
@@ -183,8 +183,8 @@ class TestCustomers:
                 "addresses.0.country": ["Must be a country code of two letters (ISO 3166-1)"],
             }),
         ]  # fmt: skip
-        report = await bring(*(row for row, _ in lines), {"email": "right@example.com"})
-        assert report.faults == {number: faults for number, (_, faults) in enumerate(lines, start=1)}
+        report = await run_import(*(row for row, _ in lines), {"email": "right@example.com"})
+        assert report.errors == {number: errors for number, (_, errors) in enumerate(lines, start=1)}
         assert counts(report) == (1, 0, 0, len(lines))
         assert list((await emails(database)).values()) == ["ann@example.com", "right@example.com"]
 
@@ -195,48 +195,50 @@ class TestAddresses:
         return [(each["id"], each["city"], each["is_primary"]) for each in found]
 
     async def test_a_list_is_all_that_a_customer_has(
-        self, bring: Import, database: Database, make_customer: MakeCustomer, make_address: MakeAddress
+        self, run_import: Import, database: Database, make_customer: MakeCustomer, make_address: MakeAddress
     ) -> None:
         await make_customer(email="ann@example.com")
         for city in ("Rome", "Oslo", "Bern"):
             await make_address(1, city=city)
         kept = {**PLACE, "id": 2, "city": "Oslo", "country": "us"}
-        changed = await bring({"id": 1, "addresses": [kept, {**PLACE, "city": "Lima", "is_primary": True}]})
+        changed = await run_import(
+            {"id": 1, "addresses": [kept, {**PLACE, "city": "Lima", "is_primary": True}]}
+        )
         assert counts(changed) == (0, 1, 0, 0)
         assert await self.places(database, 1) == [(2, "Oslo", False), (4, "Lima", True)]
         # Nobody says which: the one that is stays.
-        assert counts(await bring({"id": 1, "addresses": [{**PLACE, "id": 9}, {**kept, "id": 4}]})) == (
+        assert counts(await run_import({"id": 1, "addresses": [{**PLACE, "id": 9}, {**kept, "id": 4}]})) == (
             0,
             1,
             0,
             0,
         )
         assert await self.places(database, 1) == [(4, "Oslo", True), (9, "Rome", False)]
-        assert counts(await bring({"id": 1, "addresses": [{**PLACE, "id": 9}]})) == (0, 1, 0, 0)
+        assert counts(await run_import({"id": 1, "addresses": [{**PLACE, "id": 9}]})) == (0, 1, 0, 0)
         assert await self.places(database, 1) == [(9, "Rome", True)]
-        assert counts(await bring({"id": 1, "addresses": [{**PLACE, "id": 9}]})) == (0, 0, 1, 0)
+        assert counts(await run_import({"id": 1, "addresses": [{**PLACE, "id": 9}]})) == (0, 0, 1, 0)
         # The list as PHP's json_encode may write it.
-        assert counts(await bring({"id": 1, "addresses": {"1": {**PLACE, "id": 9}}})) == (0, 0, 1, 0)
-        assert counts(await bring({"id": 1, "first_name": "A"})) == (0, 1, 0, 0)
+        assert counts(await run_import({"id": 1, "addresses": {"1": {**PLACE, "id": 9}}})) == (0, 0, 1, 0)
+        assert counts(await run_import({"id": 1, "first_name": "A"})) == (0, 1, 0, 0)
         assert await self.places(database, 1) == [(9, "Rome", True)]
-        assert counts(await bring({"id": 1, "addresses": []})) == (0, 1, 0, 0)
+        assert counts(await run_import({"id": 1, "addresses": []})) == (0, 1, 0, 0)
         assert await self.places(database, 1) == []
         assert (await make_address(1))["id"] == 10
 
     async def test_of_others_are_out_of_reach(
-        self, bring: Import, make_customer: MakeCustomer, make_address: MakeAddress
+        self, run_import: Import, make_customer: MakeCustomer, make_address: MakeAddress
     ) -> None:
         for name in "ab":
             await make_customer(email=f"{name}@example.com")
         await make_address(1)
         primary = {**PLACE, "is_primary": True}
-        report = await bring(
+        report = await run_import(
             {"id": 2, "addresses": [{**PLACE, "id": 5}, {**PLACE, "id": 1}, {**PLACE, "id": 5}]},
             {"email": "c@example.com", "addresses": [primary, primary]},
             {"email": "d@example.com", "addresses": [{**PLACE, "id": 6}]},
             {"email": "e@example.com", "addresses": [{**PLACE, "id": 6}]},
         )
-        assert report.faults == {
+        assert report.errors == {
             1: {
                 "addresses.1.id": ["The address belongs to another customer"],
                 "addresses.2.id": ["The address is there twice"],
@@ -246,11 +248,11 @@ class TestAddresses:
         }
 
 
-async def test_phone_that_a_spreadsheet_rounded_is_refused(bring: Import) -> None:
+async def test_phone_that_a_spreadsheet_rounded_is_refused(run_import: Import) -> None:
     text = "A spreadsheet rounded the number: make the column a text there, and export it again"
     rounded = {"email": "a@example.com", "phone": "4.91512E+11"}
-    report = await bring(rounded, {"email": "b@example.com", "phone": "1e5"})
-    assert report.faults == {1: {"phone": [text]}}
+    report = await run_import(rounded, {"email": "b@example.com", "phone": "1e5"})
+    assert report.errors == {1: {"phone": [text]}}
     assert counts(report) == (1, 0, 0, 1)
 
 
@@ -261,11 +263,11 @@ class TestOrders:
     }  # fmt: skip
 
     async def test_bring_the_totals_of_their_customers(
-        self, bring: Import, database: Database, make_customer: MakeCustomer
+        self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         for name in "ab":
             await make_customer(email=f"{name}@example.com")
-        report = await bring(
+        report = await run_import(
             {"id": 3, "customer_id": 1, **self.ORDER},
             {"customer_email": "A@example.com", **self.ORDER, "total_refund": 500},
             {"customer_id": None, **self.ORDER},
@@ -278,25 +280,29 @@ class TestOrders:
         ]  # fmt: skip
         first = await details(database, 1)
         assert (first["order_count"], first["total_spent"]) == (2, 4500)
-        moved = await bring({"id": 3, "customer_id": 2}, {"id": 4, "status": "completed"}, kind=ORDERS)
+        moved = await run_import({"id": 3, "customer_id": 2}, {"id": 4, "status": "completed"}, kind=ORDERS)
         assert counts(moved) == (0, 1, 1, 0)
         totals = [(await details(database, number))["total_spent"] for number in (1, 2)]
         assert totals == [2000, 2500]
 
     async def test_find_a_customer_by_the_other_form_of_a_domain(
-        self, bring: Import, database: Database, make_customer: MakeCustomer
+        self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="a@xn--bcher-kva.example")
         order = {"customer_email": "A@b\u00fccher.example", **self.ORDER}
-        assert counts(await bring(order, kind=ORDERS)) == (1, 0, 0, 0)
+        assert counts(await run_import(order, kind=ORDERS)) == (1, 0, 0, 0)
         same = {"email": "a@B\u00fccher.example", "first_name": "Ann"}
-        assert counts(await bring(same)) == (0, 1, 0, 0)
+        assert counts(await run_import(same)) == (0, 1, 0, 0)
         assert await emails(database) == {1: "a@b\u00fccher.example"}
-        twice = await bring({"id": 5, "email": "a@xn--bcher-kva.example"})
-        assert twice.faults == {1: {"email": ["The email address belongs to another customer"]}}
+        twice = await run_import({"id": 5, "email": "a@xn--bcher-kva.example"})
+        assert twice.errors == {1: {"email": ["The email address belongs to another customer"]}}
 
     async def test_without_ids_are_written_once(
-        self, bring: Import, database: Database, make_customer: MakeCustomer, monkeypatch: pytest.MonkeyPatch
+        self,
+        run_import: Import,
+        database: Database,
+        make_customer: MakeCustomer,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """However often, and wherever an earlier run ended; the same order twice is two orders."""
         monkeypatch.setattr(run, "BATCH", 2)
@@ -304,31 +310,31 @@ class TestOrders:
         order = {"customer_email": "a@example.com", **self.ORDER}
         nobodys = {"customer_id": None, **self.ORDER}
         lines = [order, order, nobodys, order, {**order, "payment_status": "failed"}, nobodys]
-        assert counts(await bring(*lines[:3], kind=ORDERS)) == (3, 0, 0, 0)
-        assert counts(await bring(*lines, kind=ORDERS)) == (3, 0, 3, 0)
+        assert counts(await run_import(*lines[:3], kind=ORDERS)) == (3, 0, 0, 0)
+        assert counts(await run_import(*lines, kind=ORDERS)) == (3, 0, 3, 0)
         for _ in range(2):
-            assert counts(await bring(*lines, kind=ORDERS)) == (0, 0, 6, 0)
+            assert counts(await run_import(*lines, kind=ORDERS)) == (0, 0, 6, 0)
             assert (await details(database, 1))["total_spent"] == 7500
 
     async def test_without_an_id_that_differ_from_those_here_are_refused(
-        self, bring: Import, database: Database, make_customer: MakeCustomer
+        self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="a@example.com")
         order = {"customer_id": 1, **self.ORDER}
-        await bring(order, kind=ORDERS)
-        report = await bring({**order, "total_refund": 2500}, {**order, "total_amount": 1}, kind=ORDERS)
+        await run_import(order, kind=ORDERS)
+        report = await run_import({**order, "total_refund": 2500}, {**order, "total_amount": 1}, kind=ORDERS)
         text = "An order of this customer, time and amount is here, but differs: give its id to change it"
-        assert (counts(report), report.faults) == ((1, 0, 0, 1), {1: {"id": [text]}})
+        assert (counts(report), report.errors) == ((1, 0, 0, 1), {1: {"id": [text]}})
 
-    async def test_need_a_customer_and_a_currency(self, bring: Import) -> None:
-        report = await bring({**self.ORDER, "customer_email": "", "currency": ""}, kind=ORDERS)
-        assert report.faults == {1: {"currency": REQUIRED, "customer_email": REQUIRED}}
+    async def test_need_a_customer_and_a_currency(self, run_import: Import) -> None:
+        report = await run_import({**self.ORDER, "customer_email": "", "currency": ""}, kind=ORDERS)
+        assert report.errors == {1: {"currency": REQUIRED, "customer_email": REQUIRED}}
 
-    async def test_every_fault_is_named(self, bring: Import, make_customer: MakeCustomer) -> None:
+    async def test_every_fault_is_named(self, run_import: Import, make_customer: MakeCustomer) -> None:
         for name in "ab":
             await make_customer(email=f"{name}@example.com")
-        await bring({"id": 1, **self.ORDER}, kind=ORDERS)
-        report = await bring(
+        await run_import({"id": 1, **self.ORDER}, kind=ORDERS)
+        report = await run_import(
             {},
             {"id": 1, "created_at": "2024-01-01"},
             {**self.ORDER, "customer_id": 9},
@@ -339,10 +345,10 @@ class TestOrders:
             {"id": 1},
             kind=ORDERS,
         )
-        [text] = report.faults[6]["payment_status"]
+        [text] = report.errors[6]["payment_status"]
         assert text.startswith("Input should be 'pending', 'authorized', 'paid'")
         needed = ("status", "payment_status", "total_amount", "total_paid", "currency")
-        assert report.faults == {
+        assert report.errors == {
             1: {
                 **dict.fromkeys(needed, REQUIRED),
                 "created_at": ["Is required without an id: nothing else tells orders apart"],
@@ -426,7 +432,7 @@ async def test_what_was_exported_comes_back(database: Database, file_format: Fil
     """Into an empty shop, byte for byte: ids, texts, addresses, primary ones, info, times; then orders."""
     lines = [Line(number, row) for number, row in enumerate(make_shop(random.Random(1)), start=1)]
     made = await import_rows(database, CUSTOMERS, lines, lambda: None, dry_run=False)
-    assert made.faults == {}
+    assert made.errors == {}
 
     def sell(connection: Connection) -> None:
         orders = [
@@ -448,7 +454,7 @@ async def test_what_was_exported_comes_back(database: Database, file_format: Fil
         for status in ("written", "unchanged"):
             found = read_rows(BytesIO(content), file_format, kind.columns)
             report = await import_rows(database, kind, found, lambda: None, dry_run=False)
-            assert (report.faults, report.counts()[status]) == ({}, report.read)
+            assert (report.errors, report.counts()[status]) == ({}, report.read)
     assert await written(database, file_format) == shop
     assert await written_orders(database, file_format) == orders
     assert await whole(database) == stored

@@ -134,14 +134,14 @@ def test_lines_are_wanted_from_the_level_on() -> None:
 
 class TestReport:
     def test_tells_once_there_are_a_few_and_when_it_is_sent(self) -> None:
-        told: list[int] = []
-        report = RequestEventBuffer(lambda requests: told.append(len(requests)))
+        sizes: list[int] = []
+        report = RequestEventBuffer(lambda requests: sizes.append(len(requests)))
         for _ in range(BATCH + 1):
             report.record(RequestContext(), "/a", "GET", 200, 1, 0.1)
-        assert told == [BATCH]
+        assert sizes == [BATCH]
         report.flush()
         report.flush()
-        assert told == [BATCH, 1, 0]
+        assert sizes == [BATCH, 1, 0]
 
     def test_figures_that_cannot_be_written_fail_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Processes that count together do so in files."""
@@ -150,11 +150,11 @@ class TestReport:
             raise OSError(errno.ENOSPC, "no")
 
         monkeypatch.setattr(metrics, "count_request", full)
-        told: list[int] = []
-        report = RequestEventBuffer(lambda requests: told.append(len(requests)))
+        sizes: list[int] = []
+        report = RequestEventBuffer(lambda requests: sizes.append(len(requests)))
         report.record(RequestContext(), "/", "GET", 200, 1, 0.1)
         report.flush()
-        assert told == [1]
+        assert sizes == [1]
 
 
 def test_the_console_line_is_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -140,7 +140,7 @@ class TestLines(OnSQLite):
         assert lines() == [line("password_upgrade", "upgraded", "legacy", f"GET {ROUTE}")]
 
     async def test_of_sessions(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
-        """Who signs in and out is told, each once; what a session is used for is not."""
+        """Each login and logout is logged once; what a session is used for is not."""
         for password in ("wrong", login_password_of("worker")):
             await sign_in(stranger, "worker", password)
         nonce = await make_nonce(stranger)

@@ -20,7 +20,7 @@ from tests.conftest import credentials
 
 
 class Span(NonRecordingSpan):
-    """A span that keeps what it is told."""
+    """A span that records its calls."""
 
     def __init__(self, name: str, attributes: Any) -> None:
         super().__init__(SpanContext(1, 1, False, TraceFlags(1)))

@@ -60,8 +60,8 @@ class TestIndex:
         public = [("GET", path) for path in (*PUBLIC, *SETUP_CHECKS)]
         assert listed == {(method, named(path)) for method, path in [*ROUTES, *examples, *public]}
         for route in routes.values():
-            told = [method for endpoint in route["endpoints"] for method in endpoint["methods"]]
-            assert told == route["methods"]
+            methods = [method for endpoint in route["endpoints"] for method in endpoint["methods"]]
+            assert methods == route["methods"]
 
     async def test_lists_a_route_as_wordpress_does(self, site: httpx.AsyncClient) -> None:
         routes = (await site.get("/wp-json/")).json()["routes"]

@@ -1,4 +1,4 @@
-"""Signing in and out by form: what is answered, what refusals do not tell, and when a session is over."""
+"""Signing in and out by form: what is answered, what refusals do not reveal, and when a session is over."""
 
 import random
 import re
@@ -300,7 +300,7 @@ class TestRefusals(OnSQLite):
 
 
 class TestTiming(OnSQLite):
-    """Bar A6: the time of a refusal does not tell a known name from an unknown one."""
+    """Bar A6: the time of a refusal does not depend on whether the name is known."""
 
     async def test_of_refusals_is_the_same_for_known_and_unknown_names(
         self, browser: httpx.AsyncClient, database: Database

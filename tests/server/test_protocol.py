@@ -97,15 +97,15 @@ class Site:
 
     async def pass_time(self, seconds: int) -> None:
         """Have the server look at its connections each second, after all that was sent has arrived."""
-        await settle()
+        await wait_until_idle()
         for _ in range(seconds):
             self.clock += 1
             for connection in tuple(connections):
                 connection.enforce_deadlines(self.clock)
-        await settle()
+        await wait_until_idle()
 
 
-async def settle() -> None:
+async def wait_until_idle() -> None:
     # Both ends are in this process: a few turns of its loop are enough, however busy the machine is.
     for _ in range(10):
         await asyncio.sleep(0.001)
@@ -316,7 +316,7 @@ class TestHeads:
         size = len(data) // pieces + 1
         for start in range(0, len(data), size):
             peer.writer.write(data[start : start + size])
-            await settle()
+            await wait_until_idle()
         return await peer.rest()
 
     @pytest.mark.parametrize("pieces", [1, 2, 30])
@@ -391,7 +391,7 @@ class TestRefusals:
 
     async def test_come_after_the_answers_to_what_was_asked_before(self, site: Site) -> None:
         peer = await site.connect(post(4, "/late") + b"body" + b"nonsense")
-        await settle()
+        await wait_until_idle()
         site.application.go_on.set()
         answer = await peer.rest()
         assert answer.endswith(b"connection: close\r\n\r\n/late body")
@@ -404,7 +404,7 @@ class TestRefusals:
         peer = await site.connect(GET.replace(b"path", b"late") + rest)
         await site.pass_time(1000)
         site.application.go_on.set()
-        await settle()
+        await wait_until_idle()
         await site.pass_time(BODY + 1)
         answer = await peer.rest()
         assert b"200 OK" in answer[:20]
@@ -524,7 +524,7 @@ class TestUpgrade:
         parts = {1: [sent], 2: [head, FRAMED[framing]], 100: [sent[i : i + 1] for i in range(len(sent))]}
         for part in parts[pieces]:
             peer.writer.write(part)
-            await settle()
+            await wait_until_idle()
         assert (await peer.until(b"hello")).endswith(b"\r\n\r\n/up hello")
         peer.writer.write(b"GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await peer.rest()).endswith(b"\r\n\r\n/next ")
@@ -534,7 +534,7 @@ class TestUpgrade:
         inner = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n"
         head = b"POST /outer HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (offer, len(inner))
         peer = await site.connect(head)
-        await settle()
+        await wait_until_idle()
         peer.writer.write(inner + b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answered = await peer.rest()
         assert answered.count(b"HTTP/1.1 200") == 2
@@ -607,7 +607,7 @@ class TestFields:
     async def test_http_1_0_gets_no_interim_response(self, site: Site) -> None:
         head = b"POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
         peer = await site.connect(head)
-        await settle()
+        await wait_until_idle()
         peer.writer.write(b"{}")
         assert (await peer.rest()).startswith(b"HTTP/1.1 200 ")
 
@@ -621,7 +621,7 @@ async def test_closed_connection_is_freed_without_garbage_collection(site: Site)
         await peer.until(b"/a ")
         peer.writer.transport.abort()
         await until(lambda: not connections)
-        await settle()
+        await wait_until_idle()
         assert [each for each in gc.get_objects() if isinstance(each, Protocol)] == []
     finally:
         gc.enable()
@@ -631,13 +631,13 @@ async def test_reset_connection_is_freed_without_waiting_for_its_keep_alive_time
     gc.collect()
     peer = await site.connect(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
     await peer.until(b"/a ")
-    await settle()
+    await wait_until_idle()
     # Closing with this option sends a reset in place of an end.
     at_once = struct.pack("ii", 1, 0)
     peer.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
     peer.writer.transport.abort()
     await until(lambda: not connections)
-    await settle()
+    await wait_until_idle()
     assert [each for each in gc.get_objects() if isinstance(each, Protocol)] == []
 
 

@@ -68,7 +68,7 @@ def countries_of(customer_id: int) -> set[str]:
 
 
 def is_given(customer: dict[str, Any], name: str, value: Any) -> bool:
-    """Tell whether a customer meets a filter of ``SENT``, or ``has_user`` false."""
+    """Return whether a customer meets a filter of ``SENT``, or ``has_user`` false."""
     last = customer["last_order_at"] or ""
     is_met: dict[str, bool] = {
         "status": customer["status"] == "active",

@@ -58,7 +58,7 @@ class Kept:
         return answer
 
     def has(self, user_id: int, path: str, key: str) -> bool:
-        """Tell whether a request with the key would be answered as before."""
+        """Return whether a request with the key would be answered as before."""
         kept = self._answers.get((user_id, path, key))
         return kept is not None and kept[2] >= self.seconds - DAY
 

@@ -135,7 +135,7 @@ def _place(name: str) -> tuple[str, int]:
 
 
 def _is_chosen(name: str, texts: str) -> bool:
-    """Tell whether a guarantee is named, itself or by the letter of its family."""
+    """Return whether a guarantee is named, itself or by the letter of its family."""
     names = [*name.split(", "), name[0]]
     return not texts or any(text in names for text in texts.split(","))
 

@@ -13,7 +13,7 @@ import psycopg
 
 from tests.stress.durability import creations
 from tests.stress.existing import run_test
-from tests.stress.guarantees import Figure, Scale, at_least, at_most, exactly, guarantee, none, told
+from tests.stress.guarantees import Figure, Scale, at_least, at_most, exactly, guarantee, measured, none
 from tests.stress.history import History
 from tests.stress.shops import POSTGRESQL, REQUESTS, SQLITE, Shop, serving
 from tests.support.load import BROKEN, HOST, Answer, answers_of, ask, connected, eventually, loading, statuses
@@ -102,7 +102,7 @@ class _Slow:
         self._reader, self._writer, self._rest = reader, writer, rest
 
     async def finish(self) -> bool:
-        """Send the rest, and tell whether the answer is 200."""
+        """Send the rest, and return whether the answer is 200."""
         with suppress(OSError):
             self._writer.write(self._rest)
             return (await self._reader.read()).startswith(b"HTTP/1.1 200 ")
@@ -145,8 +145,8 @@ async def replaced(shop: Shop, scale: Scale) -> list[Figure]:
     return [
         none(f"failed of {len(answers):,} requests", sum(not answer.ok for answer in answers)),
         at_least("requests", len(answers), 250 * scale.cycles),
-        told("replacements that were put off, because the machine was busy", given_up),
-        told("longest wait of a request, s", f"{max(answer.seconds for answer in answers):.2f}"),
+        measured("replacements that were put off, because the machine was busy", given_up),
+        measured("longest wait of a request, s", f"{max(answer.seconds for answer in answers):.2f}"),
     ]
 
 

@@ -295,7 +295,7 @@ async def same_key(shop: Shop, scale: Scale) -> list[Figure]:
         for turn in range(scale.rounds):
             request = _with(REQUESTS.create(f"{turn}@key.example"), "Idempotency-Key", f"key {turn}")
             done = await at_once(everyone[:20], [request] * 20)
-            # A request that meets the first one still under way may be told to come back.
+            # A request that meets the first one still under way may get the answer to come back.
             answers += [answer for answer in done if answer.status != 409]
             different += len({answer.body for answer in done if answer.ok}) != 1
     return [

@@ -24,7 +24,7 @@ from fluent_cart.services.application_passwords import (
     revoke_application_password,
 )
 from fluent_cart.wordpress.paths import AJAX, LOGIN, PREFIX
-from tests.stress.guarantees import Figure, Scale, at_least, at_most, guarantee, none, told
+from tests.stress.guarantees import Figure, Scale, at_least, at_most, guarantee, measured, none
 from tests.stress.hostile import paced
 from tests.stress.shops import SQLITE, Shop, serving
 from tests.support.load import (
@@ -170,8 +170,8 @@ async def timing(shop: Shop, scale: Scale) -> list[Figure]:
     return [
         at_most("medians differ by", abs(known - unknown) / unknown * 100, 10, "%"),
         at_least("the unknown name, median", unknown, 20, "ms"),
-        told("the known name, median, ms", f"{known:.0f}"),
-        told("pairs", scale.rounds),
+        measured("the known name, median, ms", f"{known:.0f}"),
+        measured("pairs", scale.rounds),
     ]
 
 
@@ -208,11 +208,11 @@ async def _guess(shop: Shop, scale: Scale, guess: Request, refusals: set[int]) -
         at_most(
             "99 of 100 everyday requests took", percentile(beside, 0.99) * 1000, max(25, 10 * idle), "ms"
         ),
-        told("and before, ms", f"{idle:.1f}"),
+        measured("and before, ms", f"{idle:.1f}"),
         none(f"other answers to {len(beside):,} everyday requests than 200", sum(not a.ok for a in beside)),
         none(
             f"other answers to guesses than {' and '.join(map(str, sorted(refusals)))}",
             len(set(statuses(guesses)) - refusals),
         ),
-        *(told(f"guesses answered {status}", statuses(guesses)[status]) for status in sorted(refusals)),
+        *(measured(f"guesses answered {status}", statuses(guesses)[status]) for status in sorted(refusals)),
     ]

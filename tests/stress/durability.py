@@ -15,7 +15,17 @@ from pathlib import Path
 
 import psycopg
 
-from tests.stress.guarantees import Figure, NotRun, Scale, at_least, at_most, exactly, guarantee, none, told
+from tests.stress.guarantees import (
+    Figure,
+    NotRun,
+    Scale,
+    at_least,
+    at_most,
+    exactly,
+    guarantee,
+    measured,
+    none,
+)
 from tests.stress.history import History
 from tests.stress.shops import POSTGRESQL, REQUESTS, SQLITE, Shop, serving
 from tests.support.load import Request, answers_of, connected, loading, statuses
@@ -57,7 +67,7 @@ async def killed(shop: Shop, scale: Scale) -> list[Figure]:
     figures = history.figures(shop.emails())
     figures.append(at_least("acknowledged in all", len(history.acknowledged), 20 * scale.cycles))
     if shop.database == SQLITE:
-        figures.append(none("faults that integrity_check finds", damage(shop.file)))
+        figures.append(none("errors that integrity_check finds", damage(shop.file)))
     figures.append(at_most("longest start, until all workers serve", slowest, 5, "s"))
     return figures
 
@@ -175,7 +185,7 @@ async def disk_full(shop: Shop, scale: Scale) -> list[Figure]:
             "other answers to writes than 200 and 503", len(set(statuses(answers_of(writers))) - {200, 503})
         ),
         *history.figures(shop.emails() - {"customer0@fire.example"}),
-        none("faults that integrity_check finds", damage(shop.file)),
+        none("errors that integrity_check finds", damage(shop.file)),
     ]
 
 
@@ -211,7 +221,7 @@ async def backup(shop: Shop, scale: Scale) -> list[Figure]:
         none("broken rules in the copies", broken),
         none("other answers than 200 meanwhile", len(history.refused | history.unknown)),
         at_least("written meanwhile", len(history.acknowledged), 20 * rounds),
-        told("longest backup, s", f"{seconds:.1f}"),
+        measured("longest backup, s", f"{seconds:.1f}"),
     ]
 
 

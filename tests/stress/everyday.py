@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from tests.stress.guarantees import Figure, at_least, exactly, told
+from tests.stress.guarantees import Figure, at_least, exactly, measured
 from tests.support.paths import ROOT
 
 
@@ -46,7 +46,7 @@ EVERYDAY = (
     ),
     Everyday(
         "A5",
-        "the time of a refusal does not tell known names",
+        "the time of a refusal does not reveal known names",
         ["tests/auth/test_dependencies.py::TestTiming"],
     ),
     Everyday(
@@ -56,7 +56,7 @@ EVERYDAY = (
     ),
     Everyday(
         "A11",
-        "a cookie and a nonce let in together, on every operation, and end when they are told to",
+        "a cookie and a nonce let in together, on every operation, and end on request",
         ["tests/contract/test_sessions.py", "tests/pages/test_login.py::TestOtherProcesses"],
     ),
     Everyday("A13", "no log line has a secret or a name in it", ["tests/observability/test_security_log.py"]),
@@ -151,10 +151,10 @@ def _figures(guarantee: Everyday, cases: Sequence[ElementTree.Element]) -> Itera
     yield at_least("tests", len(own) - skipped, 1)
     yield exactly("of which failed", failed, 0)
     if skipped:
-        yield told("tests skipped", skipped)
+        yield measured("tests skipped", skipped)
     for case in own:
         for recorded in case.iter("property"):
-            yield told(recorded.get("name", ""), recorded.get("value", ""))
+            yield measured(recorded.get("name", ""), recorded.get("value", ""))
 
 
 def _is_of(case: ElementTree.Element, test: str) -> bool:

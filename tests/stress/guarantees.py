@@ -80,7 +80,7 @@ def at_least(what: str, measured: float, limit: float, unit: str = "") -> Figure
     return Figure(what, f"≥ {_text(limit, unit)}", _text(measured, unit), measured >= limit, unit)
 
 
-def told(what: str, measured: object) -> Figure:
+def measured(what: str, measured: object) -> Figure:
     """Return a number that helps to judge the others, and cannot fail."""
     return Figure(what, "", str(measured), True)
 

@@ -1,4 +1,4 @@
-"""What clients were told, and what it obliges a shop to hold."""
+"""What responses said to clients, and what it obliges a shop to hold."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

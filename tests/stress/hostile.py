@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.stress.guarantees import Figure, Scale, at_most, exactly, guarantee, none, told
+from tests.stress.guarantees import Figure, Scale, at_most, exactly, guarantee, measured, none
 from tests.stress.shops import REQUESTS, SQLITE, Shop, serving
 from tests.stress.soak import resident
 from tests.support.load import BROKEN, HOST, Answer, Client, connected, percentile
@@ -50,11 +50,11 @@ async def half_open(shop: Shop, scale: Scale) -> list[Figure]:
     before, meanwhile = percentile(idle, 0.99) * 1000, percentile(beside, 0.99) * 1000
     return [
         none(f"of {len(peers)} still open after 20 s", len(peers) - sum(seconds <= 20 for seconds in closed)),
-        told("longest open, s", f"{max(closed, default=0):.1f}"),
+        measured("longest open, s", f"{max(closed, default=0):.1f}"),
         none(f"other answers to {len(beside):,} everyday requests than 200", sum(not a.ok for a in beside)),
         # Three times a fraction of a millisecond is more exact than any clock here.
         at_most("99 of 100 everyday requests took", meanwhile, max(3 * before, 10), "ms"),
-        told("and before, ms", f"{before:.1f}"),
+        measured("and before, ms", f"{before:.1f}"),
     ]
 
 
@@ -93,7 +93,7 @@ async def uploads(shop: Shop, scale: Scale) -> list[Figure]:
     return [
         at_most("memory that both workers together had more at any time", sum(most) - sum(before), 64, "MiB"),
         exactly("answers 413", sum(status == 413 for status, _ in answers), UPLOADS),
-        told("sent before they were refused, MB in all", f"{sent / 1e6:.0f}"),
+        measured("sent before they were refused, MB in all", f"{sent / 1e6:.0f}"),
         none("other answers to everyday requests than 200", sum(not a.ok for a in await beside)),
     ]
 

@@ -47,8 +47,8 @@ NO_ROW_LOCK = Change(f"{PACKAGE}/services/customers.py", LOCK, LOCK.removesuffix
 LOOK_UP = "await database.read(find_by_application_password, "
 ECHO = Change(
     f"{PACKAGE}/schemas/error_messages.py",
-    'TEXTS.get(fault["type"], fault["msg"])',
-    "f\"{TEXTS.get(fault['type'], fault['msg'])}: {fault.get('input')}\"",
+    'TEXTS.get(error["type"], error["msg"])',
+    "f\"{TEXTS.get(error['type'], error['msg'])}: {error.get('input')}\"",
 )
 NO_FILE_LOCK = Change(
     f"{PACKAGE}/database/file_lock.py", "if fcntl:\n            try", "if False:\n            try"

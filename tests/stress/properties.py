@@ -9,12 +9,12 @@ from fluent_cart.database import connect
 from fluent_cart.settings import Settings
 from tests import stateful
 from tests.conftest import make_template
-from tests.stress.guarantees import Figure, NotRun, Scale, at_least, guarantee, none, told
+from tests.stress.guarantees import Figure, NotRun, Scale, at_least, guarantee, measured, none
 from tests.stress.shops import POSTGRESQL, SQLITE, Shop
 from tests.support import fuzzing, postgres
 
 SEED = 1
-# A failure is told with the sequences of its own batch alone.
+# A failure is reported with the sequences of its own batch alone.
 BATCH = 50
 MISSING = {
     "B6, object_level_authorization": "no object is a user's own: who may see one customer may see all",
@@ -33,7 +33,7 @@ async def conformance(shop: Shop, scale: Scale) -> list[Figure]:
             none(f"complaints, seed {seed}", len(found.complaints)),
             none("checks that were not made", len(fuzzing.CHECKS - found.checks.keys())),
             at_least(f"requests, of {fewest}, which had fewest", number, min(scale.examples, 300)),
-            told("requests in all", f"{found.requests.total():,}"),
+            measured("requests in all", f"{found.requests.total():,}"),
         ]
     return figures
 
@@ -59,5 +59,5 @@ async def model(shop: Shop, scale: Scale) -> list[Figure]:
         await asyncio.to_thread(stateful.run, urls, BATCH, SEED + batch)
     return [
         at_least("sequences without a difference", len(batches) * BATCH, scale.sequences),
-        told("databases", "both" if len(urls) > 1 else f"ONLY {SQLITE}"),
+        measured("databases", "both" if len(urls) > 1 else f"ONLY {SQLITE}"),
     ]

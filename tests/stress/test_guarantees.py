@@ -57,9 +57,9 @@ def test_everyday_guarantees_name_existing_tests(guarantee: Everyday) -> None:
 def test_guarantees_page_names_every_guarantee_and_existing_files() -> None:
     page = (ROOT / "docs" / "guarantees.md").read_text()
     ranges = re.findall(r"\b([A-F]\d+)(?: to ([A-F]\d+))?", page)
-    told = {name for first, last in ranges for name in between(first, last)}
+    mentioned = {name for first, last in ranges for name in between(first, last)}
     names = [guarantee.name for guarantee in GUARANTEES] + [guarantee.name for guarantee in EVERYDAY]
-    assert {name.removesuffix("b") for listed in names for name in listed.split(", ")} <= told
+    assert {name.removesuffix("b") for listed in names for name in listed.split(", ")} <= mentioned
     homes = [ROOT, ROOT / "tests", ROOT / "src/fluent_cart"]
     files = re.findall(r"`((?:\w+/)*\w+\.py)", page)
     assert [file for file in files if not any((home / file).exists() for home in homes)] == []

@@ -22,5 +22,5 @@ def assert_accessible(page: Page) -> None:
     found: dict[str, Any] = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa']})")
     # A page with a heading and one link has a dozen.
     assert len(found["passes"]) > 10
-    faults = {each["id"]: [fault["html"] for fault in each["nodes"]] for each in found["violations"]}
-    assert faults == {}
+    violations = {each["id"]: [node["html"] for node in each["nodes"]] for each in found["violations"]}
+    assert violations == {}

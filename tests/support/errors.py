@@ -6,10 +6,10 @@ import httpx
 
 
 def with_faults(text: str, details: Any) -> str:
-    """Return the message at the top: the first three faults follow the text."""
-    faults = [f"{name}: {texts[0]}" for name, texts in (details or {}).items()]
-    more = [f"And {len(faults) - 3} more"] if len(faults) > 3 else []
-    return ". ".join([text, *faults[:3], *more])
+    """Return the message at the top: the first three errors follow the text."""
+    errors = [f"{name}: {texts[0]}" for name, texts in (details or {}).items()]
+    more = [f"And {len(errors) - 3} more"] if len(errors) > 3 else []
+    return ". ".join([text, *errors[:3], *more])
 
 
 def assert_error(
@@ -23,7 +23,7 @@ def assert_error(
         inner["details"] = details
     elif code == "validation_error" and status == 422:
         inner["details"] = body["error"].get("details")
-    # In the order of the answer, which is that of the faults.
+    # In the order of the answer, which is that of the errors.
     top = with_faults(text, body["error"].get("details"))
     assert (response.status_code, body) == (
         status,

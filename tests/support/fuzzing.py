@@ -165,7 +165,7 @@ def _count(event: events.ScenarioFinished, found: Fuzzed) -> None:
 
 
 def _is_lost_in_writing(case: schemathesis.Case[Any], sent: Any) -> bool:
-    """Tell whether what is invalid may be valid once it is written down, in a query or in a form.
+    """Return whether what is invalid may be valid once it is written down, in a query or in a form.
 
     Null and what is empty become an empty text, which is no filter, or nothing at all; a list becomes a
     repeated name, of which PHP and this server take the last.

@@ -197,7 +197,7 @@ async def ask(port: int, request: Request) -> Answer:
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait for what must come, as long as a load may last."""
     async with asyncio.timeout(LIMIT_SECONDS):
-        while not condition():  # noqa: ASYNC110  # there is nobody who would tell
+        while not condition():  # noqa: ASYNC110  # nothing signals it
             await asyncio.sleep(0.05)
 
 

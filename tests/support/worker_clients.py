@@ -1,7 +1,7 @@
 """Clients of a server with several workers, as many of one as of another.
 
 Whichever worker is awake first accepts a connection: left alone, one has five times as many as another, and
-their speeds would tell nothing but that.
+their speeds would measure nothing but that.
 """
 
 import asyncio

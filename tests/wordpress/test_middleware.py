@@ -124,9 +124,9 @@ class TestPaths:
         self, shop: None, site: httpx.AsyncClient, method: str, path: str, query: str
     ) -> None:
         answer = await site.request(method, f"{PREFIX}{path}?{query}")
-        told = answer.json()
-        assert told.get("status", answer.status_code) == 400
-        assert told.get("body", told)["error"]["code"] == "validation_error"
+        content = answer.json()
+        assert content.get("status", answer.status_code) == 400
+        assert content.get("body", content)["error"]["code"] == "validation_error"
 
     @pytest.mark.parametrize("path", ["/1%E9", "/%E9", "/1/address%E9", "/get-stats/1%E9"])
     async def test_path_that_is_not_utf_8_is_refused(

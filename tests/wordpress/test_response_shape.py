@@ -173,14 +173,14 @@ class TestEnvelope:
     async def test_tells_status_and_headers(self, shop: None, manager: httpx.AsyncClient) -> None:
         plain, answer = await manager.get("?per_page=2"), await manager.get("?per_page=2&_envelope")
         assert answer.status_code == 200
-        told = answer.json()
-        assert list(told) == ["body", "status", "headers"]
-        assert (told["body"], told["status"]) == (plain.json(), 200)
-        assert told["headers"]["X-WP-Total"] == "3"
-        assert told["headers"]["X-WP-TotalPages"] == "2"
-        assert told["headers"]["Allow"] == "GET, HEAD, OPTIONS, POST"
-        assert told["headers"]["X-Request-Id"] == answer.headers["x-request-id"]
-        assert not {"Content-Length", "Content-Type"} & set(told["headers"])
+        enveloped = answer.json()
+        assert list(enveloped) == ["body", "status", "headers"]
+        assert (enveloped["body"], enveloped["status"]) == (plain.json(), 200)
+        assert enveloped["headers"]["X-WP-Total"] == "3"
+        assert enveloped["headers"]["X-WP-TotalPages"] == "2"
+        assert enveloped["headers"]["Allow"] == "GET, HEAD, OPTIONS, POST"
+        assert enveloped["headers"]["X-Request-Id"] == answer.headers["x-request-id"]
+        assert not {"Content-Length", "Content-Type"} & set(enveloped["headers"])
         assert int(answer.headers["content-length"]) == len(answer.content)
 
     @pytest.mark.parametrize(
@@ -197,21 +197,21 @@ class TestEnvelope:
         answer = await manager.get(
             path, params={**httpx.QueryParams(path.partition("?")[2]), "_envelope": "1"}
         )
-        told = answer.json()
-        assert (answer.status_code, told["status"], told["body"]["code"]) == (200, status, code)
+        enveloped = answer.json()
+        assert (answer.status_code, enveloped["status"], enveloped["body"]["code"]) == (200, status, code)
 
     async def test_of_a_refusal(self, shop: None, anonymous: httpx.AsyncClient) -> None:
-        told = (await anonymous.get("/1?_envelope")).json()
-        assert (told["status"], told["body"]["code"]) == (401, "authentication_required")
-        assert told["headers"]["WWW-Authenticate"].startswith("Basic")
+        enveloped = (await anonymous.get("/1?_envelope")).json()
+        assert (enveloped["status"], enveloped["body"]["code"]) == (401, "authentication_required")
+        assert enveloped["headers"]["WWW-Authenticate"].startswith("Basic")
 
     async def test_of_what_nobody_foresaw(
         self, shop: None, manager: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("fluent_cart.services.addresses.list_addresses", None)
-        told = (await manager.get("/1/address?_envelope")).json()
-        assert (told["status"], told["body"]["code"]) == (500, "internal_error")
-        assert told["headers"]["X-Request-Id"] in told["body"]["message"]
+        enveloped = (await manager.get("/1/address?_envelope")).json()
+        assert (enveloped["status"], enveloped["body"]["code"]) == (500, "internal_error")
+        assert enveloped["headers"]["X-Request-Id"] in enveloped["body"]["message"]
 
     async def test_holds_the_fields_asked_for(self, shop: None, manager: httpx.AsyncClient) -> None:
         answer = await manager.get("/1?_envelope&_fields=id")

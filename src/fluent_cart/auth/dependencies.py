@@ -129,7 +129,7 @@ def challenge(request: Request) -> dict[str, str]:
 
 
 def is_cross_site(request: Request) -> bool:
-    """Tell whether a browser sent a request for a page of another site.
+    """Return whether a browser sent a request for a page of another site.
 
     A browser sends a password that it remembers with the forms of every site. Programs send neither header.
     """
@@ -174,7 +174,7 @@ def make_nonce(session: ActiveSession) -> str:
 
 
 def is_nonce(text: str, session: ActiveSession) -> bool:
-    """Tell whether a text is a nonce of a session."""
+    """Return whether a text is a nonce of a session."""
     return session_cookies.is_nonce(text, session.user.id, session.token, session.key)
 
 

@@ -11,7 +11,7 @@ from fluent_cart.database import describe, migrations
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Bring the database to the newest migration; make it if there is none.
+    """Migrate the database to the newest migration; create it if there is none.
 
     Example: fluent-cart migrate
     """

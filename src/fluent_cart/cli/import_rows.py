@@ -27,7 +27,7 @@ from fluent_cart.importers.rows.mappings import (
 from fluent_cart.importers.rows.report_page import page_of
 from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 
-# Lines whose faults are printed; the JSON has all.
+# Lines whose errors are printed; the JSON has all.
 SHOWN = 20
 
 File = Annotated[str, typer.Argument(help="The file, also .gz, .bz2, .xz or .zip; - is standard input.")]
@@ -51,7 +51,7 @@ def csv(
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring customers and their addresses in from a file of CSV, as `export` or another program writes it.
+    """Import customers and their addresses from a file of CSV, as `export` or another program writes it.
 
     Example: fluent-cart import csv customers.csv --dry-run
     """
@@ -70,7 +70,7 @@ def ndjson(
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring customers and their addresses in from a file with a JSON object in each line.
+    """Import customers and their addresses from a file with a JSON object in each line.
 
     Example: fluent-cart import ndjson customers.ndjson
     """
@@ -85,7 +85,7 @@ def orders(
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring orders in from a file, and their customers' totals up to date.
+    """Import orders from a file, and recalculate their customers' totals.
 
     Example: fluent-cart import orders orders.csv
     """
@@ -124,30 +124,30 @@ def _import(
     if html:
         write_report(html, page_of(kind, report, file, _last_line(report, dry_run=dry_run), dry_run=dry_run))
     if as_json:
-        faults = [{"line": number, "errors": texts} for number, texts in report.faults.items()]
-        whole = {"dry_run": dry_run, **report.counts(), "errors": faults}
+        errors = [{"line": number, "errors": texts} for number, texts in report.errors.items()]
+        whole = {"dry_run": dry_run, **report.counts(), "errors": errors}
         print_line(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
     else:
         _print(kind, report, dry_run=dry_run)
-    if report.faults:
+    if report.errors:
         raise typer.Exit(1)
 
 
 def _print(kind: Kind, report: Report, *, dry_run: bool) -> None:
     table([{"rows": kind.name, **report.counts()}], empty="")
-    if report.faults:
+    if report.errors:
         print_line("\nFailed:")
-        for number, texts in list(report.faults.items())[:SHOWN]:
+        for number, texts in list(report.errors.items())[:SHOWN]:
             words = "; ".join(f"{name}: {', '.join(each)}" for name, each in texts.items())
             print_line(f"  line {number}: {words}")
-        if len(report.faults) > SHOWN:
-            print_line(f"  and {len(report.faults) - SHOWN} more lines; --json names all of them")
+        if len(report.errors) > SHOWN:
+            print_line(f"  and {len(report.errors) - SHOWN} more lines; --json names all of them")
     print_line(f"\n{_last_line(report, dry_run=dry_run)}")
 
 
 def _last_line(report: Report, *, dry_run: bool) -> str:
     if dry_run:
         return "Nothing was written: this was a dry run."
-    if report.faults:
+    if report.errors:
         return f"{report.failed} lines are not imported. All others are; correct these and run it again."
     return "The file is imported."

@@ -36,7 +36,7 @@ def wordpress(
         bool, typer.Option("--update", help="Change what is here already where the source differs.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")] = False,
-    test_orders: Annotated[bool, typer.Option("--test-orders", help="Bring test orders, too.")] = False,
+    test_orders: Annotated[bool, typer.Option("--test-orders", help="Import test orders, too.")] = False,
     charset: Annotated[
         str | None,
         typer.Option(help="The character set of a dump that names none, or a wrong one, such as latin1."),
@@ -93,7 +93,7 @@ def _print(report: Report, options: Options) -> None:
         {
             "table": name,
             "read": counts.read,
-            **{fate.value: number for fate, number in counts.statuses.items()},
+            **{status.value: number for status, number in counts.statuses.items()},
             "skipped": sum(found.number for found in counts.skipped.values()),
         }
         for name, counts in report.tables.items()
@@ -107,9 +107,9 @@ def _print(report: Report, options: Options) -> None:
         print_line(f"\nNot in the source, or not readable: {', '.join(report.missing_lists)}")
     if options.update and (report.missing or report.missing_columns or report.missing_lists):
         print_line("What is not in the source changes and revokes nothing.")
-    _print_oddities("Not as it was:", {name: counts.handled for name, counts in report.tables.items()})
+    _print_issues("Not as it was:", {name: counts.handled for name, counts in report.tables.items()})
     _print_totals(report)
-    _print_oddities("Skipped:", {name: counts.skipped for name, counts in report.tables.items()})
+    _print_issues("Skipped:", {name: counts.skipped for name, counts in report.tables.items()})
     if report.revoked:
         print_line(f"\n{report.revoked} application passwords were revoked, as they were at the source.")
     left = sum(counts.statuses[RowStatus.LEFT] for counts in report.tables.values())
@@ -126,7 +126,7 @@ def _last_line(report: Report, options: Options) -> str:
     return done if report.tables["customers"].read else f"{done} There is no customer in the source."
 
 
-def _print_oddities(title: str, tables: Mapping[str, Mapping[DataIssue, Found]]) -> None:
+def _print_issues(title: str, tables: Mapping[str, Mapping[DataIssue, Found]]) -> None:
     if not any(tables.values()):
         return
     print_line(f"\n{title}")

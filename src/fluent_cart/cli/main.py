@@ -22,11 +22,11 @@ COMMANDS = (
     LazyCommand(
         "doctor:doctor",
         RUN,
-        "Look for faults: settings, database, disk, durability, users; exit with 1 if there is one.",
+        "Check settings, database, disk, durability, users; exit with 1 if there is one.",
     ),
     LazyCommand("users:cli", PEOPLE, "The users who may sign in."),
     LazyCommand("app_passwords:cli", PEOPLE, "The application passwords with which users sign in."),
-    LazyCommand("imports:cli", DATA, "Bring in a shop, or rows, from elsewhere.", name="import"),
+    LazyCommand("imports:cli", DATA, "Import a shop, or rows, from elsewhere.", name="import"),
     LazyCommand(
         "export:export",
         DATA,
@@ -34,7 +34,7 @@ COMMANDS = (
     ),
     LazyCommand("copy:copy", DATA, "Copy a whole shop into another, empty database, and check it there."),
     LazyCommand(
-        "database:migrate", CARE, "Bring the database to the newest migration; make it if there is none."
+        "database:migrate", CARE, "Migrate the database to the newest migration; create it if there is none."
     ),
     LazyCommand("backup:backup", CARE, "Write the whole shop into a file, while it is served."),
     LazyCommand(

@@ -83,9 +83,7 @@ def require_newest(settings: Settings) -> None:
     finally:
         database.stop()
     if not newest:
-        raise CommandError(
-            "The database is not at the newest migration. Bring it there with: fluent-cart migrate"
-        )
+        raise CommandError("The database is not at the newest migration. Run: fluent-cart migrate")
 
 
 def require_sessions(settings: Settings) -> None:

@@ -45,7 +45,7 @@ class Database(ABC):
 
     @abstractmethod
     def exists(self) -> bool:
-        """Tell whether there is a database to open; opening a missing SQLite file would make an empty one."""
+        """Return whether there is a database; opening a missing SQLite file would make an empty one."""
 
     @abstractmethod
     def start(self) -> None:

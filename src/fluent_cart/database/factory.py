@@ -72,7 +72,7 @@ def describe(url: str) -> str:
 
 
 def is_postgresql(url: str) -> bool:
-    """Tell whether the database is on a server, which may be away for a while, and not in a file."""
+    """Return whether the database is on a server, which may be away for a while, and not in a file."""
     return _kind(url) == POSTGRESQL
 
 

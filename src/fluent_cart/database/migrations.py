@@ -56,7 +56,7 @@ def current(connection: Connection) -> str | None:
 
 
 def is_newest(connection: Connection) -> bool:
-    """Tell whether the database fits this version of the server."""
+    """Return whether the database fits this version of the server."""
     return current(connection) == newest()
 
 
@@ -66,7 +66,7 @@ def is_served_by_this_version(connection: LookupConnection) -> bool:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database to a revision, in one transaction."""
+    """Migrate the database to a revision, in one transaction."""
     from alembic import command
     from alembic.util import CommandError
 

@@ -23,7 +23,7 @@ OF_LIBPQ_ALONE = (
 
 
 def has_pooler(url: str) -> bool:
-    """Tell whether a pooler gives each transaction another session."""
+    """Return whether a pooler gives each transaction another session."""
     return make_url(url).query.get(POOLER) == "transaction"
 
 

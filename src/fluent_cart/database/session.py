@@ -129,7 +129,7 @@ def _is_lost(error: BaseException) -> bool:
 
 
 def _did_not_happen(error: BaseException, committing: bool) -> bool:
-    """Tell whether a failed transaction can be run again: it was rolled back, and another may succeed."""
+    """Return whether a failed transaction can be run again: it was rolled back, and another may succeed."""
     if _state(error) in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED):
         return True
     # A connection that was lost in COMMIT leaves open whether it happened. No answer may come late.

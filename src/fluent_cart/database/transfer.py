@@ -71,7 +71,7 @@ def _without_indexes(target: Connection, table: Table) -> Iterator[None]:
 def _writer(target: Connection, table: Table) -> Iterator[Callable[[Sequence[Row[Any]]], object]]:
     """Give a function that stores rows.
 
-    All rows are one statement for PostgreSQL: after each, a trigger counts what it brought in the same few
+    All rows are one statement for PostgreSQL: after each, a trigger counts its rows in the same few
     rows, and a transaction that changes a row a million times gets slower with each change.
     """
     if not _is_postgresql(target):

@@ -100,7 +100,7 @@ def _unzipped(file: io.BufferedReader, name: str, stack: ExitStack) -> IO[bytes]
 
 
 def _is_content(member: zipfile.ZipInfo) -> bool:
-    """Tell whether a member is a file of the archive's owner: a Mac adds some of its own."""
+    """Return whether a member is a file of the archive's owner: a Mac adds some of its own."""
     return not member.is_dir() and PurePosixPath(member.filename).parts[0] != "__MACOSX"
 
 

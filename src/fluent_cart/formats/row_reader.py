@@ -25,7 +25,7 @@ UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 # What Excel writes, and understands, in front of the header.
 _SEPARATOR = re.compile(r'"?sep=([^\w"\r\n])"?[;,\t]*\r?\n?', re.I)
 
-Faults = Mapping[str, list[str]]
+FieldErrors = Mapping[str, list[str]]
 
 
 class FileError(Exception):
@@ -49,7 +49,7 @@ class Line(NamedTuple):
 
     number: int
     values: dict[str, Any]
-    faults: Faults | None = None
+    errors: FieldErrors | None = None
     # Number of lines of the file that could not be separated.
     lines: int = 1
 
@@ -60,7 +60,7 @@ def read_rows(stream: BinaryIO, file_format: FileFormat, columns: Columns) -> It
 
 
 def _is_utf_16(stream: BinaryIO) -> bool:
-    """Tell whether a file begins with the mark of UTF-16; nothing of it is taken."""
+    """Return whether a file begins with the mark of UTF-16; nothing of it is taken."""
     if not stream.seekable():
         peek = getattr(stream, "peek", lambda _length: b"")
         return peek(2)[:2] in UTF_16
@@ -160,7 +160,7 @@ def _check_header(header: list[str], columns: Columns) -> None:
 
 def _row(number: int, cells: dict[str, str], columns: Columns) -> Line:
     values: dict[str, Any] = {}
-    faults = {}
+    errors = {}
     for name, cell in cells.items():
         if name in columns.ignored or (not cell and name in columns.silent):
             continue
@@ -168,7 +168,7 @@ def _row(number: int, cells: dict[str, str], columns: Columns) -> Line:
             try:
                 values[name] = parse_json(cell)
             except UnreadableBody:
-                faults[name] = ["Must be JSON"]
+                errors[name] = ["Must be JSON"]
         else:
             values[name] = from_cell(cell)
-    return Line(number, values, faults or None)
+    return Line(number, values, errors or None)

@@ -27,7 +27,7 @@ from fluent_cart.schemas.error_messages import messages_by_field
 logger = logging.getLogger(__name__)
 
 WHOLE_BODY = "body"
-MAX_FAULTS_IN_MESSAGE = 3
+MAX_ERRORS_IN_MESSAGE = 3
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -52,11 +52,11 @@ def error_body(error: ApiError) -> dict[str, Any]:
 
 
 def _summary(error: ApiError) -> str:
-    """Return the message for clients that show nothing else: the first faults are in it."""
+    """Return the message for clients that show nothing else: the first errors are in it."""
     details = error.details or {}
-    faults = [f"{field}: {texts[0]}" for field, texts in islice(details.items(), MAX_FAULTS_IN_MESSAGE)]
-    left = len(details) - len(faults)
-    return ". ".join([error.message, *faults, *([f"And {left} more"] if left else [])])
+    errors = [f"{field}: {texts[0]}" for field, texts in islice(details.items(), MAX_ERRORS_IN_MESSAGE)]
+    left = len(details) - len(errors)
+    return ". ".join([error.message, *errors, *([f"And {left} more"] if left else [])])
 
 
 def error_response(error: ApiError) -> Response:
@@ -79,12 +79,12 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
     return error_response(to_validation_error(error.errors()))
 
 
-def to_validation_error(faults: Sequence[Mapping[str, Any]]) -> ApiError:
-    """Return ``invalid_email`` if that is the only fault, else one ``validation_error`` with all of them."""
-    if [fault["type"] for fault in faults] == ["invalid_email"]:
+def to_validation_error(errors: Sequence[Mapping[str, Any]]) -> ApiError:
+    """Return ``invalid_email`` if that is the only error, else one ``validation_error`` with all of them."""
+    if [error["type"] for error in errors] == ["invalid_email"]:
         return InvalidEmail("The email address is invalid")
     # The first part of a location is where the field was: path, query or body.
-    return ValidationFailed(details=messages_by_field(faults, whole=WHOLE_BODY, skip=1))
+    return ValidationFailed(details=messages_by_field(errors, whole=WHOLE_BODY, skip=1))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

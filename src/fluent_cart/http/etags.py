@@ -53,7 +53,7 @@ def _tagged(response: Response, tag: str) -> Response:
 
 
 def is_conditional(request: Request) -> bool:
-    """Tell whether a request has a condition."""
+    """Return whether a request has a condition."""
     # All that this costs those who send no condition; any() would cost them twice as much.
     for name, _ in request.scope["headers"]:  # noqa: SIM110
         if name in _CONDITIONS:
@@ -62,7 +62,7 @@ def is_conditional(request: Request) -> bool:
 
 
 def _check_preconditions(request: Request, tag: str) -> bool:
-    """Tell whether If-None-Match names ``tag``; ``PreconditionFailed`` if an If-Match does not."""
+    """Return whether If-None-Match names ``tag``; ``PreconditionFailed`` if an If-Match does not."""
     wanted, known = (request.headers.getlist(name) for name in ("if-match", "if-none-match"))
     if wanted and not _names(wanted, tag, weakly=False):
         raise PreconditionFailed
@@ -70,6 +70,6 @@ def _check_preconditions(request: Request, tag: str) -> bool:
 
 
 def _names(sent: list[str], tag: str, *, weakly: bool) -> bool:
-    """Tell whether a list of tags, in one header or several, names ``tag``, be it ``weakly``."""
+    """Return whether a list of tags, in one header or several, names ``tag``, be it ``weakly``."""
     listed = ", ".join(sent)
     return listed == "*" or any(each == tag and (weakly or not weak) for weak, each in _TAG.findall(listed))

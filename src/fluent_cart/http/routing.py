@@ -119,9 +119,9 @@ class ApiRoute(APIRoute):
         await response(scope, receive, send)
 
     async def _read_input(self, request: Request) -> Arguments:
-        """Return what path, query and body say, checked; raise all their faults at once."""
+        """Return what path, query and body say, checked; raise all errors at once."""
         values: Arguments = {}
-        faults: list[Any] = []
+        invalid: list[Any] = []
         # Existence is checked last, even if the id alone is enough (decision 5).
         not_found: ApiError | None = None
         for field in self.dependant.path_params:
@@ -129,7 +129,7 @@ class ApiRoute(APIRoute):
                 values[field.name], errors = field.validate(
                     request.path_params[field.alias], loc=("path", field.alias)
                 )
-                faults += errors
+                invalid += errors
             except ApiError as error:
                 not_found = error
         # Also where no field is read: of ?_method=, _fields and the rest a part would be lost in silence.
@@ -137,16 +137,16 @@ class ApiRoute(APIRoute):
         for field in self.dependant.query_params:
             fields = apply_aliases(sent, self._names)
             values[field.name], errors = field.validate(fields, loc=("query",))
-            faults += errors
+            invalid += errors
         for field in self.dependant.body_params:
             body = await read_fields(request)
             if isinstance(body, dict):
                 body = {name: value for name, value in sent.items() if name in self._body_names} | body
                 body = apply_aliases(body, self._names)
             values[field.name], errors = field.validate(body, loc=("body",))
-            faults += errors
-        if faults:
-            raise RequestValidationError(faults)
+            invalid += errors
+        if invalid:
+            raise RequestValidationError(invalid)
         if not_found:
             raise not_found
         return values

@@ -66,7 +66,7 @@ MAX_UNCOMPOSED = 2000
 
 
 def clean_text(value: Any) -> Any:
-    """Refuse NUL, which no database takes, and bring a text to its composed form.
+    """Refuse NUL, which no database takes, and normalize a text to NFC.
 
     Before its length is checked: some characters are composed of three in that form.
     """

@@ -45,7 +45,7 @@ class BulkAction(RequestModel):
 
     @property
     def only_reads(self) -> bool:
-        """Tell whether the request changes nothing."""
+        """Return whether the request changes nothing."""
         return self.dry_run or self.action is BulkActionName.EXPORT
 
     @field_validator("data", mode="before")

@@ -20,16 +20,16 @@ TEXTS: Mapping[str, str] = {
 
 
 def messages_by_field(
-    faults: Sequence[Mapping[str, Any]], *, whole: str, skip: int = 0
+    errors: Sequence[Mapping[str, Any]], *, whole: str, skip: int = 0
 ) -> dict[str, list[str]]:
-    """Return the texts of ``faults`` by the dotted names of their fields.
+    """Return the texts of ``errors`` by the dotted names of their fields.
 
     The first ``skip`` parts of each location are left out; what is wrong as a whole is named ``whole``.
     """
     texts: dict[str, list[str]] = {}
-    for fault in faults:
-        field = ".".join(str(part) for part in fault["loc"][skip:]) or whole
-        texts.setdefault(_printable(field), []).append(TEXTS.get(fault["type"], fault["msg"]))
+    for error in errors:
+        field = ".".join(str(part) for part in error["loc"][skip:]) or whole
+        texts.setdefault(_printable(field), []).append(TEXTS.get(error["type"], error["msg"]))
     return texts
 
 

@@ -89,12 +89,12 @@ def dummy(beginning: str) -> str:
 
 
 def is_known(password_hash: str) -> bool:
-    """Tell whether passwords can be checked against a hash, at a cost that can be borne."""
+    """Return whether passwords can be checked against a hash, at a cost that can be borne."""
     return _KNOWN.fullmatch(password_hash) is not None
 
 
 def verify(secret: str, password_hash: str) -> bool:
-    """Tell whether ``secret`` belongs to a stored hash; anything that is not a known hash refuses."""
+    """Return whether ``secret`` belongs to a stored hash; anything that is not a known hash refuses."""
     normalized = normalize(secret)
     if not normalized or not is_known(password_hash):
         return False

@@ -120,7 +120,7 @@ def _common_passwords() -> frozenset[str]:
 
 
 def verify(password: str, password_hash: str | None) -> bool:
-    """Tell whether a login password belongs to a stored hash, as long as there is one.
+    """Return whether a login password belongs to a stored hash, as long as there is one.
 
     A refusal takes as long as a hash of today's cost, whatever is stored (decision 53).
     """
@@ -145,12 +145,12 @@ def verify(password: str, password_hash: str | None) -> bool:
 
 
 def is_known(password_hash: str) -> bool:
-    """Tell whether passwords can be checked against a hash."""
+    """Return whether passwords can be checked against a hash."""
     return _KNOWN.fullmatch(password_hash) is not None
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Tell whether a known hash is not what would be stored today: of an older kind, or cheaper."""
+    """Return whether a known hash is not what would be stored today: of an older kind, or cheaper."""
     return not password_hash.startswith(WordPressBcrypt.ident) or (_cost(password_hash) or 0) < COST
 
 

@@ -49,7 +49,7 @@ def write(login: str, expires: int, token: str, key: str, password_hash: str) ->
 
 
 def is_right(cookie: Cookie, key: str, password_hash: str) -> bool:
-    """Tell whether a cookie was written with this key, while the user had this password; and not long ago."""
+    """Return whether a cookie was written with this key, while the user had this password, not long ago."""
     signed = "|".join(cookie[:-1])
     # What is signed was made here, so that the time is a number.
     return compare_digest(
@@ -64,7 +64,7 @@ def nonce(user_id: int, token: str, key: str, *, ago: int = 0) -> str:
 
 
 def is_nonce(text: str, user_id: int, token: str, key: str) -> bool:
-    """Tell whether a text is a nonce of the session: of this tick, or of the last one."""
+    """Return whether a text is a nonce of the session: of this tick, or of the last one."""
     return any(compare_digest(nonce(user_id, token, key, ago=ago).encode(), text.encode()) for ago in (0, 1))
 
 

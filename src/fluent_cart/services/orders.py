@@ -70,7 +70,7 @@ def _occurs(word: str) -> ColumnElement[bool]:
 
 
 def record_order(connection: Connection, order: Record) -> None:
-    """Store an order, or the new state of one, and bring the totals of its customer up to date.
+    """Store an order, or the new state of one, and recalculate the totals of its customer.
 
     ``order`` holds the columns of ``models.Order``, money in cents. When an order moves to another customer,
     the totals of both change.

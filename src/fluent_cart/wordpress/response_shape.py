@@ -16,7 +16,7 @@ MAX_LEVELS = 16
 
 
 def wants_shaping(query: bytes) -> bool:
-    """Tell whether a query can ask for a shape; this is all that others pay for it."""
+    """Return whether a query can ask for a shape; this is all that others pay for it."""
     return b"_fields" in query or b"_envelope" in query
 
 

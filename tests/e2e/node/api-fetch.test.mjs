@@ -87,8 +87,8 @@ test( 'errors have the code, the message and the status that WordPress clients l
 test( '_fields and _envelope', async () => {
 	const { data } = await apiFetch( { path: `${ CUSTOMERS }?_fields=id,email&per_page=2` } );
 	assert.deepEqual( data.customers.map( Object.keys ), [ [ 'id', 'email' ], [ 'id', 'email' ] ] );
-	const told = await apiFetch( { path: `${ CUSTOMERS }/999999?_envelope` } );
-	assert.deepEqual( [ told.status, told.body.code ], [ 404, 'customer_not_found' ] );
+	const enveloped = await apiFetch( { path: `${ CUSTOMERS }/999999?_envelope` } );
+	assert.deepEqual( [ enveloped.status, enveloped.body.code ], [ 404, 'customer_not_found' ] );
 } );
 
 test( 'what one may do, as block editors ask for it', async () => {

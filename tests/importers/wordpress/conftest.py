@@ -13,7 +13,7 @@ from fluent_cart.importers.wordpress.source_tables import KINDS
 from fluent_cart.models import User
 from tests.support.paths import ROOT
 
-# A whole shop with its oddities, as mariadb-dump wrote it; all of it is generated.
+# A whole shop with its issues, as mariadb-dump wrote it; all of it is generated.
 SHOP = ROOT / "tests" / "data" / "shop.sql.gz"
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -88,10 +88,12 @@ async def empty(database: Database) -> Database:
 
 
 @pytest.fixture
-def bring(empty: Database, tmp_path: Path) -> Import:
+def run_import(empty: Database, tmp_path: Path) -> Import:
     """Import a dump, given as text, as the path of a file, or as the rows of its tables."""
 
-    async def bring(source: str | Path | None = None, *, options: Options = PLAIN, **tables: Any) -> Report:
+    async def run_import(
+        source: str | Path | None = None, *, options: Options = PLAIN, **tables: Any
+    ) -> Report:
         if not isinstance(source, Path):
             text = source if source is not None else dump_of(**tables)
             source = tmp_path / "dump.sql"
@@ -99,11 +101,11 @@ def bring(empty: Database, tmp_path: Path) -> Import:
         rows = read_source(str(source), options.prefix, lambda _done, _total: None)
         return await import_shop(empty, rows, options, lambda _step, _done, _total: None)
 
-    return bring
+    return run_import
 
 
 def handled(report: Report, table: str) -> dict[str, list[int]]:
-    """Return the names of the oddities of a table, with the ids that have them."""
+    """Return the names of the issues of a table, with the ids that have them."""
     return {issue.value: found.ids for issue, found in report.tables[table].handled.items()}
 
 

@@ -28,8 +28,8 @@ async def primaries(database: Database) -> list[int]:
 
 
 class TestAddress:
-    async def test_comes_along(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{"id": 3}],
             fct_customer_addresses=[
                 {
@@ -67,8 +67,8 @@ class TestAddress:
             }
         }
 
-    async def test_of_nobody_is_skipped(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_of_nobody_is_skipped(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{}],
             fct_customer_addresses=[{"customer_id": owner} for owner in (1, 999, 0, None, "x")],
         )
@@ -91,15 +91,15 @@ class TestAddress:
         ],
     )
     async def test_names(
-        self, bring: Import, empty: Database, name: str | None, meta: str | None, names: tuple[str, str]
+        self, run_import: Import, empty: Database, name: str | None, meta: str | None, names: tuple[str, str]
     ) -> None:
-        await bring(fct_customers=[{}], fct_customer_addresses=[{"name": name, "meta": meta}])
+        await run_import(fct_customers=[{}], fct_customer_addresses=[{"name": name, "meta": meta}])
         [found] = (await stored(empty)).values()
         assert (found["first_name"], found["last_name"]) == names
 
-    async def test_countries(self, bring: Import, empty: Database) -> None:
+    async def test_countries(self, run_import: Import, empty: Database) -> None:
         countries = ["de", "DEU", "Germany", "", None, "XX", "Atlantis"]
-        report = await bring(
+        report = await run_import(
             fct_customers=[{}], fct_customer_addresses=[{"country": country} for country in countries]
         )
         assert [row["country"] for row in (await stored(empty)).values()] == [
@@ -115,7 +115,7 @@ class TestAddress:
         assert issues["country_name"] == [2, 3]
         assert issues["unknown_country"] == [4, 5, 6, 7]
 
-    async def test_oddities(self, bring: Import, empty: Database) -> None:
+    async def test_issues_are_named(self, run_import: Import, empty: Database) -> None:
         odd: list[dict[str, Any]] = [
             {"type": ""},
             {"type": "weird"},
@@ -125,7 +125,7 @@ class TestAddress:
             {"meta": '{"other_data"'},
             {"is_primary": "yes"},
         ]
-        report = await bring(
+        report = await run_import(
             fct_customers=[{} for _ in odd],
             fct_customer_addresses=[{**row, "customer_id": i} for i, row in enumerate(odd, start=1)],
         )
@@ -154,9 +154,9 @@ class TestPrimary:
         ],
     )
     async def test_is_one(
-        self, bring: Import, empty: Database, addresses: list[tuple[int, str, str]], primary: int
+        self, run_import: Import, empty: Database, addresses: list[tuple[int, str, str]], primary: int
     ) -> None:
-        report = await bring(
+        report = await run_import(
             fct_customers=[{"id": 9}],
             fct_customer_addresses=[
                 {"customer_id": 9, "is_primary": p, "type": t, "status": s} for p, t, s in addresses
@@ -169,45 +169,47 @@ class TestPrimary:
         issues.pop("archived_address", None)
         assert issues == expected
 
-    async def test_that_was_made_here(self, bring: Import, empty: Database) -> None:
+    async def test_that_was_made_here(self, run_import: Import, empty: Database) -> None:
         """It stays one, unless the source is to prevail."""
         two = [{"is_primary": 1}, {"is_primary": 0}]
-        await bring(fct_customers=[{}], fct_customer_addresses=two)
+        await run_import(fct_customers=[{}], fct_customer_addresses=two)
 
         def move(connection: Connection) -> None:
             connection.execute(update(Address).values(is_primary=False))
             connection.execute(update(Address).where(Address.id == 2).values(is_primary=True))
 
         await empty.write(move)
-        report = await bring(fct_customers=[{}], fct_customer_addresses=[*two, {"is_primary": 1}])
+        report = await run_import(fct_customers=[{}], fct_customer_addresses=[*two, {"is_primary": 1}])
         assert await primaries(empty) == [2]
         assert counts(report, "customer_addresses") == (3, 1, 0, 2, 0, 0)
-        report = await bring(fct_customers=[{}], fct_customer_addresses=two, options=UPDATE)
+        report = await run_import(fct_customers=[{}], fct_customer_addresses=two, options=UPDATE)
         assert await primaries(empty) == [1]
         assert counts(report, "customer_addresses") == (2, 0, 2, 0, 0, 0)
 
-    async def test_that_moves_to_another_customer(self, bring: Import, empty: Database) -> None:
+    async def test_that_moves_to_another_customer(self, run_import: Import, empty: Database) -> None:
         customers: list[Any] = [{}, {}]
         addresses = [{"customer_id": 1}, {"customer_id": 1, "is_primary": 0}, {"customer_id": 2}]
-        await bring(fct_customers=customers, fct_customer_addresses=addresses)
+        await run_import(fct_customers=customers, fct_customer_addresses=addresses)
         addresses[0]["customer_id"] = 2
         for _ in range(2):
-            report = await bring(fct_customers=customers, fct_customer_addresses=addresses, options=UPDATE)
+            report = await run_import(
+                fct_customers=customers, fct_customer_addresses=addresses, options=UPDATE
+            )
             assert await primaries(empty) == [1, 2]
         assert counts(report, "customer_addresses") == (3, 0, 0, 3, 0, 0)
 
     async def test_that_leaves_one_of_our_own_behind(
-        self, bring: Import, empty: Database, make_address: MakeAddress
+        self, run_import: Import, empty: Database, make_address: MakeAddress
     ) -> None:
-        await bring(fct_customers=[{}, {}], fct_customer_addresses=[{"customer_id": 1}])
+        await run_import(fct_customers=[{}, {}], fct_customer_addresses=[{"customer_id": 1}])
         ours = await make_address(1)
-        await bring(fct_customers=[{}, {}], fct_customer_addresses=[{"customer_id": 2}], options=UPDATE)
+        await run_import(fct_customers=[{}, {}], fct_customer_addresses=[{"customer_id": 2}], options=UPDATE)
         assert await primaries(empty) == [1, ours["id"]]
 
-    async def test_whose_id_is_taken(self, bring: Import, empty: Database) -> None:
+    async def test_whose_id_is_taken(self, run_import: Import, empty: Database) -> None:
         """The address here is another one, so the next best is the primary one of those that come along."""
-        await bring(fct_customers=[{}], fct_customer_addresses=[{"id": 5}])
-        report = await bring(
+        await run_import(fct_customers=[{}], fct_customer_addresses=[{"id": 5}])
+        report = await run_import(
             fct_customers=[{}, {}],
             fct_customer_addresses=[
                 {"id": 5, "customer_id": 2, "created_at": "2025-01-01 00:00:00"},

@@ -25,8 +25,8 @@ async def stored(database: Database) -> dict[int, Record]:
 
 
 class TestCustomer:
-    async def test_comes_along(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[
                 {"id": 3, "email": "Žofie@Example.COM", "first_name": " Žofie ", "last_name": "Nováková"},
                 {
@@ -60,8 +60,8 @@ class TestCustomer:
             "updated_at": "2025-02-03T04:05:06Z",
         }
 
-    async def test_statuses(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_statuses(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{"status": s} for s in ("active", "", None, "archived", "INACTIVE")]
         )
         found = await stored(empty)
@@ -75,8 +75,8 @@ class TestCustomer:
         assert handled(report, "customers") == {"empty_status": [2, 3], "unknown_status": [4]}
         assert found[4]["additional_info"] == {"wordpress": {"status": "archived"}}
 
-    async def test_dates(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_dates(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[
                 {"created_at": "0000-00-00 00:00:00", "updated_at": "2024-05-06 07:08:09.123456"},
                 {"created_at": "2024-05-06", "updated_at": None},
@@ -91,8 +91,8 @@ class TestCustomer:
         ]
         assert handled(report, "customers") == {"zero_date": [1, 2, 3]}
 
-    async def test_texts(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_texts(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{"first_name": "x" * 300}, {"first_name": "e\u0301\0", "last_name": "\udcff"}]
         )
         found = await stored(empty)
@@ -100,9 +100,9 @@ class TestCustomer:
         assert (found[2]["first_name"], found[2]["last_name"]) == ("é", "\ufffd")
         assert handled(report, "customers") == {"text_cut": [1], "unfit_text": [2]}
 
-    async def test_ids(self, bring: Import, empty: Database) -> None:
+    async def test_ids(self, run_import: Import, empty: Database) -> None:
         """Not even the highest id that a database knows: no new customer could be made after it."""
-        report = await bring(
+        report = await run_import(
             fct_customers=[{"id": i} for i in ("0", "-1", "abc", None, 2**63 - 1, 2**64, "5", "05", "1.0")]
         )
         assert list(await stored(empty)) == [5]
@@ -113,10 +113,10 @@ class TestCustomer:
             "repeated_id": 1,
         }
 
-    async def test_place(self, bring: Import, empty: Database) -> None:
+    async def test_place(self, run_import: Import, empty: Database) -> None:
         """FluentCart copies it from an address; it is kept where there is none."""
         place = {"country": "DE", "city": "Berlin"}
-        report = await bring(fct_customers=[place, place], fct_customer_addresses=[{"customer_id": 2}])
+        report = await run_import(fct_customers=[place, place], fct_customer_addresses=[{"customer_id": 2}])
         found = await stored(empty)
         assert found[1]["additional_info"] == {"wordpress": {"country": "DE", "city": "Berlin"}}
         assert found[2]["additional_info"] == {}
@@ -124,10 +124,10 @@ class TestCustomer:
 
 
 class TestEmail:
-    async def test_of_two_customers(self, bring: Import, empty: Database) -> None:
+    async def test_of_two_customers(self, run_import: Import, empty: Database) -> None:
         """The first keeps it, and who really has an address is never in the way of who gets one."""
         emails = ["race@example.com", "Race@Example.com", "race+2@example.com", "race@example.com"]
-        report = await bring(fct_customers=[{"email": email} for email in emails])
+        report = await run_import(fct_customers=[{"email": email} for email in emails])
         assert [row["email"] for row in (await stored(empty)).values()] == [
             "race@example.com",
             "Race+2-2@example.com",
@@ -137,19 +137,19 @@ class TestEmail:
         assert handled(report, "customers") == {"duplicate_email": [2, 4]}
 
     async def test_two_customers_with_one_address_in_two_forms_of_its_domain(
-        self, bring: Import, empty: Database
+        self, run_import: Import, empty: Database
     ) -> None:
         emails = ["a@xn--bcher-kva.example", "a@b\u00fccher.example", "a@stra\u00dfe.example"]
         source = {"fct_customers": [{"email": email} for email in emails]}
-        report = await bring(**source)
+        report = await run_import(**source)
         kept = [emails[0], "a+2@b\u00fccher.example", emails[2]]
         assert [row["email"] for row in (await stored(empty)).values()] == kept
         assert handled(report, "customers") == {"duplicate_email": [2]}
-        again = await bring(**source, options=UPDATE)
+        again = await run_import(**source, options=UPDATE)
         assert counts(again, "customers") == (3, 0, 0, 3, 0, 0)
 
-    async def test_that_is_none(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_that_is_none(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{"email": email} for email in ("", "no address", None, "ä@example.com")]
         )
         found = await stored(empty)
@@ -159,16 +159,16 @@ class TestEmail:
         assert found[2]["additional_info"] == {"wordpress": {"email": "no address"}}
         assert handled(report, "customers") == {"invalid_email": [1, 2, 3, 4]}
 
-    async def test_that_is_too_long_to_be_made_unique(self, bring: Import, empty: Database) -> None:
+    async def test_that_is_too_long_to_be_made_unique(self, run_import: Import, empty: Database) -> None:
         long = f"{'x' * 242}@example.com"
-        await bring(fct_customers=[{"email": long}, {"email": long}])
+        await run_import(fct_customers=[{"email": long}, {"email": long}])
         assert [row["email"] for row in (await stored(empty)).values()] == [long, "customer-2@import.invalid"]
 
-    async def test_of_a_customer_who_was_here_before(self, bring: Import, empty: Database) -> None:
+    async def test_of_a_customer_who_was_here_before(self, run_import: Import, empty: Database) -> None:
         for email in ("a@example.com", "A+70@example.com"):
             await empty.write(customers.create_customer, CustomerCreate(email=email))
         for expected in ((1, 1, 0, 0, 0, 0), (1, 0, 0, 1, 0, 0)):
-            report = await bring(fct_customers=[{"id": 70, "email": "A@example.com"}], options=UPDATE)
+            report = await run_import(fct_customers=[{"id": 70, "email": "A@example.com"}], options=UPDATE)
             assert handled(report, "customers") == {"duplicate_email": [70]}
             assert counts(report, "customers") == expected
             assert [row["email"] for row in (await stored(empty)).values()] == [
@@ -177,12 +177,12 @@ class TestEmail:
                 "A+70-2@example.com",
             ]
 
-    async def test_that_changes_hands(self, bring: Import, empty: Database) -> None:
+    async def test_that_changes_hands(self, run_import: Import, empty: Database) -> None:
         """Of two who swap their addresses, one has to let go first."""
-        await bring(fct_customers=[{"email": "a@example.com"}, {"email": "b@example.com"}])
+        await run_import(fct_customers=[{"email": "a@example.com"}, {"email": "b@example.com"}])
         swapped = {"fct_customers": [{"email": "b@example.com"}, {"email": "a@example.com"}]}
         for expected in ((2, 0, 2, 0, 0, 0), (2, 0, 0, 2, 0, 0)):
-            report = await bring(**swapped, options=UPDATE)
+            report = await run_import(**swapped, options=UPDATE)
             assert counts(report, "customers") == expected
             assert handled(report, "customers") == {}
             assert [row["email"] for row in (await stored(empty)).values()] == [
@@ -192,28 +192,28 @@ class TestEmail:
 
 
 class TestUser:
-    async def import_users(self, bring: Import, *user_ids: object, options: Options = PLAIN) -> Report:
-        return await bring(
+    async def import_users(self, run_import: Import, *user_ids: object, options: Options = PLAIN) -> Report:
+        return await run_import(
             users=[{"id": 1}, {"id": 2}], fct_customers=[{"user_id": i} for i in user_ids], options=options
         )
 
     async def attached(self, database: Database) -> list[int | None]:
         return [row["user_id"] for row in (await stored(database)).values()]
 
-    async def test_stays_attached(self, bring: Import, empty: Database) -> None:
-        report = await self.import_users(bring, 2, 0, None, 1)
+    async def test_stays_attached(self, run_import: Import, empty: Database) -> None:
+        report = await self.import_users(run_import, 2, 0, None, 1)
         assert await self.attached(empty) == [2, None, None, 1]
         assert handled(report, "customers") == {}
 
-    async def test_who_cannot(self, bring: Import, empty: Database) -> None:
-        report = await self.import_users(bring, 424242, 1, 1, "x", "1.5")
+    async def test_who_cannot(self, run_import: Import, empty: Database) -> None:
+        report = await self.import_users(run_import, 424242, 1, 1, "x", "1.5")
         assert await self.attached(empty) == [None, 1, None, None, None]
         assert handled(report, "customers") == {"stale_user": [1], "user_taken": [3], "wrong_type": [4, 5]}
 
-    async def test_who_changes_hands(self, bring: Import, empty: Database) -> None:
-        await self.import_users(bring, 1, 2)
+    async def test_who_changes_hands(self, run_import: Import, empty: Database) -> None:
+        await self.import_users(run_import, 1, 2)
         for _ in range(2):
-            report = await self.import_users(bring, 2, 1, options=UPDATE)
+            report = await self.import_users(run_import, 2, 1, options=UPDATE)
             assert await self.attached(empty) == [2, 1]
             assert handled(report, "customers") == {}
 
@@ -226,9 +226,9 @@ class TestAdditionalInfo:
             )
         )
 
-    async def test_is_meta_notes_and_labels(self, bring: Import, empty: Database) -> None:
+    async def test_is_meta_notes_and_labels(self, run_import: Import, empty: Database) -> None:
         customer = "FluentCart\\App\\Models\\Customer"
-        report = await bring(
+        report = await run_import(
             fct_customers=[{"notes": "calls on\nFridays"}],
             fct_customer_meta=[
                 {"customer_id": 1, "meta_key": key, "meta_value": value}
@@ -269,10 +269,10 @@ class TestAdditionalInfo:
         assert skipped(report, "labels") == {"unused_label": [3]}
         assert handled(report, "customers") == {"meta_key_taken": [1]}
 
-    async def test_that_does_not_fit(self, bring: Import, empty: Database) -> None:
+    async def test_that_does_not_fit(self, run_import: Import, empty: Database) -> None:
         values = ["first", "second", "[" * 20 + "]" * 20, '"\\u0000"', '"' + "x" * 70_000 + '"', "kept"]
         keys = ["a", "a", "deep", "nul", "large", "b"]
-        report = await bring(
+        report = await run_import(
             fct_customers=[{}],
             fct_customer_meta=[
                 {"customer_id": 1, "meta_key": key, "meta_value": value}
@@ -283,9 +283,9 @@ class TestAdditionalInfo:
         assert await self.info(empty) == {"a": "first", "b": "kept"}
         assert skipped(report, "customer_meta") == {"repeated": [2], "unfit_meta": [3, 4, 5], "orphan": [7]}
 
-    async def test_of_our_own_stays(self, bring: Import, empty: Database) -> None:
+    async def test_of_our_own_stays(self, run_import: Import, empty: Database) -> None:
         meta = [{"customer_id": 1, "meta_key": "vat", "meta_value": "1"}]
-        await bring(fct_customers=[{"notes": "old"}], fct_customer_meta=meta)
+        await run_import(fct_customers=[{"notes": "old"}], fct_customer_meta=meta)
 
         def add(connection: Connection) -> None:
             info = {"vat": 1, "notes": "old", "ours": "x"}
@@ -294,8 +294,8 @@ class TestAdditionalInfo:
         await empty.write(add)
         # To Python, 1 is true.
         meta[0]["meta_value"] = "true"
-        report = await bring(fct_customers=[{"notes": "old"}], fct_customer_meta=meta, options=UPDATE)
+        report = await run_import(fct_customers=[{"notes": "old"}], fct_customer_meta=meta, options=UPDATE)
         assert await self.info(empty) == {"vat": True, "ours": "x", "notes": "old"}
         assert counts(report, "customer_meta") == (1, 0, 1, 0, 0, 0)
-        await bring(fct_customers=[{}], fct_customer_meta=meta, options=UPDATE)
+        await run_import(fct_customers=[{}], fct_customer_meta=meta, options=UPDATE)
         assert await self.info(empty) == {"vat": True, "ours": "x"}

@@ -126,7 +126,7 @@ def renamed(meta_value: str) -> str:
     "dialect", [each for each in DIALECTS if each.charset == "utf-8"], ids=lambda dialect: dialect.name
 )
 async def test_application_passwords_with_quotes_in_their_names_are_imported(
-    dialect: Dialect, bring: Import, empty: Database
+    dialect: Dialect, run_import: Import, empty: Database
 ) -> None:
     rows: dict[str, list[tuple[Value, ...]]] = {}
     for table, item in read_dump(str(SHOP), None, lambda _done, _total: None):
@@ -137,7 +137,7 @@ async def test_application_passwords_with_quotes_in_their_names_are_imported(
             # The id is a number in every dialect.
             rows.setdefault(table, []).append((int(values[0] or 0), *values[1:]))
     tables = {table: (KINDS[table.removeprefix("wp_")].columns, found) for table, found in rows.items()}
-    report = await bring(write(dialect, tables).decode("utf-8"))
+    report = await run_import(write(dialect, tables).decode("utf-8"))
     assert counts(report, "application_passwords") == (9, 9, 0, 0, 0, 0)
     names = await empty.scan(lambda connection: connection.scalars(select(ApplicationPassword.name)).all())
     assert len(names) == 9

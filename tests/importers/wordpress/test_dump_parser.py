@@ -41,8 +41,8 @@ def complaint(path: Path, text: str | bytes) -> str:
 
 class TestWholeDumps:
     def test_of_a_shop(self) -> None:
-        told = []
-        found = list(read_dump(str(SHOP), None, lambda *progress: told.append(progress)))
+        seen = []
+        found = list(read_dump(str(SHOP), None, lambda *progress: seen.append(progress)))
         numbers = {kind.name: 0 for kind in KINDS.values()}
         for table, row in found:
             numbers[KINDS[table.removeprefix("wp_")].name] += row is not Change.EMPTY
@@ -58,7 +58,7 @@ class TestWholeDumps:
             "sitemeta": 0,
         }
         size = SHOP.stat().st_size
-        assert told[-1] == (size, size)
+        assert seen[-1] == (size, size)
 
     @pytest.mark.parametrize("chunk", [1, 2, 7, 100])
     def test_are_read_alike_however_little_is_seen_at_once(

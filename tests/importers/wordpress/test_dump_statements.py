@@ -151,34 +151,34 @@ def test_dump_without_the_end_that_its_dumper_writes_is_not_whole(path: Path, be
     assert "is not whole" in complaint(path, f"{begin}\n{LABELS}{end}\n{begin}\n{LABELS}")
 
 
-async def test_repeated_ids_are_treated_as_the_server_treats_them(bring: Import) -> None:
+async def test_repeated_ids_are_treated_as_the_server_treats_them(run_import: Import) -> None:
     def dump(verb: str, after: str = "") -> str:
         again = ", ".join(f"(1, '{new}@example.com', '2024-01-01 10:00:00')" for new in ("new", "newest"))
         text = dump_of(fct_customers=[{"email": "old@example.com"}])
         return f"{text}\n{verb} INTO wp_fct_customers (id, email, created_at) VALUES {again}{after};"
 
-    report = await bring(dump("INSERT IGNORE"))
+    report = await run_import(dump("INSERT IGNORE"))
     assert counts(report, "customers") == (3, 1, 0, 0, 0, 2)
     assert skipped(report, "customers") == {"repeated": []}
-    report = await bring(dump("INSERT IGNORE"))
+    report = await run_import(dump("INSERT IGNORE"))
     assert counts(report, "customers") == (3, 0, 0, 1, 0, 2)
-    report = await bring(dump("REPLACE"))
+    report = await run_import(dump("REPLACE"))
     assert counts(report, "customers")[4:] == (1, 2)
     assert not report.refused()
-    report = await bring(dump("INSERT"))
+    report = await run_import(dump("INSERT"))
     assert report.refused() == {"customers": 2}
 
 
-async def test_on_duplicate_key_stops_the_import_only_if_an_id_is_repeated(bring: Import) -> None:
+async def test_on_duplicate_key_stops_the_import_only_if_an_id_is_repeated(run_import: Import) -> None:
     text = dump_of(fct_customers=[{}])
     insert = (
         "INSERT INTO wp_fct_customers (id, email) VALUES (%d, 'a@b.example') ON DUPLICATE KEY UPDATE id=7;"
     )
-    assert counts(await bring(f"{text}\n{insert % 2}"), "customers")[1] == 2
+    assert counts(await run_import(f"{text}\n{insert % 2}"), "customers")[1] == 2
     with pytest.raises(Exception, match="ON DUPLICATE KEY changes a row of wp_fct_customers"):
-        await bring(f"{text}\n{insert % 1}")
+        await run_import(f"{text}\n{insert % 1}")
 
 
-async def test_dropped_table_counts_as_missing(bring: Import) -> None:
-    report = await bring(f"{dump_of(fct_customers=[{}])}\nDROP TABLE `wp_usermeta`;")
+async def test_dropped_table_counts_as_missing(run_import: Import) -> None:
+    report = await run_import(f"{dump_of(fct_customers=[{}])}\nDROP TABLE `wp_usermeta`;")
     assert report.missing == ["wp_usermeta"]

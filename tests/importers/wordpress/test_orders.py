@@ -28,7 +28,7 @@ async def totals(database: Database) -> list[tuple[int, int]]:
 
 
 class TestOrder:
-    async def test_comes_along(self, bring: Import, empty: Database) -> None:
+    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
         order = {
             "id": 255,
             "customer_id": 3,
@@ -39,7 +39,7 @@ class TestOrder:
             "total_paid": 1200,
             "total_refund": 200,
         }
-        report = await bring(fct_customers=[{"id": 3}], fct_orders=[order])
+        report = await run_import(fct_customers=[{"id": 3}], fct_orders=[order])
         assert counts(report, "orders") == (1, 1, 0, 0, 0, 0)
         assert handled(report, "orders") == {}
         moment = "2024-01-01T10:00:00Z"
@@ -50,16 +50,16 @@ class TestOrder:
 
     @pytest.mark.parametrize("created_at", [None, "0000-00-00 00:00:00"])
     async def test_without_a_creation_date_takes_over_a_refund(
-        self, bring: Import, empty: Database, created_at: str | None
+        self, run_import: Import, empty: Database, created_at: str | None
     ) -> None:
         """What stands for the date moves with each change at the source, and is no identity."""
         first = {"created_at": created_at, "updated_at": "2024-01-01 10:00:00"}
         address = {**first, "city": "Rome"}
-        await bring(fct_customers=[{}], fct_orders=[first], fct_customer_addresses=[address])
+        await run_import(fct_customers=[{}], fct_orders=[first], fct_customer_addresses=[address])
         changed = {"created_at": created_at, "updated_at": "2024-05-05 10:00:00"}
         refunded = {**changed, "payment_status": "refunded", "total_refund": 1000}
         for expected in (1, 0):
-            report = await bring(
+            report = await run_import(
                 fct_customers=[{}],
                 fct_orders=[refunded],
                 fct_customer_addresses=[{**changed, "city": "Milan"}],
@@ -74,22 +74,22 @@ class TestOrder:
         assert (address["city"], address["created_at"]) == ("Milan", "2024-01-01T10:00:00Z")
 
     async def test_without_a_creation_date_is_not_taken_for_another_one(
-        self, bring: Import, empty: Database
+        self, run_import: Import, empty: Database
     ) -> None:
-        await bring(fct_customers=[{}], fct_orders=[{"total_amount": 700}])
+        await run_import(fct_customers=[{}], fct_orders=[{"total_amount": 700}])
         other = {"created_at": None, "updated_at": "2024-05-05 10:00:00"}
-        report = await bring(fct_customers=[{}], fct_orders=[other], options=UPDATE)
+        report = await run_import(fct_customers=[{}], fct_orders=[other], options=UPDATE)
         assert skipped(report, "orders") == {"id_taken": [1]}
 
-    async def test_without_a_customer_is_in_the_books(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_without_a_customer_is_in_the_books(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{}], fct_orders=[{"customer_id": owner} for owner in (1, None, 0, 999, "x")]
         )
         assert [row["customer_id"] for row in (await stored(empty)).values()] == [1, None, None, None, None]
         assert sorted(handled(report, "orders")["order_without_customer"]) == [2, 3, 4, 5]
 
-    async def test_amounts(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_amounts(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{}],
             fct_orders=[
                 {"total_paid": 500, "total_refund": 700},
@@ -112,8 +112,8 @@ class TestOrder:
         assert amounts == [(500, 700), (700, 300), (0, 0), (1000, 0)]
         assert await totals(empty) == [(4, 400 + 1000)]
 
-    async def test_states(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_states(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{}],
             fct_orders=[
                 {"status": "cancelled"},
@@ -136,46 +136,46 @@ class TestOrder:
             "unknown_payment_status": [4, 5],
         }
 
-    async def test_in_another_currency(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_in_another_currency(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             fct_customers=[{}], fct_orders=[{"currency": "JPY"}, {"currency": "EUR"}, {"currency": "EUR"}]
         )
         assert handled(report, "orders") == {"foreign_currency": [1]}
         assert await totals(empty) == [(3, 3000)]
 
-    async def test_that_was_a_test(self, bring: Import, empty: Database) -> None:
+    async def test_that_was_a_test(self, run_import: Import, empty: Database) -> None:
         shop: dict[str, Any] = {"fct_customers": [{}], "fct_orders": [{}, {"mode": "test"}]}
-        report = await bring(**shop)
+        report = await run_import(**shop)
         assert skipped(report, "orders") == {"test_order": [2]}
         assert await totals(empty) == [(1, 1000)]
-        report = await bring(**shop, options=Options(test_orders=True))
+        report = await run_import(**shop, options=Options(test_orders=True))
         assert counts(report, "orders") == (2, 1, 0, 1, 0, 0)
         assert await totals(empty) == [(2, 2000)]
 
-    async def test_that_moves_to_another_customer(self, bring: Import, empty: Database) -> None:
-        await bring(fct_customers=[{}, {}], fct_orders=[{"customer_id": 1}, {"customer_id": 2}])
+    async def test_that_moves_to_another_customer(self, run_import: Import, empty: Database) -> None:
+        await run_import(fct_customers=[{}, {}], fct_orders=[{"customer_id": 1}, {"customer_id": 2}])
         moved = [{"customer_id": 2}, {"customer_id": 2}]
-        report = await bring(fct_customers=[{}, {}], fct_orders=moved)
+        report = await run_import(fct_customers=[{}, {}], fct_orders=moved)
         assert counts(report, "orders") == (2, 0, 0, 1, 1, 0)
         assert await totals(empty) == [(1, 1000), (1, 1000)]
-        report = await bring(fct_customers=[{}, {}], fct_orders=moved, options=UPDATE)
+        report = await run_import(fct_customers=[{}, {}], fct_orders=moved, options=UPDATE)
         assert counts(report, "orders") == (2, 0, 1, 1, 0, 0)
         assert await totals(empty) == [(0, 0), (2, 2000)]
 
-    async def test_whose_id_is_taken(self, bring: Import, empty: Database) -> None:
-        await bring(fct_customers=[{}], fct_orders=[{}])
+    async def test_whose_id_is_taken(self, run_import: Import, empty: Database) -> None:
+        await run_import(fct_customers=[{}], fct_orders=[{}])
         other = [{"created_at": "2025-01-01 00:00:00", "total_paid": 1}]
-        report = await bring(fct_customers=[{}], fct_orders=other, options=UPDATE)
+        report = await run_import(fct_customers=[{}], fct_orders=other, options=UPDATE)
         assert skipped(report, "orders") == {"id_taken": [1]}
         assert await totals(empty) == [(1, 1000)]
 
 
 class TestTotals:
-    async def test_beside_the_shops_own(self, bring: Import, empty: Database) -> None:
+    async def test_beside_the_shops_own(self, run_import: Import, empty: Database) -> None:
         """FluentCart takes some refunds off twice, and forgets to count again."""
         date, moment = "2024-01-01 10:00:00", "2024-01-01T10:00:00Z"
         right = {"purchase_count": 1, "ltv": 1000, "first_purchase_date": date, "last_purchase_date": date}
-        report = await bring(
+        report = await run_import(
             fct_customers=[right, {**right, "ltv": 700}, {"first_purchase_date": "0000-00-00 00:00:00"}],
             fct_orders=[
                 {"customer_id": 1},

@@ -72,8 +72,8 @@ def content(connection: Connection) -> dict[str, list[Any]]:
 
 
 class TestRealShop:
-    async def test_comes_along(self, bring: Import, empty: Database) -> None:
-        report = await bring(SHOP)
+    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(SHOP)
         assert {table: counts(report, table) for table in report.tables} == FRESH
         assert handled(report, "customers") == {
             "unknown_status": [7],
@@ -113,19 +113,19 @@ class TestRealShop:
         created = await empty.write(customers.create_customer, CustomerCreate(email="new@example.com"))
         assert created["id"] == 68
 
-    async def test_twice_is_once(self, bring: Import, empty: Database) -> None:
-        dry = await bring(SHOP, options=DRY_RUN)
+    async def test_twice_is_once(self, run_import: Import, empty: Database) -> None:
+        dry = await run_import(SHOP, options=DRY_RUN)
         assert {len(found) for found in (await empty.scan(content)).values()} == {0}
-        real = await bring(SHOP)
+        real = await run_import(SHOP)
         assert dry.as_json() == real.as_json()
         before = await empty.scan(content)
         for options in (Options(), UPDATE, DRY_RUN):
-            report = await bring(SHOP, options=options)
+            report = await run_import(SHOP, options=options)
             assert {table: counts(report, table) for table in report.tables} == AGAIN
             assert await empty.scan(content) == before
 
-    async def test_brings_what_has_changed(self, bring: Import, empty: Database, tmp_path: Path) -> None:
-        await bring(SHOP)
+    async def test_brings_what_has_changed(self, run_import: Import, empty: Database, tmp_path: Path) -> None:
+        await run_import(SHOP)
         changed = gzip.decompress(SHOP.read_bytes()).decode()
         paid = "'Stripe','USD',1008,0,0,0,0,0,0,0,1008,1008,"
         for old, new in {
@@ -140,7 +140,7 @@ class TestRealShop:
         (source := tmp_path / "changed.sql").write_text(changed)
         before = await empty.scan(content)
 
-        report = await bring(source)
+        report = await run_import(source)
         assert {name: left for name in report.tables if (left := counts(report, name)[4])} == {
             "customers": 1,
             "customer_addresses": 1,
@@ -150,9 +150,9 @@ class TestRealShop:
         }
         assert await empty.scan(content) == before
 
-        planned = await bring(source, options=Options(update=True, dry_run=True))
+        planned = await run_import(source, options=Options(update=True, dry_run=True))
         assert await empty.scan(content) == before
-        report = await bring(source, options=UPDATE)
+        report = await run_import(source, options=UPDATE)
         assert report.as_json() == planned.as_json()
         after = await empty.scan(content)
         differs = {
@@ -168,13 +168,13 @@ class TestRealShop:
             "idempotency_keys": 0,
             "sessions": 0,
         }
-        assert counts(await bring(source, options=UPDATE), "customers") == AGAIN["customers"]
+        assert counts(await run_import(source, options=UPDATE), "customers") == AGAIN["customers"]
 
     async def test_lets_everybody_in_as_before(
-        self, bring: Import, client_of: MakeClient, empty: Database
+        self, run_import: Import, client_of: MakeClient, empty: Database
     ) -> None:
         """The same header as on the old site, whatever WordPress version made the password."""
-        await bring(SHOP)
+        await run_import(SHOP)
         for login, (secret, view, manage) in LOGINS.items():
             for name in (login, f"{'juergen' if login == 'jurgen' else login}@example.com"):
                 async with client_of(httpx.BasicAuth(name, secret)) as client:
@@ -191,7 +191,7 @@ class TestRealShop:
                 response = await client.get("/3", headers=with_nonce(await make_nonce(client)))
                 assert response.status_code == LOGINS[login][1]
         # The old hash was stored anew when it was used; the password is still the same one.
-        report = await bring(SHOP, options=UPDATE)
+        report = await run_import(SHOP, options=UPDATE)
         assert counts(report, "application_passwords") == AGAIN["application_passwords"]
 
 
@@ -236,7 +236,9 @@ asyncio.run(main())
 """
 
 
-async def test_an_import_that_was_killed_goes_on(settings: Settings, bring: Import, empty: Database) -> None:
+async def test_an_import_that_was_killed_goes_on(
+    settings: Settings, run_import: Import, empty: Database
+) -> None:
     # In the middle of the addresses.
     done = await anyio.run_process(
         [sys.executable, "-c", KILLED, settings.database_url, str(SHOP), "14"], check=False
@@ -246,14 +248,14 @@ async def test_an_import_that_was_killed_goes_on(settings: Settings, bring: Impo
     assert 0 < sum(map(len, half.values())) < sum(written for _, written, *_ in FRESH.values())
     # Every batch is whole, and so is every customer in it.
     assert await empty.scan(invariants.find_violations) == {}
-    report = await bring(SHOP)
+    report = await run_import(SHOP)
     for table, (read, written, *_, skips) in FRESH.items():
         found = counts(report, table)
         assert (found[0], found[1] + found[3], found[5]) == (read, written, skips)
-    assert await empty.scan(content) == await whole(bring, empty)
+    assert await empty.scan(content) == await whole(run_import, empty)
 
 
-async def whole(bring: Import, database: Database) -> dict[str, list[Any]]:
+async def whole(run_import: Import, database: Database) -> dict[str, list[Any]]:
     """Return what an import that nothing befell leaves; passwords have ids of their own."""
     found = await database.scan(content)
 
@@ -262,7 +264,7 @@ async def whole(bring: Import, database: Database) -> dict[str, list[Any]]:
             connection.execute(delete(table))
 
     await database.write(clear)
-    await bring(SHOP)
+    await run_import(SHOP)
     again = await database.scan(content)
     name = "application_passwords"
     assert [row[1:] for row in again[name]] == [row[1:] for row in found[name]]
@@ -271,16 +273,16 @@ async def whole(bring: Import, database: Database) -> dict[str, list[Any]]:
 
 class TestSource:
     async def test_is_read_to_its_end_before_anything_is_written(
-        self, bring: Import, empty: Database
+        self, run_import: Import, empty: Database
     ) -> None:
         text = f"{dump_of(fct_customers=[{}])}\nINSERT INTO wp_fct_customers VALUES (2"
         with pytest.raises(SourceError, match="ends within a row"):
-            await bring(text)
+            await run_import(text)
         assert not any((await empty.scan(content)).values())
 
-    async def test_without_some_tables(self, bring: Import, empty: Database) -> None:
+    async def test_without_some_tables(self, run_import: Import, empty: Database) -> None:
         table = "shop_fct_customers"
-        report = await bring(
+        report = await run_import(
             f"CREATE TABLE {table} (id int, email text); INSERT INTO {table} VALUES (5,'a@example.com');"
         )
         assert counts(report, "customers") == (1, 1, 0, 0, 0, 0)
@@ -297,21 +299,23 @@ class TestSource:
             )
         ]
 
-    async def test_without_a_table_changes_and_revokes_nothing(self, bring: Import, empty: Database) -> None:
+    async def test_without_a_table_changes_and_revokes_nothing(
+        self, run_import: Import, empty: Database
+    ) -> None:
         """Absent is not empty: whichever table is missing, an update leaves what is here."""
-        await bring(SHOP)
+        await run_import(SHOP)
         before = await empty.scan(content)
         whole = gzip.decompress(SHOP.read_bytes()).decode()
         for suffix in KINDS:
             if suffix in (CUSTOMERS, "sitemeta"):
                 continue
             assert f"`wp_{suffix}`" in whole
-            report = await bring(whole.replace(f"`wp_{suffix}`", f"`old_{suffix}x`"), options=UPDATE)
+            report = await run_import(whole.replace(f"`wp_{suffix}`", f"`old_{suffix}x`"), options=UPDATE)
             assert report.missing == [f"wp_{suffix}"]
             assert (suffix, report.revoked, await empty.scan(content)) == (suffix, 0, before)
 
-    async def test_without_a_column_changes_nothing_of_it(self, bring: Import, empty: Database) -> None:
-        await bring(SHOP)
+    async def test_without_a_column_changes_nothing_of_it(self, run_import: Import, empty: Database) -> None:
+        await run_import(SHOP)
         before = await empty.scan(content)
         whole = gzip.decompress(SHOP.read_bytes()).decode()
         for suffix, kind in KINDS.items():
@@ -323,19 +327,19 @@ class TestSource:
                 definition = whole[begin:end]
                 assert f"  `{column}` " in definition
                 lacking = definition.replace(f"  `{column}` ", f"  `other_{column}` ")
-                report = await bring(whole[:begin] + lacking + whole[end:], options=UPDATE)
+                report = await run_import(whole[:begin] + lacking + whole[end:], options=UPDATE)
                 assert report.missing_columns == [f"wp_{suffix}.{column}"]
                 assert (column, await empty.scan(content)) == (column, before)
 
-    async def test_of_rows_alone(self, bring: Import) -> None:
-        report = await bring("INSERT INTO wp_fct_customers (email, id) VALUES ('a@example.com', 5);")
+    async def test_of_rows_alone(self, run_import: Import) -> None:
+        report = await run_import("INSERT INTO wp_fct_customers (email, id) VALUES ('a@example.com', 5);")
         assert counts(report, "customers") == (1, 1, 0, 0, 0, 0)
 
-    async def test_without_a_shop(self, bring: Import) -> None:
+    async def test_without_a_shop(self, run_import: Import) -> None:
         with pytest.raises(SourceError, match="no FluentCart shop in it"):
-            await bring("CREATE TABLE `wp_users` (`ID` int, user_login text, user_email text);")
+            await run_import("CREATE TABLE `wp_users` (`ID` int, user_login text, user_email text);")
 
-    async def test_with_several_shops(self, bring: Import, empty: Database) -> None:
+    async def test_with_several_shops(self, run_import: Import, empty: Database) -> None:
         """On a network of sites, users are those of the first one, and roles are each site's own."""
         shop = dump_of(
             users=[{"id": 1}],
@@ -352,10 +356,10 @@ class TestSource:
         second = dump_of("wp_2_", fct_customers=[{"id": 2, "user_id": 1}])
         second = "\n".join(line for line in second.split("\n") if "_fct_" in line)
         with pytest.raises(SourceError, match="several shops; choose one with --prefix: wp_, wp_2_"):
-            await bring(shop + second)
+            await run_import(shop + second)
         with pytest.raises(SourceError, match=r"no table blog_fct_customers"):
-            await bring(shop + second, options=Options(prefix="blog_"))
-        await bring(shop + second, options=Options(prefix="wp_2_"))
+            await run_import(shop + second, options=Options(prefix="blog_"))
+        await run_import(shop + second, options=Options(prefix="wp_2_"))
         found = await empty.scan(content)
         [customer] = found["customers"]
         assert (customer[0], customer[6]) == (2, 1)

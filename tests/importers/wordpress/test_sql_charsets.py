@@ -83,18 +83,18 @@ def test_text_that_was_encoded_twice_is_decoded_once(text: str) -> None:
 
 
 async def test_text_that_was_encoded_twice_is_reported_and_repaired_on_demand(
-    bring: Import, empty: Database
+    run_import: Import, empty: Database
 ) -> None:
     tables: dict[str, Any] = {
         "users": [{"id": 1}],
         "usermeta": [{"user_id": 1, "meta_key": "note", "meta_value": "ZoÃ«"}],
         "fct_customers": [{"first_name": "ZoÃ«", "last_name": "Müller"}, {"first_name": "Zoë"}],
     }
-    report = await bring(options=DRY_RUN, **tables)
+    report = await run_import(options=DRY_RUN, **tables)
     assert handled(report, "customers") == {"twice_encoded": [1]}
     # What is not imported is not reported.
     assert handled(report, "usermeta") == {}
-    report = await bring(options=Options(repair_text=True), **tables)
+    report = await run_import(options=Options(repair_text=True), **tables)
     assert handled(report, "customers") == {"repaired_text": [1]}
     customer = await empty.read(customers.get_customer, 1)
     assert (customer["first_name"], customer["last_name"]) == ("Zoë", "Müller")

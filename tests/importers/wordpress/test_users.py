@@ -53,8 +53,8 @@ async def stored(database: Database) -> dict[int, Record]:
 
 
 class TestUser:
-    async def test_comes_along(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             users=[
                 {"id": 10, "user_login": "Jürgen", "user_email": "J@Example.com", "display_name": "Jürgen Ö"}
             ],
@@ -77,8 +77,8 @@ class TestUser:
             }
         }
 
-    async def test_oddities(self, bring: Import, empty: Database) -> None:
-        report = await bring(
+    async def test_issues_are_named(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(
             users=[
                 {"user_login": "ann", "user_email": "a@example.com"},
                 {"user_login": "ANN"},
@@ -99,9 +99,9 @@ class TestUser:
         assert handled(report, "users") == {"duplicate_email": [5], "invalid_email": [6]}
         assert skipped(report, "usermeta") == {"orphan": [2, 3, 4, 7]}
 
-    async def test_whose_login_is_taken_here(self, bring: Import, empty: Database) -> None:
+    async def test_whose_login_is_taken_here(self, run_import: Import, empty: Database) -> None:
         await empty.write(users.create_user, "Ann", "ann@example.com", "Ann", "administrator")
-        report = await bring(
+        report = await run_import(
             users=[{"id": 70, "user_login": "ann"}, {"id": 80}],
             usermeta=[meta("wp_capabilities", php({"editor": True}), i) for i in (70, 80)],
             fct_customers=[{"user_id": 70}],
@@ -111,9 +111,9 @@ class TestUser:
         assert [row["role"] for row in (await stored(empty)).values()] == ["administrator", "editor"]
         assert handled(report, "customers") == {"stale_user": [1]}
 
-    async def test_whose_id_is_taken_here(self, bring: Import, empty: Database) -> None:
+    async def test_whose_id_is_taken_here(self, run_import: Import, empty: Database) -> None:
         user_id = await empty.write(users.create_user, "ada", "ada@example.com", "Ada", "administrator")
-        report = await bring(
+        report = await run_import(
             users=[{"id": user_id, "user_login": "admin"}],
             usermeta=[meta("_application_passwords", php([password()]), user_id)],
             options=UPDATE,
@@ -148,14 +148,14 @@ class TestRole:
     )
     async def test_is_what_the_user_may_do(
         self,
-        bring: Import,
+        run_import: Import,
         empty: Database,
         capabilities: Any,
         shop_role: str | None,
         role: str,
         issue: str | None,
     ) -> None:
-        report = await bring(
+        report = await run_import(
             users=[{}],
             usermeta=[
                 meta("wp_capabilities", php(capabilities)),
@@ -168,14 +168,16 @@ class TestRole:
         assert (await stored(empty))[1]["role"] == role
         assert handled(report, "users") == ({issue: [1]} if issue else {})
 
-    async def test_that_cannot_be_read(self, bring: Import, empty: Database) -> None:
-        report = await bring(users=[{}], usermeta=[meta("wp_capabilities", 'O:8:"stdClass":0:{}')])
+    async def test_that_cannot_be_read(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(users=[{}], usermeta=[meta("wp_capabilities", 'O:8:"stdClass":0:{}')])
         assert (await stored(empty))[1]["role"] == "none"
         assert handled(report, "users") == {"unreadable_role": [1]}
 
-    async def test_of_a_networks_administrator_is_administrator(self, bring: Import, empty: Database) -> None:
+    async def test_of_a_networks_administrator_is_administrator(
+        self, run_import: Import, empty: Database
+    ) -> None:
         admins = {"meta_key": "site_admins", "meta_value": php(["user1"])}
-        report = await bring(
+        report = await run_import(
             users=[{}, {}],
             usermeta=[meta("wp_capabilities", php({"editor": True}), 2)],
             sitemeta=[{"meta_key": "other", "meta_value": php(["user2"])}, admins],
@@ -194,32 +196,32 @@ class TestRole:
         ids=["empty", "unreadable", "of another prefix"],
     )
     async def test_stays_if_the_source_names_none_that_can_be_read(
-        self, bring: Import, empty: Database, usermeta: list[dict[str, Any]]
+        self, run_import: Import, empty: Database, usermeta: list[dict[str, Any]]
     ) -> None:
-        await bring(users=[{}], usermeta=[meta("wp_capabilities", php({"administrator": True}))])
-        await bring(users=[{"display_name": "Changed"}], usermeta=usermeta, options=UPDATE)
+        await run_import(users=[{}], usermeta=[meta("wp_capabilities", php({"administrator": True}))])
+        await run_import(users=[{"display_name": "Changed"}], usermeta=usermeta, options=UPDATE)
         assert (await stored(empty))[1]["role"] == "administrator"
         assert (await stored(empty))[1]["display_name"] == "Changed"
 
     async def test_becomes_none_with_an_update_if_the_user_left_the_site(
-        self, bring: Import, empty: Database
+        self, run_import: Import, empty: Database
     ) -> None:
         both = [meta("wp_capabilities", php({"editor": True}), user_id) for user_id in (1, 2)]
-        await bring(users=[{}, {}], usermeta=both)
-        await bring(users=[{}, {}], usermeta=both[1:], options=UPDATE)
+        await run_import(users=[{}, {}], usermeta=both)
+        await run_import(users=[{}, {}], usermeta=both[1:], options=UPDATE)
         assert [row["role"] for row in (await stored(empty)).values()] == ["none", "editor"]
 
     @pytest.mark.parametrize("text", ["a:1:{broken", "text", None])
     async def test_of_a_networks_administrator_stays_if_the_list_cannot_be_read(
-        self, bring: Import, empty: Database, text: str | None
+        self, run_import: Import, empty: Database, text: str | None
     ) -> None:
         roles = [meta("wp_capabilities", php({"editor": True}))]
         admins = {"meta_key": "site_admins", "meta_value": php(["user1"])}
-        await bring(users=[{}], usermeta=roles, sitemeta=[admins])
+        await run_import(users=[{}], usermeta=roles, sitemeta=[admins])
         again = dump_of(users=[{}], usermeta=roles, sitemeta=[{**admins, "meta_value": text}])
         if text is None:
             again = "\n".join(line for line in again.split("\n") if "sitemeta" not in line)
-        report = await bring(again, options=UPDATE)
+        report = await run_import(again, options=UPDATE)
         assert (await stored(empty))[1]["role"] == "administrator"
         assert report.missing_lists == ["wp_sitemeta, site_admins: the network's administrators"]
 
@@ -229,7 +231,7 @@ class TestBarredAccount:
 
     @pytest.mark.parametrize("column", ["spam", "deleted"])
     async def test_comes_along_without_a_role_and_without_passwords(
-        self, bring: Import, empty: Database, column: str
+        self, run_import: Import, empty: Database, column: str
     ) -> None:
         usermeta = [
             meta("wp_capabilities", php({"administrator": True})),
@@ -237,14 +239,14 @@ class TestBarredAccount:
         ]
         user = {"user_pass": TestLoginPassword.OLD}
         barred = {**user, column: 1}
-        report = await bring(users=[barred], usermeta=usermeta)
+        report = await run_import(users=[barred], usermeta=usermeta)
         assert handled(report, "users") == {"barred_account": [1]}
         assert skipped(report, "application_passwords") == {"barred_password": [1]}
         found = (await stored(empty))[1]
         assert (found["role"], found["password_hash"]) == ("none", None)
         # And back and forth.
         for given, has_rights in ((user, True), (barred, False)):
-            await bring(users=[given], usermeta=usermeta, options=UPDATE)
+            await run_import(users=[given], usermeta=usermeta, options=UPDATE)
             found = (await stored(empty))[1]
             assert (found["role"] == "administrator") is has_rights
             assert (found["password_hash"] is not None) is has_rights
@@ -260,40 +262,42 @@ class TestLoginPassword:
     async def hashes(self, database: Database) -> list[str | None]:
         return [row["password_hash"] for row in (await stored(database)).values()]
 
-    async def test_comes_along(self, bring: Import, empty: Database) -> None:
+    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
         known = [self.HASH, self.OLD, self.HASH.removeprefix("$wp")]
-        report = await bring(users=[{"user_pass": each} for each in known])
+        report = await run_import(users=[{"user_pass": each} for each in known])
         assert await self.hashes(empty) == known
         assert handled(report, "users") == {"unreadable_role": [1, 2, 3]}
 
-    async def test_that_is_none_is_named(self, bring: Import, empty: Database) -> None:
+    async def test_that_is_none_is_named(self, run_import: Import, empty: Database) -> None:
         unknown = ["5f4dcc3b5aa765d61d8327deb882cf99", "password", "*", self.HASH[:-1], f"{self.OLD}\0"]
-        report = await bring(users=[{"user_pass": each} for each in (*unknown, "", None)])
+        report = await run_import(users=[{"user_pass": each} for each in (*unknown, "", None)])
         assert await self.hashes(empty) == [None] * 7
         assert handled(report, "users")["unknown_login_hash"] == [1, 2, 3, 4, 5]
 
-    async def test_that_was_changed_there_comes_with_an_update(self, bring: Import, empty: Database) -> None:
-        await bring(users=[{"user_pass": self.OLD}])
-        report = await bring(users=[{"user_pass": self.HASH}])
+    async def test_that_was_changed_there_comes_with_an_update(
+        self, run_import: Import, empty: Database
+    ) -> None:
+        await run_import(users=[{"user_pass": self.OLD}])
+        report = await run_import(users=[{"user_pass": self.HASH}])
         assert counts(report, "users") == (1, 0, 0, 0, 1, 0)
         assert await self.hashes(empty) == [self.OLD]
-        report = await bring(users=[{"user_pass": self.HASH}], options=UPDATE)
+        report = await run_import(users=[{"user_pass": self.HASH}], options=UPDATE)
         assert counts(report, "users") == (1, 0, 1, 0, 0, 0)
         assert await self.hashes(empty) == [self.HASH]
 
     async def test_that_was_set_here_stays_if_the_source_has_none(
-        self, bring: Import, empty: Database
+        self, run_import: Import, empty: Database
     ) -> None:
-        await bring(users=[{"user_pass": "*"}])
+        await run_import(users=[{"user_pass": "*"}])
         await empty.write(users.set_password, "user1", self.HASH)
-        report = await bring(users=[{"user_pass": "*"}], options=UPDATE)
+        report = await run_import(users=[{"user_pass": "*"}], options=UPDATE)
         assert counts(report, "users") == (1, 0, 0, 1, 0, 0)
         assert await self.hashes(empty) == [self.HASH]
 
 
 class TestApplicationPassword:
-    async def bring(self, bring: Import, *entries: Any, **options: Any) -> Any:
-        return await bring(
+    async def run_import(self, run_import: Import, *entries: Any, **options: Any) -> Any:
+        return await run_import(
             users=[{}],
             usermeta=[
                 meta("wp_capabilities", php({"editor": True})),
@@ -306,17 +310,17 @@ class TestApplicationPassword:
         found = await database.scan(rows, ApplicationPassword)
         return [(row["uuid"], row["name"], row["password_hash"]) for row in found]
 
-    async def test_comes_along(self, bring: Import, empty: Database) -> None:
+    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
         old = "$P$Bb9ZYqUD4FZumBLiaYb4n4eyHNkGH80"
-        report = await self.bring(bring, password("Kässe"), password("old", "u-2", old))
+        report = await self.run_import(run_import, password("Kässe"), password("old", "u-2", old))
         assert counts(report, "application_passwords") == (2, 2, 0, 0, 0, 0)
         assert await self.stored(empty) == [("u-1", "Kässe", HASH), ("u-2", "old", old)]
         [first, _] = await empty.scan(rows, ApplicationPassword)
         assert first["created_at"] == "2026-11-23T06:52:42Z"
 
-    async def test_that_is_none(self, bring: Import, empty: Database) -> None:
-        report = await self.bring(
-            bring,
+    async def test_that_is_none(self, run_import: Import, empty: Database) -> None:
+        report = await self.run_import(
+            run_import,
             {},
             "text",
             None,
@@ -339,8 +343,8 @@ class TestApplicationPassword:
         assert last == ["", OTHER]
         assert len(uuid) == 36
 
-    async def test_list_that_cannot_be_read(self, bring: Import, empty: Database) -> None:
-        report = await bring(users=[{}], usermeta=[meta("_application_passwords", "a:1:{broken")])
+    async def test_list_that_cannot_be_read(self, run_import: Import, empty: Database) -> None:
+        report = await run_import(users=[{}], usermeta=[meta("_application_passwords", "a:1:{broken")])
         assert skipped(report, "application_passwords") == {"unreadable_list": [1]}
 
     @pytest.mark.parametrize(
@@ -349,17 +353,17 @@ class TestApplicationPassword:
         ids=["missing", "unreadable", "unknown hash", "no entry"],
     )
     async def test_stays_if_the_list_at_the_source_is_missing_or_unreadable(
-        self, bring: Import, empty: Database, text: str | None
+        self, run_import: Import, empty: Database, text: str | None
     ) -> None:
-        await self.bring(bring, password())
+        await self.run_import(run_import, password())
         lists = [meta("_application_passwords", text)] if text else []
         capabilities = meta("wp_capabilities", php({"editor": True}))
-        report = await bring(users=[{}], usermeta=[capabilities, *lists], options=UPDATE)
+        report = await run_import(users=[{}], usermeta=[capabilities, *lists], options=UPDATE)
         assert (report.revoked, await self.stored(empty)) == (0, [("u-1", "till", HASH)])
 
-    async def test_is_revoked_by_an_empty_list(self, bring: Import, empty: Database) -> None:
-        await self.bring(bring, password())
-        report = await self.bring(bring, options=UPDATE)
+    async def test_is_revoked_by_an_empty_list(self, run_import: Import, empty: Database) -> None:
+        await self.run_import(run_import, password())
+        report = await self.run_import(run_import, options=UPDATE)
         assert (report.revoked, await self.stored(empty)) == (1, [])
 
     @pytest.mark.parametrize(
@@ -374,33 +378,35 @@ class TestApplicationPassword:
         ],
     )
     async def test_comes_along_if_its_check_does_not_take_too_long(
-        self, bring: Import, empty: Database, password_hash: str, is_imported: bool
+        self, run_import: Import, empty: Database, password_hash: str, is_imported: bool
     ) -> None:
-        report = await self.bring(bring, password(password_hash=password_hash))
+        report = await self.run_import(run_import, password(password_hash=password_hash))
         assert skipped(report, "application_passwords") == ({} if is_imported else {"unknown_hash": [1]})
         assert len(await self.stored(empty)) == is_imported
 
-    async def test_that_was_revoked_here_stays_so(self, bring: Import, empty: Database) -> None:
-        await self.bring(bring, password())
+    async def test_that_was_revoked_here_stays_so(self, run_import: Import, empty: Database) -> None:
+        await self.run_import(run_import, password())
         await empty.write(lambda connection: connection.execute(delete(ApplicationPassword)))
-        report = await self.bring(bring, password())
+        report = await self.run_import(run_import, password())
         assert counts(report, "application_passwords") == (1, 0, 0, 0, 1, 0)
         assert await self.stored(empty) == []
 
-    async def test_that_was_revoked_at_the_source_is_so_here(self, bring: Import, empty: Database) -> None:
+    async def test_that_was_revoked_at_the_source_is_so_here(
+        self, run_import: Import, empty: Database
+    ) -> None:
         """What was made here stays; what was renamed there is so here."""
-        await self.bring(bring, password(), password("second", "u-2", OTHER))
+        await self.run_import(run_import, password(), password("second", "u-2", OTHER))
         await empty.write(create_application_password, "user1", "ours")
-        report = await self.bring(bring, password("second", "u-2", OTHER))
+        report = await self.run_import(run_import, password("second", "u-2", OTHER))
         assert report.revoked == 0
-        report = await self.bring(bring, password("renamed", "u-2", OTHER), options=UPDATE)
+        report = await self.run_import(run_import, password("renamed", "u-2", OTHER), options=UPDATE)
         assert report.revoked == 1
         assert counts(report, "application_passwords") == (1, 0, 1, 0, 0, 0)
         assert [name for _, name, _ in await self.stored(empty)] == ["renamed", "ours"]
 
-    async def test_whose_hash_was_stored_anew_is_the_same(self, bring: Import, empty: Database) -> None:
-        await self.bring(bring, password())
+    async def test_whose_hash_was_stored_anew_is_the_same(self, run_import: Import, empty: Database) -> None:
+        await self.run_import(run_import, password())
         await empty.write(lambda c: c.execute(update(ApplicationPassword).values(password_hash=OTHER)))
-        report = await self.bring(bring, password(), options=UPDATE)
+        report = await self.run_import(run_import, password(), options=UPDATE)
         assert counts(report, "application_passwords") == (1, 0, 0, 1, 0, 0)
         assert await self.stored(empty) == [("u-1", "till", OTHER)]

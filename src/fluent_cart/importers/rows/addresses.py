@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.row_status import differences
-from fluent_cart.importers.rows.outcome import Claims, Faults, batched
+from fluent_cart.importers.rows.outcome import Claims, RowErrors, batched
 from fluent_cart.models import Address, Base
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.rows import AddressRow, CustomerRow
@@ -52,17 +52,17 @@ class Addresses:
             owners |= {row["id"]: row["customer_id"] for row in found}
         self.owners: ChainMap[int, int | None] = ChainMap({}, claims.addresses, owners)
 
-    def plan(self, customer_id: int, rows: Sequence[AddressRow], faults: Faults) -> AddressPlan:
+    def plan(self, customer_id: int, rows: Sequence[AddressRow], errors: RowErrors) -> AddressPlan:
         """Return what makes ``rows`` the addresses of a customer; what is wrong with them is added."""
         here = self._here.get(customer_id, {})
         ids = _ids(rows, here)
         for place, row_id in enumerate(ids):
             if row_id is not None and self.owners.get(row_id) not in (None, customer_id):
-                faults.add(f"addresses.{place}.id", "The address belongs to another customer")
+                errors.add(f"addresses.{place}.id", "The address belongs to another customer")
             if row_id is not None and row_id in ids[:place]:
-                faults.add(f"addresses.{place}.id", "The address is there twice")
+                errors.add(f"addresses.{place}.id", "The address is there twice")
         if sum(row.is_primary for row in rows) > 1:
-            faults.add("addresses", "Only one address can be the primary one")
+            errors.add("addresses", "Only one address can be the primary one")
         plan = AddressPlan(removed=[row_id for row_id in here if row_id not in ids])
         primary = _primary(rows, ids, here)
         for place, (row, row_id) in enumerate(zip(rows, ids, strict=True)):

@@ -15,7 +15,7 @@ from fluent_cart.database.prepared import Record
 from fluent_cart.enums import CustomerStatus
 from fluent_cart.importers.row_status import RowStatus, differences
 from fluent_cart.importers.rows.addresses import Addresses, AddressPlan, write_addresses
-from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome
+from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Outcome, RowErrors
 from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.rows import CustomerRow
 from fluent_cart.services.customers import DERIVED, derived_columns, pick
@@ -41,7 +41,7 @@ _change = (
 def import_customers(
     connection: Connection, lines: Mapping[int, CustomerRow], claims: Claims, *, writing: bool
 ) -> Outcome:
-    """Bring the rows of a batch, by their lines, and tell what becomes of each.
+    """Import the rows of a batch, by their lines, and return the status of each.
 
     ``claims`` are those of earlier lines. Nothing is written unless ``writing``.
     """
@@ -96,30 +96,30 @@ class _Batch:
 
     def plan(self, number: int) -> RowStatus:
         """Find out what a line changes; ``ValidationFailed`` if it cannot be."""
-        row, faults = self._rows[number], Faults()
+        row, errors = self._rows[number], RowErrors()
         given = row.model_dump(exclude_unset=True, exclude={"id", "addresses"})
         email = given.get("email")
         found = row.id or (self._emails.get(email_key(email)) if email else None)
         stored = self._stored.get(found or 0)
         if email is None and stored is None:
-            faults.add("email", REQUIRED)
+            errors.add("email", REQUIRED)
         elif found and (earlier := self._lines.get(found)):
-            faults.add("id" if row.id else "email", f"The customer is on line {earlier} already")
+            errors.add("id" if row.id else "email", f"The customer is on line {earlier} already")
         elif stored and _is_another(stored, given):
-            faults.add("id", "The customer with this id is another one here")
-        faults.raise_any()
+            errors.add("id", "The customer with this id is another one here")
+        errors.raise_any()
         customer_id = found or -number
         if email and self._emails.get(email_key(email)) not in (None, customer_id):
-            faults.add("email", "The email address belongs to another customer")
+            errors.add("email", "The email address belongs to another customer")
         if user_id := given.get("user_id"):
             if user_id not in self._users:
-                faults.add("user_id", f"WordPress user with ID {user_id} not found")
+                errors.add("user_id", f"WordPress user with ID {user_id} not found")
             elif self._attached.get(user_id) not in (None, customer_id):
-                faults.add("user_id", "The user is attached to another customer")
+                errors.add("user_id", "The user is attached to another customer")
         addresses = AddressPlan()
         if "addresses" in row.model_fields_set:
-            addresses = self._addresses.plan(customer_id, row.addresses, faults)
-        faults.raise_any()
+            addresses = self._addresses.plan(customer_id, row.addresses, errors)
+        errors.raise_any()
         self._claim(number, customer_id, stored, given)
         self._addresses.claim(customer_id, row.addresses, addresses)
         return self._keep(customer_id, stored, given, addresses)
@@ -187,7 +187,7 @@ def _stored(connection: Connection, lines: Mapping[int, CustomerRow], *, locking
 
 
 def _is_another(stored: Record, given: Record) -> bool:
-    """Tell whether a customer only has the same id: neither e-mail nor time of creation are the same."""
+    """Return whether a customer only has the same id: neither e-mail nor time of creation are the same."""
     if "email" not in given or "created_at" not in given:
         return False
     same_email = email_key(given["email"]) == stored["email_key"]

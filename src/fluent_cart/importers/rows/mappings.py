@@ -99,7 +99,7 @@ def columns_of(mapping: ColumnMapping) -> Columns:
 def mapped(lines: Iterator[Line], mapping: ColumnMapping) -> Iterator[Line]:
     """Yield the lines of a file with the fields of customers in the place of its own columns."""
     for line in lines:
-        yield line if line.faults else line._replace(values=_customer(line.values, mapping))
+        yield line if line.errors else line._replace(values=_customer(line.values, mapping))
 
 
 def _is_field(field: str) -> bool:

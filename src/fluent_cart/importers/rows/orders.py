@@ -9,7 +9,7 @@ from sqlalchemy import Connection, or_, select
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.row_status import RowStatus, differences
-from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Faults, Outcome
+from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Outcome, RowErrors
 from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.rows import OrderRow
 from fluent_cart.services.folding import email_key
@@ -26,7 +26,7 @@ STATE = (*IDENTITY, "status", "payment_status", "total_paid", "total_refund")
 def import_orders(
     connection: Connection, lines: Mapping[int, OrderRow], claims: Claims, *, writing: bool
 ) -> Outcome:
-    """Bring the rows of a batch, by their lines, with their customers' totals; tell what becomes of each.
+    """Import the rows of a batch, by their lines, with their customers' totals; return the status of each.
 
     ``claims`` are those of earlier lines. Nothing is written unless ``writing``.
     """
@@ -71,23 +71,23 @@ class _Batch:
 
     def plan(self, number: int) -> RowStatus:
         """Find out what a line changes; ``ValidationFailed`` if it cannot be."""
-        row, faults = self._rows[number], Faults()
+        row, errors = self._rows[number], RowErrors()
         given = row.model_dump(exclude_unset=True, exclude={"customer_email"})
         stored = self._stored.get(row.id or 0)
         if row.id and (earlier := self.lines.get(row.id)):
-            faults.add("id", f"The order is on line {earlier} already")
+            errors.add("id", f"The order is on line {earlier} already")
         elif stored and given.get("created_at", stored["created_at"]) != stored["created_at"]:
-            faults.add("id", "The order with this id is another one here: it was created at another time")
+            errors.add("id", "The order with this id is another one here: it was created at another time")
         if stored is None:
             for name in NEEDED:
                 # With an id it comes from an export, maybe of a shop that came from WordPress.
                 if name not in given or (given[name] == "" and not row.id):
-                    faults.add(name, REQUIRED)
+                    errors.add(name, REQUIRED)
             if not row.id and not row.created_at:
-                faults.add("created_at", "Is required without an id: nothing else tells orders apart")
+                errors.add("created_at", "Is required without an id: nothing else tells orders apart")
         if "customer_id" in given or "customer_email" in row.model_fields_set:
-            given["customer_id"] = self._customer(row, faults)
-        faults.raise_any()
+            given["customer_id"] = self._customer(row, errors)
+        errors.raise_any()
         if row.id:
             self.lines[row.id] = number
         time = now()
@@ -104,7 +104,7 @@ class _Batch:
         return RowStatus.CHANGED
 
     def _is_here(self, order: Record) -> bool:
-        """Tell whether an order without an id was imported before; ``ValidationFailed`` if it was changed.
+        """Return whether an order without an id was imported before; ``ValidationFailed`` if it was changed.
 
         A file may have several that are the same: the second of the file is the second that is here.
         """
@@ -115,20 +115,20 @@ class _Batch:
             return True
         if self.alike[identity] <= self._here[identity]:
             text = "An order of this customer, time and amount is here, but differs: give its id to change it"
-            Faults({"id": [text]}).raise_any()
+            RowErrors({"id": [text]}).raise_any()
         return False
 
-    def _customer(self, row: OrderRow, faults: Faults) -> int | None:
+    def _customer(self, row: OrderRow, errors: RowErrors) -> int | None:
         """Return whose order it is; both ways to say so must name the same customer."""
         owner = self._owners.get(email_key(row.customer_email)) if row.customer_email else row.customer_id
         if "customer_email" in row.model_fields_set and not row.customer_email and row.customer_id is None:
-            faults.add("customer_email", REQUIRED)
+            errors.add("customer_email", REQUIRED)
         if row.customer_email and owner is None:
-            faults.add("customer_email", "No customer has this email address")
+            errors.add("customer_email", "No customer has this email address")
         if row.customer_id and row.customer_id not in self._customers:
-            faults.add("customer_id", f"Customer with ID {row.customer_id} not found")
+            errors.add("customer_id", f"Customer with ID {row.customer_id} not found")
         elif row.customer_id and owner not in (None, row.customer_id):
-            faults.add("customer_email", "The email address belongs to another customer")
+            errors.add("customer_email", "The email address belongs to another customer")
         return row.customer_id or owner
 
 

@@ -41,10 +41,10 @@ class Claims:
 
 @dataclass
 class Outcome:
-    """What became of a batch: each of its lines has a fate or faults."""
+    """What became of a batch: each of its lines has a status or errors."""
 
     statuses: dict[int, RowStatus] = field(default_factory=dict)
-    faults: dict[int, dict[str, list[str]]] = field(default_factory=dict)
+    errors: dict[int, dict[str, list[str]]] = field(default_factory=dict)
     claims: Claims = field(default_factory=Claims)
 
     def plan(self, numbers: Iterable[int], plan: Callable[[int], RowStatus]) -> None:
@@ -53,10 +53,10 @@ class Outcome:
             try:
                 self.statuses[number] = plan(number)
             except ValidationFailed as error:
-                self.faults[number] = dict(error.details or {})
+                self.errors[number] = dict(error.details or {})
 
 
-class Faults(dict[str, list[str]]):
+class RowErrors(dict[str, list[str]]):
     """Everything that is wrong with a line, by field."""
 
     def add(self, field: str, text: str) -> None:

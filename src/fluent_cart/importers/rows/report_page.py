@@ -18,7 +18,7 @@ def page_of(kind: Kind, report: Report, source: str, verdict: str, *, dry_run: b
         f"Import of {kind.name}" + (" (dry run)" if dry_run else ""),
         source,
         verdict,
-        not report.faults,
+        not report.errors,
         [*_next_steps(report, dry_run=dry_run)],
         [
             Section("Lines", about, [{"rows": kind.name, **report.counts()}]),
@@ -28,15 +28,15 @@ def page_of(kind: Kind, report: Report, source: str, verdict: str, *, dry_run: b
 
 
 def _faults(report: Report) -> Iterator[Mapping[str, str | int]]:
-    for line, faults in report.faults.items():
-        for field, texts in faults.items():
+    for line, errors in report.errors.items():
+        for field, texts in errors.items():
             yield {"line": line, "field": field, "reason": "; ".join(texts)}
 
 
 def _next_steps(report: Report, *, dry_run: bool) -> Iterator[str]:
-    if report.faults:
+    if report.errors:
         yield "Correct the lines that failed, and import the file again: all other lines are found unchanged."
     if dry_run:
         yield "Nothing was written. Run the import without --dry-run, if this report is as you expect it."
-    elif not report.faults:
+    elif not report.errors:
         yield "Compare some rows with the program that the file comes from."

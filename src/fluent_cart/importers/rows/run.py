@@ -1,7 +1,7 @@
-"""Brings the rows of a file into the shop: batch by batch, each a transaction (decisions 62-65).
+"""Import the rows of a file: batch by batch, each a transaction (decisions 62-65).
 
-A line that cannot be brought is reported and passed over. What was written stays; whoever runs an interrupted
-import again finds it unchanged, and goes on.
+A line that cannot be imported is reported and skipped. Rows that were written stay. A second run after an
+interruption finds them unchanged, and goes on.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from fluent_cart.database import Database
 from fluent_cart.database.retries import write_with_retry
 from fluent_cart.database.transfer import advance_sequence
-from fluent_cart.formats.row_reader import WHOLE_LINE, Columns, Faults, Line
+from fluent_cart.formats.row_reader import WHOLE_LINE, Columns, FieldErrors, Line
 from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.rows.customers import import_customers
 from fluent_cart.importers.rows.orders import import_orders
@@ -25,7 +25,7 @@ from fluent_cart.schemas.error_messages import messages_by_field
 from fluent_cart.schemas.rows import CustomerRow, OrderRow
 from fluent_cart.services import customer_export, order_export
 
-# A line is always to be brought: none is left as it is.
+# A line is always to be imported: none is left as it is.
 STATUSES = (RowStatus.WRITTEN, RowStatus.CHANGED, RowStatus.UNCHANGED)
 # Lines in one transaction: few enough for a busy server beside it, enough to share a sync to disk.
 BATCH = 500
@@ -37,8 +37,8 @@ class Kind(NamedTuple):
     name: str
     columns: Columns
     row: type[BaseModel]
-    bring: Callable[..., Outcome]
-    # The highest ids that a row brings along, by the table that gives out such ids.
+    import_batch: Callable[..., Outcome]
+    # The highest ids that a row has, by the table that gives out such ids.
     ids: Callable[[Any], Mapping[type[Base], int]]
 
 
@@ -73,23 +73,23 @@ class Report:
 
     read: int = 0
     statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
-    faults: dict[int, Faults] = field(default_factory=dict)
+    errors: dict[int, FieldErrors] = field(default_factory=dict)
     # Lines that a faulty one took along.
     taken_along: int = 0
 
     @property
     def failed(self) -> int:
-        """Return how many lines were not brought."""
-        return len(self.faults) + self.taken_along
+        """Return how many lines were not imported."""
+        return len(self.errors) + self.taken_along
 
     def add(self, outcome: Outcome) -> None:
         """Add what became of a batch."""
         for status in outcome.statuses.values():
             self.statuses[status] += 1
-        self.faults |= outcome.faults
+        self.errors |= outcome.errors
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many lines had which fate."""
+        """Return how many lines had which status."""
         statuses = {status.value: number for status, number in self.statuses.items()}
         return {"read": self.read, **statuses, "failed": self.failed}
 
@@ -97,14 +97,14 @@ class Report:
 async def import_rows(
     database: Database, kind: Kind, lines: Iterable[Line], progress: Callable[[], None], *, dry_run: bool
 ) -> Report:
-    """Bring the lines of a file, and report what was done, or would be: ``dry_run`` writes nothing.
+    """Import the lines of a file, and report what was done, or would be: ``dry_run`` writes nothing.
 
     ``ServiceUnavailable`` if the database could not write in time; what was written before is whole.
     """
     report, claims = Report(), Claims()
     for rows in _batches(kind, lines, report):
         if dry_run:
-            outcome = await database.scan(kind.bring, rows, claims, writing=False)
+            outcome = await database.scan(kind.import_batch, rows, claims, writing=False)
             claims.add(outcome.claims)
         else:
             outcome = await write_with_retry(database, _write, kind, rows, claims)
@@ -113,7 +113,7 @@ async def import_rows(
             claims.orders |= outcome.claims.orders
         report.add(outcome)
         progress()
-    report.faults = dict(sorted(report.faults.items()))
+    report.errors = dict(sorted(report.errors.items()))
     return report
 
 
@@ -129,13 +129,13 @@ def _batches(kind: Kind, lines: Iterable[Line], report: Report) -> Iterator[dict
                 row = kind.row.model_validate(line.values)
             except ValidationError as error:
                 found = error.errors(include_url=False, include_input=False, include_context=False)
-                report.faults[line.number] = {
+                report.errors[line.number] = {
                     **messages_by_field(found, whole=WHOLE_LINE),
-                    **(line.faults or {}),
+                    **(line.errors or {}),
                 }
             else:
-                if line.faults:
-                    report.faults[line.number] = line.faults
+                if line.errors:
+                    report.errors[line.number] = line.errors
                 else:
                     rows[line.number] = row
         yield rows
@@ -148,4 +148,4 @@ def _write(connection: Connection, kind: Kind, rows: dict[int, BaseModel], claim
     for model, row_id in last.items():
         # The server may run: it must not give out ids that are on their way.
         advance_sequence(connection, Base.metadata.tables[model.__tablename__], row_id)
-    return kind.bring(connection, rows, claims, writing=True)
+    return kind.import_batch(connection, rows, claims, writing=True)

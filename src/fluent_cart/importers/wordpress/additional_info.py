@@ -118,7 +118,7 @@ def silent(run: ImportContext) -> set[str]:
 
 
 def account_for_the_rest(run: ImportContext) -> None:
-    """Report meta and labels of no customer that was brought."""
+    """Report meta and labels of no customer that was imported."""
     run.skip_orphans(META, "customer_id", "customers")
     run.skip_orphans(LINKS, "labelable_id", "customers", _IS_OF_CUSTOMER)
     for row in run.staging.rows(f"SELECT id FROM {LINKS} WHERE NOT {_IS_OF_CUSTOMER}"):  # noqa: S608

@@ -23,7 +23,7 @@ IDENTITY = Identity(["created_at"], otherwise=["customer_id"])
 
 _STATEMENT = f"""
 SELECT * FROM {KIND}
-WHERE EXISTS (SELECT 1 FROM brought WHERE kind = 'customers' AND brought.id = customer_id)
+WHERE EXISTS (SELECT 1 FROM imported WHERE kind = 'customers' AND imported.id = customer_id)
 ORDER BY customer_id, id
 """  # noqa: S608
 
@@ -38,13 +38,13 @@ class Candidate(NamedTuple):
 
 
 async def import_addresses(run: ImportContext) -> None:
-    """Bring the addresses of all customers who came along; all of one customer's in one transaction."""
+    """Import the addresses of all customers who came along; all of one customer's in one transaction."""
     await run.reserve_ids(Address, KIND)
     for batch in run.batches(KIND, _STATEMENT, together="customer_id"):
         candidates = [_candidate(run, row) for row in batch]
         _note_primaries(run, candidates)
         outcome = await run.unit(
-            _bring, candidates, changing=run.options.update, writing=not run.options.dry_run
+            _import_batch, candidates, changing=run.options.update, writing=not run.options.dry_run
         )
         run.account(KIND, outcome)
     run.skip_orphans(KIND, "customer_id", "customers")
@@ -139,7 +139,9 @@ def _note_primaries(run: ImportContext, candidates: list[Candidate]) -> None:
             run.report.note(KIND, issue, customer_id)
 
 
-def _bring(connection: Connection, candidates: list[Candidate], *, changing: bool, writing: bool) -> Outcome:
+def _import_batch(
+    connection: Connection, candidates: list[Candidate], *, changing: bool, writing: bool
+) -> Outcome:
     stored = stored_rows(connection, Address, (candidate.row for candidate in candidates))
     customer_ids = {_customer_id(candidate) for candidate in candidates}
     # Whoever an address is taken from may have to get another primary one.

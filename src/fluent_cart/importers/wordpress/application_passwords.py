@@ -33,7 +33,7 @@ class Listed(NamedTuple):
 
 
 class ImportedPasswords(NamedTuple):
-    """How many passwords had which fate, and how many were revoked at the source and so here."""
+    """How many passwords had which status, and how many were revoked at the source and so here."""
 
     statuses: Counter[RowStatus]
     revoked: int
@@ -110,14 +110,14 @@ def import_passwords(
     changing: bool,
     writing: bool,
 ) -> ImportedPasswords:
-    """Bring the passwords of new users; those of users who are here only if ``changing``.
+    """Import the passwords of new users; those of users who are here only if ``changing``.
 
     So a password that was revoked here does not come back by itself. Passwords that were made here stay.
     """
     here = _stored(connection, users)
     statuses, new, changed, revoked = Counter[RowStatus](), list[Record](), list[Record](), list[int]()
-    for user_id, user_fate in users.items():
-        may_change = changing or user_fate is RowStatus.WRITTEN
+    for user_id, user_status in users.items():
+        may_change = changing or user_status is RowStatus.WRITTEN
         gone = {row["id"] for row in here[user_id] if row["uuid"] is not None}
         for password in secrets[user_id].passwords:
             known = next((row for row in here[user_id] if _is_same(row, password)), None)

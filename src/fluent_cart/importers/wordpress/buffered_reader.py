@@ -59,7 +59,7 @@ class BufferedReader:
         return found
 
     def look(self, length: int) -> bool:
-        """Have ``length`` bytes from here in memory, if there are so many; tell whether there are any."""
+        """Have ``length`` bytes from here in memory, if there are so many; return whether there are any."""
         while len(self._text) - self._at < length and self._more():
             pass
         return self._at < len(self._text)

@@ -24,7 +24,7 @@ STATUSES = frozenset(CustomerStatus)
 
 _STATEMENT = f"""
 SELECT customers.*, emails.email AS valid_email,
-    EXISTS (SELECT 1 FROM brought WHERE kind = 'users' AND brought.id = user_id) AS has_user,
+    EXISTS (SELECT 1 FROM imported WHERE kind = 'users' AND imported.id = user_id) AS has_user,
     EXISTS (SELECT 1 FROM customer_addresses WHERE customer_id = customers.id) AS has_address
 FROM customers LEFT JOIN emails ON emails.kind = '{KIND}' AND emails.id = customers.id ORDER BY customers.id
 """  # noqa: S608
@@ -33,17 +33,17 @@ _USERS = Claimed(Customer, Customer.user_id.expression, KIND, "created_at")
 
 
 async def import_customers(run: ImportContext) -> None:
-    """Bring all customers, with all that becomes their additional info."""
+    """Import all customers, with all that becomes their additional info."""
     await run.reserve_ids(Customer, KIND)
     emails.collect(run, KIND, "email")
     for batch in run.batches(KIND, _STATEMENT):
         sources = additional_info.Sources(run, batch[0]["id"], batch[-1]["id"])
         unsaid: dict[int, set[str]] = {}
         customers = [_customer(run, row, sources, unsaid) for row in batch]
-        moving = await emails.settle(run, KIND, _EMAILS, customers)
-        leaving = await _settle_users(run, customers)
+        moving = await emails.resolve_conflicts(run, KIND, _EMAILS, customers)
+        leaving = await _resolve_user_conflicts(run, customers)
         outcome = await run.unit(
-            _bring,
+            _import_batch,
             customers,
             moving,
             leaving,
@@ -121,7 +121,7 @@ def _user_id(run: ImportContext, values: Values) -> int | None:
     return user_id
 
 
-async def _settle_users(run: ImportContext, customers: list[Record]) -> list[int]:
+async def _resolve_user_conflicts(run: ImportContext, customers: list[Record]) -> list[int]:
     """Detach the users who are attached to another customer here; return who has to let go of one."""
     wanted = {customer["user_id"]: customer["id"] for customer in customers if customer["user_id"]}
     found = await others(run, _USERS, wanted)
@@ -132,7 +132,7 @@ async def _settle_users(run: ImportContext, customers: list[Record]) -> list[int
     return found.moving
 
 
-def _bring(
+def _import_batch(
     connection: Connection,
     customers: list[Record],
     moving: list[int],

@@ -52,7 +52,9 @@ def own(run: ImportContext, kind: str, values: Values, email: str | None) -> str
     return next(other for other in found if run.staging.claim(_claim(kind), key(other), values.id))
 
 
-async def settle(run: ImportContext, kind: str, claimed: Claimed, records: list[Record]) -> list[int]:
+async def resolve_conflicts(
+    run: ImportContext, kind: str, claimed: Claimed, records: list[Record]
+) -> list[int]:
     """Give another address to whom somebody here is in the way of.
 
     Return those here who will get another one themselves later in this import, and have to let go of theirs.

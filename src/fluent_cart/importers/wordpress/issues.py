@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class DataIssue(StrEnum):
-    """The name of an oddity; the reports have it, so it stays what it is."""
+    """The name of an issue; the reports have it, so it stays what it is."""
 
     def __new__(cls, name: str, resolution: str) -> "DataIssue":
         member = str.__new__(cls, name)
@@ -14,7 +14,7 @@ class DataIssue(StrEnum):
 
     resolution: str
 
-    # Rows that are brought, but not as they are.
+    # Rows that are imported, but not as they are.
     DUPLICATE_EMAIL = (
         "duplicate_email",
         "the e-mail address has an owner already, the one with the lowest id: it became name+ID@domain",
@@ -28,7 +28,7 @@ class DataIssue(StrEnum):
         "unknown_status",
         "a status that is neither active nor inactive: it became inactive, and is kept in additional_info",
     )
-    STALE_USER = "stale_user", "the user does not exist, or was not brought: nobody is attached"
+    STALE_USER = "stale_user", "the user does not exist, or was not imported: nobody is attached"
     USER_TAKEN = "user_taken", "the user is attached to another customer: nobody is attached"
     PLACE_ALONE = "place_alone", "a place, but no address: it is kept in additional_info"
     META_KEY_TAKEN = "meta_key_taken", "a key that the import uses itself: meta_ is put in front of it"
@@ -41,7 +41,10 @@ class DataIssue(StrEnum):
         "no_primary",
         "the customer (of this id) has addresses and no primary one: one is, by the same rule",
     )
-    ARCHIVED = "archived_address", "an archived address: it is brought, and primary only if there is no other"
+    ARCHIVED = (
+        "archived_address",
+        "an archived address: it is imported, and primary only if there is no other",
+    )
     UNKNOWN_COUNTRY = "unknown_country", "no country code, and no country's name: it stayed empty"
     COUNTRY_NAME = "country_name", "a country's name, or a code of three letters: it became the code of two"
     INCOMPLETE = "incomplete_address", "the first line or the city is missing: it stayed empty"
@@ -100,12 +103,12 @@ class DataIssue(StrEnum):
         "the shop's own totals of the customer are not those of its orders: the orders count",
     )
 
-    # Rows that are not brought.
+    # Rows that are not imported.
     NO_ID = "no_id", "the id is not a whole number from 1 on"
     REPEATED_ID = "repeated_id", "the id was there before"
     ID_TAKEN = "id_taken", "the id is taken here by another row, which did not come from this shop"
-    ORPHAN = "orphan", "the customer or user that it belongs to does not exist, or was not brought"
-    TEST_ORDER = "test_order", "a test order; --test-orders brings them"
+    ORPHAN = "orphan", "the customer or user that it belongs to does not exist, or was not imported"
+    TEST_ORDER = "test_order", "a test order; --test-orders imports them"
     UNREADABLE_AMOUNT = "unreadable_amount", "an amount is no whole number of cents, or too large"
     NO_LOGIN = "no_login", "the user has no login, or one that no client could send"
     LOGIN_TAKEN = "login_taken", "another user has the login"
@@ -115,13 +118,13 @@ class DataIssue(StrEnum):
     )
     UNREADABLE_LIST = (
         "unreadable_list",
-        "the list of application passwords cannot be read: none of it is brought, none here is revoked",
+        "the list of application passwords cannot be read: none of it is imported, none here is revoked",
     )
     BARRED_PASSWORD = "barred_password", "it belongs to an account that the network marks as spam or deleted"
     REPEATED = "repeated", "the same was there before"
     UNFIT_META = "unfit_meta", "not a value that additional_info may hold, or too large for it"
     UNKNOWN_LABEL = "unknown_label", "the label does not exist"
-    UNUSED_LABEL = "unused_label", "no customer that was brought has the label"
+    UNUSED_LABEL = "unused_label", "no customer that was imported has the label"
     OTHER_OBJECT = "other_object", "it is not about a customer"
     NOT_NEEDED = "not_needed", "neither a role nor application passwords"
 

@@ -25,12 +25,12 @@ PROGRESS_EVERY = 10_000
 
 
 def is_live(source: str) -> bool:
-    """Tell whether a source is the address of a database, not the path of a dump."""
+    """Return whether a source is the address of a database, not the path of a dump."""
     return source.partition("://")[0] in SCHEMES and "://" in source
 
 
 def needs_password(source: str) -> bool:
-    """Tell whether a source is the address of a database, and has a user but no password."""
+    """Return whether a source is the address of a database, and has a user but no password."""
     url = _parsed(source) if is_live(source) else None
     return url is not None and url.username is not None and url.password is None
 

@@ -30,7 +30,7 @@ SYNONYMS = {
 
 _STATEMENT = """
 SELECT orders.*,
-    EXISTS (SELECT 1 FROM brought WHERE kind = 'customers' AND brought.id = customer_id) AS has_customer
+    EXISTS (SELECT 1 FROM imported WHERE kind = 'customers' AND imported.id = customer_id) AS has_customer
 FROM orders ORDER BY customer_id, id
 """
 _MOST_USED = "SELECT currency FROM orders GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1"
@@ -43,14 +43,14 @@ _WHOLE = re.compile(r"(-?\d{1,16})(?:\.0*)?", re.ASCII)
 
 
 async def import_orders(run: ImportContext) -> None:
-    """Bring all orders, and compute in the same transaction what their customers spent."""
+    """Import all orders, and compute in the same transaction what their customers spent."""
     await run.reserve_ids(Order, KIND)
     currency = run.staging.value(_MOST_USED)
     for batch in run.batches(KIND, _STATEMENT):
         unsaid: dict[int, set[str]] = {}
         mapped = [order for row in batch if (order := _order(run, row, currency, unsaid))]
         outcome = await run.unit(
-            _bring, mapped, unsaid, changing=run.options.update, writing=not run.options.dry_run
+            _import_batch, mapped, unsaid, changing=run.options.update, writing=not run.options.dry_run
         )
         run.account(KIND, outcome)
         taken = set(outcome.taken)
@@ -128,7 +128,7 @@ def _counted(order: Record) -> tuple[int, int, str, str]:
     return order["customer_id"], spent, order["created_at"], order["created_at"]
 
 
-def _bring(
+def _import_batch(
     connection: Connection, rows: list[Record], unsaid: Unsaid, *, changing: bool, writing: bool
 ) -> Outcome:
     stored = stored_rows(connection, Order, rows)

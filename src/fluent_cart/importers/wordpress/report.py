@@ -1,4 +1,4 @@
-"""What an import did: how many rows of each table, and every oddity by its name."""
+"""What an import did: how many rows of each table, and every issue by its name."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class TableReport:
 
 
 class Report:
-    """Counts; every row that is read has one fate or is skipped for one reason."""
+    """Counts; every row that is read has one status or is skipped for one reason."""
 
     def __init__(self) -> None:
         self.tables: dict[str, TableReport] = defaultdict(TableReport)
@@ -58,7 +58,7 @@ class Report:
             self.tables[table].skipped[issue].add(number, row_id)
 
     def note(self, table: str, issue: DataIssue, row_id: int) -> None:
-        """Name an oddity that was handled."""
+        """Name an issue that was handled."""
         self.tables[table].handled[issue].add(1, row_id)
 
     def add_totals(self, customer_id: int, shop: Mapping[str, Any], here: Mapping[str, Any]) -> None:
@@ -89,7 +89,7 @@ class Report:
                     **{status.value: number for status, number in table.statuses.items()},
                     "skipped": sum(found.number for found in table.skipped.values()),
                     "reasons": _as_json(table.skipped),
-                    "oddities": _as_json(table.handled),
+                    "issues": _as_json(table.handled),
                 }
                 for name, table in self.tables.items()
             },

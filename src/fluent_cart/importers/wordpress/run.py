@@ -73,7 +73,7 @@ class ImportContext:
     def batches(
         self, kind: str, statement: str, parameters: Sequence[Any] = (), together: str | None = None
     ) -> Iterator[list[dict[str, Any]]]:
-        """Give the rows of a query in batches, and tell of each when it is done.
+        """Give the rows of a query in batches, and report the progress after each.
 
         Rows that follow each other with the same value of ``together`` are in the same batch.
         """
@@ -101,10 +101,10 @@ class ImportContext:
         self.staging.upsert(kind, outcome.statuses)
 
     def skip_orphans(self, kind: str, column: str, owners: str, where: str = "1") -> None:
-        """Report the rows that belong to none of those that were brought."""
+        """Report the rows that belong to none of those that were imported."""
         orphans = self.staging.rows(
             f"SELECT id FROM {kind} WHERE {where} AND NOT EXISTS"  # noqa: S608  # names of ours
-            f" (SELECT 1 FROM brought WHERE kind = ? AND brought.id = {column}) ORDER BY id",
+            f" (SELECT 1 FROM imported WHERE kind = ? AND imported.id = {column}) ORDER BY id",
             (owners,),
         )
         for row in orphans:

@@ -1,6 +1,6 @@
 """Moves a FluentCart shop in from WordPress: from a dump, or from its live database (decisions 40-45).
 
-The source is read into a temporary database (``staging``), and from there brought into the shop table by
+The source is read into a temporary database (``staging``), and from there imported into the shop table by
 table, in batches that are transactions. Ids stay. What is there already stays as it is, unless it is to be
 updated, so an import that was interrupted is run again and goes on.
 """
@@ -35,7 +35,7 @@ def read_source(
 async def import_shop(
     database: Database, source: Iterable[tuple[str, Item]], options: Options, progress: Progress
 ) -> Report:
-    """Bring the shop that ``source`` gives the rows of, and report what was done.
+    """Import the shop that ``source`` gives the rows of, and report what was done.
 
     ``SourceError`` if it cannot be read to its end: then nothing was written. ``ServiceUnavailable`` if the
     database could not write in time: then what was written is whole, and another run goes on.

@@ -28,13 +28,13 @@ def columns_of(definition: bytes) -> list[str]:
 
 
 def copies_rows(definition: bytes) -> bool:
-    """Tell whether CREATE TABLE fills the table with the rows of another."""
+    """Return whether CREATE TABLE fills the table with the rows of another."""
     _, rest = _parts(definition, definition.index(b"(") + 1)
     return any(_SELECT.search(token) for token in _tokens(rest, 0) if token[:1] not in b"'\"`/#-")
 
 
 def changes_columns(changes: bytes) -> bool:
-    """Tell whether the changes of an ALTER TABLE add, remove, rename or move a column."""
+    """Return whether the changes of an ALTER TABLE add, remove, rename or move a column."""
     parts, _ = _parts(changes.rstrip(b"; \n\r\t"), 0)
     return any(_CHANGES_COLUMNS.match(part) for part in parts)
 

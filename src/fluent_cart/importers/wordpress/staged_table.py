@@ -107,12 +107,12 @@ def _present(rows: list[Row]) -> set[int]:
 
 
 def is_id(text: Any) -> bool:
-    """Tell whether a value names a row."""
+    """Return whether a value names a row."""
     return text is not None and bool(_ID.fullmatch(str(text))) and 1 <= int(text) <= MAX_IMPORTED_ID
 
 
 def is_needed(kind: Kind, row: Row) -> bool:
-    """Tell whether the import has a use for a row: of what WordPress keeps by keys, it has for a few."""
+    """Return whether the import has a use for a row: of what WordPress keeps by keys, it has for a few."""
     if kind.name == "usermeta":
         meta_key = str(row[2] or "")
         return meta_key in (SHOP_ROLE, APPLICATION_PASSWORDS) or meta_key.endswith(CAPABILITIES)

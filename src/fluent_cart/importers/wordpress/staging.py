@@ -38,7 +38,7 @@ CREATE INDEX usermeta_of ON usermeta (user_id);
 -- What is decided on the way: who owns what only one can have, which rows come along, what customers spent.
 CREATE TABLE emails (kind TEXT, id INTEGER, email TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE claims (kind TEXT, key, id INTEGER, PRIMARY KEY (kind, key)) WITHOUT ROWID;
-CREATE TABLE brought (kind TEXT, id INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+CREATE TABLE imported (kind TEXT, id INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE totals (id INTEGER PRIMARY KEY, number INTEGER, spent INTEGER, first TEXT, last TEXT);
 """
 
@@ -96,7 +96,7 @@ class Staging:
         return prefix
 
     def is_missing(self, kind: str) -> bool:
-        """Tell whether the source has no such table; an empty one is not missing."""
+        """Return whether the source has no such table; an empty one is not missing."""
         return kind in self._missing
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -118,7 +118,7 @@ class Staging:
             yield dict(zip(names, row, strict=True))
 
     def claim(self, kind: str, key: Any, row_id: int) -> bool:
-        """Tell whether ``row_id`` is the first to ask for ``key``, or has it already."""
+        """Return whether ``row_id`` is the first to ask for ``key``, or has it already."""
         self.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", (kind, key, row_id))
         return bool(self.owner(kind, key) == row_id)
 
@@ -128,7 +128,7 @@ class Staging:
 
     def upsert(self, kind: str, ids: Iterable[int]) -> None:
         """Remember which rows come along, because others depend on them."""
-        self.execute_many("INSERT OR IGNORE INTO brought VALUES (?, ?)", ((kind, row_id) for row_id in ids))
+        self.execute_many("INSERT OR IGNORE INTO imported VALUES (?, ?)", ((kind, row_id) for row_id in ids))
 
     def _table(self, table: str, prefix: str | None) -> StagedTable:
         # A dump of rows alone does not make its tables.

@@ -8,7 +8,7 @@ _STATEMENT = """
 SELECT customers.id, purchase_count, ltv, first_purchase_date, last_purchase_date,
     coalesce(number, 0) AS order_count, coalesce(spent, 0) AS total_spent, first, last
 FROM customers LEFT JOIN totals ON totals.id = customers.id
-WHERE EXISTS (SELECT 1 FROM brought WHERE kind = 'customers' AND brought.id = customers.id)
+WHERE EXISTS (SELECT 1 FROM imported WHERE kind = 'customers' AND imported.id = customers.id)
 ORDER BY customers.id
 """
 

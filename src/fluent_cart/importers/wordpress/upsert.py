@@ -1,4 +1,4 @@
-"""Brings rows into a table: what is missing is written, what differs changed on demand (decision 41).
+"""Store rows in a table: what is missing is written, what differs changed on demand (decision 41).
 
 These are units of work: a batch is one transaction, whole or not at all, and may be run again.
 """
@@ -38,7 +38,7 @@ def stored_rows(connection: Connection, model: type[Base], rows: Iterable[Record
 
 
 class Identity(NamedTuple):
-    """The columns that tell rows of the same id apart."""
+    """The columns that identify a row among those of the same id."""
 
     # The same in one of these is the same row.
     columns: Sequence[str]
@@ -46,7 +46,7 @@ class Identity(NamedTuple):
     otherwise: Sequence[str] = ()
 
     def is_another(self, stored: Record, row: Record, unsaid: Collection[str] = ()) -> bool:
-        """Tell whether a row here only has the same id."""
+        """Return whether a row here only has the same id."""
         if any(stored[column] == row[column] for column in self.columns):
             return False
         if not self.otherwise or not any(column in unsaid for column in self.columns):
@@ -66,7 +66,7 @@ def upsert(
     unsaid: Unsaid,
     complete: Complete = lambda row, _stored: row,
 ) -> Outcome:
-    """Bring ``rows`` into the table of ``model``, and tell what became of each.
+    """Import ``rows`` into the table of ``model``, and return the status of each.
 
     ``stored`` are the rows that have the same ids here. Those that differ are changed only if ``changing``,
     and nothing is written unless ``writing``. Columns that are ``unsaid`` stay. ``complete`` adds to a row

@@ -63,13 +63,13 @@ class _Rights(NamedTuple):
     administrators: frozenset[str] | None
 
 
-class _Brought(NamedTuple):
+class _Imported(NamedTuple):
     users: Outcome
     passwords: ImportedPasswords
 
 
 async def import_users(run: ImportContext) -> None:
-    """Bring all users, each with its application passwords."""
+    """Import all users, each with its application passwords."""
     await run.reserve_ids(User, KIND)
     emails.collect(run, KIND, "user_email")
     keys = (f"{run.prefix}{CAPABILITIES}", SHOP_ROLE, APPLICATION_PASSWORDS)
@@ -80,7 +80,7 @@ async def import_users(run: ImportContext) -> None:
         mapped = [user for row in batch if (user := _user(run, row, rights, unsaid))]
         users = await _without_taken_logins(run, mapped)
         barred = {user["id"] for user in users if _is_barred(rows[user["id"]])}
-        moving = await emails.settle(run, KIND, _EMAILS, users)
+        moving = await emails.resolve_conflicts(run, KIND, _EMAILS, users)
         secrets = {
             user["id"]: application_passwords(
                 run, rows[user["id"]], user["created_at"], is_barred=user["id"] in barred
@@ -88,7 +88,7 @@ async def import_users(run: ImportContext) -> None:
             for user in users
         }
         imported = await run.unit(
-            _bring,
+            _import_batch,
             users,
             secrets,
             moving,
@@ -132,7 +132,7 @@ def _administrators(run: ImportContext) -> frozenset[str] | None:
 
 
 def _is_barred(row: dict[str, Any]) -> bool:
-    """Tell whether WordPress refuses to let the user sign in at any site of its network."""
+    """Return whether WordPress refuses to let the user sign in at any site of its network."""
     return any(row[column] not in (None, "", 0) for column in ("spam", "deleted"))
 
 
@@ -215,7 +215,7 @@ def _complete(user: Record, stored: Record | None, barred: set[int]) -> Record:
     return user | {"email_key": key(user["email"]), "search_text": text, "password_hash": password_hash}
 
 
-def _bring(
+def _import_batch(
     connection: Connection,
     users: list[Record],
     secrets: dict[int, Listed],
@@ -225,7 +225,7 @@ def _bring(
     *,
     changing: bool,
     writing: bool,
-) -> _Brought:
+) -> _Imported:
     if writing:
         for user_id in moving:
             address = emails.on_the_move(user_id)
@@ -245,4 +245,4 @@ def _bring(
         complete=partial(_complete, barred=barred),
     )
     imported = import_passwords(connection, outcome.statuses, secrets, changing=changing, writing=writing)
-    return _Brought(outcome, imported)
+    return _Imported(outcome, imported)

@@ -67,7 +67,7 @@ def require_same_site(request: Request) -> None:
 
 
 def has_nonce(request: Request, visitor: Visitor, nonce: str) -> bool:
-    """Tell whether a form was made for this session, and log it if not: no other site can make one."""
+    """Return whether a form was made for this session, and log it if not: no other site can make one."""
     if is_nonce(nonce, visitor.session):
         return True
     security_log.log_denied(request.scope, InvalidNonce())
