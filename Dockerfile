@@ -11,7 +11,7 @@ FROM python:${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 # Every file is checked against the lock before anything of it runs. The environment is then made of these files
-# alone, by what the project asks for, so that the lock's build tools stay behind in this stage.
+# alone, by what the project and its extra `mysql` ask for, so that the lock's build tools stay in this stage.
 COPY requirements.lock ./
 RUN python -m pip download --require-hashes --only-binary :all: --dest locked --requirement requirements.lock \
     && python -m venv tools \
@@ -22,7 +22,7 @@ COPY migrations migrations
 COPY docs docs
 RUN tools/bin/pip wheel --no-index --no-build-isolation --no-deps --wheel-dir wheel . \
     && python -m venv --without-pip /opt/fluent-cart \
-    && python -m pip --python /opt/fluent-cart/bin/python install --no-index --find-links locked wheel/*.whl
+    && python -m pip --python /opt/fluent-cart/bin/python install --no-index --find-links locked "$(echo wheel/*.whl)[mysql]"
 
 FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="FluentCart Customers API" \

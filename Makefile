@@ -66,11 +66,11 @@ release: install-dev  ## Set the version, date the changelog, commit, build, che
 	@$(BIN)/python -m tests.release $(VERSION)
 
 lock:  ## Write the lock files again (needs uv)
-	uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra mysql --group build --universal --python-version 3.11 \
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
-	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra mysql --group build --group dev --universal --python-version 3.11 \
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
-	uv pip compile pyproject.toml --group build --group bench --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra mysql --group build --group bench --universal --python-version 3.11 \
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-bench.lock
 	uv pip compile tests/e2e/clients/requirements.in --universal --python-version 3.11 \
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o tests/e2e/clients/requirements.lock

@@ -123,6 +123,11 @@ class TestImage:
             (ROOT / "Dockerfile").read_text()[:-1].split("HEALTHCHECK")[0],
         )
 
+    def test_imports_from_a_live_wordpress(self) -> None:
+        [install] = [each.value for each in BUILD if "/opt/fluent-cart/bin/python install" in each.value]
+        assert install.endswith('--no-index --find-links locked "$(echo wheel/*.whl)[mysql]"')
+        assert "\npymysql[rsa]==" in (ROOT / "requirements.lock").read_text()
+
     def test_has_no_build_tools(self) -> None:
         """The last stage gets one folder, made without pip, and gives up the pip that came with Python."""
         copies = [instruction.value for instruction in FINAL if instruction.name == "COPY"]

@@ -1,8 +1,10 @@
 """A live database gives what its dump gives."""
 
 import gzip
+import importlib
 import select
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +71,18 @@ def test_it_is_refused_by_name(shop: mariadb.Shop) -> None:
             rows(source)
         assert complaint in str(error.value)
         assert mariadb.PASSWORD not in str(error.value)
+
+
+def test_a_live_database_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    monkeypatch.delitem(sys.modules, "fluent_cart.importers.wordpress.mysql_rows", raising=False)
+    monkeypatch.delattr(
+        importlib.import_module("fluent_cart.importers.wordpress"), "mysql_rows", raising=False
+    )
+    with pytest.raises(SourceError, match=r"pip install 'fluent-cart-api\[mysql\]', or import a dump"):
+        rows("mysql://reader@127.0.0.1/shop")
+    # A dump needs none.
+    assert rows(SHOP)
 
 
 @pytest.mark.parametrize("source", ["mysql://host", "mysql://host:port/shop", "mariadb:///", "mysql://"])
