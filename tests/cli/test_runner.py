@@ -2,14 +2,18 @@
 
 import re
 import resource
+import sqlite3
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from fluent_cart.cli.failures import exit_code
 from fluent_cart.database import migrations
 from fluent_cart.database.file_lock import FileLock
+from fluent_cart.errors import ServiceUnavailable
 from tests.cli.conftest import Run, complained
 
 COMMANDS = [
@@ -103,6 +107,28 @@ class TestWrites:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert (failed.code, failed.out) == (1, "")
         assert failed.err == "fluent-cart: The database is busy or not available, try again: disk I/O error\n"
+
+    @pytest.mark.parametrize(
+        "cause",
+        ["database or disk is full", 'could not extend file "base/5/1": No space left on device\nHINT: x'],
+    )
+    def test_onto_a_full_disk_say_that_there_is_no_room(
+        self, cause: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        error = ServiceUnavailable()
+        error.__cause__ = OperationalError("INSERT", None, Exception(cause))
+        assert exit_code(error) == 1
+        assert capsys.readouterr().err == (
+            f"fluent-cart: There is no room on the disk of the database ({cause.partition(chr(10))[0]}):"
+            " make room, and run the command again\n"
+        )
+
+    def test_into_a_full_temporary_folder_name_the_folder(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert exit_code(sqlite3.OperationalError("database or disk is full")) == 1
+        text = "There is no room in the temporary folder: make room, or name another with TMPDIR"
+        assert capsys.readouterr().err == f"fluent-cart: {text}\n"
+        with pytest.raises(sqlite3.OperationalError):
+            exit_code(sqlite3.OperationalError("near SELECT: syntax error"))
 
     def test_give_up_in_time_when_another_process_holds_the_lock(
         self, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -16,7 +16,7 @@ import psycopg
 
 from benchmarks import machine
 from tests.conftest import make_template
-from tests.stress import availability, concurrency, credentials, everyday, hostile, properties
+from tests.stress import availability, concurrency, credentials, everyday, hostile, imports, properties
 from tests.stress.guarantees import BOTH, GUARANTEES, QUICK, Figure, Guarantee, NotRun, Scale, none
 from tests.stress.report import FAILED, Verdict, again, lines, report
 from tests.stress.shops import Shops
@@ -37,7 +37,7 @@ PACKAGES = (
     "psycopg",
 )
 # Bars of the list that no function here tries, and why.
-MODULES = (availability, concurrency, credentials, everyday, hostile, properties)
+MODULES = (availability, concurrency, credentials, everyday, hostile, imports, properties)
 MISSING = {name: reason for module in MODULES for name, reason in getattr(module, "MISSING", {}).items()}
 
 

@@ -1,5 +1,8 @@
 """What a command ends with: every error that a person can do something about is one clear line."""
 
+import re
+import sqlite3
+
 from sqlalchemy.exc import SQLAlchemyError
 
 from fluent_cart.cli import runner
@@ -28,22 +31,33 @@ EXPLAINED = (
     ConstraintViolation,
     ApiError,
 )
+# What SQLite, PostgreSQL and the system say of a disk, or of a quota.
+NO_ROOM = re.compile(r"disk is full|No space left on device|[Ff]ile too large|[Qq]uota exceeded")
 
 
 def exit_code(error: Exception) -> int:
     """Print why a command failed, and return its exit code; raise what nobody expected."""
     if isinstance(error, EXPLAINED):
-        # The database's own words say more than "try again", such as that the disk is full.
-        cause = getattr(error.__cause__, "orig", None)
-        print_error(f"{error}: {str(cause).splitlines()[0]}" if cause and str(cause) else str(error))
+        print_error(_explained(error))
     elif isinstance(error, UnicodeError):
         print_error("An argument, or the .env file, is not valid UTF-8")
     elif isinstance(error, SQLAlchemyError):
         # The first line says what is wrong; the rest is for those who wrote the statement.
         shop = describe(runner.read_settings().database_url)
         print_error(f"{shop}: {runner.reason_of(error)}. Look at it with: fluent-cart doctor")
+    elif isinstance(error, sqlite3.OperationalError) and NO_ROOM.search(str(error)):
+        # An import sorts its source in a temporary database.
+        print_error("There is no room in the temporary folder: make room, or name another with TMPDIR")
     elif isinstance(error, OSError):
         print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     else:
         raise error
     return 2 if isinstance(error, WrongUsage) else 1
+
+
+def _explained(error: Exception) -> str:
+    """Return what is wrong in one line; the database's own words say more than "try again"."""
+    cause = str(getattr(error.__cause__, "orig", None) or "").partition("\n")[0]
+    if NO_ROOM.search(cause):
+        return f"There is no room on the disk of the database ({cause}): make room, and run the command again"
+    return f"{error}: {cause}" if cause else str(error)
