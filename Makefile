@@ -35,7 +35,7 @@ test-one: install-dev  ## Run one file or test, with pytest's options (T='tests/
 	@$(BIN)/python -m pytest -n0 $(T)
 
 test-quick: install-dev  ## Run the everyday tests: no coverage, no servers of their own
-	@$(BIN)/python -m pytest -n auto -q -m 'not server and not browser'
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q -m 'not server and not browser'
 
 test-stress: install-dev  ## Kill, cut, flood and soak the server; write tests/stress/RESULTS.md (75 minutes; STRESS= for flags)
 	@$(BIN)/python -m tests.stress $(STRESS)

@@ -33,7 +33,17 @@ def run(*arguments: str) -> int:
 
 
 def main() -> int:
-    failed = run("pytest", "-n", "auto", "--cov=fluent_cart", "--cov-branch", "--cov-report=", *sys.argv[1:])
+    failed = run(
+        "pytest",
+        "-n",
+        "auto",
+        "--dist",
+        "worksteal",
+        "--cov=fluent_cart",
+        "--cov-branch",
+        "--cov-report=",
+        *sys.argv[1:],
+    )
     if failed or sys.argv[1:]:
         return failed
     complete = ",".join(f"src/fluent_cart/{name}.py" for name in COMPLETE)

@@ -26,7 +26,7 @@ from fluent_cart.services.application_passwords import create_application_passwo
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run, complained, printed
 from tests.support import postgres
-from tests.support.server import COMMAND, START_SECONDS, free_port
+from tests.support.server import COMMAND, START_SECONDS, free_port, is_ready
 
 CUSTOMERS = "/wp-json/fluent-cart/v2/customers"
 
@@ -395,13 +395,6 @@ def serving(folder: Path, port: int, *options: str, **settings: str) -> Iterator
 def started(folder: Path) -> int:
     """Return how many processes serve, as the log tells."""
     return (folder / "server.log").read_text().count("Application startup complete")
-
-
-def is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def listens(host: str, port: int) -> bool:

@@ -35,7 +35,7 @@ from tests.conftest import TEMPLATE, credentials
 from tests.support import postgres
 from tests.support.errors import assert_error
 from tests.support.paths import ROOT
-from tests.support.server import COMMAND, START_SECONDS, free_port
+from tests.support.server import COMMAND, START_SECONDS, free_port, is_ready
 
 COMPOSE = ROOT / "docker-compose.yml"
 PROXY = (ROOT / "deploy" / "nginx.conf").read_text()
@@ -384,13 +384,6 @@ class Deployment(NamedTuple):
     def answered_by(self) -> Counter[int]:
         """Return how many requests each server's port had answered."""
         return Counter(int(port) for port in re.findall(r'127\.0\.0\.1:(\d+)" "200"$', self.log(), re.M))
-
-
-def is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def is_healthy(port: int) -> bool:

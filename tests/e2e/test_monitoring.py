@@ -43,11 +43,14 @@ class Loaded(NamedTuple):
 def ask(address: str) -> None:
     """Send requests of several kinds, each on a connection of its own."""
     demo = ("username", "application_password")
-    for number in range(20):
-        httpx.get(f"{address}{CUSTOMERS}/1", auth=demo)
-        httpx.get(f"{address}{CUSTOMERS}/999", auth=demo)
-        httpx.get(f"{address}{CUSTOMERS}", auth=credentials("manager"))
-        httpx.post(f"{address}{CUSTOMERS}", auth=demo, json={"email": f"{number}@loaded.example"})
+    with httpx.Client(
+        base_url=f"{address}{CUSTOMERS}", limits=httpx.Limits(max_keepalive_connections=0)
+    ) as client:
+        for number in range(20):
+            client.get("/1", auth=demo)
+            client.get("/999", auth=demo)
+            client.get("", auth=credentials("manager"))
+            client.post("", auth=demo, json={"email": f"{number}@loaded.example"})
 
 
 @pytest.fixture(scope="module")

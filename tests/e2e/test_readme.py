@@ -9,7 +9,6 @@ from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Self
 
-import httpx
 import pytest
 
 from fluent_cart.database import migrations
@@ -17,7 +16,7 @@ from fluent_cart.settings import Settings
 from tests.support import postgres
 from tests.support.guides import GUIDES, PAGES, blocks, name_of
 from tests.support.paths import ROOT
-from tests.support.server import demo_server, free_port, until
+from tests.support.server import demo_server, free_port, is_ready, until
 
 # Guides whose commands are run as printed by tests that know what each of them answers.
 TESTED_ELSEWHERE = {
@@ -191,13 +190,6 @@ class Terminal:
 
     def output(self) -> str:
         return self._log.read_text()
-
-
-def is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

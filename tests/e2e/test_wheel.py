@@ -9,7 +9,7 @@ import pytest
 from fluent_cart import __version__
 from tests.support.guides import blocks
 from tests.support.paths import ROOT
-from tests.support.server import free_port, until
+from tests.support.server import free_port, status, until
 
 PLAIN = {"PATH": "/usr/bin:/bin"}
 
@@ -35,7 +35,7 @@ def test_demo_is_served_outside_of_a_checkout(installed: Path, tmp_path: Path) -
         [installed / "bin/fluent-cart", "serve", "--demo", "--port", str(port)], cwd=tmp_path, env=PLAIN
     )
     try:
-        until(lambda: _answers(f"{address}/readyz"), "the demo of the wheel")
+        until(lambda: status(f"{address}/readyz") == 200, "the demo of the wheel")
         auth = ("username", "application_password")
         customer = httpx.get(f"{address}/wp-json/fluent-cart/v2/customers/1", auth=auth)
         stats = httpx.get(f"{address}/wp-json/fluent-cart/v2/customers/get-stats/1", auth=auth)
@@ -67,10 +67,3 @@ def test_first_shop_is_made_outside_of_a_checkout(installed: Path, tmp_path: Pat
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.TransportError:
-        return False
