@@ -52,6 +52,8 @@ VALUES = UNSTORABLE | {
     "3 times as long composed": '"' + "\ufb2c" * 255 + '"',
     "300 letters": f'"{MARK}{"x" * 300}"',
     "100 kB": f'"{MARK}{"x" * 100_000}"',
+    # Text that takes long to compose, in the form of an e-mail address.
+    "900 kB of accents": f'"{chr(0x301) * 225_000}{chr(0x327) * 225_000}@{MARK}.example"',
     "SQL": f'"{MARK}\'; DROP TABLE users; --"',
     "template": f'"{MARK}{{{{7*7}}}}${{7*7}}%s%n"',
     "path": f'"{MARK}/../../etc/passwd"',
@@ -168,6 +170,11 @@ QUERIES = (
     "filters[total_spent_min]=NaN", "filters[__proto__]=1", f"filters[{MARK}{'x' * 60}]=1",
     f"filters[{MARK}%E2%80%AE]=1", f"filters[{MARK}%00]=1", f"order_by={MARK};drop", "order_by=password_hash",
     "order_type=up", "order_by[]=id", "&&&=&=", "%zz=%zz", "%ff=%ff", "[=]", "a[b[c]=1", "a[[[]=1", "=1",
+    # Of these, the time or the response grew beyond all bounds.
+    "filters[ids]=1" + "+" * 30_000 + "2", "filters[ids]=" + "x," * 10_000,
+    "filters[email]=a@" + "a." * 10_000, "include=" + "a," * 10_000, "&".join(["include[]=a"] * 2000),
+    "&".join(f"filters[a{n}]=1" for n in range(1000)),
+    "filters={" + ",".join(f'"{n}":0' for n in range(1000)) + "}",
     "filters" + "[a]" * 1000 + "=1", "&".join("a[]=1" for _ in range(5000)), "rest_route=/x", "_method=PUT",
     f"{MARK}={MARK}", "x=%0d%0aX-Injected:1", "#", "?",
 )  # fmt: skip

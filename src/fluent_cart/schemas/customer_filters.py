@@ -1,6 +1,5 @@
 """The filters of lists of customers."""
 
-import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -79,7 +78,8 @@ def _email(value: Any) -> str | None:
 def _listed(value: Any) -> Any:
     """Read a list of ids, also as a text with commas and as PHP writes lists."""
     if isinstance(value, str):
-        return re.split(r"\s*,\s*", value.strip()) if value.strip() else None
+        # No regular expression: the time of one grew with the square of a run of blanks.
+        return [part.strip() for part in value.split(",")] if value.strip() else None
     return [value] if isinstance(value, int) else list_of_php(value)
 
 

@@ -25,6 +25,9 @@ from fluent_cart.schemas.base import (
 from fluent_cart.schemas.cursors import ListCursor, read_cursor
 from fluent_cart.schemas.customer_filters import CustomerFilters
 
+# Each name that is wrong is an error of its own: 60 KB of names took 0.6 s and returned 2 MB.
+MAX_NAMES = 50
+
 
 def _decoded(value: Any) -> Any:
     """Read filters that came as a JSON text; nothing, and PHP's empty list, are no filters."""
@@ -37,6 +40,8 @@ def _decoded(value: Any) -> Any:
         return {}
     if not isinstance(value, dict):
         raise PydanticCustomError("filters", "Must be an object such as filters[status]=active")
+    if len(value) > MAX_NAMES:
+        raise PydanticCustomError("filters", f"Must have at most {MAX_NAMES} names")
     return value
 
 
@@ -60,7 +65,11 @@ def _parts(value: Any) -> Any:
         return parts
     parts = [part.strip() if isinstance(part, str) else part for part in parts]
     # WordPress's own `include` has ids. FluentCart does not document it, so ids are ignored (decision 9).
-    return [] if all(_IS_ID.fullmatch(str(part)) for part in parts) else parts
+    if all(_IS_ID.fullmatch(str(part)) for part in parts):
+        return []
+    if len(parts) > MAX_NAMES:
+        raise PydanticCustomError("include", f"Must have at most {MAX_NAMES} names")
+    return parts
 
 
 class CustomerDetailQuery(BaseModel):
