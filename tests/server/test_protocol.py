@@ -578,6 +578,12 @@ class TestTrailers:
         answered = await site.ask(CHUNKED + b"0\r\n" + b"a:b\r\n" * 1000)
         assert answered.startswith(b"HTTP/1.1 431 ")
 
+    @pytest.mark.parametrize("name", [b"Connection", b"CONNECTION", b"Proxy-Connection"])
+    async def test_trailer_that_ends_the_connection_is_rejected(self, site: Site, name: bytes) -> None:
+        """The parser obeyed it: the next request on the connection was never answered."""
+        answered = await site.ask(CHUNKED + b"2\r\n{}\r\n0\r\n" + name + b": close\r\n\r\n" + GET)
+        assert_invalid(answered)
+
     @pytest.mark.parametrize("endless", [b"0\r\na:" + b"x" * 200_000, b"1;" + b"x" * 200_000])
     async def test_endless_framing_is_rejected(self, site: Site, endless: bytes) -> None:
         answered = await site.ask(CHUNKED + endless)
@@ -598,11 +604,30 @@ class TestFields:
             (b"GET /a HTTP/1.0\r\n", b"200"),
             (b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"200"),
             (b"GET /a HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 200, b"431"),
+            (b"GET /a HTTP/2.0\r\nHost: x\r\n", b"400"),
+            (b"GET /a HTTP/0.9\r\nHost: x\r\n", b"400"),
+            (b"GET /a\r\nHost: x\r\n", b"400"),
         ],
     )
-    async def test_hosts_and_number_of_fields(self, site: Site, head: bytes, status: bytes) -> None:
+    async def test_hosts_versions_and_number_of_fields(self, site: Site, head: bytes, status: bytes) -> None:
         answered = await site.ask(head + b"\r\n")
         assert answered.startswith(b"HTTP/1.1 " + status)
+
+    @pytest.mark.parametrize(
+        ("codings", "status"),
+        [
+            (b"Transfer-Encoding: Chunked \r\n", b"200"),
+            (b"Transfer-Encoding: gzip, chunked\r\n", b"400"),
+            (b"Transfer-Encoding: identity, chunked\r\n", b"400"),
+            (b"Transfer-Encoding: ,chunked\r\n", b"400"),
+            (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", b"400"),
+        ],
+    )
+    async def test_transfer_coding_other_than_chunked_is_rejected(
+        self, site: Site, codings: bytes, status: bytes
+    ) -> None:
+        head = b"POST /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + codings
+        assert (await site.ask(head + b"\r\n2\r\n{}\r\n0\r\n\r\n")).startswith(b"HTTP/1.1 " + status)
 
     async def test_http_1_0_gets_no_interim_response(self, site: Site) -> None:
         head = b"POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"

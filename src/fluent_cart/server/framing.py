@@ -3,7 +3,7 @@
 - A head has 64 KiB and 200 fields. The bytes that frame a body (chunk sizes, extensions, trailers) have a
   limit, too.
 - An offer to upgrade is ignored (RFC 9110, 7.8). Trailer fields are read and discarded (RFC 9110, 6.5.1).
-- A request has one host (RFC 9112, 3.2).
+- A request has one host (RFC 9112, 3.2), one of two versions, and no transfer coding but ``chunked``.
 """
 
 from typing import Any
@@ -16,6 +16,9 @@ from fluent_cart.errors import ApiError, HeadersTooLarge, InvalidRequest
 MAX_HEAD_BYTES = 64 * 1024
 # Apache takes 100. Each field costs a hundred bytes of memory, however short it is.
 MAX_HEAD_FIELDS = 200
+VERSIONS = frozenset({"1.0", "1.1"})
+# The parser obeys these in trailers, too: it would discard the next request, which gets no answer then.
+CONNECTION_FIELDS = frozenset({b"connection", b"proxy-connection"})
 # Bytes that frame each byte of a body. A chunk of one byte has five of them.
 MAX_FRAMING_PER_BYTE = 8
 
@@ -114,6 +117,9 @@ class FramedRequests(HttpToolsProtocol):
         # A trailer must not become a header: no proxy has looked at the trailer, and it could sign in.
         if self.is_in_head():
             super().on_header(name, value)
+        elif name.lower() in CONNECTION_FIELDS:
+            self.refuse(InvalidRequest())
+            raise InvalidRequest  # the parser's way to be stopped
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -127,23 +133,32 @@ class FramedRequests(HttpToolsProtocol):
         if self._is_resuming:
             self._is_resuming = False
             return
-        self._require_host()
+        version = self.parser.get_http_version()
+        if not self._is_sound(version):
+            self.refuse(InvalidRequest())
+            raise InvalidRequest  # the parser's way to be stopped
         # A head that came in one piece is no longer than that.
         if self._head_bytes and self._head_size() > MAX_HEAD_BYTES:
             self.refuse(HeadersTooLarge())
             raise HeadersTooLarge  # the parser's way to be stopped
         self._offers_upgrade = self.parser.should_upgrade()
-        if self.parser.get_http_version() == "1.0":
+        if version == "1.0":
             # Clients of HTTP/1.0 do not know interim responses (RFC 9110, 10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
 
-    def _require_host(self) -> None:
-        """Refuse a request with several hosts, and one of HTTP/1.1 without a host (RFC 9112, 3.2)."""
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
-            self.refuse(InvalidRequest())
-            raise InvalidRequest  # the parser's way to be stopped
+    def _is_sound(self, version: str) -> bool:
+        """Return whether a head leaves no doubt of its host (RFC 9112, 3.2) and of how its body is sent.
+
+        The parser takes every list of transfer codings that ends in ``chunked``, HTTP/0.9 and HTTP/2.0.
+        """
+        hosts = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                return False
+        return version in VERSIONS and (hosts == 1 or (not hosts and version == "1.0"))
 
     def is_in_head(self) -> bool:
         """Return whether the head of a request is not complete yet."""
