@@ -165,6 +165,22 @@ class TestBounds:
             Settings()
         assert [fault["loc"] for fault in caught.value.errors()] == [(name.lower(),)]
 
+    @pytest.mark.parametrize("name", ["METRICS_ALLOW", "FORWARDED_ALLOW_IPS"])
+    @pytest.mark.parametrize(
+        ("written", "means"),
+        [
+            ("::ffff:10.0.0.5", "10.0.0.5/32"), ("::1, ::ffff:a00:0/104", "::1,10.0.0.0/8"),
+            ("::ffff:0:0/95", "::ffff:0:0/95"), ("10.0.0.5", "10.0.0.5"),
+        ],
+    )  # fmt: skip
+    def test_ipv4_network_written_as_ipv6_is_an_ipv4_network(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, written: str, means: str
+    ) -> None:
+        if written == "::ffff:0:0/95" and name == "FORWARDED_ALLOW_IPS":
+            written = means = "::fffe:0:0/95"  # this list is strict
+        monkeypatch.setenv(f"FLUENT_CART_{name}", written)
+        assert Settings().model_dump()[name.lower()] == means
+
     def test_every_setting_with_bounds_is_tried(self) -> None:
         bounded = {name.upper() for name, field in Settings.model_fields.items() if field.metadata}
         assert bounded | {"FORWARDED_ALLOW_IPS", "CORS_ORIGINS"} == set(BOUNDS)

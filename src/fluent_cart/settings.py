@@ -3,7 +3,7 @@
 import os
 import re
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, Literal, get_args
 
 from dotenv import dotenv_values
@@ -19,6 +19,26 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
+
+
+# Bits of an IPv6 address before the IPv4 address that it may stand for.
+_MAPPED_BITS = 96
+
+
+def _plain_networks(value: str, *, strict: bool) -> str:
+    """Return addresses and networks, those of IPv4 in their usual form, which clients have, too.
+
+    ``ValueError`` for anything else.
+    """
+
+    def plain(part: str) -> str:
+        network = ip_network(part.strip(), strict=strict)
+        mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+        if mapped is None or network.prefixlen < _MAPPED_BITS:
+            return part
+        return f"{mapped}/{network.prefixlen - _MAPPED_BITS}"
+
+    return ",".join(plain(part) if part.strip() else part for part in value.split(","))
 
 
 LogLevel = Annotated[Literal["critical", "error", "warning", "info", "debug"], BeforeValidator(_lower)]
@@ -117,19 +137,13 @@ class Settings(BaseSettings):
     @field_validator("metrics_allow")
     @classmethod
     def _must_be_networks(cls, value: str) -> str:
-        for part in value.split(","):
-            if part.strip():
-                ip_network(part.strip(), strict=False)
-        return value
+        return _plain_networks(value, strict=False)
 
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _must_be_proxies(cls, value: str) -> str:
-        for part in value.split(",") if value.strip() != "*" else ():
-            if part.strip():
-                # Strict, because uvicorn reads 10.0.0.1/8 as a name, and then believes no proxy in it.
-                ip_network(part.strip())
-        return value
+        # Strict, because uvicorn reads 10.0.0.1/8 as a name, and then believes no proxy in it.
+        return value if value.strip() == "*" else _plain_networks(value, strict=True)
 
 
 def explain(error: ValidationError) -> str:

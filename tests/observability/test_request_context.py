@@ -9,7 +9,8 @@ from fluent_cart.observability.request_context import client_address
     ("sent", "expected"),
     [
         ("127.0.0.1", "127.0.0.1"), ("::ffff:127.0.0.1", "127.0.0.1"), ("::FFFF:203.0.113.8", "203.0.113.8"),
-        ("::1", "::1"), ("::ffff:7f00:1", "::ffff:7f00:1"), ("2001:db8::1", "2001:db8::1"), ("unix", "unix"),
+        ("::ffff:7f00:1", "127.0.0.1"), ("0:0:0:0:0:ffff:127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"), ("2001:db8::1", "2001:db8::1"), ("unix", "unix"), ("unix:a", "unix:a"),
     ],
 )  # fmt: skip
 def test_ipv4_address_written_as_ipv6_is_an_ipv4_address(sent: str, expected: str) -> None:

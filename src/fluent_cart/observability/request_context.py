@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Any
 
 Scope = MutableMapping[str, Any]
 Headers = tuple[tuple[bytes, bytes], ...]
-MAPPED = "::ffff:"
 
 
 @dataclass(slots=True)
@@ -39,5 +39,10 @@ def client_address(scope: Mapping[str, Any]) -> str:
 
 def plain_address(address: str) -> str:
     """Return an IPv4 address that is written as IPv6 (``::ffff:127.0.0.1``) in its usual form."""
-    mapped = address[len(MAPPED) :]
-    return mapped if address[: len(MAPPED)].lower() == MAPPED and "." in mapped else address
+    if ":" not in address:
+        return address
+    try:
+        mapped = IPv6Address(address).ipv4_mapped
+    except ValueError:  # what a proxy calls its client
+        return address
+    return str(mapped) if mapped else address
