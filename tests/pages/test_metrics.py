@@ -51,9 +51,9 @@ def requests(found: Figures) -> Counter[tuple[str, str, int]]:
     return counted
 
 
-def come_from(app: FastAPI, address: str | None) -> httpx.AsyncClient:
+def come_from(app: FastAPI, address: str | None, host: str = "127.0.0.1:8000") -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, client=(address, 1) if address else None)  # type: ignore[arg-type]
-    return httpx.AsyncClient(transport=transport, base_url="http://shop.example")
+    return httpx.AsyncClient(transport=transport, base_url=f"http://{host}")
 
 
 class TestWhoMayRead(OnSQLite):
@@ -72,13 +72,27 @@ class TestWhoMayRead(OnSQLite):
 
     @pytest.mark.parametrize(
         "header",
-        ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"],
+        ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP"],
     )
     async def test_through_a_proxy_nobody_unless_signed_in(self, app: FastAPI, header: str) -> None:
         """It is on this machine, and its callers are not; what they say of themselves counts for nothing."""
         async with come_from(app, "127.0.0.1") as caller:
             answer = await caller.get("/metrics", headers={header: "127.0.0.1"})
         assert_error(answer, 401, "authentication_required")
+
+    @pytest.mark.parametrize(
+        ("address", "host", "status"),
+        [
+            ("127.0.0.1", "localhost:8000", 200), ("127.0.0.1", "[::1]", 200), ("::1", "10.0.0.5", 200),
+            ("127.0.0.1", "shop.example", 401), ("::1", "localhost.shop.example:8000", 401),
+        ],
+    )  # fmt: skip
+    async def test_browser_on_this_machine_must_not_use_the_name_of_a_site(
+        self, app: FastAPI, address: str, host: str, status: int
+    ) -> None:
+        """Its owner may have pointed the name at this machine, and its scripts would read the response."""
+        async with come_from(app, address, host) as caller:
+            assert (await caller.get("/metrics")).status_code == status
 
     @pytest.mark.parametrize("role", ROLES)
     async def test_signed_in_are_those_who_run_the_server(self, app: FastAPI, role: str) -> None:
@@ -98,7 +112,9 @@ class TestWhoMayRead(OnSQLite):
             ("", "127.0.0.1", 401),
         ):
             app.state.metrics_allow = allowed
-            async with come_from(app, address) as caller:
+            # A Prometheus elsewhere uses the name of the server.
+            host = "127.0.0.1" if address == "127.0.0.1" else "server:8000"
+            async with come_from(app, address, host) as caller:
                 assert (await caller.get("/metrics")).status_code == status
         app.state.metrics_allow = default
 

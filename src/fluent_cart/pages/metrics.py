@@ -7,6 +7,7 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from platform import python_version
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
@@ -18,11 +19,13 @@ from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.observability import metrics
 from fluent_cart.observability.request_context import client_address
 from fluent_cart.services.database_size import database_bytes
+from fluent_cart.wordpress.site import origin as site_origin
 
 Networks = Iterable[IPv4Network | IPv6Network]
 
-# A request that came through a proxy says so with one of these, and says of its origin what it likes.
-FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+# Proxies add these, or headers that begin so. The address of such a request is that of the proxy.
+FORWARDED = frozenset({"forwarded", "via", "x-real-ip"})
+FORWARDED_PREFIX = "x-forwarded-"
 # Seconds that a log line waits for others, and that a figure waits for readers of another process.
 REPORT_SECONDS = 0.1
 
@@ -58,13 +61,27 @@ async def _measure(app: FastAPI) -> None:
 
 
 def _is_allowed(request: Request) -> bool:
-    if any(name in request.headers for name in FORWARDED):
+    if any(name in FORWARDED or name.startswith(FORWARDED_PREFIX) for name in request.headers):
         return False
     try:
         address = ip_address(client_address(request.scope))
     except ValueError:  # a socket that is no network's
         return False
+    if address.is_loopback and not _is_for_this_machine(request):
+        return False
     return any(address in network for network in _networks(request.app.state.metrics_allow))
+
+
+def _is_for_this_machine(request: Request) -> bool:
+    """Return whether the host of a request is an address or ``localhost``.
+
+    A browser on this machine sends the name of a site whose owner points it at 127.0.0.1 (DNS rebinding), and
+    lets the site's scripts read the response.
+    """
+    with suppress(ValueError):
+        host = urlsplit(site_origin(request)).hostname or ""
+        return host == "localhost" or bool(ip_address(host))
+    return False
 
 
 @cache
