@@ -11,6 +11,7 @@ from sqlalchemy.util import await_only
 
 from fluent_cart.database import Database
 from fluent_cart.enums import ChangeKind
+from fluent_cart.http.long_poll import MAX_WAITING_OF_ONE
 from fluent_cart.models import Customer, CustomerChange, User
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.bulk_actions import BulkAction
@@ -169,6 +170,24 @@ class TestLongPoll:
         await make_customer(email="a@example.com")
         data = (await asyncio.wait_for(waiting, 5)).json()["data"]
         assert [change["kind"] for change in data["changes"]] == ["created"]
+
+    async def test_one_user_leaves_others_a_place_to_wait(
+        self, database: Database, viewer: httpx.AsyncClient, manager: httpx.AsyncClient
+    ) -> None:
+        params = {"after": (await pull(database)).cursor, "wait": "20"}
+        waiting = [
+            asyncio.create_task(viewer.get("/changes", params=params)) for _ in range(MAX_WAITING_OF_ONE)
+        ]
+        await asyncio.sleep(0.3)
+        # One more request of the user is answered at once; another user's request waits.
+        response = await asyncio.wait_for(viewer.get("/changes", params=params), 5)
+        assert response.json()["data"]["changes"] == []
+        waiting.append(asyncio.create_task(manager.get("/changes", params=params)))
+        await asyncio.sleep(0.3)
+        assert not any(request.done() for request in waiting)
+        for request in waiting:
+            request.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     async def test_wait_ends_in_time_without_a_change(
         self, database: Database, viewer: httpx.AsyncClient
