@@ -303,6 +303,10 @@ class TestCommand:
         )
         assert output.code == 0
 
+    def test_control_characters_are_escaped(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FLUENT_CART_A\x1b[2J", "3")
+        assert r"FLUENT_CART_A\x1b[2J" in run("doctor").out
+
     def test_exits_with_1_on_a_failure(self, run: Run, sqlite_settings: Settings) -> None:
         migrations.downgrade(sqlite_settings.database_url, "-1")
         output = run("doctor")

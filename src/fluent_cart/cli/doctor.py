@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fluent_cart.cli import runner
-from fluent_cart.cli.output import AsJson, CommandError, print_json, print_line
+from fluent_cart.cli.output import AsJson, CommandError, print_json, print_line, printable
 from fluent_cart.doctor import Finding, Severity, run_checks
 from fluent_cart.doctor.findings import failure
 
@@ -49,8 +49,8 @@ def _show(finding: Finding) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         Text(f"{finding.state.value:8}", STYLES[finding.state]),
-        f"{finding.check}: {finding.text}",
+        printable(f"{finding.check}: {finding.text}"),
         markup=False,
     )
     if finding.advice:
-        console.print(f"{'':8} -> {finding.advice}", markup=False)
+        console.print(printable(f"{'':8} -> {finding.advice}"), markup=False)
