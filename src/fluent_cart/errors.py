@@ -34,7 +34,7 @@ worth of help, and never repeat what the caller sent, except the id of something
 """
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 Details = Mapping[str, list[str]]
 
@@ -61,6 +61,15 @@ class ApiError(Exception):
         self.message = message or self.text
         self.details = details
         self.headers = dict(headers or {})
+
+    @property
+    def reason(self) -> dict[str, Any]:
+        """What is wrong, as every answer says it."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            **({} if self.details is None else {"details": self.details}),
+        }
 
 
 class RetryableError(ApiError):

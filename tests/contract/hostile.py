@@ -191,6 +191,11 @@ def places(document: dict[str, Any], operation: dict[str, Any]) -> Iterator[tupl
         yield "company", '"company": [{"nested": %s}]'
     if "additional_info" in members:
         yield "additional_info", '"additional_info": {"nested": %s}'
+    if "dry_run" in members and "create" in members:
+        yield "create.email", '"create": [{"email": %s}]'
+        yield "create.additional_info", '"create": [{"email": "a@example.com", "additional_info": {"a": %s}}]'
+        yield "update.id", '"update": [{"id": %s}]'
+        yield "update.phone", '"update": [{"id": 1, "phone": %s, "unknown": %s}]'
     if "data" in members:
         yield "data", '"data": {"status": %s}'
         yield "data", '"data": {"status": "active", "format": %s}'

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fluent_cart.auth.limits import RateLimiter, create_limits
 from fluent_cart.database import create_database
 from fluent_cart.models import Customer
+from fluent_cart.schemas.batch import TOO_MANY
 from fluent_cart.services import addresses
 from fluent_cart.settings import Settings
 from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX
@@ -131,6 +132,18 @@ CASES: list[Case] = [
             "data.status": REQUIRED,
         },
     ),
+    (
+        "batch_customers", {"create": {"a": {}}, "update": ["x"], "delete": ["x", 0], "creates": []},
+        422, "validation_error", FAILED,
+        {
+            "create": ["Must be a list"], "update.0": ["Must be an object"], "delete.0": NUMBER,
+            "delete.1": TOO_SMALL, "creates": ["Unknown name"],
+        },
+    ),
+    (
+        "batch_customers", {"create": [{}], "delete": [*range(1, 101)]},
+        422, "validation_error", FAILED, {"body": [TOO_MANY]},
+    ),
 ]  # fmt: skip
 for _operation in ("update_address", "make_address_primary", "delete_address"):
     CASES += [
@@ -147,6 +160,7 @@ OTHER_BODIES: dict[str, Any] = {
     "make_address_primary": {"address_id": 1},
     "attach_user": {"user_id": 3},
     "do_bulk_action": {"action": "export", "customer_ids": [1]},
+    "batch_customers": {"delete": [999]},
 }
 
 

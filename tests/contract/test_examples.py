@@ -36,6 +36,7 @@ ADDITIONS = {
     "patch_customer": ("patch", "/{customerId}"),
     "delete_customer": ("delete", "/{customerId}"),
     "list_customer_changes": ("get", "/changes"),
+    "batch_customers": ("post", "/batch"),
 }
 # Those of them that answer with a file.
 FILES = {"export_customers"}

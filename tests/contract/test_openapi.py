@@ -68,6 +68,7 @@ TITLES = {
     "export_customers": "Export Customers",
     "patch_customer": "Patch Customer",
     "delete_customer": "Delete Customer",
+    "batch_customers": "Batch Update Customers",
     "list_customer_changes": "List Customer Changes",
 }
 

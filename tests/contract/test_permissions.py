@@ -13,7 +13,7 @@ from fluent_cart.auth import policies
 from fluent_cart.auth.dependencies import current_user
 from fluent_cart.auth.roles import ROLE_PERMISSIONS
 from fluent_cart.database import Database
-from fluent_cart.enums import BulkActionName
+from fluent_cart.enums import BulkActionName, Permission
 from fluent_cart.http.routing import ApiRouter
 from fluent_cart.models import Address, Customer, Order, User
 from fluent_cart.settings import Settings
@@ -45,6 +45,7 @@ detach_user             yes            yes          yes      no      no         
 patch_customer          yes            yes          yes      no      no          no
 list_customer_changes   yes            yes          yes      yes     yes         no
 delete_customer         yes            yes          yes      no      no          no
+batch_customers         yes            yes          yes      no      no          no
 recalculate_lifetime_value yes         yes          yes      no      no          no
 bulk_update_status      yes            yes          yes      no      no          no
 bulk_delete             yes            yes          yes      no      no          no
@@ -69,6 +70,7 @@ BODIES: dict[str, Any] = {
     "delete_address": {"address_id": 2},
     "attach_user": {"user_id": 1},
     "do_bulk_action": bulk("update_status"),
+    "batch_customers": {"create": [{"email": "batch@example.com"}], "update": [{"id": 1, "phone": "1"}]},
 }
 JSON, FORM, XML = (
     {"Content-Type": kind}
@@ -189,7 +191,7 @@ def test_every_mounted_route_is_documented(shared_app: FastAPI) -> None:
         *(("GET", path) for path in (*PUBLIC, *SETUP_CHECKS)),
         ("GET", PROFILE),
     }
-    assert (len(OPERATIONS), len(described)) == (20, 20 + 2 + 4 + 2 + 1)
+    assert (len(OPERATIONS), len(described)) == (21, 21 + 2 + 4 + 2 + 1)
     assert mounted - described == {("OPTIONS", path) for _, path in described}
 
 
@@ -237,8 +239,6 @@ class TestRoles:
         self, shop: None, database: Database, client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """No role of the shop has one without the other, so this one is made up."""
-        from fluent_cart.enums import Permission
-
         only_manage = {**ROLE_PERMISSIONS, "worker": frozenset({Permission.MANAGE})}
         monkeypatch.setattr(policies, "ROLE_PERMISSIONS", only_manage)
         before = await everything(database)
@@ -246,6 +246,20 @@ class TestRoles:
             refused = await client.post("/do-bulk-action", json={"action": "delete", "customer_ids": [1]})
         assert_error(refused, 403, "insufficient_permissions")
         assert await everything(database) == before
+
+    async def test_batch_needs_delete_only_to_delete(
+        self, shop: None, database: Database, client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        only_manage = {**ROLE_PERMISSIONS, "worker": frozenset({Permission.MANAGE})}
+        monkeypatch.setattr(policies, "ROLE_PERMISSIONS", only_manage)
+        before = await everything(database)
+        batch = BODIES["batch_customers"]
+        async with client_of(credentials("worker")) as client:
+            refused = await client.post("/batch", json={**batch, "delete": [1]})
+            assert_error(refused, 403, "insufficient_permissions")
+            assert await everything(database) == before
+            allowed = await client.post("/batch", json={**batch, "delete": []})
+        assert allowed.json()["data"]["processed"] == 2
 
 
 class TestUndeclaredRoutes:

@@ -10,10 +10,15 @@ from fluent_cart.database.constraints import to_api_error
 
 
 @contextmanager
-def savepoint(connection: Connection) -> Iterator[None]:
-    """Undo what is done within if it fails, and leave the transaction usable; a lost race is translated."""
+def savepoint(connection: Connection, *, undo: bool = False) -> Iterator[None]:
+    """Undo what is done within if it fails, or always with ``undo``; leave the transaction usable.
+
+    A lost race is translated.
+    """
     try:
-        with connection.begin_nested():
+        with connection.begin_nested() as transaction:
             yield
+            if undo:
+                transaction.rollback()
     except IntegrityError as error:
         raise to_api_error(error) from None

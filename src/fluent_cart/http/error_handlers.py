@@ -1,7 +1,6 @@
 """Exceptions -> the error envelope (decision 4); the only module that knows its shape."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -14,7 +13,6 @@ from starlette.exceptions import HTTPException
 from fluent_cart.errors import (
     ApiError,
     InternalError,
-    InvalidEmail,
     MethodNotAllowed,
     RouteNotFound,
     ServiceUnavailable,
@@ -22,11 +20,10 @@ from fluent_cart.errors import (
 )
 from fluent_cart.observability import security_log
 from fluent_cart.observability.unavailable_log import log_unavailable
-from fluent_cart.schemas.error_messages import messages_by_field
+from fluent_cart.schemas.error_messages import to_validation_error
 
 logger = logging.getLogger(__name__)
 
-WHOLE_BODY = "body"
 MAX_ERRORS_IN_MESSAGE = 3
 
 
@@ -39,12 +36,9 @@ def add_handlers(app: FastAPI) -> None:
 
 def error_body(error: ApiError) -> dict[str, Any]:
     """Return the envelope of an error; its last three members are what WordPress clients read."""
-    inner: dict[str, Any] = {"code": error.code, "message": error.message}
-    if error.details is not None:
-        inner["details"] = error.details
     return {
         "success": False,
-        "error": inner,
+        "error": error.reason,
         "code": error.code,
         "message": _summary(error),
         "data": {"status": error.status},
@@ -76,15 +70,8 @@ async def _on_api_error(request: Request, error: Exception) -> Response:
 
 async def _on_validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
-    return error_response(to_validation_error(error.errors()))
-
-
-def to_validation_error(errors: Sequence[Mapping[str, Any]]) -> ApiError:
-    """Return ``invalid_email`` if that is the only error, else one ``validation_error`` with all of them."""
-    if [error["type"] for error in errors] == ["invalid_email"]:
-        return InvalidEmail("The email address is invalid")
     # The first part of a location is where the field was: path, query or body.
-    return ValidationFailed(details=messages_by_field(errors, whole=WHOLE_BODY, skip=1))
+    return error_response(to_validation_error(error.errors(), skip=1))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -45,7 +45,7 @@ Results = tuple[tuple[str, int], ...]
 class CustomerConvertor(StringConvertor):
     """A segment of a path that may be a customer's id. Fixed paths are not, for any method (decision 80)."""
 
-    regex = "(?!(?:attachable-user|changes|do-bulk-action|export)$)[^/]+"
+    regex = "(?!(?:attachable-user|batch|changes|do-bulk-action|export)$)[^/]+"
 
 
 register_url_convertor("customer", CustomerConvertor())

@@ -99,7 +99,7 @@ def install(app: FastAPI) -> None:
 
 def _complete(document: Described) -> Described:
     components = document["components"]
-    for unused in ("HTTPValidationError", "ValidationError", "ListCursor"):
+    for unused in ("HTTPValidationError", "ValidationError", "InvalidItem", "ListCursor"):
         components["schemas"].pop(unused, None)
     components["schemas"].update(deepcopy(ERROR_SCHEMAS))
     components["responses"] = {}

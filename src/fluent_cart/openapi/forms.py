@@ -9,6 +9,7 @@ Schema = dict[str, Any]
 
 # Numbers alone would be the places of a list.
 _NAMES = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+_OF_THE_WHOLE = ("type", "propertyNames", "additionalProperties")
 _TEXT = {"type": "string", "pattern": NO_NUL}
 
 
@@ -18,18 +19,27 @@ def form(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, Any]:
     A form has texts alone: it says nothing in place of null, and its objects hold texts.
     """
     schema = _resolved(schema, schemas)
+    # A form has no way to write a list of objects that all clients know.
+    members = {
+        name: member
+        for name, member in schema.get("properties", {}).items()
+        if not _has_objects(member, schemas)
+    }
     # Not the title: it is the name of the JSON, and generated clients would make one type of both.
-    described: Schema = {name: schema[name] for name in ("type", "propertyNames") if name in schema}
+    described: Schema = {name: schema[name] for name in _OF_THE_WHOLE if name in schema}
     if "properties" not in schema:
         return {"schema": described | {"additionalProperties": _TEXT}}
-    names = {name: _name(name, _resolved(member, schemas)) for name, member in schema["properties"].items()}
-    described["properties"] = {
-        names[name]: _member(member, schemas) for name, member in schema["properties"].items()
-    }
+    names = {name: _name(name, _resolved(member, schemas)) for name, member in members.items()}
+    described["properties"] = {names[name]: _member(member, schemas) for name, member in members.items()}
     described["required"] = [names[name] for name in schema.get("required", ())]
     objects = [name for name, member in described["properties"].items() if member.get("type") == "object"]
     nested = {name: {"style": "deepObject", "explode": True} for name in objects}
     return {"schema": described, **({"encoding": nested} if nested else {})}
+
+
+def _has_objects(schema: Schema, schemas: Mapping[str, Schema]) -> bool:
+    items = schema.get("items", {})
+    return any(_resolved(each, schemas).get("type") == "object" for each in items.get("anyOf", [items]))
 
 
 def _resolved(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:

@@ -2,6 +2,7 @@
 
 from fluent_cart.routers import (
     addresses,
+    batch,
     bulk_actions,
     changes,
     customer_export,
@@ -24,6 +25,7 @@ ROUTERS = (
     user_attachment.router,
     bulk_actions.router,
     rest_methods.router,
+    batch.router,
     user_profile.router,
     setup_checks.router,
     changes.router,

@@ -88,9 +88,10 @@ def blank_as_none(value: Any) -> Any:
 def list_of_php(value: Any) -> Any:
     """Return a list for an object whose names are all numbers.
 
-    PHP's ``json_encode`` writes a list as such an object after ``array_filter`` or ``array_unique``.
+    PHP's ``json_encode`` writes a list as such an object after ``array_filter`` or ``array_unique``. An empty
+    list it writes as a list.
     """
-    if isinstance(value, dict) and all(re.fullmatch("[0-9]{1,18}", str(name)) for name in value):
+    if isinstance(value, dict) and value and all(re.fullmatch("[0-9]{1,18}", str(name)) for name in value):
         return list(value.values())
     return value
 

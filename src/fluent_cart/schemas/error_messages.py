@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fluent_cart.errors import ApiError, InvalidEmail, ValidationFailed
+
+WHOLE_BODY = "body"
 # Pydantic's own texts are kept where they help; some would repeat what was sent or name Python's types.
 TEXTS: Mapping[str, str] = {
     "missing": "This field is required",
@@ -17,6 +20,16 @@ TEXTS: Mapping[str, str] = {
     "extra_forbidden": "Unknown name",
     "int_type": "Must be a whole number",
 }
+
+
+def to_validation_error(errors: Sequence[Mapping[str, Any]], skip: int = 0) -> ApiError:
+    """Return ``invalid_email`` if that is the only error, else one ``validation_error`` with all of them.
+
+    The first ``skip`` parts of each location are left out.
+    """
+    if [error["type"] for error in errors] == ["invalid_email"]:
+        return InvalidEmail("The email address is invalid")
+    return ValidationFailed(details=messages_by_field(errors, whole=WHOLE_BODY, skip=skip))
 
 
 def messages_by_field(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
@@ -13,7 +13,7 @@ from fluent_cart.models import Customer
 from fluent_cart.schemas.bulk_actions import BulkAction
 from fluent_cart.services.customer_deletion import delete_customers
 from fluent_cart.services.customer_export import customers_as_csv
-from fluent_cart.services.customers import get_customers
+from fluent_cart.services.customers import get_customers, lock_customers
 
 Extras = dict[str, Any]
 
@@ -24,12 +24,7 @@ def perform(connection: Connection, action: BulkAction) -> Record:
     A dry run returns the same and does nothing.
     """
     customer_ids = list(dict.fromkeys(action.customer_ids))
-    # Rows are locked in the order of their ids, so that two bulk actions cannot wait for each other.
-    found = set(
-        connection.scalars(
-            select(Customer.id).where(Customer.id.in_(customer_ids)).order_by(Customer.id).with_for_update()
-        )
-    )
+    found = lock_customers(connection, customer_ids)
     existing = [customer_id for customer_id in customer_ids if customer_id in found]
     extras = {} if action.dry_run else _ACTIONS[action.action](connection, existing, action)
     return {
@@ -71,6 +66,5 @@ def _results(customer_ids: Iterable[int], found: set[int]) -> Iterable[Record]:
     for customer_id in customer_ids:
         result: Record = {"customer_id": customer_id, "success": customer_id in found}
         if customer_id not in found:
-            error = CustomerNotFound(customer_id)
-            result["error"] = {"code": error.code, "message": error.message}
+            result["error"] = CustomerNotFound(customer_id).reason
         yield result

@@ -132,11 +132,13 @@ def lock_customer(connection: Connection, customer_id: int) -> Record:
     return rows[0]
 
 
-def lock_customers(connection: Connection, customer_ids: Iterable[int]) -> None:
-    """Lock customers' rows, in the order in which everybody does; those that do not exist are passed over."""
-    connection.execute(
-        select(Customer.id).where(Customer.id.in_(list(customer_ids))).order_by(Customer.id).with_for_update()
-    )
+def lock_customers(connection: Connection, customer_ids: Iterable[int]) -> set[int]:
+    """Lock customers' rows, in the order of their ids; return the ids that exist.
+
+    Two transactions that lock in one order cannot wait for each other.
+    """
+    rows = select(Customer.id).where(Customer.id.in_(list(customer_ids)))
+    return set(connection.scalars(rows.order_by(Customer.id).with_for_update()))
 
 
 def create_customer(connection: Connection, customer: CustomerCreate) -> Record:

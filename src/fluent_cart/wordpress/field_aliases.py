@@ -86,6 +86,21 @@ def _name(value: Any, sent: Fields) -> dict[str, Any]:
     return {} if "full_name" in sent else _changed_name(value, sent)
 
 
+def _of_each(names: Mapping[str, Reader], name: str) -> Reader:
+    """Read ``names`` in each object of the list ``name``."""
+
+    def read_item(item: Any) -> Any:
+        return apply_aliases(item, names) if isinstance(item, dict) else item
+
+    def read(value: Any, _sent: Fields) -> dict[str, Any]:
+        # PHP may write a list as an object whose names are numbers.
+        if isinstance(value, dict):
+            return {name: {number: read_item(item) for number, item in value.items()}}
+        return {name: [read_item(item) for item in value]} if isinstance(value, list) else {}
+
+    return read
+
+
 def _split(value: Any) -> dict[str, Any]:
     """Split a name as the plugin does: the last word is the last name, a single one the first."""
     if not isinstance(value, str):
@@ -102,6 +117,7 @@ _LIST: Mapping[str, Reader] = {
     "sort_type": _as("order_type"),
     **{name: _filter(name) for name in FILTERS},
 }
+_NEW_CUSTOMER: Mapping[str, Reader] = {"full_name": _full_name, "name": _full_name}
 _CUSTOMER_CHANGES: Mapping[str, Reader] = {"full_name": _changed_name, "name": _name}
 _ORDERS: Mapping[str, Reader] = {"sort_by": _as("order_by"), "sort_type": _as("order_type")}
 _ADDRESS_REF: Mapping[str, Reader] = {"addressId": _as("address_id"), "address": _address}
@@ -112,9 +128,13 @@ NAMES: Mapping[str, Mapping[str, Reader]] = {
     "export_customers": _LIST,
     "list_customer_orders": _ORDERS,
     "list_orders_as_the_plugin": _ORDERS,
-    "create_customer": {"full_name": _full_name, "name": _full_name},
+    "create_customer": _NEW_CUSTOMER,
     "update_customer": _CUSTOMER_CHANGES,
     "patch_customer": _CUSTOMER_CHANGES,
+    "batch_customers": {
+        "create": _of_each(_NEW_CUSTOMER, "create"),
+        "update": _of_each(_CUSTOMER_CHANGES, "update"),
+    },
     "create_address": {"name": _full_name, "full_name": _full_name},
     "update_address": {
         **_ADDRESS_REF,
