@@ -18,10 +18,10 @@ INSTALLED = bool(OWNER and shutil.which("pgbouncer"))
 
 
 @contextmanager
-def pooled(url: str, pool_mode: str, *settings: str) -> Iterator[str]:
+def pooled(url: str, pool_mode: str, *settings: str, port: int | None = None) -> Iterator[str]:
     """Give the address of the same database behind PgBouncer, which has few sessions for many connections."""
     assert OWNER
-    server, port = make_url(url), free_port()
+    server, port = make_url(url), port or free_port()
     folder = Path(tempfile.mkdtemp(prefix="fluent-cart-pgbouncer-"))
     target = f"host={server.host} port={server.port} dbname={server.database} user={server.username}"
     lines = [

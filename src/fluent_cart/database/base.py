@@ -76,6 +76,10 @@ class Database(ABC):
         """Return why the sessions of the server are of no use; None if nothing is wrong."""
         return None
 
+    def require_session_check(self) -> None:
+        """Have the sessions of the server checked before the next one opens."""
+        return
+
     @abstractmethod
     async def read(
         self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs

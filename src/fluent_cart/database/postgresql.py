@@ -23,6 +23,7 @@ from fluent_cart.database.postgresql_engine import (
 )
 from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.database.scan_queue import ScanQueue
+from fluent_cart.database.session_gate import SessionGate
 from fluent_cart.database.session_pool import SessionPool
 from fluent_cart.observability import metrics
 
@@ -46,14 +47,15 @@ class PostgreSQLDatabase(Database):
         super().__init__(write_timeout=write_timeout, stream_timeout=stream_timeout)
         self._url = url
         self._engine = serving_engine(url)
+        self._gate = SessionGate(url)
         # Half of the connections wait for disks and locks. A look-up does not: few connections are enough.
         units = connections // 2
-        self._units = SessionPool(self._engine, units, write_timeout)
+        self._units = SessionPool(self._engine, units, write_timeout, self._gate)
         # The last session is for writes, however many scans there are.
         self._scans = ScanQueue(max(units - 1, 1), write_timeout)
         self._background = BackgroundLoop("database")
-        self._many = SessionPool(self._engine, 1, write_timeout)
-        self._lookups = SessionPool(self._engine, connections - units - 1, write_timeout)
+        self._many = SessionPool(self._engine, 1, write_timeout, self._gate)
+        self._lookups = SessionPool(self._engine, connections - units - 1, write_timeout, self._gate)
         # A look-up is one statement: without BEGIN and COMMIT it costs one round trip in place of three.
         # Behind a pooler a transaction is what keeps the session.
         settings = (set_all(SESSION_SETTINGS, local=True),) if has_pooler(url) else ()
@@ -96,7 +98,10 @@ class PostgreSQLDatabase(Database):
     def session_fault(self) -> SessionFault | None:
         return session_check.find_fault(self._url)
 
-    def gauges(self) -> Mapping[str, int]:
+    def require_session_check(self) -> None:
+        self._gate.require_check()
+
+    def gauges(self) -> Mapping[str, float]:
         return {
             metrics.QUEUED_UNITS: self._units.waiting,
             metrics.LOOKUPS_IN_USE: self._lookups.in_use,

@@ -7,7 +7,7 @@ again.
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -27,25 +27,38 @@ ATTEMPTS = 4
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED = "40001", "40P01"
 # The server ends the connection, or has a statement that a migration made useless.
 ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW, STALE_STATEMENT = "57P01", "57P02", "57P03", "0A000"
+# A statement took longer than it may.
+QUERY_CANCELED = "57014"
 LOST = frozenset({ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW, STALE_STATEMENT})
 # The classes of data exceptions and of integrity constraint violations.
 REFUSED_VALUES = ("22", "23")
 
 
+class Gate(Protocol):
+    """Decides whether a connection may open."""
+
+    async def enter(self) -> None:
+        """Return if a connection may open; else raise."""
+
+    def report_failure(self) -> None:
+        """Note that a connection could not be opened."""
+
+
 class Session:
     """Runs one unit of work at a time; its connection opens with the first."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, gate: Gate | None = None) -> None:
         self._engine = engine
+        self._gate = gate
         self._greenlet = KeptGreenlet()
         self._connection: Connection | None = None
 
-    async def run(self, work: Work[T], transaction: Transaction) -> T:
-        """Run ``work`` in a transaction, again if it was unlucky.
+    async def run(self, work: Work[T], transaction: Transaction, before: Work[None] | None = None) -> T:
+        """Run ``work`` in a transaction, again if it was unlucky; ``before`` runs before the transaction.
 
         What was committed, or may have been, is never run twice.
         """
-        return await self._greenlet.run(lambda: self._run(work, transaction))
+        return await self._greenlet.run(lambda: self._run(work, transaction, before))
 
     async def close(self) -> None:
         """Close the connection in good order."""
@@ -58,11 +71,21 @@ class Session:
             _drop(self._connection)
             self._connection = None
 
-    def _run(self, work: Work[T], transaction: Transaction) -> T:
+    def disconnect(self) -> None:
+        """End the connection, so that a unit of work that waits for an answer fails now."""
+        if self._connection and not self._connection.invalidated:
+            driver: Any = self._connection.connection.driver_connection
+            driver.terminate()
+
+    def _run(self, work: Work[T], transaction: Transaction, before: Work[None] | None) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             connection = self._connected()
+            begun: Transaction = ()
             committing = False
             try:
+                if before:
+                    before(connection)
+                begun = transaction
                 for statement in transaction:
                     execute(connection, statement)
                 result = work(connection)
@@ -71,28 +94,32 @@ class Session:
                     execute(connection, "COMMIT")
                 return result
             except (DBAPIError, OSError) as error:
-                self._clean_up(error, transaction)
+                self._clean_up(error, begun)
                 if isinstance(error, DBAPIError) and _state(error)[:2] in REFUSED_VALUES:
                     raise to_api_error(error) from None
                 if attempt == ATTEMPTS or not _did_not_happen(error, committing):
                     raise ServiceUnavailable from error
             except BaseException as error:
-                self._clean_up(error, transaction)
+                self._clean_up(error, begun)
                 raise
             await_only(asyncio.sleep(random.uniform(0.002, 0.02) * attempt))  # noqa: S311  # jitter, not a secret
         raise AssertionError("unreachable")
 
     def _connected(self) -> Connection:
         if self._connection is None:
+            if self._gate:
+                await_only(self._gate.enter())
             try:
                 self._connection = self._engine.connect()
             except (DBAPIError, OSError) as error:
+                if self._gate:
+                    self._gate.report_failure()
                 raise ServiceUnavailable from error
         return self._connection
 
     def _clean_up(self, error: BaseException, transaction: Transaction) -> None:
         """Leave no transaction open, and keep no connection that is lost or in the middle of an answer."""
-        if _is_lost(error) or isinstance(error, asyncio.CancelledError):
+        if is_lost(error) or isinstance(error, asyncio.CancelledError):
             self.terminate()
         elif transaction and self._connection:
             try:
@@ -122,10 +149,16 @@ def _state(error: BaseException) -> str:
     return getattr(driver, "sqlstate", None) or ""
 
 
-def _is_lost(error: BaseException) -> bool:
+def is_lost(error: BaseException) -> bool:
+    """Return whether a connection is lost with an error, or could not be opened."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _state(error) in LOST
     return isinstance(error, OSError)
+
+
+def is_too_slow(error: BaseException) -> bool:
+    """Return whether a statement took longer than it may."""
+    return _state(error) == QUERY_CANCELED
 
 
 def _did_not_happen(error: BaseException, committing: bool) -> bool:
@@ -133,4 +166,4 @@ def _did_not_happen(error: BaseException, committing: bool) -> bool:
     if _state(error) in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED):
         return True
     # A connection that was lost in COMMIT leaves open whether it happened. No answer may come late.
-    return not committing and _is_lost(error) and not isinstance(error, TimeoutError)
+    return not committing and is_lost(error) and not isinstance(error, TimeoutError)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from fluent_cart.database.session import Session, Transaction, Work
+from fluent_cart.database.session import Gate, Session, Transaction, Work
 from fluent_cart.errors import ServiceUnavailable
 
 T = TypeVar("T")
@@ -17,8 +17,9 @@ Turn = asyncio.Future[Session]
 class SessionPool:
     """A few sessions of one event loop; each runs one unit of work at a time."""
 
-    def __init__(self, engine: Engine, size: int, timeout: float) -> None:
+    def __init__(self, engine: Engine, size: int, timeout: float, gate: Gate | None = None) -> None:
         self._engine = engine
+        self._gate = gate
         self._size = size
         self._timeout = timeout
         self._opened: list[Session] = []
@@ -36,11 +37,11 @@ class SessionPool:
         """The number of units of work that wait for a session."""
         return sum(not turn.done() for turn in self._turns)
 
-    async def run(self, work: Work[T], transaction: Transaction) -> T:
-        """Run a unit of work; 503 if no session is free in time."""
+    async def run(self, work: Work[T], transaction: Transaction, before: Work[None] | None = None) -> T:
+        """Run a unit of work, as ``Session.run``; 503 if no session is free in time."""
         session = await self._acquire()
         try:
-            return await session.run(work, transaction)
+            return await session.run(work, transaction, before)
         finally:
             self._release(session)
 
@@ -61,11 +62,16 @@ class SessionPool:
         self._opened.clear()
         self._idle.clear()
 
+    def disconnect(self) -> None:
+        """End every connection; the sessions stay, and connect again when they are needed."""
+        for session in self._opened:
+            session.disconnect()
+
     async def _acquire(self) -> Session:
         if self._idle:
             return self._idle.pop()
         if len(self._opened) < self._size:
-            self._opened.append(Session(self._engine))
+            self._opened.append(Session(self._engine, self._gate))
             return self._opened[-1]
         return await self._turn()
 
