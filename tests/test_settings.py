@@ -11,6 +11,7 @@ from fluent_cart.settings import Settings
 
 DEFAULTS = {
     "database_url": "sqlite:///fluent-cart.db",
+    "database_read_url": "",
     "host": "127.0.0.1",
     "demo_host": "127.0.0.1",
     "port": 8000,
@@ -50,6 +51,7 @@ class TestSources:
     def test_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         given = {
             "database_url": "postgresql://shop:secret@db.example/shop",
+            "database_read_url": "postgresql://shop:secret@replica.example/shop",
             "host": "0.0.0.0",
             "demo_host": "0.0.0.0",
             "port": 8080,

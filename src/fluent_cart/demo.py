@@ -53,7 +53,9 @@ CITIES = (
 def temporary_shop(settings: Settings) -> Iterator[Settings]:
     """Create a demo shop in a temporary folder of its own; give the settings with its database."""
     with TemporaryDirectory(prefix=FOLDER) as folder:
-        own = settings.model_copy(update={"database_url": f"sqlite:///{folder}/{FILE}"})
+        own = settings.model_copy(
+            update={"database_url": f"sqlite:///{folder}/{FILE}", "database_read_url": ""}
+        )
         create(own)
         yield own
 

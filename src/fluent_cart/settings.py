@@ -54,6 +54,11 @@ class Settings(BaseSettings):
         "sqlite:///fluent-cart.db",
         description="Where the shop is kept: `sqlite:///PATH` or `postgresql://...`.",
     )
+    database_read_url: str = Field(
+        "",
+        description="A streaming replica of the PostgreSQL server, which answers lists, searches, orders and"
+        " exports; none if empty.",
+    )
     host: str = Field("127.0.0.1", description="The address `serve` listens on.")
     demo_host: str = Field(
         "127.0.0.1", description="The address `serve --demo` listens on; the demo's password is public."

@@ -242,7 +242,8 @@ class TestCompose:
         assert {name for name, _ in secrets} == {"db", "migrate", "api", "backup"}
         assert [value for value in secrets.values() if not re.fullmatch(r"\$\{\w+:\?set it\}", value)] == []
         addresses = {value for (_, variable), value in values.items() if variable.endswith("_URL")}
-        assert {by_default(address) for address in addresses} == {"postgresql://shop@db/shop"}
+        # There is no replica, unless one is named.
+        assert {by_default(address) for address in addresses} == {"postgresql://shop@db/shop", ""}
 
     def test_names_in_the_example_what_can_be_set_and_no_value(self) -> None:
         example = (ROOT / ".env.example").read_text()

@@ -124,6 +124,11 @@ EVERYDAY = (
             )
         ],
     ),
+    Everyday(
+        "E19",
+        "2,000 reads that follow a write are never those of the past, and a lost replica costs no request",
+        ["tests/e2e/test_replica.py", "tests/database/test_replica.py"],
+    ),
     Everyday("F1", "every dependency is locked by its hash", ["tests/test_lock_files.py"]),
 )
 MISSING = {

@@ -86,8 +86,28 @@ LIST = (
     Mutation(
         "E4",
         "no second try after a lost connection",
-        [Change(SESSION, "return not committing and _is_lost(error)", "return False and _is_lost(error)")],
+        [Change(SESSION, "return not committing and is_lost(error)", "return False and is_lost(error)")],
         ["tests/database/test_postgresql.py", "tests/database/test_session_pool.py"],
+    ),
+    Mutation(
+        "E19",
+        "a read of a replica waits for nothing",
+        [Change(SESSION, "if before:", "if False:")],
+        ["tests/database/test_replica.py::TestReads"],
+    ),
+    Mutation(
+        "E19",
+        "a read of a replica waits after its snapshot has begun",
+        [
+            Change(SESSION, "                if before:\n                    before(connection)\n", ""),
+            Change(
+                SESSION,
+                "                result = work(connection)\n",
+                "                if before:\n                    before(connection)\n"
+                "                result = work(connection)\n",
+            ),
+        ],
+        ["tests/database/test_replica.py::TestReads"],
     ),
     Mutation(
         "B3",

@@ -1,6 +1,7 @@
 """A PostgreSQL of the tests' own that can be stopped and started, and whose commits are on disk."""
 
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,8 +27,19 @@ class Cluster:
         self._settings = settings
         self._port = _port_of_ours()
         self._process: subprocess.Popen[bytes] | None = None
-        initialise = self._command("initdb", "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
-        subprocess.run(initialise, check=True, user=OWNER, cwd=folder, stdout=subprocess.DEVNULL)
+
+    def initialise(self) -> None:
+        """Make an empty cluster."""
+        self._make("initdb", "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+
+    def copy(self, primary: "Cluster") -> None:
+        """Make a standby of another cluster, which runs."""
+        source = ("-d", primary.url("postgres"), "--write-recovery-conf", "--checkpoint=fast")
+        self._make("pg_basebackup", *source)
+
+    def _make(self, program: str, *arguments: str) -> None:
+        command = self._command(program, *arguments)
+        subprocess.run(command, check=True, user=OWNER, cwd=self._folder, stdout=subprocess.DEVNULL)
 
     def url(self, database: str) -> str:
         return f"postgresql://shop@127.0.0.1:{self._port}/{database}"
@@ -62,6 +74,22 @@ class Cluster:
             self._process.send_signal(way)
             self._process.wait(timeout=START_SECONDS)
 
+    def freeze(self) -> None:
+        """Stop every process of the server where it is: connections stay open, and nothing answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the processes of the server go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self._process
+        parent = self._process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        for process in [parent, *map(int, children)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
     def _command(self, program: str, *arguments: str) -> list[str]:
         assert BINARIES
         return [str(BINARIES / program), "-D", str(self._folder / "data"), *arguments]
@@ -70,12 +98,26 @@ class Cluster:
 @contextmanager
 def running(*settings: str) -> Iterator[Cluster]:
     """Start a cluster of one's own; it is gone without a trace at the end."""
+    with _started(settings, Cluster.initialise) as cluster:
+        yield cluster
+
+
+@contextmanager
+def standby(primary: Cluster, *settings: str) -> Iterator[Cluster]:
+    """Start a streaming replica of a cluster that runs; it is gone without a trace at the end."""
+    with _started(settings, lambda cluster: cluster.copy(primary)) as cluster:
+        yield cluster
+
+
+@contextmanager
+def _started(settings: Sequence[str], make: Callable[[Cluster], None]) -> Iterator[Cluster]:
     assert OWNER
     # Not below a test's own folder, where the server's user may not enter.
     folder = Path(tempfile.mkdtemp(prefix="fluent-cart-cluster-"))
     shutil.chown(folder, OWNER)
     try:
         cluster = Cluster(folder, settings)
+        make(cluster)
         try:
             cluster.start()
             yield cluster

@@ -62,6 +62,7 @@ def serve(
         _announce(init.address_of(host, port), settings.database_url if demonstrate else "")
         # Worker processes begin with nothing but the environment.
         os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
+        os.environ["FLUENT_CART_DATABASE_READ_URL"] = settings.database_read_url
         uvicorn.run(
             "fluent_cart.server.process:create_app",
             factory=True,

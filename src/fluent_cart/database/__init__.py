@@ -4,11 +4,12 @@ A *unit of work* is a plain function whose first argument is a connection. ``Dat
 
 - ``read``: a look-up of a few rows by index
 - ``scan``: a read that may look at many rows, kept off the event loop
-- ``stream``: a scan whose result is taken in pieces, because it is larger than memory
+- ``stream``: a scan whose result is taken in pieces, because it is larger than memory; on a replica, too
+- ``read_from_replica``, ``scan_from_replica``: the same, on a replica that has all that was acknowledged
 - ``write``: a transaction, durable before the call returns
 """
 
-from fluent_cart.database.base import Database, SessionFault
+from fluent_cart.database.base import Database, ReplicaState, SessionFault
 from fluent_cart.database.factory import (
     UnsupportedDatabase,
     analyze,
@@ -20,6 +21,7 @@ from fluent_cart.database.factory import (
 
 __all__ = [
     "Database",
+    "ReplicaState",
     "SessionFault",
     "UnsupportedDatabase",
     "analyze",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -21,6 +21,13 @@ class SessionFault(NamedTuple):
 
     text: str
     advice: str
+
+
+class ReplicaState(NamedTuple):
+    """How a replica is, and what helps if ``advice`` is not empty."""
+
+    text: str
+    advice: str = ""
 
 
 class Database(ABC):
@@ -65,7 +72,7 @@ class Database(ABC):
         """Give a connection that sees one state of the database and cannot change it."""
 
     @abstractmethod
-    def gauges(self) -> Mapping[str, int]:
+    def gauges(self) -> Mapping[str, float]:
         """Return how much is going on at the moment, by the names of the metrics."""
 
     def max_connections(self) -> int | None:
@@ -80,6 +87,10 @@ class Database(ABC):
         """Have the sessions of the server checked before the next one opens."""
         return
 
+    def replica_state(self) -> ReplicaState | None:
+        """Return how the replica is; None without one."""
+        return None
+
     @abstractmethod
     async def read(
         self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -92,6 +103,18 @@ class Database(ABC):
     ) -> T:
         """Run a read that may look at many rows, off the event loop, in one snapshot."""
 
+    async def read_from_replica(
+        self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a look-up as ``read``, on a replica if it has all that was acknowledged before."""
+        return await self.read(work, *args, **kwargs)
+
+    async def scan_from_replica(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a read as ``scan``, on a replica if it has all that was acknowledged before."""
+        return await self.scan(work, *args, **kwargs)
+
     async def stream(
         self,
         work: Callable[Concatenate[Connection, P], Generator[bytes, None, None]],
@@ -100,8 +123,10 @@ class Database(ABC):
     ) -> Stream:
         """Run a read that gives its result in pieces, in a thread and a snapshot of its own.
 
-        The caller closes the stream. Raise 503 if too many streams run, or if there is no first piece.
+        It runs on a replica if one has all that was acknowledged before. The caller closes the stream.
+        Raise 503 if too many streams run, or if there is no first piece.
         """
+        snapshot = await self._choose_stream_snapshot()
         self._streams = [stream for stream in self._streams if stream.runs]
         caller = CALLER.get()
         own = sum(
@@ -111,9 +136,7 @@ class Database(ABC):
         # The last place is for another user.
         if len(self._streams) >= MAX_STREAMS or own >= max(MAX_STREAMS - 1, 1):
             raise ServiceUnavailable(retry_after=10)
-        stream = Stream(
-            self._stream_snapshot, lambda connection: work(connection, *args, **kwargs), self._stream_timeout
-        )
+        stream = Stream(snapshot, lambda connection: work(connection, *args, **kwargs), self._stream_timeout)
         stream.user_id = caller.user_id if caller else None
         self._streams.append(stream)
         try:
@@ -122,6 +145,10 @@ class Database(ABC):
             stream.close()
             raise
         return stream
+
+    async def _choose_stream_snapshot(self) -> Callable[[], AbstractContextManager[Connection]]:
+        """Return the function that gives a stream its connection."""
+        return self._stream_snapshot
 
     @contextmanager
     def _stream_snapshot(self) -> Iterator[Connection]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from sqlalchemy import Connection, make_url
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
 from fluent_cart.database import sqlite
@@ -22,6 +23,7 @@ class UnsupportedDatabase(Exception):
 def create_database(settings: Settings) -> Database:
     """Return the database that the settings name, not yet open."""
     url = settings.database_url
+    _require_replica_address(settings)
     if _kind(url) == SQLITE:
         return sqlite.SQLiteDatabase(
             url,
@@ -29,10 +31,20 @@ def create_database(settings: Settings) -> Database:
             stream_timeout=settings.export_timeout,
             read_threads=settings.read_threads,
         )
-    # Its driver is a tenth of what a start takes, and of no use to a shop in a file.
-    from fluent_cart.database import postgresql
+    return _create_postgresql(settings)
 
-    return postgresql.PostgreSQLDatabase(
+
+def _create_postgresql(settings: Settings) -> Database:
+    # Its driver is a tenth of what a start takes, and of no use to a shop in a file.
+    from fluent_cart.database import postgresql, replicated
+
+    url, read_url = settings.database_url, settings.database_read_url
+    make = (
+        partial(replicated.ReplicatedDatabase, read_url=read_url)
+        if read_url
+        else postgresql.PostgreSQLDatabase
+    )
+    return make(
         url,
         write_timeout=settings.write_timeout,
         stream_timeout=settings.export_timeout,
@@ -76,11 +88,37 @@ def is_postgresql(url: str) -> bool:
     return _kind(url) == POSTGRESQL
 
 
-def _kind(url: str) -> str:
+def _require_replica_address(settings: Settings) -> None:
+    """Raise ``UnsupportedDatabase`` if the address of the replica cannot be that of one."""
+    url = settings.database_read_url
+    if not url:
+        return
+    if _kind(settings.database_url) != POSTGRESQL:
+        raise UnsupportedDatabase(
+            "A shop on SQLite has no replica. Remove FLUENT_CART_DATABASE_READ_URL, or move the shop to"
+            " PostgreSQL"
+        )
+    parsed = _parsed(url)
+    if parsed is None or SCHEMES.get(parsed.drivername) != POSTGRESQL:
+        raise UnsupportedDatabase(
+            "FLUENT_CART_DATABASE_READ_URL must be postgresql://USER:PASSWORD@HOST/DATABASE"
+        )
+    if parsed.query.get("pooler"):
+        raise UnsupportedDatabase(
+            "FLUENT_CART_DATABASE_READ_URL cannot lead through a pooler that shares sessions between"
+            " transactions. Connect to the replica without a pooler, or to one with pool_mode=session"
+        )
+
+
+def _parsed(url: str) -> URL | None:
     try:
-        parsed = make_url(url)
+        return make_url(url)
     except (ArgumentError, ValueError):  # ValueError: its port is no number
-        parsed = None
+        return None
+
+
+def _kind(url: str) -> str:
+    parsed = _parsed(url)
     kind = SCHEMES.get(parsed.drivername) if parsed else None
     if kind == POSTGRESQL or (kind == SQLITE and parsed and parsed.database):
         return kind

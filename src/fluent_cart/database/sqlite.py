@@ -81,7 +81,7 @@ class SQLiteDatabase(Database):
         self._close_lookups()
         self._readers.dispose()
 
-    def gauges(self) -> Mapping[str, int]:
+    def gauges(self) -> Mapping[str, float]:
         return {metrics.QUEUED_UNITS: self._writer.waiting}
 
     async def read(

@@ -44,6 +44,8 @@ def _examine(settings: Settings) -> Iterator[Finding]:
             yield from _look_inside(connection)
         if is_postgresql(url):
             yield shop.sessions(database.session_fault())
+            if state := database.replica_state():
+                yield shop.replica(state)
         yield shop.connections(settings.workers, settings.pool_size, database.max_connections())
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, text
 
 from fluent_cart import demo
 from fluent_cart.auth.roles import ROLE_PERMISSIONS
-from fluent_cart.database import SessionFault, migrations
+from fluent_cart.database import ReplicaState, SessionFault, migrations
 from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
 from fluent_cart.models import ApplicationPassword, Customer, User
@@ -73,6 +73,11 @@ def sessions(fault: SessionFault | None) -> Finding:
     if fault:
         return failure("sessions", *fault)
     return ok("sessions", "Sessions are in UTC and keep their limits")
+
+
+def replica(state: ReplicaState) -> Finding:
+    """Look at whether the replica answers reads; without it, the primary does."""
+    return warning("replica", *state) if state.advice else ok("replica", state.text)
 
 
 def sign_in(connection: Connection) -> Finding:

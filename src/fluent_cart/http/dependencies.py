@@ -42,13 +42,26 @@ class ConnectionOf:
 
 # A look-up of a few rows by index. It runs prepared statements only.
 ReadConnection = Annotated[LookupConnection, Depends(ConnectionOf(lambda database, _: database.read))]
-# A read that may look at many rows.
-ScanConnection = Annotated[Connection, Depends(ConnectionOf(lambda database, _: database.scan))]
+# A read that may look at many rows. A replica may answer it.
+ScanConnection = Annotated[Connection, Depends(ConnectionOf(lambda database, _: database.scan_from_replica))]
 # A look-up if the query is short, and a scan otherwise.
 QueryConnection = Annotated[
     LookupConnection,
     Depends(
-        ConnectionOf(lambda database, given: database.read if given["query"].is_short else database.scan)
+        ConnectionOf(
+            lambda database, given: database.read if given["query"].is_short else database.scan_from_replica
+        )
+    ),
+]
+# The same for a list. A look-up of one customer is not worth the question for the end of the primary's log.
+ListConnection = Annotated[
+    LookupConnection,
+    Depends(
+        ConnectionOf(
+            lambda database, given: (
+                database.read_from_replica if given["query"].is_short else database.scan_from_replica
+            )
+        )
     ),
 ]
 # A transaction that may change many rows: also the orders of one customer, which can be thousands.

@@ -84,10 +84,18 @@ LAST_BACKUP = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+REPLICA, PRIMARY = "replica", "primary"
+_REPLICATED_READS = Counter(
+    "fluent_cart_replica_reads",
+    "Reads that a replica may answer, by the server that answered.",
+    ("server",),
+)
+
 IN_PROGRESS, WORKERS = "http_requests_in_progress", "workers"
 QUEUED_UNITS = "queued_units"
 LOOKUPS_IN_USE, LOOKUPS_WAITING = "lookup_connections_in_use", "lookups_waiting"
 SLOW_HASHES = "pending_password_hashes"
+REPLICA_UNUSED, REPLICA_LAG = "replica_unused", "replica_lag_seconds"
 GAUGES = {
     name: Gauge(f"fluent_cart_{name}", text, multiprocess_mode="livesum")
     for name, text in {
@@ -97,8 +105,14 @@ GAUGES = {
         LOOKUPS_IN_USE: "PostgreSQL: connections that run a look-up.",
         LOOKUPS_WAITING: "PostgreSQL: look-ups that wait for such a connection.",
         SLOW_HASHES: "Slow hashes of imported passwords that are checked, or wait to be.",
+        REPLICA_UNUSED: "Processes whose replica is away or behind, so that the primary answers its reads.",
     }.items()
 }
+GAUGES[REPLICA_LAG] = Gauge(
+    f"fluent_cart_{REPLICA_LAG}",
+    "How far the replica was behind at the last look; while it is unused, the time since it was complete.",
+    multiprocess_mode="livemax",
+)
 
 Observe = Callable[[float], None]
 _observers: dict[tuple[str, str, int], Observe] = {}
@@ -109,6 +123,11 @@ def count_request(route: str, method: str, status: int, seconds: float) -> None:
     # Finding a child by its labels costs more than all the rest of this.
     observe = _observers.get((route, method, status))
     (observe or _observer(route, method, status))(seconds)
+
+
+def count_replicated_read(server: str) -> None:
+    """Count a read that a replica may answer; ``server`` is ``REPLICA`` or ``PRIMARY``."""
+    _REPLICATED_READS.labels(server).inc()
 
 
 def _observer(route: str, method: str, status: int) -> Observe:

@@ -108,7 +108,7 @@ def report(app: FastAPI) -> None:
     """Tell of the requests that are over, and what goes on at this moment."""
     app.state.report.flush()
     metrics.BUILD.labels(app.version, python_version()).set(1)
-    now: Mapping[str, int] = {
+    now: Mapping[str, float] = {
         **app.state.database.gauges(),
         metrics.SLOW_HASHES: app.state.limits.hash_queue.inside,
         metrics.IN_PROGRESS: app.state.report.in_progress,

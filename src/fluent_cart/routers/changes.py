@@ -37,5 +37,6 @@ async def list_customer_changes(
     state. Changes of addresses and totals count. A customer may be newer than the change.
     """
     await wait_until(request, query.seconds, partial(database.read, changes.has_changes, query))
+    # On the primary: the client waits for the newest change, and was sent here by a look-up of the primary.
     page = await database.scan(changes.read_changes, query)
     return envelope(changes=page.changes, cursor=page.cursor, has_more=page.has_more)

@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from fluent_cart.auth.policies import can_manage, can_view
 from fluent_cart.errors import CustomerNotFound, InvalidEmail, PreconditionFailed
-from fluent_cart.http.dependencies import QueryConnection, WriteConnection
+from fluent_cart.http.dependencies import ListConnection, QueryConnection, WriteConnection
 from fluent_cart.http.etags import not_modified_or
 from fluent_cart.http.parameters import CustomerId, list_headers, pagination
 from fluent_cart.http.responses import envelope
@@ -40,7 +40,7 @@ email_rules()
     responses=documented(),
 )
 def list_customers(
-    request: Request, query: Annotated[CustomerListQuery, Query()], connection: QueryConnection
+    request: Request, query: Annotated[CustomerListQuery, Query()], connection: ListConnection
 ) -> Response:
     """Retrieve a paginated list of customers with optional filtering and searching.
 
