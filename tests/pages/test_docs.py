@@ -140,6 +140,7 @@ class TestReference:
         }.items():
             page.get_by_role("combobox", name="Enter search query").fill(word)
             expect(page.get_by_role("dialog")).to_contain_text(heading)
+        assert_accessible(page)
 
     def test_try_it_with_success_and_with_an_error(self, page: Page, address: str) -> None:
         self.open(page, address)
@@ -152,10 +153,23 @@ class TestReference:
         operation.get_by_role("button", name="Test Request").click()
         trial = page.get_by_role("dialog")
         self.send(trial, "200 OK", "customer@example.com")
+        assert_accessible(page)
         trial.get_by_role("row", name="customerId").get_by_role("combobox", name="Value").click()
         page.keyboard.press("Control+A")
         page.keyboard.type("999")
         self.send(trial, "404 Not Found", "Customer with ID 999 not found")
+
+    def test_request_with_a_body_is_accessible(self, page: Page, address: str) -> None:
+        self.open(page, address, "#tag/customers/POST/customers")
+        operation = page.get_by_role("region", name="Create Customer", exact=True)
+        operation.get_by_role("button", name="Test Request").click()
+        trial = page.get_by_role("dialog")
+        expect(trial.get_by_role("textbox", name="Body")).to_contain_text("newcustomer@example.com")
+        assert_accessible(page)
+        trial.get_by_role("button", name="Send").first.click()
+        answer = trial.get_by_role("region", name="Response", exact=True)
+        expect(answer.get_by_role("link", name="401 Unauthorized")).to_be_attached()
+        assert_accessible(page)
 
     def send(self, trial: Locator, status: str, text: str) -> None:
         trial.get_by_role("button", name="Send").first.click()

@@ -54,16 +54,24 @@ function showAccount(nonce) {
 
 // What the viewer leaves without a name or out of the keyboard's reach; it draws operations as they come into view.
 const MENDS = [
-  [".scalar-code-copy", { "aria-label": "Copy" }],
+  [".scalar-code-copy, button[class*=copy-button]", { "aria-label": "Copy" }],
+  // It names a hint that is only sometimes on the page.
+  ["button[class*=copy-button][aria-controls]", { "aria-controls": null }],
   ["[data-placeholder=janedoe][role=combobox]", { "aria-label": "Username", role: "textbox" }],
-  ["code.hljs, ul.endpoints, .markdown table", { tabindex: "0" }],
+  ["code.hljs, ul.endpoints, .markdown table, .cm-scroller", { tabindex: "0" }],
+  // A field with suggestions says whether these are shown.
+  ["[role=combobox][aria-controls]:not([aria-expanded])", { "aria-expanded": "true" }],
+  ["[role=combobox]:not([aria-expanded])", { "aria-expanded": "false" }],
+  ["button[role=none]", { role: "button" }],
+  [".cm-content[role=textbox]:not([aria-label])", { "aria-label": "Body" }],
 ];
 
 function mend() {
   for (const [selector, attributes] of MENDS) {
     for (const element of document.querySelectorAll(selector)) {
       for (const [name, value] of Object.entries(attributes)) {
-        if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+        if (value === null) element.removeAttribute(name);
+        else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
       }
     }
   }
