@@ -58,7 +58,7 @@ async def details(database: Database, customer_id: int) -> dict[str, Any]:
 
 
 def counts(report: Report) -> tuple[int, ...]:
-    return tuple(report.counts().values())[1:]
+    return tuple(report.columns().values())[1:]
 
 
 class TestCustomers:
@@ -454,7 +454,7 @@ async def test_what_was_exported_comes_back(database: Database, file_format: Fil
         for status in ("written", "unchanged"):
             found = read_rows(BytesIO(content), file_format, kind.columns)
             report = await import_rows(database, kind, found, lambda: None, dry_run=False)
-            assert (report.errors, report.counts()[status]) == ({}, report.read)
+            assert (report.errors, report.columns()[status]) == ({}, report.read)
     assert await written(database, file_format) == shop
     assert await written_orders(database, file_format) == orders
     assert await whole(database) == stored

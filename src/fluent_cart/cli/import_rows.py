@@ -125,7 +125,7 @@ def _import(
         write_report(html, page_of(kind, report, file, _last_line(report, dry_run=dry_run), dry_run=dry_run))
     if as_json:
         errors = [{"line": number, "errors": texts} for number, texts in report.errors.items()]
-        whole = {"dry_run": dry_run, **report.counts(), "errors": errors}
+        whole = {"dry_run": dry_run, **report.columns(), "errors": errors}
         print_line(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
     else:
         _print(kind, report, dry_run=dry_run)
@@ -134,7 +134,7 @@ def _import(
 
 
 def _print(kind: Kind, report: Report, *, dry_run: bool) -> None:
-    table([{"rows": kind.name, **report.counts()}], empty="")
+    table([{"rows": kind.name, **report.columns()}], empty="")
     if report.errors:
         print_line("\nFailed:")
         for number, texts in list(report.errors.items())[:SHOWN]:

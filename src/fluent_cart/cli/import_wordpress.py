@@ -89,16 +89,7 @@ def _with_password(source: str) -> str:
 
 
 def _print(report: Report, options: Options) -> None:
-    rows = [
-        {
-            "table": name,
-            "read": counts.read,
-            **{status.value: number for status, number in counts.statuses.items()},
-            "skipped": sum(found.number for found in counts.skipped.values()),
-        }
-        for name, counts in report.tables.items()
-    ]
-    table(rows, empty="")
+    table([{"table": name, **counts.columns()} for name, counts in report.tables.items()], empty="")
     if report.missing:
         print_line(f"\nNot in the source: {', '.join(report.missing)}")
     if report.missing_columns:

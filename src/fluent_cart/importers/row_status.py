@@ -1,5 +1,7 @@
 """The status of an imported row, and the comparison with the row that is here."""
 
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +18,27 @@ class RowStatus(StrEnum):
     UNCHANGED = "unchanged"
     # It differs from the source, and was not to be updated.
     LEFT = "left"
+
+
+@dataclass
+class RowCounts:
+    """How many rows were read, and how many have which status."""
+
+    read: int = 0
+    statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(RowStatus, 0))
+
+    def columns(self) -> dict[str, int]:
+        """Return the numbers by their names in a report."""
+        return {"read": self.read, **{status.value: number for status, number in self.statuses.items()}}
+
+
+def status_of(stored: Record | None, differs: Collection[str], *, changing: bool = True) -> RowStatus:
+    """Return the status of a row that differs from the stored one in these columns."""
+    if stored is None:
+        return RowStatus.WRITTEN
+    if not differs:
+        return RowStatus.UNCHANGED
+    return RowStatus.CHANGED if changing else RowStatus.LEFT
 
 
 def differences(stored: Record, wanted: Record) -> set[str]:

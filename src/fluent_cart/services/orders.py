@@ -11,10 +11,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ScalarSelect,
-    bindparam,
     case,
     func,
-    insert,
     or_,
     select,
     update,
@@ -25,6 +23,7 @@ from fluent_cart.database.prepared import Record
 from fluent_cart.enums import PaymentStatus, SortDirection
 from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.orders import OrderListQuery
+from fluent_cart.services.bulk_rows import insert_rows, update_rows
 from fluent_cart.services.customers import get_customer, lock_customer, lock_customers, require_customer
 from fluent_cart.services.folding import fold
 from fluent_cart.services.pages import Page
@@ -36,11 +35,6 @@ LISTED = (
 _TEXTS = (Order.status, Order.payment_status, func.lower(Order.currency))
 
 _TABLE = Base.metadata.tables[Order.__tablename__]
-_change = (
-    update(_TABLE)
-    .where(_TABLE.c.id == bindparam("new_id"))
-    .values({name: bindparam(f"new_{name}") for name in _TABLE.c.keys() if name != "id"})  # noqa: SIM118
-)
 # The payments that count in totals, and the amount of each, in cents.
 COUNTED = Order.payment_status.in_([status.value for status in PaymentStatus.counted()])
 NET = Order.total_paid - Order.total_refund
@@ -96,13 +90,8 @@ def record_orders(
     customers = {row["customer_id"] for row in (*new, *changed)}.union(former)
     customer_ids = sorted(customer_id for customer_id in customers if customer_id)
     lock_customers(connection, customer_ids)
-    for group in ([row for row in new if row.get("id")], [row for row in new if not row.get("id")]):
-        if group:
-            connection.execute(insert(Order), group)
-    if changed:
-        connection.execute(
-            _change, [{f"new_{name}": value for name, value in row.items()} for row in changed]
-        )
+    insert_rows(connection, Order, new)
+    update_rows(connection, Order, changed)
     recalculate(connection, customer_ids)
 
 

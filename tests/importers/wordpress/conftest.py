@@ -15,6 +15,15 @@ from tests.support.paths import ROOT
 
 # A whole shop with its issues, as mariadb-dump wrote it; all of it is generated.
 SHOP = ROOT / "tests" / "data" / "shop.sql.gz"
+# The application passwords of its users, and what they may do: see customers, change them.
+LOGINS = {
+    "admin": ("U4sx O6Po Y9Je 8GpT gSiI JuLE", 200, 200),
+    "worker": ("cupzsT2v9q8L56PWIi4EkL13", 200, 403),
+    "sub": ("l7OKK1Ln4Pd8JGQ7be1TPVB8", 403, 403),
+    "editor1": ("9NlueYKvOzz05X2Mit6JqMLC", 403, 403),
+    "legacy": ("bwGfoUPFCoHx5LIl8X3i85bl", 200, 200),
+    "jurgen": ("MwxdGozR8PXI0OPemZo85nSc", 200, 200),
+}
 
 Tables = dict[str, list[dict[str, Any]]]
 Import = Callable[..., Awaitable[Report]]

@@ -10,15 +10,17 @@ import pymysql
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url
 
 from fluent_cart.database import Database
 from fluent_cart.importers.wordpress.dump_file import read_dump
 from fluent_cart.importers.wordpress.report import Report
 from fluent_cart.importers.wordpress.source_tables import KINDS, Absent
 from fluent_cart.importers.wordpress.staging import Staging
-from fluent_cart.models import ApplicationPassword
-from tests.importers.wordpress.conftest import SHOP, Import, counts
+from fluent_cart.models import ApplicationPassword, User
+from fluent_cart.security import application_passwords
+from tests.conftest import rows as stored
+from tests.importers.wordpress.conftest import LOGINS, SHOP, Import, counts
 from tests.importers.wordpress.dialects import DIALECTS, Dialect, Rows, Tables, Value, write
 from tests.support import mariadb
 
@@ -114,6 +116,11 @@ def test_dump_is_read_as_the_server_reads_it(dialect: Dialect, server: mariadb.S
     compare()
 
 
+def signs_in(login: str, password_hash: str) -> bool:
+    secret, *_ = LOGINS.get(login, ("",))
+    return application_passwords.verify(secret, password_hash)
+
+
 def renamed(meta_value: str) -> str:
     """Return a list of application passwords with an apostrophe and quotes in each name."""
     name = re.compile(r's:4:"name";s:(\d+):"([^"]*)"')
@@ -139,6 +146,13 @@ async def test_application_passwords_with_quotes_in_their_names_are_imported(
     tables = {table: (KINDS[table.removeprefix("wp_")].columns, found) for table, found in rows.items()}
     report = await run_import(write(dialect, tables).decode("utf-8"))
     assert counts(report, "application_passwords") == (9, 9, 0, 0, 0, 0)
-    names = await empty.scan(lambda connection: connection.scalars(select(ApplicationPassword.name)).all())
-    assert len(names) == 9
-    assert all(name.startswith('Ann\'s ""\\phone') for name in names)
+    found = await empty.scan(stored, ApplicationPassword)
+    assert len(found) == 9
+    assert all(row["name"].startswith('Ann\'s ""\\phone') for row in found)
+    # Each hash is as the source has it, so the nine sign in; of six the secret is known.
+    assert all(any(row["password_hash"] in str(each) for each in rows["wp_usermeta"]) for row in found)
+    logins = {row["id"]: row["login"] for row in await empty.scan(stored, User)}
+    known = {
+        logins[row["user_id"]] for row in found if signs_in(logins[row["user_id"]], row["password_hash"])
+    }
+    assert known == LOGINS.keys()

@@ -22,6 +22,7 @@ from fluent_cart.settings import Settings
 from tests.conftest import MakeClient
 from tests.importers.wordpress.conftest import (
     DRY_RUN,
+    LOGINS,
     SHOP,
     UPDATE,
     Import,
@@ -32,15 +33,6 @@ from tests.importers.wordpress.conftest import (
 )
 from tests.support.login import make_nonce, sign_in, with_nonce
 
-# The passwords of the shop's users, and what they may do: see customers, change them.
-LOGINS = {
-    "admin": ("U4sx O6Po Y9Je 8GpT gSiI JuLE", 200, 200),
-    "worker": ("cupzsT2v9q8L56PWIi4EkL13", 200, 403),
-    "sub": ("l7OKK1Ln4Pd8JGQ7be1TPVB8", 403, 403),
-    "editor1": ("9NlueYKvOzz05X2Mit6JqMLC", 403, 403),
-    "legacy": ("bwGfoUPFCoHx5LIl8X3i85bl", 200, 200),
-    "jurgen": ("MwxdGozR8PXI0OPemZo85nSc", 200, 200),
-}
 LOGIN_PASSWORDS = {
     "worker": "pass-worker",
     "sub": "pass-sub",

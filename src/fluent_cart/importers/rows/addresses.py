@@ -4,7 +4,7 @@ from collections import ChainMap, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
@@ -13,14 +13,11 @@ from fluent_cart.importers.rows.outcome import Claims, RowErrors, batched
 from fluent_cart.models import Address, Base
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.rows import AddressRow, CustomerRow
+from fluent_cart.services.bulk_rows import insert_rows, update_rows
+from fluent_cart.services.customers import pick
 
 _TABLE = Base.metadata.tables[Address.__tablename__]
 _COLUMNS = (*AddressCreate.model_fields, "updated_at")
-_change = (
-    update(_TABLE)
-    .where(_TABLE.c.id == bindparam("row_id"))
-    .values({column: bindparam(f"new_{column}") for column in _COLUMNS})
-)
 
 
 @dataclass
@@ -116,12 +113,5 @@ def write_addresses(connection: Connection, plans: Sequence[AddressPlan]) -> Non
     for removed in batched(row_id for plan in plans for row_id in plan.removed):
         connection.execute(delete(_TABLE).where(_TABLE.c.id.in_(removed)))
     changed = sorted((row for plan in plans for row in plan.changed), key=lambda row: bool(row["is_primary"]))
-    if changed:
-        connection.execute(
-            _change,
-            [{"row_id": row["id"], **{f"new_{name}": row[name] for name in _COLUMNS}} for row in changed],
-        )
-    new = [row for plan in plans for row in plan.new]
-    for group in ([row for row in new if "id" in row], [row for row in new if "id" not in row]):
-        if group:
-            connection.execute(insert(Address), group)
+    update_rows(connection, Address, [pick(row, "id", *_COLUMNS) for row in changed])
+    insert_rows(connection, Address, [row for plan in plans for row in plan.new])

@@ -8,7 +8,7 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, insert, or_, select
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
@@ -18,6 +18,7 @@ from fluent_cart.importers.rows.addresses import Addresses, AddressPlan, write_a
 from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Outcome, RowErrors
 from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.rows import CustomerRow
+from fluent_cart.services.bulk_rows import insert_rows, update_rows
 from fluent_cart.services.customers import DERIVED, derived_columns, pick
 from fluent_cart.services.folding import email_key
 
@@ -31,11 +32,6 @@ _NEW: Record = {
     "additional_info": {},
 }
 _COLUMNS = ("email", *_NEW, *DERIVED, "created_at", "updated_at")
-_change = (
-    update(_TABLE)
-    .where(_TABLE.c.id == bindparam("row_id"))
-    .values({column: bindparam(f"new_{column}") for column in _COLUMNS})
-)
 
 
 def import_customers(
@@ -109,13 +105,7 @@ class _Batch:
             errors.add("id", "The customer with this id is another one here")
         errors.raise_any()
         customer_id = found or -number
-        if email and self._emails.get(email_key(email)) not in (None, customer_id):
-            errors.add("email", "The email address belongs to another customer")
-        if user_id := given.get("user_id"):
-            if user_id not in self._users:
-                errors.add("user_id", f"WordPress user with ID {user_id} not found")
-            elif self._attached.get(user_id) not in (None, customer_id):
-                errors.add("user_id", "The user is attached to another customer")
+        self._check_claims(customer_id, given, errors)
         addresses = AddressPlan()
         if "addresses" in row.model_fields_set:
             addresses = self._addresses.plan(customer_id, row.addresses, errors)
@@ -123,6 +113,16 @@ class _Batch:
         self._claim(number, customer_id, stored, given)
         self._addresses.claim(customer_id, row.addresses, addresses)
         return self._keep(customer_id, stored, given, addresses)
+
+    def _check_claims(self, customer_id: int, given: Record, errors: RowErrors) -> None:
+        """Find out whether the e-mail and the user are another customer's."""
+        email, user_id = given.get("email"), given.get("user_id")
+        if email and self._emails.get(email_key(email)) not in (None, customer_id):
+            errors.add("email", "The email address belongs to another customer")
+        if user_id and user_id not in self._users:
+            errors.add("user_id", f"WordPress user with ID {user_id} not found")
+        elif user_id and self._attached.get(user_id) not in (None, customer_id):
+            errors.add("user_id", "The user is attached to another customer")
 
     def _claim(self, number: int, customer_id: int, stored: Record | None, given: Record) -> None:
         self._lines[customer_id] = number
@@ -154,11 +154,9 @@ class _Batch:
 
     def write(self, connection: Connection) -> None:
         """Do what was planned, in an order in which nothing is in another's way."""
-        if self._changed:
-            connection.execute(_change, [_parameters(planned) for planned in self._changed])
+        update_rows(connection, Customer, [{"id": each.id, **each.values} for each in self._changed])
         known = [planned for planned in self._new if planned.id > 0]
-        if known:
-            connection.execute(insert(Customer), [{"id": each.id, **each.values} for each in known])
+        insert_rows(connection, Customer, [{"id": each.id, **each.values} for each in known])
         unknown = [planned for planned in self._new if planned.id < 0]
         if unknown:
             given = connection.scalars(
@@ -170,10 +168,6 @@ class _Batch:
                 for address in planned.addresses:
                     address["customer_id"] = customer_id
         write_addresses(connection, self._address_plans)
-
-
-def _parameters(planned: _Planned) -> Record:
-    return {"row_id": planned.id, **{f"new_{name}": planned.values[name] for name in _COLUMNS}}
 
 
 def _stored(connection: Connection, lines: Mapping[int, CustomerRow], *, locking: bool) -> dict[int, Record]:

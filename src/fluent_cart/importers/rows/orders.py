@@ -8,7 +8,7 @@ from sqlalchemy import Connection, or_, select
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.row_status import RowStatus, differences
+from fluent_cart.importers.row_status import RowStatus, differences, status_of
 from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Outcome, RowErrors
 from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.rows import OrderRow
@@ -79,12 +79,7 @@ class _Batch:
         elif stored and given.get("created_at", stored["created_at"]) != stored["created_at"]:
             errors.add("id", "The order with this id is another one here: it was created at another time")
         if stored is None:
-            for name in NEEDED:
-                # With an id it comes from an export, maybe of a shop that came from WordPress.
-                if name not in given or (given[name] == "" and not row.id):
-                    errors.add(name, REQUIRED)
-            if not row.id and not row.created_at:
-                errors.add("created_at", "Is required without an id: nothing else tells orders apart")
+            _check_new(row, given, errors)
         if "customer_id" in given or "customer_email" in row.model_fields_set:
             given["customer_id"] = self._customer(row, errors)
         errors.raise_any()
@@ -97,11 +92,11 @@ class _Batch:
                 return RowStatus.UNCHANGED
             self.new.append(new)
             return RowStatus.WRITTEN
-        if not differences(stored, given):
-            return RowStatus.UNCHANGED
-        self.changed.append({**stored, "updated_at": time, **given})
-        self.former.append(stored["customer_id"])
-        return RowStatus.CHANGED
+        differs = differences(stored, given)
+        if differs:
+            self.changed.append({**stored, "updated_at": time, **given})
+            self.former.append(stored["customer_id"])
+        return status_of(stored, differs)
 
     def _is_here(self, order: Record) -> bool:
         """Return whether an order without an id was imported before; ``ValidationFailed`` if it was changed.
@@ -130,6 +125,16 @@ class _Batch:
         elif row.customer_id and owner not in (None, row.customer_id):
             errors.add("customer_email", "The email address belongs to another customer")
         return row.customer_id or owner
+
+
+def _check_new(row: OrderRow, given: Record, errors: RowErrors) -> None:
+    """Find out whether a line has all that a new order needs."""
+    for name in NEEDED:
+        # With an id it comes from an export, maybe of a shop that came from WordPress.
+        if name not in given or (given[name] == "" and not row.id):
+            errors.add(name, REQUIRED)
+    if not row.id and not row.created_at:
+        errors.add("created_at", "Is required without an id: nothing else tells orders apart")
 
 
 def _keys(order: Record) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

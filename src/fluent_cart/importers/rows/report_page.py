@@ -21,7 +21,7 @@ def page_of(kind: Kind, report: Report, source: str, verdict: str, *, dry_run: b
         not report.errors,
         [*_next_steps(report, dry_run=dry_run)],
         [
-            Section("Lines", about, [{"rows": kind.name, **report.counts()}]),
+            Section("Lines", about, [{"rows": kind.name, **report.columns()}]),
             Section("Failed", "Lines that are not imported, and the reasons.", [*_faults(report)][:LISTED]),
         ],
     )

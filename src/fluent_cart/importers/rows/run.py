@@ -16,7 +16,7 @@ from fluent_cart.database import Database
 from fluent_cart.database.retries import write_with_retry
 from fluent_cart.database.transfer import advance_sequence
 from fluent_cart.formats.row_reader import WHOLE_LINE, Columns, FieldErrors, Line
-from fluent_cart.importers.row_status import RowStatus
+from fluent_cart.importers.row_status import RowCounts, RowStatus
 from fluent_cart.importers.rows.customers import import_customers
 from fluent_cart.importers.rows.orders import import_orders
 from fluent_cart.importers.rows.outcome import Claims, Outcome
@@ -68,10 +68,9 @@ ORDERS = Kind(
 
 
 @dataclass
-class Report:
-    """What became of the lines of a file."""
+class Report(RowCounts):
+    """The status of each line of a file, or its errors."""
 
-    read: int = 0
     statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
     errors: dict[int, FieldErrors] = field(default_factory=dict)
     # Lines that a faulty one took along.
@@ -88,10 +87,9 @@ class Report:
             self.statuses[status] += 1
         self.errors |= outcome.errors
 
-    def counts(self) -> Mapping[str, int]:
-        """Return how many lines had which status."""
-        statuses = {status.value: number for status, number in self.statuses.items()}
-        return {"read": self.read, **statuses, "failed": self.failed}
+    def columns(self) -> dict[str, int]:
+        """Return how many lines have which status."""
+        return {**super().columns(), "failed": self.failed}
 
 
 async def import_rows(

@@ -156,22 +156,8 @@ def _import_batch(
             )
         ).all()
     )
-    rows, primaries = [], dict[int, int]()
-    for customer_id, group in groupby(candidates, _customer_id):
-        own = list(group)
-        possible = [
-            candidate
-            for candidate in own
-            if not (row := stored.get(candidate.row["id"]))
-            or not IDENTITY.is_another(row, candidate.row, candidate.unsaid)
-        ]
-        says_primary = own[0].unsaid.isdisjoint({"is_primary", "status", "type"})
-        if possible and ((changing and says_primary) or customer_id not in here):
-            primary = min(possible, key=lambda candidate: candidate.rank).row["id"]
-        else:
-            primary = here.get(customer_id)
-        primaries[customer_id] = primary
-        rows += [{**row, "is_primary": row["id"] == primary} for row, *_ in own]
+    primaries = _choose_primaries(candidates, stored, here, changing=changing)
+    rows = [{**row, "is_primary": row["id"] == primaries[row["customer_id"]]} for row, *_ in candidates]
     if writing and changing:
         # First of all: two at a time cannot be.
         gone = [row_id for owner, row_id in here.items() if primaries.get(owner, row_id) != row_id]
@@ -184,6 +170,27 @@ def _import_batch(
     if writing:
         _promote(connection, customer_ids)
     return outcome
+
+
+def _choose_primaries(
+    candidates: list[Candidate], stored: dict[int, Record], here: dict[int, int], *, changing: bool
+) -> dict[int, int | None]:
+    """Return the id of each customer's primary address; ``here`` has those of today."""
+    primaries: dict[int, int | None] = {}
+    for customer_id, group in groupby(candidates, _customer_id):
+        own = list(group)
+        possible = [
+            candidate
+            for candidate in own
+            if not (row := stored.get(candidate.row["id"]))
+            or not IDENTITY.is_another(row, candidate.row, candidate.unsaid)
+        ]
+        says_primary = own[0].unsaid.isdisjoint({"is_primary", "status", "type"})
+        if possible and ((changing and says_primary) or customer_id not in here):
+            primaries[customer_id] = min(possible, key=lambda candidate: candidate.rank).row["id"]
+        else:
+            primaries[customer_id] = here.get(customer_id)
+    return primaries
 
 
 def _promote(connection: Connection, customer_ids: set[int]) -> None:

@@ -66,18 +66,10 @@ def _order(
     if values.raw("mode") == "test" and not run.options.test_orders:
         run.report.skip(KIND, DataIssue.TEST_ORDER, values.id)
         return None
-    amounts = [_cents(values.raw(column)) for column in ("total_amount", "total_paid", "total_refund")]
-    amount, paid, refunded = amounts
-    if amount is None or paid is None or refunded is None:
+    amounts = _amounts(values)
+    if amounts is None:
         run.report.skip(KIND, DataIssue.UNREADABLE_AMOUNT, values.id)
         return None
-    if paid < 0 or refunded < 0:
-        values.note(DataIssue.NEGATIVE_AMOUNT)
-        paid, refunded = max(paid, 0), max(refunded, 0)
-    if refunded > paid:
-        values.note(DataIssue.OVER_REFUNDED)
-    elif refunded and paid + refunded == amount:
-        values.note(DataIssue.PAID_LESS_REFUND)
     if not values.raw("has_customer"):
         values.note(DataIssue.NO_CUSTOMER)
     if values.raw("currency") != currency:
@@ -90,12 +82,27 @@ def _order(
         "status": _status(values),
         "payment_status": _payment_status(values),
         "currency": values.text("currency", 10).upper(),
-        "total_amount": amount,
-        "total_paid": paid,
-        "total_refund": refunded,
+        **amounts,
         "created_at": created_at,
         "updated_at": updated_at,
     }
+
+
+def _amounts(values: Values) -> dict[str, int] | None:
+    """Return the amounts in cents; None if one of them is no number."""
+    amount, paid, refunded = (
+        _cents(values.raw(column)) for column in ("total_amount", "total_paid", "total_refund")
+    )
+    if amount is None or paid is None or refunded is None:
+        return None
+    if paid < 0 or refunded < 0:
+        values.note(DataIssue.NEGATIVE_AMOUNT)
+        paid, refunded = max(paid, 0), max(refunded, 0)
+    if refunded > paid:
+        values.note(DataIssue.OVER_REFUNDED)
+    elif refunded and paid + refunded == amount:
+        values.note(DataIssue.PAID_LESS_REFUND)
+    return {"total_amount": amount, "total_paid": paid, "total_refund": refunded}
 
 
 def _status(values: Values) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fluent_cart.importers.row_status import RowStatus
+from fluent_cart.importers.row_status import RowCounts, RowStatus
 from fluent_cart.importers.wordpress.issues import REFUSED, DataIssue
 
 # Ids that are named as examples: a report is read, and its size must not grow with the shop.
@@ -26,11 +26,12 @@ class Found:
 
 
 @dataclass
-class TableReport:
-    read: int = 0
-    statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(RowStatus, 0))
+class TableReport(RowCounts):
     skipped: dict[DataIssue, Found] = field(default_factory=lambda: defaultdict(Found))
     handled: dict[DataIssue, Found] = field(default_factory=lambda: defaultdict(Found))
+
+    def columns(self) -> dict[str, int]:
+        return {**super().columns(), "skipped": sum(found.number for found in self.skipped.values())}
 
 
 class Report:
@@ -85,9 +86,7 @@ class Report:
             "other_totals": self.totals,
             "tables": {
                 name: {
-                    "read": table.read,
-                    **{status.value: number for status, number in table.statuses.items()},
-                    "skipped": sum(found.number for found in table.skipped.values()),
+                    **table.columns(),
                     "reasons": _as_json(table.skipped),
                     "issues": _as_json(table.handled),
                 }

@@ -5,13 +5,14 @@ These are units of work: a batch is one transaction, whole or not at all, and ma
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, select
 
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.row_status import RowStatus, differences
+from fluent_cart.importers.row_status import RowStatus, differences, status_of
 from fluent_cart.models import Base
+from fluent_cart.services.bulk_rows import insert_rows, update_rows
 
 Complete = Callable[[Record, Record | None], Record]
 # The columns of which the source says nothing, by the id of the row.
@@ -85,9 +86,7 @@ def upsert(
             wanted = complete({**row, **staying}, here)
             differs = differences(here, wanted)
             outcome.differences[row_id] = differs
-            outcome.statuses[row_id] = (
-                RowStatus.UNCHANGED if not differs else RowStatus.CHANGED if changing else RowStatus.LEFT
-            )
+            outcome.statuses[row_id] = status_of(here, differs, changing=changing)
             if differs and changing:
                 changed.append(wanted)
     if writing:
@@ -97,14 +96,5 @@ def upsert(
 
 def write(connection: Connection, model: type[Base], new: list[Record], changed: list[Record]) -> None:
     """Store new rows, and all columns of changed ones."""
-    if new:
-        connection.execute(insert(model), new)
-    if changed:
-        table = Base.metadata.tables[model.__tablename__]
-        columns: dict[str, Any] = {
-            column: bindparam(f"new_{column}") for column in changed[0] if column != "id"
-        }
-        connection.execute(
-            update(table).where(table.c.id == bindparam("new_id")).values(columns),
-            [{f"new_{column}": value for column, value in row.items()} for row in changed],
-        )
+    insert_rows(connection, model, new)
+    update_rows(connection, model, changed)
