@@ -19,6 +19,12 @@ FILES = ROOT / "deploy" / "wordpress"
 TOOLS = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
 API = "/wp-json/fluent-cart/v2/customers"
 SIGNED = {"Authorization": "Basic YTpi", "Host": "shop.example.com"}
+# A site without pretty permalinks.
+QUERIES = [
+    "/?rest_route=/fluent-cart/v2/customers",
+    "/?per_page=2&rest_route=%2Ffluent-cart%2Fv2%2Fcustomers%2F7&x=a%20b",
+    "/index.php?rest_route=/fluent-cart/v1/customers/7/orders",
+]
 MODULES = Path("/usr/lib/apache2/modules")
 READ_COPY = {
     "nginx.conf": """    if ($request_method !~ ^(GET|HEAD|OPTIONS)$) {
@@ -175,7 +181,20 @@ def test_reads_with_a_password_reach_the_api_and_everything_else_reaches_wordpre
             assert answer.headers["Sent-X-Forwarded-For"] == "127.0.0.1"
             assert answer.headers["Sent-X-Forwarded-Proto"] == "http"
             assert answer.headers["Sent-Authorization"] == SIGNED["Authorization"]
+        for path in QUERIES:
+            answer = client.get(path, headers=SIGNED)
+            # The server reads the route from the query: with or without index.php in front.
+            assert answer.headers["Server-Name"] == "api", path
+            assert (
+                answer.headers["Target"].removeprefix("/index.php").removeprefix("/")
+                == path[path.index("?") :]
+            )
         for method, path, headers in (
+            *(("GET", path, {}) for path in QUERIES),
+            *(("POST", path, SIGNED) for path in QUERIES),
+            ("GET", "/?rest_route=/fluent-cart/v2/orders", SIGNED),
+            ("GET", "/?rest_route=/wp/v2/users&x=/fluent-cart/v2/customers", SIGNED),
+            ("GET", "/?p=1", SIGNED),
             ("GET", API, {}),
             ("POST", API, SIGNED),
             ("DELETE", f"{API}/7", SIGNED),
@@ -201,3 +220,6 @@ def test_writes_reach_the_api_after_the_switch(file: str, tmp_path: Path) -> Non
             answer = client.request(method, API, headers=SIGNED, content=b"{}")
             assert (answer.headers["Server-Name"], answer.headers["Sent-Method"]) == ("api", method)
         assert client.get(API).headers["Server-Name"] == "wordpress"
+        for path in QUERIES:
+            assert client.post(path, headers=SIGNED).headers["Server-Name"] == "api"
+            assert client.post(path).headers["Server-Name"] == "wordpress"
