@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from fluent_cart.app import create_app
 from fluent_cart.database import connect
@@ -40,6 +41,7 @@ async def send_all(client: httpx.AsyncClient, answered: Callable[[], None]) -> l
     return await asyncio.gather(*map(create, range(REQUESTS)))
 
 
+@pytest.mark.server
 async def test_after_a_kill_happen_once(own_settings: Settings, tmp_path: Path) -> None:
     with connect(own_settings.database_url) as connection:
         customers.create_customer(connection, CustomerCreate(email="customer@example.com"))
