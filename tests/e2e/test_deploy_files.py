@@ -35,7 +35,7 @@ from tests.conftest import TEMPLATE, credentials
 from tests.support import postgres
 from tests.support.errors import assert_error
 from tests.support.paths import ROOT
-from tests.support.server import COMMAND, START_SECONDS, free_port, is_ready
+from tests.support.server import COMMAND, START_SECONDS, free_port, is_ready, until
 
 COMPOSE = ROOT / "docker-compose.yml"
 PROXY = (ROOT / "deploy" / "nginx.conf").read_text()
@@ -552,11 +552,14 @@ class TestTwoServers:
         callers = [threading.Thread(target=caller) for caller in (read, read, read, write)]
         for caller in callers:
             caller.start()
-        time.sleep(0.5)
+        until(lambda: reads[200] >= 40 and writes[200] >= 10, "load")
         deployment.servers[0].kill()
         deployment.servers[0].wait()
-        before = deployment.answered_by()
-        time.sleep(1)
+        before, read_before, written_before = deployment.answered_by(), reads[200], writes[200]
+        until(
+            lambda: reads[200] - read_before >= 100 and writes[200] - written_before >= 10,
+            "answers of the other server",
+        )
         stop.set()
         for caller in callers:
             caller.join()
