@@ -1,7 +1,9 @@
 """A made-up shop of any size, the same for the same seed: customers, addresses, orders, and a user.
 
-Rows are tuples in the order of the columns below, ready for a driver; totals are those of the orders
-(decision 16), so that ``fluent-cart check`` finds nothing wrong.
+Rows are tuples in the order of the columns below, ready for a driver; totals are those of the orders, so that
+``fluent-cart check`` finds nothing wrong.
+
+See docs/decisions.md#16-totals-of-a-customer.
 """
 
 import random

@@ -1,4 +1,7 @@
-"""The one clock (decision 7)."""
+"""The one clock.
+
+See docs/decisions.md#7-time-and-money.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,7 @@
-"""The one clock: UTC in the documented form, whole seconds (decision 7)."""
+"""The one clock: UTC in the documented form, whole seconds.
+
+See docs/decisions.md#7-time-and-money.
+"""
 
 from datetime import UTC, datetime, timedelta
 

@@ -42,7 +42,10 @@ class PaymentStatus(StrEnum):
 
     @classmethod
     def counted(cls) -> "tuple[PaymentStatus, ...]":
-        """The states in which an order counts towards its customer's totals (decision 16)."""
+        """The states in which an order counts towards its customer's totals.
+
+        See docs/decisions.md#16-totals-of-a-customer.
+        """
         return (cls.PAID, cls.PARTIALLY_PAID, cls.PARTIALLY_REFUNDED)
 
 
@@ -58,7 +61,7 @@ class SortField(StrEnum):
     ORDER_COUNT = "order_count"
     CREATED_AT = "created_at"
     UPDATED_AT = "updated_at"
-    # The live plugin's (decision 136).
+    # The live plugin's (docs/decisions.md#136-sort-keys-of-the-plugin).
     FIRST_PURCHASE_DATE = "first_purchase_date"
     LAST_PURCHASE_DATE = "last_purchase_date"
     AOV = "aov"
@@ -128,7 +131,10 @@ class FileFormat(StrEnum):
 
 
 class Permission(StrEnum):
-    """Permissions carry FluentCart's own names (decision 21); the last two are ours (91, 158)."""
+    """FluentCart's permissions by their own names, and two of this server: metrics and the list of users.
+
+    See docs/decisions.md#21-permissions-and-roles, #91-metrics and #158-list-of-users.
+    """
 
     VIEW = "customers/view"
     MANAGE = "customers/manage"

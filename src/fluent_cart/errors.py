@@ -29,8 +29,10 @@
     ├── ValidationFailed          422  validation_error
     └── InternalError             500  internal_error
 
-Services raise them, ``handlers`` turns them into the envelope (decision 4). Texts are complete sentences'
-worth of help, and never repeat what the caller sent, except the id of something that was not found.
+Services raise them, ``handlers`` turns them into the envelope. Texts are complete sentences' worth of help,
+and never repeat what the caller sent, except the id of something that was not found.
+
+See docs/decisions.md#4-error-responses.
 """
 
 from collections.abc import Iterator, Mapping

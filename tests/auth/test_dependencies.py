@@ -1,4 +1,7 @@
-"""Credentials of a request -> its user (decision 22): who is let in, who is not, and what neither learns."""
+"""Credentials of a request -> its user: who is let in, who is not, and what neither learns.
+
+See docs/decisions.md#22-http-basic.
+"""
 
 import logging
 import random

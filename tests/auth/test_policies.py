@@ -1,4 +1,7 @@
-"""The table of roles, and the policy itself (decision 21); ``contract/test_permissions`` has the routes."""
+"""The table of roles, and the policy itself; ``contract/test_permissions`` has the routes.
+
+See docs/decisions.md#21-permissions-and-roles.
+"""
 
 import re
 from itertools import product

@@ -1,7 +1,8 @@
-"""The server does what its OpenAPI document says: a short form of `make test-stress`'s bar C2.
+"""The server does what its OpenAPI document says.
 
-What Schemathesis makes of the limits in the document goes to one database, what it makes up to the other:
-both get all of it in `make test-stress`.
+This is the short form of row C2 in docs/guarantees.md. Here one database gets the requests that Schemathesis
+makes at the limits of the document, the other one gets its random requests. In `make test-stress` both
+databases get all requests.
 """
 
 from collections.abc import Collection

@@ -42,7 +42,7 @@ ADDITIONS = {
 FILES = {"export_customers"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
-# Keys beyond the documented ones, always after them (decision 3).
+# Keys beyond the documented ones, always after them (docs/decisions.md#3-documented-keys).
 ADDRESS_EXTENSION = ["address_2", "company_name", "phone"]
 EXTENSIONS = {
     "get_customer.data.customer": ["user_id", "additional_info"],

@@ -271,7 +271,10 @@ async def test_a_misspelt_filter_never_answers_everyone(survive: Survive, query:
 
 @pytest.mark.parametrize("operation", ["get_customer", "get_customer_stats"])
 async def test_an_integer_of_any_length_is_an_integer(survive: Survive, operation: str) -> None:
-    """Out of range, so not found (decision 6); one operation for each name of the parameter."""
+    """Out of range, so not found; one operation for each name of the parameter.
+
+    See docs/decisions.md#6-ids.
+    """
     path = next(path for _, path, name in OPERATIONS if name == operation)
     for digits in (100, 101, 5000):
         assert_error(await survive(operation, url(path, "9" * digits)), 404, "customer_not_found")

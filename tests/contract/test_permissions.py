@@ -119,7 +119,8 @@ OPERATIONS = operations()
 every_operation = pytest.mark.parametrize(
     ("method", "path", "operation"), OPERATIONS, ids=[operation for _, _, operation in OPERATIONS]
 )
-# What the live plugin and WordPress have beyond the contract (decisions 70, 71, 75).
+# What the live plugin and WordPress have beyond the contract (docs/decisions.md#70-wordpress-indexes,
+# #71-profile-of-a-user, #75-routes-of-the-plugin).
 EXTENSIONS = [
     ("GET", "/{customerId}/order", "list_orders_as_the_plugin"),
     ("POST", "/{customerId}/recalculate-ltv", "recalculate_lifetime_value"),
@@ -263,7 +264,10 @@ class TestRoles:
 
 
 class TestUndeclaredRoutes:
-    """The server does not start with a route that names no permission (decision 21)."""
+    """The server does not start with a route that names no permission.
+
+    See docs/decisions.md#21-permissions-and-roles.
+    """
 
     async def forgotten(self) -> Response:
         """Nobody gave this route a policy."""

@@ -1,6 +1,8 @@
 """Live answers that the contract's examples do not show, whole and against the response models.
 
-They hold the keys beyond the documented ones (decision 3), and nulls and empty lists.
+They hold the keys beyond the documented ones, and nulls and empty lists.
+
+See docs/decisions.md#3-documented-keys.
 """
 
 from typing import Any, ClassVar

@@ -1,4 +1,7 @@
-"""Cookie and nonce over every operation of the OpenAPI document, those that only read included (bar A11)."""
+"""Cookie and nonce over every operation of the OpenAPI document, those that only read included.
+
+Measured in docs/guarantees.md, A11.
+"""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple

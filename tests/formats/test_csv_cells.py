@@ -1,4 +1,7 @@
-"""Cells of CSV: no formula among them, and every text comes back (decision 60)."""
+"""Cells of CSV: no formula among them, and every text comes back.
+
+See docs/decisions.md#60-exports.
+"""
 
 import pytest
 

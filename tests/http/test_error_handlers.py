@@ -1,6 +1,8 @@
-"""Exceptions -> the error envelope (decision 4), and the tree of errors it is made of.
+"""Exceptions -> the error envelope, and the tree of errors it is made of.
 
 The applications here are made for one test each: they fail in ways that the shop's own routes never do.
+
+See docs/decisions.md#4-error-responses.
 """
 
 import inspect
@@ -29,7 +31,7 @@ FAILED = "Request data validation failed"
 
 
 def envelope(status: int, code: str, message: str, details: Any = None) -> dict[str, Any]:
-    """Return a whole error as decision 4 has it, in its order."""
+    """Return a whole error with its documented keys, in their order."""
     inner = {"code": code, "message": message} | ({} if details is None else {"details": details})
     text = with_faults(message, details)
     return {"success": False, "error": inner, "code": code, "message": text, "data": {"status": status}}

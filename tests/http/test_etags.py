@@ -1,4 +1,7 @@
-"""ETag, If-Match, If-None-Match (decision 28): when a tag changes, and what a condition does (RFC 9110)."""
+"""ETag, If-Match, If-None-Match: when a tag changes, and what a condition does (RFC 9110).
+
+See docs/decisions.md#28-etags.
+"""
 
 import re
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,7 @@
-"""Expired sessions and idempotency keys go without new ones (decision 129)."""
+"""Expired sessions and idempotency keys go without new ones.
+
+See docs/decisions.md#129-expired-rows.
+"""
 
 import asyncio
 import logging

@@ -1,4 +1,7 @@
-"""Idempotency-Key: requests that are sent again, over every POST, and what of them is kept (decision 27)."""
+"""Idempotency-Key: requests that are sent again, over every POST, and what of them is kept.
+
+See docs/decisions.md#27-idempotency-keys.
+"""
 
 from operator import itemgetter
 from typing import Any

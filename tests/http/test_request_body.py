@@ -1,4 +1,7 @@
-"""One set of fields, however it is sent (decision 8), and the reader of bodies by itself."""
+"""One set of fields, however it is sent, and the reader of bodies by itself.
+
+See docs/decisions.md#8-forms-of-input.
+"""
 
 from typing import Any
 from urllib.parse import quote

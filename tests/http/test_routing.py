@@ -108,7 +108,10 @@ class TestInput:
 
 class TestOrderOfChecks:
     async def test_input_comes_before_existence(self, manager: httpx.AsyncClient) -> None:
-        """Also where the id alone tells that there is no such customer (decision 5)."""
+        """Also where the id alone tells that there is no such customer.
+
+        See docs/decisions.md#5-order-of-checks.
+        """
         for customer_id in (999, 0, 2**63):
             refused = await manager.post(f"/{customer_id}/attachable-user", json={"user_id": "x"})
             assert_error(refused, 422, "validation_error")

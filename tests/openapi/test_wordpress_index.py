@@ -1,4 +1,7 @@
-"""The indexes and OPTIONS (decision 70)."""
+"""The indexes and OPTIONS.
+
+See docs/decisions.md#70-wordpress-indexes.
+"""
 
 import re
 from typing import Any

@@ -1,4 +1,7 @@
-"""/customers/{customerId}/address and make-primary (decisions 18, 19)."""
+"""/customers/{customerId}/address and make-primary.
+
+See docs/decisions.md#18-fields-of-an-address and #19-primary-address.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""/customers/do-bulk-action (decisions 24-26)."""
+"""/customers/do-bulk-action.
+
+See docs/decisions.md#24-bulk-actions, #25-deletion-of-customers and #26-bulk-export.
+"""
 
 import csv
 import json

@@ -1,4 +1,8 @@
-"""/customers and /customers/{customerId}: what is sent, stored and answered (decisions 11-15)."""
+"""/customers and /customers/{customerId}: what is sent, stored and answered.
+
+See docs/decisions.md#11-list-of-customers, #12-creation-of-a-customer, #13-e-mail-addresses and
+#14-update-of-a-customer.
+"""
 
 import json
 from typing import Any

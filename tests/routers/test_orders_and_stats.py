@@ -1,4 +1,7 @@
-"""/customers/{customerId}/orders and get-stats (decisions 16, 17)."""
+"""/customers/{customerId}/orders and get-stats.
+
+See docs/decisions.md#16-totals-of-a-customer and #17-orders-of-a-customer.
+"""
 
 import random
 from typing import Any
@@ -186,7 +189,10 @@ async def test_totals_are_those_of_any_orders_in_any_state(
 
 
 class TestThePluginsRoutes:
-    """What the live plugin's clients call beyond the contract (decision 75)."""
+    """What the live plugin's clients call beyond the contract.
+
+    See docs/decisions.md#75-routes-of-the-plugin.
+    """
 
     @pytest.fixture
     async def orders_of_one(self, customer: None, database: Database) -> None:

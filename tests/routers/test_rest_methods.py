@@ -1,4 +1,7 @@
-"""PATCH and DELETE of /customers/{customerId} (decision 180)."""
+"""PATCH and DELETE of /customers/{customerId}.
+
+See docs/decisions.md#180-patch-and-delete.
+"""
 
 import httpx
 import pytest

@@ -1,4 +1,7 @@
-"""/app/init and /labels of the live plugin (decision 125)."""
+"""/app/init and /labels of the live plugin.
+
+See docs/decisions.md#125-set-up-checks.
+"""
 
 import httpx
 import pytest

@@ -1,4 +1,7 @@
-"""/customers/attachable-user, attaching and detaching (decision 20)."""
+"""/customers/attachable-user, attaching and detaching.
+
+See docs/decisions.md#20-attachable-users.
+"""
 
 import httpx
 import pytest

@@ -1,4 +1,7 @@
-"""/wp/v2/users/me (decision 71)."""
+"""/wp/v2/users/me.
+
+See docs/decisions.md#71-profile-of-a-user.
+"""
 
 import httpx
 import pytest

@@ -1,4 +1,7 @@
-"""Application passwords: the hashes are those of other programs, and nothing else gets in (decision 22)."""
+"""Application passwords: the hashes are those of other programs, and nothing else gets in.
+
+See docs/decisions.md#22-http-basic.
+"""
 
 import string
 from typing import Any

@@ -1,4 +1,7 @@
-"""Login passwords: the hashes are PHP's and WordPress's, and nothing else lets anybody in (bars A1, A2)."""
+"""Login passwords: the hashes are PHP's and WordPress's, and nothing else lets anybody in.
+
+Measured in docs/guarantees.md, A1, A2.
+"""
 
 import json
 from pathlib import Path

@@ -31,7 +31,10 @@ def pick(record: Record, *names: str) -> Record:
 
 
 class Kept:
-    """What was answered under idempotency keys (decision 27)."""
+    """What was answered under idempotency keys.
+
+    See docs/decisions.md#27-idempotency-keys.
+    """
 
     def __init__(self) -> None:
         self.seconds = 0

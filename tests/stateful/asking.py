@@ -71,7 +71,10 @@ class Asking(RuleBasedStateMachine):
     def post(
         self, path: str, sent: Any, key: str | None, act: Callable[[], Answer], usual: Record | None = None
     ) -> None:
-        """Send something; what is left out of it means the same as what is ``usual`` there (decision 27)."""
+        """Send something; what is left out of it means the same as what is ``usual`` there.
+
+        See docs/decisions.md#27-idempotency-keys.
+        """
         if key is None:
             self.answered(self.twins.ask("POST", path, sent), act)
             return

@@ -15,7 +15,10 @@ def with_faults(text: str, details: Any) -> str:
 def assert_error(
     response: httpx.Response, status: int, code: str, message: str | None = None, details: Any = None
 ) -> None:
-    """Assert the whole envelope of an error (decision 4); ``message`` None means any."""
+    """Assert the whole envelope of an error; ``message`` None means any.
+
+    See docs/decisions.md#4-error-responses.
+    """
     body = response.json()
     text = body["error"]["message"] if message is None else message
     inner: dict[str, Any] = {"code": code, "message": text}

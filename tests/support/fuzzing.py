@@ -1,7 +1,9 @@
-"""Schemathesis: requests made from the OpenAPI document, and every answer held against it (bars C2, C7).
+"""Schemathesis: requests made from the OpenAPI document, and every answer held against it.
 
 The document is all it knows. What is valid there must not be refused for what it is, what is not valid must
 be; no answer may have a status, a header or a body that the document does not name.
+
+Measured in docs/guarantees.md, C2, C7.
 """
 
 import logging
@@ -219,7 +221,10 @@ def valid_input_is_refused_for_what_is_stored_alone(
 def errors_tell_nothing_of_the_insides_and_repeat_nothing(
     _context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
-    """Fail if an error names what it should not, or has a text of the request in it (bar C7)."""
+    """Fail if an error names what it should not, or has a text of the request in it.
+
+    Measured in docs/guarantees.md, C7.
+    """
     if response.status_code < 400:
         return
     text = response.text

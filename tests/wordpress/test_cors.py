@@ -1,4 +1,7 @@
-"""Scripts of other sites (decision 73)."""
+"""Scripts of other sites.
+
+See docs/decisions.md#73-cors.
+"""
 
 from collections.abc import AsyncIterator
 from typing import ClassVar

@@ -1,4 +1,7 @@
-"""The live plugin's names on input (decision 74)."""
+"""The live plugin's names on input.
+
+See docs/decisions.md#74-field-names-of-the-plugin.
+"""
 
 from typing import Any
 

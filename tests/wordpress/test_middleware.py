@@ -1,4 +1,7 @@
-"""Addresses, methods and request ids as WordPress clients send them (decisions 1 and 8)."""
+"""Addresses, methods and request ids as WordPress clients send them.
+
+See docs/decisions.md#1-paths and #8-forms-of-input.
+"""
 
 import re
 from base64 import b64encode

@@ -1,4 +1,7 @@
-"""``_fields`` and ``_envelope`` (decision 72): the functions, then over HTTP, and beside other features."""
+"""``_fields`` and ``_envelope``: the functions, then over HTTP, and beside other features.
+
+See docs/decisions.md#72-response-shape.
+"""
 
 from typing import Any
 

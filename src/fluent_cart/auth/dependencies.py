@@ -1,4 +1,7 @@
-"""Credentials of a request -> its user: a cookie with its nonce, or HTTP Basic (decisions 22, 52)."""
+"""Credentials of a request -> its user: a cookie with its nonce, or HTTP Basic.
+
+See docs/decisions.md#22-http-basic and #52-nonces.
+"""
 
 from base64 import b64decode
 from collections.abc import Sequence
@@ -80,8 +83,10 @@ async def current_user(
 ) -> CurrentUser:
     """Return the user whose cookie and nonce, or whose application password, came with the request.
 
-    401 without either; 403 with a wrong nonce; 429 after too many wrong passwords, or too many requests
-    (decision 29). Who is signed in by cookie is not asked for a password, as in WordPress.
+    401 without either; 403 with a wrong nonce; 429 after too many wrong passwords, or too many requests. Who
+    is signed in by cookie is not asked for a password, as in WordPress.
+
+    See docs/decisions.md#29-rate-limits.
     """
     limits: Limits = request.app.state.limits
     context = request_context(request.scope)

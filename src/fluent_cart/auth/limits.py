@@ -1,6 +1,8 @@
-"""What is kept within bounds: wrong passwords, slow hashes, requests, and notes of a last use (decision 29).
+"""What is kept within bounds: wrong passwords, slow hashes, requests, and notes of a last use.
 
 An application has one ``Limits``, all of it in memory: there is no store that could be lost or be slow.
+
+See docs/decisions.md#29-rate-limits.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""The check of a login password, within the limits of guesses (decisions 29, 53)."""
+"""The check of a login password, within the limits of guesses.
+
+See docs/decisions.md#29-rate-limits and #53-failed-logins-of-the-form.
+"""
 
 from functools import partial
 from typing import NamedTuple

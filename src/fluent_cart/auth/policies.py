@@ -1,4 +1,7 @@
-"""The policy that stands on every route, which asks the table of roles (decision 21)."""
+"""The policy that stands on every route, which asks the table of roles.
+
+See docs/decisions.md#21-permissions-and-roles.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated

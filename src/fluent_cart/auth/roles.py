@@ -1,4 +1,7 @@
-"""Who may do what: the one table of roles (decision 21)."""
+"""Who may do what: the one table of roles.
+
+See docs/decisions.md#21-permissions-and-roles.
+"""
 
 from collections.abc import Mapping
 

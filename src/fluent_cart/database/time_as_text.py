@@ -1,4 +1,7 @@
-"""Times as PostgreSQL writes them -> the documented form, as SQLite keeps them (decision 7)."""
+"""Times as PostgreSQL writes them -> the documented form, as SQLite keeps them.
+
+See docs/decisions.md#7-time-and-money.
+"""
 
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader

@@ -1,4 +1,7 @@
-"""A value as a cell of CSV that is safe to open in a spreadsheet, and back (decision 60)."""
+"""A value as a cell of CSV that is safe to open in a spreadsheet, and back.
+
+See docs/decisions.md#60-exports.
+"""
 
 import re
 from typing import Any

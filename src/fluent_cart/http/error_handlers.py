@@ -1,4 +1,7 @@
-"""Exceptions -> the error envelope (decision 4); the only module that knows its shape."""
+"""Exceptions -> the error envelope; the only module that knows its shape.
+
+See docs/decisions.md#4-error-responses.
+"""
 
 import logging
 from itertools import islice

@@ -1,4 +1,7 @@
-"""ETag, If-Match and If-None-Match: the state of a customer that a caller knows (decision 28, RFC 9110)."""
+"""ETag, If-Match and If-None-Match: the state of a customer that a caller knows (RFC 9110).
+
+See docs/decisions.md#28-etags.
+"""
 
 import re
 from collections.abc import Callable

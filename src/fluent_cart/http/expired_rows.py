@@ -1,4 +1,7 @@
-"""Expired sessions, idempotency keys and changes are removed while the application runs (decision 129)."""
+"""Expired sessions, idempotency keys and changes are removed while the application runs.
+
+See docs/decisions.md#129-expired-rows.
+"""
 
 import asyncio
 import logging

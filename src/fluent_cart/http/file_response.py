@@ -1,4 +1,7 @@
-"""A file as an answer, sent while it is made (decision 60)."""
+"""A file as an answer, sent while it is made.
+
+See docs/decisions.md#60-exports.
+"""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""Idempotency-Key: a POST that is sent again does nothing, and is answered as before (decision 27)."""
+"""Idempotency-Key: a POST that is sent again does nothing, and is answered as before.
+
+See docs/decisions.md#27-idempotency-keys.
+"""
 
 import re
 from collections.abc import Callable
@@ -21,8 +24,8 @@ from fluent_cart.services.idempotency_keys import Answer, Attempt
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
-# What an operation itself refuses is its answer. All other refusals come before it (decision 5), or are not
-# for good.
+# What an operation itself refuses is its answer. All other refusals come before it
+# (docs/decisions.md#5-order-of-checks), or are not for good.
 REFUSALS = (InvalidEmail, InvalidUser)
 _KEY = re.compile(b"[ -~]{1,255}")
 

@@ -1,4 +1,7 @@
-"""Long polling: a request waits for news without a connection to the database (decision 174)."""
+"""Long polling: a request waits for news without a connection to the database.
+
+See docs/decisions.md#174-long-polling.
+"""
 
 import asyncio
 from collections import Counter

@@ -16,7 +16,10 @@ from fluent_cart.wordpress.site import origin
 
 
 def _customer_id(value: Any) -> int:
-    """Read an id; a whole number outside the range of ids is a customer that does not exist (decision 6)."""
+    """Read an id; a whole number outside the range of ids is a customer that does not exist.
+
+    See docs/decisions.md#6-ids.
+    """
     if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]*|0", value):
         # No id has more digits, and Python refuses to read a number of over 4,300 digits.
         number = int(value) if len(value) <= 100 else None
@@ -67,7 +70,10 @@ def _without(parameter: str, query: str) -> str:
 
 
 def page_headers(request: Request, page: int, per_page: int, total: int) -> dict[str, str]:
-    """Return WordPress's headers for a page: totals, and links to its neighbours (decision 11)."""
+    """Return WordPress's headers for a page: totals, and links to its neighbours.
+
+    See docs/decisions.md#11-list-of-customers.
+    """
     pages = total_pages(total, per_page)
     headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
     neighbours = {"prev": min(page - 1, pages)} if page > 1 and pages else {}
@@ -77,7 +83,10 @@ def page_headers(request: Request, page: int, per_page: int, total: int) -> dict
 
 
 def list_headers(request: Request, query: CustomerListQuery, page: CustomerPage) -> dict[str, str]:
-    """Return the headers of a page of customers, which may be uncounted (decisions 171, 172)."""
+    """Return the headers of a page of customers, which may be uncounted.
+
+    See docs/decisions.md#171-included-parts and #172-uncounted-lists.
+    """
     if page.total is not None:
         return page_headers(request, query.page, query.per_page, page.total)
     if query.has_cursor:

@@ -1,7 +1,9 @@
-"""The body of a request, however a WordPress client sends it -> one JSON object (decision 8).
+"""The body of a request, however a WordPress client sends it -> one JSON object.
 
 JSON counts with or without its content type, form data may use PHP's brackets, and what is sent in the query
 stands in for what is not in the body. The services never see the difference.
+
+See docs/decisions.md#8-forms-of-input.
 """
 
 from email.message import Message

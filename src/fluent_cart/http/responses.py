@@ -1,4 +1,7 @@
-"""The response of a successful operation, in the documented envelope (decision 2)."""
+"""The response of a successful operation, in the documented envelope.
+
+See docs/decisions.md#2-success-responses.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a request of the API runs: dependencies, then input, then the handler (decisions 5, 8).
+"""How a request of the API runs: dependencies, then input, then the handler.
 
 Routes are declared as in any FastAPI application, and described by it, but run by the few steps below.
 FastAPI reads a body before it asks who sent it, while here a stranger learns nothing from input errors; and
@@ -7,6 +7,8 @@ its general ways to solve dependencies and to match included routers cost more t
 A handler that takes a connection (``http.dependencies``) is a plain function and one unit of work: the route
 opens the connection and runs the handler in its transaction, with an idempotency key or a condition around
 it. So the response is known before the transaction ends, and a handler calls its service as any function.
+
+See docs/decisions.md#5-order-of-checks and #8-forms-of-input.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -43,7 +45,10 @@ Results = tuple[tuple[str, int], ...]
 
 
 class CustomerConvertor(StringConvertor):
-    """A segment of a path that may be a customer's id. Fixed paths are not, for any method (decision 80)."""
+    """A segment of a path that may be a customer's id. Fixed paths are not, for any method.
+
+    See docs/decisions.md#80-fixed-paths.
+    """
 
     regex = "(?!(?:attachable-user|batch|changes|do-bulk-action|export)$)[^/]+"
 
@@ -168,7 +173,10 @@ def check_input(check: Callable[..., None]) -> Callable[[AnyHandler], AnyHandler
 
 
 def _sent_in_query(request: Request) -> dict[str, Any]:
-    """Return the fields of the query; refuse bytes that are not UTF-8, as in a form (decision 120)."""
+    """Return the fields of the query; refuse bytes that are not UTF-8, as in a form.
+
+    See docs/decisions.md#120-queries-that-are-not-utf-8.
+    """
     try:
         return parse_query(request.scope["query_string"].decode("latin-1"), errors="strict")
     except UnicodeDecodeError:

@@ -8,7 +8,10 @@ from fluent_cart.models.base import Base, Id, Name, PrimaryKey, Time, text
 
 
 class Address(Base):
-    """An address of one customer, of whose addresses exactly one is primary (decision 19)."""
+    """An address of one customer, of whose addresses exactly one is primary.
+
+    See docs/decisions.md#19-primary-address.
+    """
 
     __tablename__ = "customer_addresses"
     __table_args__ = (

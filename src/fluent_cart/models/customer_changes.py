@@ -1,4 +1,7 @@
-"""The changes of customers, for clients that keep a copy (decision 173). Triggers record them."""
+"""The changes of customers, for clients that keep a copy. Triggers record them.
+
+See docs/decisions.md#173-changes.
+"""
 
 from sqlalchemy import BigInteger, CheckConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column

@@ -14,7 +14,10 @@ AVERAGE_ORDER = "coalesce(CAST(total_spent AS FLOAT) / nullif(order_count, 0), 0
 
 
 class Customer(Base):
-    """A customer; the four totals are kept by ``services.orders`` (decision 16), in cents."""
+    """A customer; the four totals are kept by ``services.orders``, in cents.
+
+    See docs/decisions.md#16-totals-of-a-customer.
+    """
 
     __tablename__ = "customers"
     __table_args__ = (
@@ -51,7 +54,8 @@ class Customer(Base):
     order_count: Mapped[Money]
     first_order_at: Mapped[str | None] = mapped_column(Moment)
     last_order_at: Mapped[str | None] = mapped_column(Moment)
-    # How addresses are compared (decision 128), and names sort (decision 135).
+    # How addresses are compared (docs/decisions.md#128-domains-beyond-ascii), and names sort
+    # (docs/decisions.md#135-order-of-names).
     email_key: Mapped[NameKey]
     first_name_key: Mapped[NameKey]
     last_name_key: Mapped[NameKey]

@@ -1,4 +1,7 @@
-"""Answers that are kept for requests that are sent again (decision 27)."""
+"""Answers that are kept for requests that are sent again.
+
+See docs/decisions.md#27-idempotency-keys.
+"""
 
 from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column

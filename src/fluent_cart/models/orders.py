@@ -1,4 +1,7 @@
-"""Orders: the books from which a customer's totals come (decisions 16, 17)."""
+"""Orders: the books from which a customer's totals come.
+
+See docs/decisions.md#16-totals-of-a-customer and #17-orders-of-a-customer.
+"""
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,7 +20,7 @@ class Order(Base):
     )
 
     id: Mapped[PrimaryKey]
-    # An order outlives its customer (decision 25).
+    # An order outlives its customer (docs/decisions.md#25-deletion-of-customers).
     customer_id: Mapped[int | None] = mapped_column(Id, ForeignKey("customers.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(text(20))
     payment_status: Mapped[str] = mapped_column(text(20))

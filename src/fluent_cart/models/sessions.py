@@ -1,4 +1,7 @@
-"""Sessions: who is signed in with a cookie, and until when (decision 51)."""
+"""Sessions: who is signed in with a cookie, and until when.
+
+See docs/decisions.md#51-sessions.
+"""
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column

@@ -1,4 +1,7 @@
-"""The site's WordPress users, and their application passwords (decisions 20, 22)."""
+"""The site's WordPress users, and their application passwords.
+
+See docs/decisions.md#20-attachable-users and #22-http-basic.
+"""
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,7 +29,8 @@ class User(Base):
     email_key: Mapped[str] = mapped_column(text(255))
     display_name: Mapped[str] = mapped_column(text(255))
     role: Mapped[str] = mapped_column(text(60))
-    # Of the login password; without one the user cannot sign in with a cookie (decision 50).
+    # Of the login password; without one the user cannot sign in with a cookie
+    # (docs/decisions.md#50-login-passwords).
     password_hash: Mapped[str | None] = mapped_column(text(255))
     search_text: Mapped[Folded]
     created_at: Mapped[Time]

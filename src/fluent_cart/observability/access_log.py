@@ -1,8 +1,10 @@
-"""A line for each request, of which many are written at once (decision 90).
+"""A line for each request, of which many are written at once.
 
 The event loop writes them, as much as is taken at once: who reads the log may be slow or stuck, and is not
 waited for. A thread would have to ask for the interpreter after each write, which a busy loop hardly gives
 up.
+
+See docs/decisions.md#90-log.
 """
 
 import logging

@@ -1,7 +1,9 @@
-"""What the server writes to standard error: a line for each event, all of one form (decision 90).
+"""What the server writes to standard error: a line for each event, all of one form.
 
 JSON for programs, or words and colours for people at a terminal. Neither has personal data: requests have
 their route and the id of the user, refusals are as in ``security_log``, and tracebacks have no values.
+
+See docs/decisions.md#90-log.
 """
 
 import json

@@ -1,8 +1,10 @@
-"""What is counted and measured while a shop is served, in Prometheus' own objects (decision 91).
+"""What is counted and measured while a shop is served, in Prometheus' own objects.
 
 Several processes of one machine count together in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, which
 `serve` makes for its workers; whichever of them is asked answers for all. Label values are closed sets: no
 ids, no names, nothing that a caller could make up.
+
+See docs/decisions.md#91-metrics.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""OpenTelemetry, as FastAPI itself speaks it, without personal data in spans (decision 92)."""
+"""OpenTelemetry, as FastAPI itself speaks it, without personal data in spans.
+
+See docs/decisions.md#92-opentelemetry.
+"""
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace

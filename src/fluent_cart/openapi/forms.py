@@ -1,4 +1,7 @@
-"""Request bodies as form data (decision 8): what is JSON there is written as PHP reads it."""
+"""Request bodies as form data: what is JSON there is written as PHP reads it.
+
+See docs/decisions.md#8-forms-of-input.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""The headers of requests and responses. Each request header is optional (decisions 27, 28)."""
+"""The headers of requests and responses. Each request header is optional.
+
+See docs/decisions.md#27-idempotency-keys and #28-etags.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""The second way to sign in: a cookie and its nonce (decision 52). FastAPI finds the first one by itself."""
+"""The second way to sign in: a cookie and its nonce. FastAPI finds the first one by itself.
+
+See docs/decisions.md#52-nonces.
+"""
 
 from typing import Any
 

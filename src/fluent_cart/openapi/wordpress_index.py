@@ -1,6 +1,8 @@
 """What the API says of itself to WordPress clients: /wp-json/, its namespaces, and OPTIONS of every route.
 
-All of it is derived, once, from the routes as FastAPI describes them (decision 70).
+All of it is derived, once, from the routes as FastAPI describes them.
+
+See docs/decisions.md#70-wordpress-indexes.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""Signing in and out at WordPress's own addresses (decision 51): the form, its sessions, and their nonces."""
+"""Signing in and out at WordPress's own addresses: the form, its sessions, and their nonces.
+
+See docs/decisions.md#51-sessions.
+"""
 
 from fastapi import APIRouter, Request, Response
 

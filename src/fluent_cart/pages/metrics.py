@@ -1,4 +1,7 @@
-"""/metrics: what is counted, for Prometheus; never for the public (decision 91)."""
+"""/metrics: what is counted, for Prometheus; never for the public.
+
+See docs/decisions.md#91-metrics.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping

@@ -1,4 +1,7 @@
-"""The cookie of a session as browsers get it, and how long it is good (decision 51)."""
+"""The cookie of a session as browsers get it, and how long it is good.
+
+See docs/decisions.md#51-sessions.
+"""
 
 from fastapi import Request, Response
 

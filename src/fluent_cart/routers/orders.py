@@ -1,4 +1,7 @@
-"""/customers/{customerId}/orders, and two routes of the live plugin's own (decision 75)."""
+"""/customers/{customerId}/orders, and two routes of the live plugin's own.
+
+See docs/decisions.md#75-routes-of-the-plugin.
+"""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,7 @@
-"""PATCH and DELETE of /customers/{customerId}, as clients of other REST APIs send them (decision 180)."""
+"""PATCH and DELETE of /customers/{customerId}, as clients of other REST APIs send them.
+
+See docs/decisions.md#180-patch-and-delete.
+"""
 
 from fastapi import Response
 

@@ -1,4 +1,7 @@
-"""Two routes of the live plugin with which its clients check a connection (decision 125)."""
+"""Two routes of the live plugin with which its clients check a connection.
+
+See docs/decisions.md#125-set-up-checks.
+"""
 
 from typing import Annotated
 

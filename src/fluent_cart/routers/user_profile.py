@@ -1,4 +1,7 @@
-"""/wp/v2/users/me, by which WordPress clients find out who they are signed in as (decision 71)."""
+"""/wp/v2/users/me, by which WordPress clients find out who they are signed in as.
+
+See docs/decisions.md#71-profile-of-a-user.
+"""
 
 from typing import Annotated
 

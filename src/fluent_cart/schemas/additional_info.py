@@ -1,4 +1,7 @@
-"""What may be stored as additional info: any JSON object within limits (decision 10)."""
+"""What may be stored as additional info: any JSON object within limits.
+
+See docs/decisions.md#10-limits-of-texts.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any

@@ -30,7 +30,10 @@ COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 
 
 def country_code(value: Any) -> str:
-    """Return a country code in upper case (decision 18)."""
+    """Return a country code in upper case.
+
+    See docs/decisions.md#18-fields-of-an-address.
+    """
     # ASCII alone: the upper case of a sharp s is "SS".
     code = value.strip().upper() if isinstance(value, str) and value.isascii() else ""
     if code not in COUNTRIES:

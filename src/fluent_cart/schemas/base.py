@@ -16,7 +16,10 @@ MAX_SAFE_INTEGER = 2**53
 
 
 class RequestModel(BaseModel):
-    """A request body; members it does not know are ignored (decision 9)."""
+    """A request body; members it does not know are ignored.
+
+    See docs/decisions.md#9-unknown-fields.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -42,7 +45,7 @@ def whole_number(value: Any) -> Any:
     """Accept an integer or its plain decimal digits; not ``true``, ``1_0``, ``+1`` or `` 1``."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    # To JSON, and to WordPress, 1.0 is the same number as 1 (decision 81).
+    # To JSON, and to WordPress, 1.0 is the same number as 1 (docs/decisions.md#81-numbers-and-booleans).
     if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_SAFE_INTEGER:
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", value):
@@ -158,7 +161,8 @@ EMAIL_SCHEMA = {
     "allOf": [{"pattern": "^[^@]{1,64}@"}],
 }
 Email = Annotated[str, BeforeValidator(checked_email), Field(max_length=254, json_schema_extra=EMAIL_SCHEMA)]
-# The parts of a full name, which the live plugin's clients send as one text (decision 137).
+# The parts of a full name, which the live plugin's clients send as one text
+# (docs/decisions.md#137-full-names).
 FullName = SkipJsonSchema[dict[str, Text255]]
 
 WholeNumber = BeforeValidator(whole_number)

@@ -1,4 +1,7 @@
-"""Changes of customers, in and out (decision 173)."""
+"""Changes of customers, in and out.
+
+See docs/decisions.md#173-changes.
+"""
 
 from typing import Annotated
 

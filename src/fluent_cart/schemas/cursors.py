@@ -1,4 +1,7 @@
-"""The cursor of a list: the place in the order after which the next page begins (decision 172)."""
+"""The cursor of a list: the place in the order after which the next page begins.
+
+See docs/decisions.md#172-uncounted-lists.
+"""
 
 import math
 import re

@@ -1,4 +1,7 @@
-"""The envelope of every successful response (decision 2)."""
+"""The envelope of every successful response.
+
+See docs/decisions.md#2-success-responses.
+"""
 
 from typing import Annotated, Generic, TypeVar
 

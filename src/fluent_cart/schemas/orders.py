@@ -1,4 +1,7 @@
-"""Orders in responses. The API does not create orders (decision 17)."""
+"""Orders in responses. The API does not create orders.
+
+See docs/decisions.md#17-orders-of-a-customer.
+"""
 
 from typing import Self
 

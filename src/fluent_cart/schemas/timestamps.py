@@ -1,4 +1,7 @@
-"""Times in input: a date, or an RFC 3339 time -> the text that is stored (decision 7)."""
+"""Times in input: a date, or an RFC 3339 time -> the text that is stored.
+
+See docs/decisions.md#7-time-and-money.
+"""
 
 import re
 from datetime import UTC, date, datetime, timedelta

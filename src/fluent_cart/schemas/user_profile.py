@@ -1,4 +1,7 @@
-"""A user's own profile in; out it is WordPress's own shape (decision 71)."""
+"""A user's own profile in; out it is WordPress's own shape.
+
+See docs/decisions.md#71-profile-of-a-user.
+"""
 
 from pydantic import BaseModel, Field
 

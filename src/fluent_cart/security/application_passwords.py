@@ -1,7 +1,9 @@
-"""Application passwords: made, shown, hashed and checked as WordPress does (decision 22).
+"""Application passwords: made, shown, hashed and checked as WordPress does.
 
 Only secrets generated here may use the fast ``$generic$`` hash: 24 random letters and digits hold 142 bits,
 which no guessing reaches. Imported ``$P$`` and bcrypt hashes of older sites verify as well.
+
+See docs/decisions.md#22-http-basic.
 """
 
 import re

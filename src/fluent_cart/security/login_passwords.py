@@ -1,6 +1,8 @@
-"""Login passwords: hashed as WordPress 6.8 does, and checked as older ones and plugins did (decision 50).
+"""Login passwords: hashed as WordPress 6.8 does, and checked as older ones and plugins did.
 
 MD5, plain text and other forms that a site may have stored match no password.
+
+See docs/decisions.md#50-login-passwords.
 """
 
 import re
@@ -122,7 +124,9 @@ def _common_passwords() -> frozenset[str]:
 def verify(password: str, password_hash: str | None) -> bool:
     """Return whether a login password belongs to a stored hash, as long as there is one.
 
-    A refusal takes as long as a hash of today's cost, whatever is stored (decision 53).
+    A refusal takes as long as a hash of today's cost, whatever is stored.
+
+    See docs/decisions.md#53-failed-logins-of-the-form.
     """
     secret = _trimmed(password)
     if not secret:

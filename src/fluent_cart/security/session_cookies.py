@@ -1,6 +1,8 @@
-"""What a signed-in client holds: a cookie, and nonces that prove a request was meant (decisions 51, 52).
+"""What a signed-in client holds: a cookie, and nonces that prove a request was meant.
 
 Both are as WordPress writes them. What they are signed with is known to the session alone.
+
+See docs/decisions.md#51-sessions and #52-nonces.
 """
 
 import math

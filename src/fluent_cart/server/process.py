@@ -34,7 +34,8 @@ SWEEP_SECONDS = 1.0
 # How long requests that run may go on after SIGTERM; uvicorn then has a little more for what is left.
 DRAIN_SECONDS = 6.0
 # How long a thread may keep the interpreter once the event loop asks for it, as each request does several
-# times. With Python's 5 ms, 99 of 100 took up to 53 ms beside guesses at slow hashes; so, 9 to 12 (bar A9).
+# times. With Python's 5 ms, 99 of 100 took up to 53 ms beside guesses at slow hashes; so, 9 to 12
+# (docs/guarantees.md, A9).
 SWITCH_SECONDS = 0.0005
 # How long a worker without a supervisor may take to end in good order.
 ORPHAN_SECONDS = 1.5

@@ -2,12 +2,14 @@
 
 - A head has 10 seconds and a body has 15 seconds. The peer must read the response within 30 seconds. If not,
   the server ends the connection. ``framing`` limits the size of a request.
-- An error of this module is a response like all others: in the envelope, with a request id (decision 4).
+- An error of this module is a response like all others: in the envelope, with a request id.
 - After a response that ends the connection, the server discards input for a while, because a reset would
   overtake the response.
 
-Requests pay nothing for the deadlines. ``Protocol.enforce_deadlines`` looks at each open connection once in
-a while, and stores since when the connection has been waiting for the same thing.
+Requests pay nothing for the deadlines. ``Protocol.enforce_deadlines`` looks at each open connection once in a
+while, and stores since when the connection has been waiting for the same thing.
+
+See docs/decisions.md#4-error-responses.
 """
 
 from enum import Enum, auto

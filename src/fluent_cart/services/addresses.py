@@ -1,7 +1,9 @@
 """Addresses of a customer. Each function finds an address *of that customer*, never by its id alone.
 
-A customer who has addresses has exactly one that is primary (decision 19). Writers lock the customer's row
-first, so that two of them cannot each see the other's old primary.
+A customer who has addresses has exactly one that is primary. Writers lock the customer's row first, so that
+two of them cannot each see the other's old primary.
+
+See docs/decisions.md#19-primary-address.
 """
 
 from functools import lru_cache

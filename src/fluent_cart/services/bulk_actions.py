@@ -1,4 +1,7 @@
-"""One action on many customers, in one transaction, with a result for each (decisions 24-26)."""
+"""One action on many customers, in one transaction, with a result for each.
+
+See docs/decisions.md#24-bulk-actions, #25-deletion-of-customers and #26-bulk-export.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

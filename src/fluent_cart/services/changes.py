@@ -1,7 +1,9 @@
-"""The changes of customers in the order of their transactions, for clients that keep a copy (decision 173).
+"""The changes of customers in the order of their transactions, for clients that keep a copy.
 
 Triggers record every change. On PostgreSQL a change is shown once every transaction that began before it has
 ended, so none that commits later can come earlier. SQLite has one writer, whose order is that of the ids.
+
+See docs/decisions.md#173-changes.
 """
 
 from collections.abc import Sequence

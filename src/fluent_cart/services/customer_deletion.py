@@ -1,4 +1,7 @@
-"""Deletion of customers, one or many (decision 25)."""
+"""Deletion of customers, one or many.
+
+See docs/decisions.md#25-deletion-of-customers.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""Customers as a file: those that a list would show, in its order, all of them (decisions 26, 60)."""
+"""Customers as a file: those that a list would show, in its order, all of them.
+
+See docs/decisions.md#26-bulk-export and #60-exports.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,4 +1,7 @@
-"""The filters of lists of customers as conditions of SQL, from an allow-list (decisions 11, 170)."""
+"""The filters of lists of customers as conditions of SQL, from an allow-list.
+
+See docs/decisions.md#11-list-of-customers and #170-more-filters.
+"""
 
 import operator
 from collections.abc import Callable, Collection, Mapping

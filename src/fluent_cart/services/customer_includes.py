@@ -1,4 +1,7 @@
-"""What ``include`` adds to customers: one statement for each name, however many customers (decision 171)."""
+"""What ``include`` adds to customers: one statement for each name, however many customers.
+
+See docs/decisions.md#171-included-parts.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any

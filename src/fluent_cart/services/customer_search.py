@@ -32,8 +32,8 @@ from fluent_cart.services.customer_filters import conditions_of, filter_values
 from fluent_cart.services.customers import LIST_COLUMNS, keys
 from fluent_cart.services.pages import Page
 
-# The caller's words only ever pick a row of this table and of that of filters; the values are bound.
-# Names sort as people read them (decision 135), e-mail addresses without regard to case.
+# The caller's words only ever pick a row of this table and of that of filters; the values are bound. Names
+# sort as people read them (docs/decisions.md#135-order-of-names), e-mail addresses without regard to case.
 SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.ID: Customer.id.expression,
     SortField.EMAIL: Customer.email_key.expression,

@@ -171,9 +171,11 @@ def update_customer(connection: Connection, customer_id: int, changes: Record) -
 
 
 def update_additional_info(connection: Connection, customer_id: int, info: Record) -> Record:
-    """Merge ``info`` into what is stored; null removes a key (decision 15).
+    """Merge ``info`` into what is stored; null removes a key.
 
-    ``ValidationFailed`` if that is more than may be stored (decision 82).
+    ``ValidationFailed`` if that is more than may be stored.
+
+    See docs/decisions.md#15-merge-of-additional-info and #82-size-of-additional-info.
     """
     row = lock_customer(connection, customer_id)
     removed = {key for key, value in info.items() if value is None}
@@ -203,7 +205,7 @@ def pick(record: Any, *names: str) -> Record:
 def derived_columns(customer: Record) -> Record:
     """Return the columns that follow from others: what is compared, sorted by, and searched."""
     email, first_name, last_name = pick(customer, "email", "first_name", "last_name").values()
-    # Searches look into "first last", e-mail, digits of the phone (decision 11).
+    # Searches look into "first last", e-mail, digits of the phone (docs/decisions.md#11-list-of-customers).
     searched = search_text(f"{first_name} {last_name}", email, phone=customer["phone"])
     derived = (email_key(email), sort_key(first_name), sort_key(last_name), searched)
     return dict(zip(DERIVED, derived, strict=True))

@@ -28,7 +28,10 @@ def sort_key(name: str) -> str:
 
 
 def email_key(address: str) -> str:
-    """Return the form in which addresses are compared: without case, the domain in Unicode (decision 128)."""
+    """Return the form in which addresses are compared: without case, the domain in Unicode.
+
+    See docs/decisions.md#128-domains-beyond-ascii.
+    """
     mailbox, at, domain = address.partition("@")
     # Not casefold: the domains straße.de and strasse.de are two.
     return f"{mailbox.casefold()}{at}{decode_labels(domain).lower()}"

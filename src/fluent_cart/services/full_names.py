@@ -1,4 +1,7 @@
-"""A full name next to its parts, as the live plugin's forms send it (decision 137)."""
+"""A full name next to its parts, as the live plugin's forms send it.
+
+See docs/decisions.md#137-full-names.
+"""
 
 from fluent_cart.database.prepared import Record
 

@@ -1,4 +1,7 @@
-"""Requests that happen once, however often they are sent (decision 27)."""
+"""Requests that happen once, however often they are sent.
+
+See docs/decisions.md#27-idempotency-keys.
+"""
 
 import re
 from collections.abc import Callable, Collection

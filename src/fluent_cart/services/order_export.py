@@ -1,4 +1,7 @@
-"""Orders as a file, oldest first (decision 60)."""
+"""Orders as a file, oldest first.
+
+See docs/decisions.md#60-exports.
+"""
 
 from collections.abc import Iterator, Sequence
 

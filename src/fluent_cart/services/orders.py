@@ -1,6 +1,8 @@
-"""Orders and the totals that come from them (decisions 16, 17).
+"""Orders and the totals that come from them.
 
 ``record_orders`` is the one way in: it writes orders and their customers' totals in one transaction.
+
+See docs/decisions.md#16-totals-of-a-customer and #17-orders-of-a-customer.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Search by folded text (decision 11): one meaning of "contains" for every database.
+"""Search by folded text: one meaning of "contains" for every database.
 
 A row keeps the text that a search looks into, folded here when the row is written: a line each for name,
 e-mail, the digits of the phone, and before these the phone itself if it is more than a number. A search term
@@ -7,6 +7,8 @@ is folded the same way, so the database only compares.
 PostgreSQL finds parts of a text with an index on its trigrams, which it uses by itself. SQLite has such an
 index as a table of its own, which has to be asked. Neither helps with fewer than three characters: such a
 term looks at every row, in the threads for scans.
+
+See docs/decisions.md#11-list-of-customers.
 """
 
 import re

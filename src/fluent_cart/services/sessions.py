@@ -1,4 +1,7 @@
-"""Sign-ins with a login password, and the sessions that they begin (decisions 50, 51)."""
+"""Sign-ins with a login password, and the sessions that they begin.
+
+See docs/decisions.md#50-login-passwords and #51-sessions.
+"""
 
 import secrets
 import time

@@ -1,4 +1,7 @@
-"""The stats of a customer, from the totals stored with it (decision 16)."""
+"""The stats of a customer, from the totals stored with it.
+
+See docs/decisions.md#16-totals-of-a-customer.
+"""
 
 from sqlalchemy import bindparam, select
 

@@ -1,4 +1,7 @@
-"""Which WordPress user a customer is attached to (decision 20)."""
+"""Which WordPress user a customer is attached to.
+
+See docs/decisions.md#20-attachable-users.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""A user's own profile, in WordPress's form (decision 71)."""
+"""A user's own profile, in WordPress's form.
+
+See docs/decisions.md#71-profile-of-a-user.
+"""
 
 import re
 from collections.abc import Sequence

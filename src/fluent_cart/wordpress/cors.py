@@ -1,4 +1,7 @@
-"""Scripts of other sites may read responses if their origin is configured (decision 73)."""
+"""Scripts of other sites may read responses if their origin is configured.
+
+See docs/decisions.md#73-cors.
+"""
 
 from collections.abc import Collection
 

@@ -1,8 +1,10 @@
-"""The names that the live plugin's clients use -> those of the contract: the one table of them (decision 74).
+"""The names that the live plugin's clients use -> those of the contract: the one table of them.
 
 They are read before input is checked, and documented in docs/wordpress-clients.md alone. The contract's own
 name wins where both are sent. What is named nowhere here is untouched: additional info has only keys of the
 caller's own, and a customer's ``id`` in its body means nothing.
+
+See docs/decisions.md#74-field-names-of-the-plugin.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,7 +80,10 @@ def _full_name(value: Any, sent: Fields) -> dict[str, Any]:
 
 
 def _changed_name(value: Any, _sent: Fields) -> dict[str, Any]:
-    """Read a full name next to its parts: which of them counts depends on the stored row (decision 137)."""
+    """Read a full name next to its parts: which of them counts depends on the stored row.
+
+    See docs/decisions.md#137-full-names.
+    """
     return {"full_name": _split(value)}
 
 

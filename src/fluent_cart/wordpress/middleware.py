@@ -1,4 +1,7 @@
-"""The edge: requests and answers as WordPress clients know them (decisions 1, 8, 71-73)."""
+"""The edge: requests and answers as WordPress clients know them.
+
+See docs/decisions.md#1-paths, #8-forms-of-input, #71-profile-of-a-user and #72-response-shape.
+"""
 
 import re
 from collections.abc import Awaitable

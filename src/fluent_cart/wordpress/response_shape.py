@@ -1,4 +1,7 @@
-"""``_fields`` and ``_envelope``: an answer in the shape that its caller asks for (decision 72)."""
+"""``_fields`` and ``_envelope``: an answer in the shape that its caller asks for.
+
+See docs/decisions.md#72-response-shape.
+"""
 
 import re
 from typing import Any

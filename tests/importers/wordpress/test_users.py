@@ -254,7 +254,10 @@ class TestBarredAccount:
 
 
 class TestLoginPassword:
-    """Comes along as a hash, if passwords can be checked against it here (decision 54)."""
+    """Comes along as a hash, if passwords can be checked against it here.
+
+    See docs/decisions.md#54-imported-login-passwords.
+    """
 
     HASH = "$wp$2y$10$xMQvZN3ef42/7CPmalCbGOc6AY6dFVrpZdfmAPZx0DdX4JNgiEOO6"
     OLD = "$P$BFdm7KZu0zOJFZBLMLzObu5NtHLd0d1"

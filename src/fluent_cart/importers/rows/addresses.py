@@ -1,4 +1,7 @@
-"""The addresses of customers of a file: a list is all that a customer is to have (decisions 19, 63)."""
+"""The addresses of customers of a file: a list is all that a customer is to have.
+
+See docs/decisions.md#19-primary-address and #63-imported-values.
+"""
 
 from collections import ChainMap, defaultdict
 from collections.abc import Iterable, Sequence

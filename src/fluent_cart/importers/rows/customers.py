@@ -1,7 +1,9 @@
-"""Customers of a file into the shop: a batch of lines is one unit of work (decisions 62-64).
+"""Customers of a file into the shop: a batch of lines is one unit of work.
 
 A line is held against the shop as the lines before it have left it. What is to be written is found out for
 all lines first, so that a run that writes nothing reports the same.
+
+See docs/decisions.md#62-import-of-rows, #63-imported-values and #64-totals-in-file-imports.
 """
 
 from collections import ChainMap

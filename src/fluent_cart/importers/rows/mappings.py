@@ -1,4 +1,7 @@
-"""The columns of other programs, and what becomes of each (decision 144)."""
+"""The columns of other programs, and what becomes of each.
+
+See docs/decisions.md#144-exports-of-other-programs.
+"""
 
 import re
 from collections.abc import Iterator, Mapping

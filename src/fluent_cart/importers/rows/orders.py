@@ -1,4 +1,7 @@
-"""Orders of a file into the shop: a batch of lines is one unit of work (decisions 16, 64)."""
+"""Orders of a file into the shop: a batch of lines is one unit of work.
+
+See docs/decisions.md#16-totals-of-a-customer and #64-totals-in-file-imports.
+"""
 
 from collections import ChainMap, Counter
 from collections.abc import Mapping

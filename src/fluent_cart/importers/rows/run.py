@@ -48,7 +48,7 @@ CUSTOMERS = Kind(
         names=frozenset(customer_export.COLUMNS),
         json=frozenset({"addresses", "additional_info"}),
         silent=frozenset({"id", "status", "addresses", "additional_info", "created_at", "updated_at"}),
-        # They come from orders (decision 16).
+        # They come from orders (docs/decisions.md#16-totals-of-a-customer).
         ignored=frozenset({"total_spent", "order_count"}),
     ),
     CustomerRow,

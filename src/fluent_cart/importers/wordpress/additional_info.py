@@ -1,7 +1,9 @@
-"""What becomes a customer's additional info (decision 40): meta, notes, labels, what had no other place.
+"""What becomes a customer's additional info: meta, notes, labels, what had no other place.
 
 ``notes`` is the customer's note, ``labels`` the texts of its labels, ``wordpress`` what could not be kept as
 it was. Every other key is one of meta.
+
+See docs/decisions.md#40-content-of-a-wordpress-import.
 """
 
 from collections import Counter, defaultdict

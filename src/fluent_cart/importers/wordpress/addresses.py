@@ -1,4 +1,7 @@
-"""Addresses of customers (decisions 18, 19, 43)."""
+"""Addresses of customers.
+
+See docs/decisions.md#18-fields-of-an-address, #19-primary-address and #43-replacement-values-in-imports.
+"""
 
 from itertools import groupby
 from typing import Any, NamedTuple

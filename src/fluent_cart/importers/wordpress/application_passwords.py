@@ -1,4 +1,7 @@
-"""Application passwords: their hashes stay as they are, so the same header signs in (decisions 22, 41)."""
+"""Application passwords: their hashes stay as they are, so the same header signs in.
+
+See docs/decisions.md#22-http-basic and #41-import-into-an-existing-shop.
+"""
 
 import re
 from collections import Counter

@@ -1,4 +1,8 @@
-"""Customers (decisions 10-13, 42, 43)."""
+"""Customers.
+
+See docs/decisions.md#10-limits-of-texts, #11-list-of-customers, #12-creation-of-a-customer and
+#13-e-mail-addresses.
+"""
 
 from collections.abc import Collection
 from functools import partial

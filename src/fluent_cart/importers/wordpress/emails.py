@@ -1,7 +1,9 @@
-"""E-mail addresses: valid, and each of one customer or one user alone (decisions 13, 42).
+"""E-mail addresses: valid, and each of one customer or one user alone.
 
 The first to ask is the one with the lowest id. A later one keeps its address with its id in the name,
 ``name+67@example.com``, which at most mail servers is the same mailbox, and never a stranger's.
+
+See docs/decisions.md#13-e-mail-addresses and #42-duplicate-addresses-in-imports.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,8 @@
-"""What can be odd in a shop, each by name, and what the import does about it (decisions 40-45)."""
+"""What can be odd in a shop, each by name, and what the import does about it.
+
+See docs/decisions.md#40-content-of-a-wordpress-import, #41-import-into-an-existing-shop,
+#42-duplicate-addresses-in-imports and #43-replacement-values-in-imports.
+"""
 
 from enum import StrEnum
 

@@ -1,4 +1,7 @@
-"""Orders, and the customers' totals that come from them (decisions 16, 17, 44)."""
+"""Orders, and the customers' totals that come from them.
+
+See docs/decisions.md#16-totals-of-a-customer, #17-orders-of-a-customer and #44-imported-orders.
+"""
 
 import re
 from typing import Any

@@ -1,8 +1,11 @@
-"""Moves a FluentCart shop in from WordPress: from a dump, or from its live database (decisions 40-45).
+"""Moves a FluentCart shop in from WordPress: from a dump, or from its live database.
 
 The source is read into a temporary database (``staging``), and from there imported into the shop table by
 table, in batches that are transactions. Ids stay. What is there already stays as it is, unless it is to be
 updated, so an import that was interrupted is run again and goes on.
+
+See docs/decisions.md#40-content-of-a-wordpress-import, #41-import-into-an-existing-shop,
+#42-duplicate-addresses-in-imports and #43-replacement-values-in-imports.
 """
 
 from collections.abc import Iterable, Iterator

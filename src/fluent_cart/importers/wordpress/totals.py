@@ -1,4 +1,7 @@
-"""The customers' totals beside the shop's own figures (decision 16)."""
+"""The customers' totals beside the shop's own figures.
+
+See docs/decisions.md#16-totals-of-a-customer.
+"""
 
 from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import moment

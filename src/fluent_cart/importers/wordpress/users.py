@@ -1,4 +1,8 @@
-"""WordPress users, their roles and login passwords (decisions 20, 21, 45, 54)."""
+"""WordPress users, their roles and login passwords.
+
+See docs/decisions.md#20-attachable-users, #21-permissions-and-roles, #45-imported-roles and
+#54-imported-login-passwords.
+"""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -164,7 +168,10 @@ def _user(
 
 
 def _role(values: Values, login: str, rights: _Rights) -> str:
-    """Return the one role that says what the user may do here (decisions 21, 45, 110)."""
+    """Return the one role that says what the user may do here.
+
+    See docs/decisions.md#21-permissions-and-roles, #45-imported-roles and #110-users-of-a-network.
+    """
     try:
         capabilities = unserialize(values.raw("capabilities") or "a:0:{}")
         roles = [str(name) for name, granted in capabilities.items() if granted in GRANTED]

@@ -1,4 +1,8 @@
-"""The pages of one's own account, at WordPress' own addresses (decisions 152-158)."""
+"""The pages of one's own account, at WordPress' own addresses.
+
+See docs/decisions.md#152-account-pages, #153-authorization-of-applications, #154-addresses-of-applications
+and #155-change-of-the-login-password.
+"""
 
 from fastapi import APIRouter
 

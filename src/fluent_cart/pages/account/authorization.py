@@ -1,7 +1,9 @@
-"""The page on which a user lets an application in (decisions 153, 154), as in WordPress.
+"""The page on which a user lets an application in, as in WordPress.
 
-An application opens it in a browser. The user approves, and the browser takes a new application password
-back to the application.
+An application opens it in a browser. The user approves, and the browser takes a new application password back
+to the application.
+
+See docs/decisions.md#153-authorization-of-applications and #154-addresses-of-applications.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""The addresses to which an application is sent back (decision 154): which may be one, and what is added."""
+"""The addresses to which an application is sent back: which may be one, and what is added.
+
+See docs/decisions.md#154-addresses-of-applications.
+"""
 
 import re
 from ipaddress import ip_address

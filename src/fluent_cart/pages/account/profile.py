@@ -1,4 +1,8 @@
-"""The page of one's own account: application passwords, login password, sessions (decisions 152, 155-157)."""
+"""The page of one's own account: application passwords, login password, sessions.
+
+See docs/decisions.md#152-account-pages, #155-change-of-the-login-password, #156-revoking-in-two-steps and
+#157-new-passwords-on-the-account-page.
+"""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping

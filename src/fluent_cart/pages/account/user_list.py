@@ -1,4 +1,7 @@
-"""The users and their roles, for administrators (decision 158); commands change them."""
+"""The users and their roles, for administrators; commands change them.
+
+See docs/decisions.md#158-list-of-users.
+"""
 
 from html import escape
 from urllib.parse import urlencode

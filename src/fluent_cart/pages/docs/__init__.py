@@ -1,7 +1,9 @@
-"""The docs page, at /docs and at /, to read and to try (decision 100).
+"""The docs page, at /docs and at /, to read and to try.
 
 It needs no internet, because the viewer (Scalar) is in this folder. The text is there before the viewer is,
 and without JavaScript.
+
+See docs/decisions.md#100-docs-page.
 """
 
 from functools import cache
