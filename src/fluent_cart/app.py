@@ -1,4 +1,4 @@
-"""The application, put together: database, routers, error handlers, middleware."""
+"""Build the application: database, routers, error handlers, middleware."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,13 +25,13 @@ from fluent_cart.wordpress.paths import ROOT
 
 
 class MissingPolicy(Exception):
-    """A route of the API names no permission; the server does not start with one."""
+    """A route of the API declares no permission, so the server does not start."""
 
 
 def create_app(settings: Settings | None = None, on_requests: RequestSink | None = None) -> FastAPI:
-    """Return the application; its database opens with the first request and closes on shutdown.
+    """Return the application. The first request opens its database, and shutdown closes it.
 
-    ``on_requests`` hears of requests once they are over.
+    ``on_requests`` is called with finished requests.
     """
     settings = settings or Settings()
     database = create_database(settings)
@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
         openapi_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        # Left on, it asks three interfaces on every request whether they are configured.
+        # Disabled, because it checks the configuration of three interfaces on every request.
         telemetry=telemetry.ON if settings.telemetry else telemetry.OFF,
     )
     app.state.database = database
@@ -63,10 +63,10 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
     app.state.report = RequestEventBuffer(on_requests)
     app.state.metrics_allow = settings.metrics_allow
     app.state.backup_folder = settings.backup_folder
-    # Set by the server when the server is to end.
+    # Set by the server before it stops.
     app.state.stopping = False
     for router in ROUTERS:
-        # Not include_router: matching goes through each included router, and costs more than a look-up.
+        # Not include_router, because matching through included routers takes longer than a look-up.
         app.router.routes += router.routes
     wordpress_index.add_index(app)
     app.include_router(guides.router)
@@ -91,11 +91,15 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
 
 
 def require_policies(app: FastAPI) -> None:
-    """Raise ``MissingPolicy`` if a route below /wp-json does not say who it is for, be it anyone."""
+    """Raise ``MissingPolicy`` if a route under /wp-json declares no policy.
+
+    Public routes declare ``anyone``.
+    """
     for route in iter_route_contexts(app.routes):
         if route.path and route.path.startswith(ROOT):
-            # Only FastAPI's own routes have dependencies; a mounted application names no permission either.
+            # Only FastAPI's own routes have dependencies. A mounted application declares no permission
+            # either.
             dependant = getattr(route, "dependant", None)
             calls = [dependency.call for dependency in dependant.dependencies] if dependant else []
             if not any(isinstance(call, Policy) for call in calls):
-                raise MissingPolicy(f"{route.path} names no permission: give its route a policy")
+                raise MissingPolicy(f"{route.path} declares no permission. Add a policy to its route")

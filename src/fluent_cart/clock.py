@@ -1,4 +1,4 @@
-"""The one clock: UTC in the documented form, whole seconds.
+"""The only source of the time: UTC in the documented form, whole seconds.
 
 See docs/decisions.md#7-time-and-money.
 """
@@ -17,6 +17,6 @@ def ago(duration: timedelta) -> str:
 
 
 def to_text(moment: datetime) -> str:
-    """Return an aware ``moment`` in UTC as text, its fraction of a second cut off."""
+    """Return an aware ``moment`` in UTC as text, without the fraction of a second."""
     # Not strftime: it does not pad years before 1000 on every platform.
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"

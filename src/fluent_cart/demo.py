@@ -1,4 +1,4 @@
-"""The demo shop: the contract's sample world, and enough customers around it to search and page through.
+"""The demo shop: the customers of the contract's examples, and more customers to search and page through.
 
 Its user and password are public. They exist in the demo's own file and nowhere else.
 """
@@ -26,7 +26,7 @@ from fluent_cart.settings import Settings
 FOLDER, FILE = "fluent-cart-demo-", "shop.db"
 LOGIN, SECRET = "username", "application_password"  # the contract's own example
 LOGIN_PASSWORD = "login_password"  # noqa: S105  # public, as the other one
-# Hashed here: that takes a third of a second, and is another hash each time.
+# Hashed here, because hashing takes a third of a second and has another result each time.
 LOGIN_HASH = "$wp$2y$12$3PosPW7WCkUbDDulklMiPebEPa1c4ykXjL0iIvX998TUCS0W0QPke"
 
 OPENED = datetime(2024, 1, 1, 10, tzinfo=UTC)
@@ -51,7 +51,7 @@ CITIES = (
 
 @contextmanager
 def temporary_shop(settings: Settings) -> Iterator[Settings]:
-    """Create a demo shop in a temporary folder of its own; give the settings with its database."""
+    """Create a demo shop in a new temporary folder. Yield the settings with its database."""
     with TemporaryDirectory(prefix=FOLDER) as folder:
         own = settings.model_copy(
             update={"database_url": f"sqlite:///{folder}/{FILE}", "database_read_url": ""}
@@ -72,12 +72,15 @@ def create(settings: Settings) -> None:
 
 
 def load(connection: Connection) -> None:
-    """Put the demo shop into an empty SQLite database; PostgreSQL would not learn of the ids that it sets."""
+    """Store the demo shop in an empty SQLite database.
+
+    It sets ids itself, so PostgreSQL's sequences would be wrong.
+    """
     _load_users(connection)
     _load_john(connection)
     for number, name in enumerate(NAMES, start=2):
         _load_customer(connection, number, name)
-    # Left for attaching are the contract's two users alone.
+    # Only the contract's two users are left to attach.
     connection.execute(update(Customer).where(Customer.id == 3).values(user_id=3))
 
 
@@ -124,7 +127,7 @@ def _load_john(connection: Connection) -> None:
     )
     _record_order(connection, 1, 1, 2500, OPENED, OrderStatus.COMPLETED)
     _record_order(connection, 2, 1, 2500, last, OrderStatus.PROCESSING)
-    # The contract's example lists two orders and counts three: the third cost nothing.
+    # The contract's example lists two orders and counts three, so the third one costs nothing.
     _record_order(connection, 3, 1, 0, datetime(2024, 1, 8, 9, tzinfo=UTC), OrderStatus.COMPLETED)
 
 

@@ -1,24 +1,24 @@
-"""Every closed vocabulary of the API, once."""
+"""All enumerations of the API."""
 
 from enum import StrEnum
 
 
 class CustomerStatus(StrEnum):
-    """Whether a customer is active; the server treats both alike."""
+    """Whether a customer is active. The server treats both states alike."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
 
 
 class AddressType(StrEnum):
-    """What an address is for."""
+    """The purpose of an address."""
 
     BILLING = "billing"
     SHIPPING = "shipping"
 
 
 class OrderStatus(StrEnum):
-    """How far an order is."""
+    """The progress of an order."""
 
     DRAFT = "draft"
     PENDING = "pending"
@@ -30,7 +30,7 @@ class OrderStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """How far an order is paid; it counts towards the totals once it is paid, also in part."""
+    """The progress of a payment. An order counts towards the totals if it is paid at least in part."""
 
     PENDING = "pending"
     AUTHORIZED = "authorized"
@@ -42,7 +42,7 @@ class PaymentStatus(StrEnum):
 
     @classmethod
     def counted(cls) -> "tuple[PaymentStatus, ...]":
-        """The states in which an order counts towards its customer's totals.
+        """Return the states in which an order counts towards its customer's totals.
 
         See docs/decisions.md#16-totals-of-a-customer.
         """
@@ -50,7 +50,7 @@ class PaymentStatus(StrEnum):
 
 
 class SortField(StrEnum):
-    """What a list is sorted by."""
+    """The sort keys of customers."""
 
     ID = "id"
     EMAIL = "email"
@@ -68,7 +68,7 @@ class SortField(StrEnum):
 
 
 class OrderSortField(StrEnum):
-    """What the orders of a customer are sorted by."""
+    """The sort keys of a customer's orders."""
 
     CREATED_AT = "created_at"
     ID = "id"
@@ -76,7 +76,7 @@ class OrderSortField(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """What happened to a customer."""
+    """The kinds of changes of customers."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -86,7 +86,7 @@ class ChangeKind(StrEnum):
 
 
 class Include(StrEnum):
-    """What a customer may be answered with, besides its own fields."""
+    """The parts that ``include`` can add to a customer."""
 
     ADDRESSES = "addresses"
     STATS = "stats"
@@ -94,14 +94,14 @@ class Include(StrEnum):
 
 
 class SortDirection(StrEnum):
-    """Upwards or downwards."""
+    """Ascending or descending order."""
 
     ASC = "ASC"
     DESC = "DESC"
 
 
 class BulkActionName(StrEnum):
-    """What can be done to many customers at once."""
+    """The actions on many customers."""
 
     UPDATE_STATUS = "update_status"
     DELETE = "delete"
@@ -109,7 +109,7 @@ class BulkActionName(StrEnum):
 
 
 class ExportFormat(StrEnum):
-    """What an export is: full records, or CSV text."""
+    """The format of a bulk export: full records, or CSV text."""
 
     JSON = "json"
     CSV = "csv"
@@ -124,7 +124,7 @@ class Context(StrEnum):
 
 
 class FileFormat(StrEnum):
-    """What rows are written to files as."""
+    """The format of a file of rows."""
 
     CSV = "csv"
     NDJSON = "ndjson"

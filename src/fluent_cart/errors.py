@@ -42,9 +42,9 @@ Details = Mapping[str, list[str]]
 
 
 class ApiError(Exception):
-    """An answer other than success: an HTTP status, a documented code and a text for people.
+    """A response with an error: an HTTP status, a documented code and a text for people.
 
-    ``when`` is for the docs page: the situations that give it, in Markdown.
+    ``when`` is for the docs page: the situations of the error, in Markdown.
     """
 
     status: ClassVar[int]
@@ -75,10 +75,10 @@ class ApiError(Exception):
 
 
 class RetryableError(ApiError):
-    """What the same request may get an answer to a little later."""
+    """An error after which the same request may succeed later."""
 
     def __init__(self, retry_after: int = 1) -> None:
-        """Say in how many seconds."""
+        """Set the seconds after which to try again."""
         super().__init__(headers={"Retry-After": str(retry_after)})
 
 
@@ -98,7 +98,7 @@ class AuthenticationFailed(ApiError):
 class InsufficientPermissions(ApiError):
     status, code = 403, "insufficient_permissions"
     text = "You do not have permission to do this"
-    when = "The user may sign in, but not do this"
+    when = "The user has signed in, but lacks the permission"
 
 
 class CrossSiteRequest(ApiError):
@@ -109,8 +109,8 @@ class CrossSiteRequest(ApiError):
 
 class InvalidNonce(ApiError):
     status, code = 403, "rest_cookie_invalid_nonce"
-    text = "The nonce is not one of this session, or no longer: get a new one"
-    when = "The request has the cookie, but its nonce is too old or of another session"
+    text = "The nonce is invalid or has expired. Request a new one"
+    when = "The request has the cookie, but its nonce has expired or belongs to another session"
 
 
 class CustomerNotFound(ApiError):
@@ -119,7 +119,7 @@ class CustomerNotFound(ApiError):
     when = "No customer has this id"
 
     def __init__(self, customer_id: int | None = None) -> None:
-        """Name the customer's id, unless it is too long to be repeated."""
+        """Name the customer's id, unless it is too long."""
         super().__init__(None if customer_id is None else f"Customer with ID {customer_id} not found")
 
 
@@ -135,32 +135,33 @@ class AddressNotFound(ApiError):
 class RouteNotFound(ApiError):
     status, code = 404, "rest_no_route"
     text = "No route was found matching the URL and request method"
-    when = "Nothing is at this address"
+    when = "No route has this address"
 
 
 class MethodNotAllowed(ApiError):
     status, code = 405, "rest_no_route"
     text = "This route does not support the request method"
-    when = "The address exists, but not with this method; `Allow` names those that it has"
+    when = "The address exists, but not with this method. `Allow` names its methods"
 
 
 class CursorExpired(ApiError):
     status, code = 410, "cursor_expired"
     text = (
-        "The changes after this cursor are no longer kept: read the whole list, then the changes from now on"
+        "The changes after this cursor are not stored any more. Read the whole list, then the changes from "
+        "now on"
     )
-    when = "The changes after this cursor are no longer kept, or the shop was restored from a backup"
+    when = "The changes after this cursor are not stored any more, or the shop was restored from a backup"
 
 
 class InvalidRequest(ApiError):
     status, code = 400, "validation_error"
     text = "The request is not valid HTTP/1.1"
-    when = "What was sent is not HTTP/1.1"
+    when = "The bytes of the request are not HTTP/1.1"
 
 
 class RequestTimeout(ApiError):
     status, code = 408, "request_timeout"
-    text = "The request did not arrive in time"
+    text = "The request did not arrive in time. Send it again"
     when = "The headers took over 10 seconds to arrive, or the body over 15"
 
 
@@ -173,19 +174,22 @@ class HeadersTooLarge(ApiError):
 class UnreadableBody(ApiError):
     status, code = 400, "validation_error"
     text = "The request body is not readable JSON or form data"
-    when = "The body is not readable as what its `Content-Type` says, or the query is not UTF-8"
+    when = "The body does not match its `Content-Type`, or the query is not UTF-8"
 
 
 class IdempotencyKeyInUse(RetryableError):
     status, code = 409, "idempotency_key_in_use"
-    text = "A request with this idempotency key is being processed, try again"
+    text = "A request with this idempotency key is running. Try again later"
     when = "The first request with this `Idempotency-Key` is still running"
 
 
 class PreconditionFailed(ApiError):
     status, code = 412, "precondition_failed"
-    text = "The customer is not in the state that If-Match or If-None-Match asks for"
-    when = "The customer was changed meanwhile, so that `If-Match` or `If-None-Match` does not hold"
+    text = "The customer does not meet the condition of If-Match or If-None-Match. Read the customer again"
+    when = (
+        "The customer was changed meanwhile, so that the condition of `If-Match` or `If-None-Match` "
+        "does not hold"
+    )
 
 
 class PayloadTooLarge(ApiError):
@@ -209,19 +213,19 @@ class InvalidEmail(ApiError):
 class InvalidUser(ApiError):
     status, code = 422, "invalid_user"
     text = "The WordPress user does not exist or cannot be attached to this customer"
-    when = "There is no such user, or the user belongs to another customer"
+    when = "The user does not exist or belongs to another customer"
 
 
 class IdempotencyKeyReused(ApiError):
     status, code = 422, "idempotency_key_reused"
-    text = "The idempotency key was sent with another request before"
-    when = "The same `Idempotency-Key` came with other input before"
+    text = "The idempotency key was sent with another request before. Use a new key for each request"
+    when = "The same `Idempotency-Key` was sent with other input before"
 
 
 class ValidationFailed(ApiError):
     status, code = 422, "validation_error"
     text = "Request data validation failed"
-    when = "A field or a header is missing, unknown or out of range; `error.details` has texts for each field"
+    when = "A field or a header is missing, unknown or out of range. `error.details` has texts for each field"
 
 
 class TooManyRequests(RetryableError):
@@ -232,20 +236,20 @@ class TooManyRequests(RetryableError):
 
 class TooManyAttempts(RetryableError):
     status, code = 429, "too_many_attempts"
-    text = "Too many wrong passwords for this user name or from this address, try again later"
-    when = "Wrong passwords came too often for this name or from this address"
+    text = "Too many wrong passwords for this user name or from this address. Try again later"
+    when = "Too many wrong passwords came for this name or from this address"
 
 
 class InternalError(ApiError):
     status, code = 500, "internal_error"
     text = "Something went wrong on our side"
-    when = "A defect of the server; its log has the details under the `X-Request-Id` of the answer"
+    when = "A defect of the server. Its log has the details under the `X-Request-Id` of the response"
 
 
 class ServiceUnavailable(RetryableError):
     status, code = 503, "service_unavailable"
-    text = "The database is busy or not available, try again"
-    when = "The database is busy or away; nothing was changed"
+    text = "The database is busy or not available. Try again"
+    when = "The database is busy or not available. Nothing was changed"
 
 
 class MigrationNeeded(ServiceUnavailable):
@@ -260,14 +264,14 @@ class ServerStopping(ServiceUnavailable):
 
 
 def all_error_types(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
-    """Give each error that an answer can be."""
+    """Yield each error that a response can have."""
     for error in of.__subclasses__():
         if "code" in vars(error):
             yield error
         yield from all_error_types(error)
 
 
-# A race between two requests is decided by the schema; these are the answers for the loser.
+# The schema decides a race between two requests. These are the errors of the second one.
 CONSTRAINT_ERRORS: Mapping[str, type[ApiError]] = {
     "uq_customers_email": InvalidEmail,
     "uq_customers_user_id": InvalidUser,

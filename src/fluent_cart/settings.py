@@ -1,4 +1,4 @@
-"""Every setting of the server, read once from the environment and passed in from there."""
+"""The settings of the server, which are read once from the environment and passed as an argument."""
 
 import os
 import re
@@ -70,7 +70,9 @@ class Settings(BaseSettings):
     )
     cors_origins: str = Field(
         "",
-        description="Sites whose scripts may use the API: origins, with commas between; none if empty.",
+        description=(
+            "Sites whose scripts may use the API: origins, with commas between them. No site if it is empty."
+        ),
     )
     workers: int = Field(1, ge=1, le=64, description="How many processes `serve` starts.")
     log_level: LogLevel = Field(
@@ -79,21 +81,25 @@ class Settings(BaseSettings):
     )
     log_format: LogFormat = Field(
         "auto",
-        description="How: lines of `json`, or for people at a `console`; `auto` looks where they go.",
+        description=(
+            "Format of the log: `json`, `console` for people, or `auto`, which is `console` on a terminal."
+        ),
     )
     metrics_allow: str = Field(
         "127.0.0.1,::1",
-        description="Who may read `/metrics` without signing in: addresses and networks that ask directly.",
+        description=(
+            "Who may read `/metrics` without signing in: addresses and networks of direct connections."
+        ),
     )
     telemetry: bool = Field(
-        False, description="Whether FastAPI heeds OpenTelemetry's own settings, `OTEL_...`."
+        False, description="Whether FastAPI uses OpenTelemetry's own settings, `OTEL_...`."
     )
     backup_folder: str = Field(
         "backups",
         description="Folder whose newest `*.backup` counts as the last backup in `doctor` and `/metrics`.",
     )
     write_timeout: float = Field(
-        4.0, gt=0, le=60, description="Seconds a write may wait for its turn before it is answered 503."
+        4.0, gt=0, le=60, description="Seconds that a write may wait for its turn before the response is 503."
     )
     export_timeout: float = Field(
         900.0, gt=0, le=86400, description="Seconds an export may take; a slower client is cut off."
@@ -114,24 +120,26 @@ class Settings(BaseSettings):
         100,
         ge=0,
         le=1_000_000,
-        description="Requests a second that each user may make for long, ten times as many at once; 0 is any"
-        " number.",
+        description="Requests per second of each user, in bursts of ten times as many. 0 is no limit.",
     )
     rate_limit_file: str = Field(
-        "", description="Where the processes of this machine count requests together; `serve` makes one."
+        "",
+        description=(
+            "Folder in which the processes of this machine count requests together. `serve` creates one."
+        ),
     )
     failed_login_limit: int = Field(
         10,
         ge=0,
         le=1000,
-        description="Wrong passwords for one name, or from one address, in five minutes; 0 is any number.",
+        description="Wrong passwords for one name, or from one address, in five minutes. 0 is no limit.",
     )
 
     @field_validator("cors_origins")
     @classmethod
     def _must_be_origins(cls, value: str) -> str:
         for part in value.split(",") if value else ():
-            # As browsers write them; one with a path or a slash at its end would never match.
+            # Browsers send origins in this form. An origin with a path or a final slash would never match.
             if value != value.strip() or not _ORIGIN.fullmatch(part.strip(" ")):
                 raise ValueError(
                     f"{part!r} is not an origin. Write origins as https://admin.example, in lower case,"
@@ -152,7 +160,7 @@ class Settings(BaseSettings):
 
 
 def explain(error: ValidationError) -> str:
-    """Return a sentence about the first wrong setting: its name, and the values that it takes."""
+    """Return a sentence about the first wrong setting: its name and its possible values."""
     fault = error.errors()[0]
     name = str(fault["loc"][0])
     if fault["type"] == "value_error":
@@ -179,9 +187,9 @@ def _values_of(name: str) -> str:
 
 
 def unknown_settings() -> dict[str, str]:
-    """Return the names in the environment and in ``.env`` that begin as settings do, but are none.
+    """Return the names of variables and of lines of ``.env`` that begin as settings do but are none.
 
-    Each name has the most similar name of a setting, or "".
+    Each name comes with the most similar name of a setting, or "".
     """
     known = [name.upper() for name in Settings.model_fields]
     given = {name.upper() for name in (*os.environ, *dotenv_values(FILE))}
@@ -193,14 +201,14 @@ def unknown_settings() -> dict[str, str]:
 
 
 class _Passed(BaseSettings):
-    """What systemd says of the sockets that it passes, in variables of its own: sd_listen_fds(3)."""
+    """The variables in which systemd describes the sockets that it passes: sd_listen_fds(3)."""
 
     listen_pid: str = ""
     listen_fds: str = ""
 
 
 class _MySQL(BaseSettings):
-    """What MySQL's own programs read."""
+    """The variable that MySQL's own programs read."""
 
     mysql_pwd: str | None = None
 
@@ -211,6 +219,6 @@ def mysql_password() -> str | None:
 
 
 def passed_sockets() -> str:
-    """Return how many listening sockets this process was started with; "" if with none."""
+    """Return the number of listening sockets that systemd passed to this process, or "" if there is none."""
     passed = _Passed()
     return passed.listen_fds if passed.listen_pid == str(os.getpid()) else ""

@@ -182,7 +182,7 @@ class TestBackup:
 
     def test_of_no_shop_is_refused(self, folder: Path, run: Run) -> None:
         assert run("backup", "shop.backup") == complained(
-            f"There is no database at {SHOP}. Make a shop with: fluent-cart init"
+            f"There is no database at {SHOP}. Create a shop with: fluent-cart init"
         )
         assert names(folder) == []
 
@@ -190,7 +190,7 @@ class TestBackup:
     def test_never_overwrites_the_shop(self, demo_shop: Path, folder: Path, run: Run, suffix: str) -> None:
         before = demo_shop.read_bytes()
         assert run("backup", f"fluent-cart.db{suffix}") == complained(
-            f"fluent-cart.db{suffix} belongs to the shop itself: choose another file"
+            f"fluent-cart.db{suffix} belongs to the shop itself. Choose another file"
         )
         assert (demo_shop.read_bytes(), names(folder)) == (before, ["fluent-cart.db"])
 
@@ -206,7 +206,7 @@ class TestBackup:
         (folder / "link").symlink_to(demo_shop)
         os.link(demo_shop, folder / "hard")
         before = (demo_shop.read_bytes(), demo_shop.stat().st_ino, names(folder))
-        assert run(command, way) == complained(f"{way} belongs to the shop itself: choose another file")
+        assert run(command, way) == complained(f"{way} belongs to the shop itself. Choose another file")
         assert (demo_shop.read_bytes(), demo_shop.stat().st_ino, names(folder)) == before
 
     def test_of_a_linked_shop_never_overwrites_what_the_link_points_to(
@@ -217,7 +217,7 @@ class TestBackup:
         demo_shop.symlink_to(folder / "data" / "real.db")
         for suffix in ("", "-wal"):
             assert run("backup", f"data/real.db{suffix}") == complained(
-                f"data/real.db{suffix} belongs to the shop itself: choose another file"
+                f"data/real.db{suffix} belongs to the shop itself. Choose another file"
             )
 
     def test_of_an_empty_file_is_refused(self, folder: Path, run: Run) -> None:
@@ -264,7 +264,7 @@ class TestRestore:
     def test_refuses_where_a_shop_is(self, backup: Path, folder: Path, run: Run) -> None:
         (folder / "fluent-cart.db").write_text("a shop")
         assert run("restore", "shop.backup") == complained(
-            "There is a shop at fluent-cart.db: replace it with --force, or restore elsewhere"
+            "There is a shop at fluent-cart.db. Replace it with --force, or restore elsewhere"
         )
         assert (folder / "fluent-cart.db").read_text() == "a shop"
 
@@ -289,7 +289,7 @@ class TestRestore:
             customers.create_customer(connection, CustomerCreate(email="new@example.com"))
         with create_database(Settings(database_url=SHOP)).snapshot() as served:
             assert run("restore", "shop.backup", "--force") == complained(
-                "The shop at fluent-cart.db is in use: stop its server first"
+                "The shop at fluent-cart.db is in use. Stop its server first"
             )
             assert len(rows(served, Customer)) == 40
         assert "new@example.com" in emails(SHOP)
@@ -303,14 +303,14 @@ class TestRestore:
                 "shop.backup cannot be read as a SQLite database: file is not a database",
             ),
             (damage, "shop.backup is damaged: "),
-            (lambda path: path.write_bytes(b""), "shop.backup is empty: there is no shop in it"),
+            (lambda path: path.write_bytes(b""), "shop.backup is empty. There is no shop in it"),
             (
                 lambda path: path.write_bytes(b"\n"),
                 "shop.backup cannot be read as a SQLite database: file is not a database",
             ),
             (
                 lambda path: path.write_bytes(b"PGDMP" + bytes(100)),
-                "shop.backup is of PostgreSQL: restore it there, then move it with: fluent-cart copy",
+                "shop.backup is of PostgreSQL. Restore it there, then move it with: fluent-cart copy",
             ),
             (
                 lambda path: other_program(path),
@@ -331,7 +331,7 @@ class TestRestore:
             (lambda path: set_revision(path, "from-the-future"), "Can't locate revision identified by "),
             (
                 lambda path: execute(path, "UPDATE customers SET total_spent = 1 WHERE id = 1"),
-                "The shop in shop.backup breaks a rule: a customer's stored totals are those of the orders",
+                "The shop in shop.backup breaks a rule: a customer's stored totals are those of its orders",
             ),
         ],
     )
@@ -381,7 +381,7 @@ class TestOnPostgresql:
         refused = run("restore", "shop.backup")
         assert refused.err.startswith("fluent-cart: The database is not empty: it has a table ")
         assert run("restore", "shop.backup", "--force") == complained(
-            "On PostgreSQL no shop is replaced: restore into a new, empty database"
+            "No shop on PostgreSQL is replaced. Restore into a new, empty database"
         )
 
     def test_is_not_mixed_up_with_sqlite(
@@ -389,11 +389,11 @@ class TestOnPostgresql:
     ) -> None:
         use(SHOP)
         assert run("restore", "shop.backup") == complained(
-            "shop.backup is of PostgreSQL: restore it there, then move it with: fluent-cart copy"
+            "shop.backup is of PostgreSQL. Restore it there, then move it with: fluent-cart copy"
         )
         use(empty_postgres)
         assert run("restore", str(demo_file)) == complained(
-            f"{demo_file} is of SQLite: restore it into a file, then move it with: fluent-cart copy"
+            f"{demo_file} is of SQLite. Restore it into a file, then move it with: fluent-cart copy"
         )
 
     def test_refuses_what_is_no_shop_and_leaves_the_database_empty(
@@ -412,7 +412,7 @@ class TestOnPostgresql:
         assert run("restore", "other.backup") == complained(
             "There is no shop in other.backup: it has no table alembic_version"
         )
-        assert run("restore", "empty.backup") == complained("empty.backup is empty: there is no shop in it")
+        assert run("restore", "empty.backup") == complained("empty.backup is empty. There is no shop in it")
         refused = run("restore", "text.backup")
         assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
         assert "archive" in refused.err
@@ -422,7 +422,7 @@ class TestOnPostgresql:
     def test_says_what_is_missing(self, backup: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shutil, "which", lambda _program: None)
         assert run("backup", "shop.backup") == complained(
-            "pg_dump is needed, but not installed: it is one of PostgreSQL's client programs"
+            "pg_dump is needed, but not installed. It is one of PostgreSQL's client programs"
         )
 
     @pytest.mark.parametrize(

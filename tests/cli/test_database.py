@@ -28,7 +28,7 @@ TAMPERED: dict[str, tuple[list[str], list[int]]] = {
         ["UPDATE customer_addresses SET is_primary = false WHERE customer_id IN (1, 4)"],
         [1, 4],
     ),
-    "an e-mail address belongs to one customer, whatever its case": (
+    "an e-mail address belongs to one customer, without regard to case": (
         [
             "DROP INDEX uq_customers_email",
             "UPDATE customers SET email_key = 'customer@example.com' WHERE id = 5",
@@ -73,11 +73,11 @@ TAMPERED: dict[str, tuple[list[str], list[int]]] = {
          " VALUES (99, 'hash', 'key', '2024-01-01T10:00:00Z', '2024-01-03T10:00:00Z')"],
         [1],
     ),
-    "the number of customers that is kept is how many there are": (
+    "the stored number of customers is the real number": (
         ["UPDATE customer_counts SET count = count + 1 WHERE id = 0"],
         [40],
     ),
-    "a customer's stored totals are those of the orders": (
+    "a customer's stored totals are those of its orders": (
         ["UPDATE customers SET total_spent = 4999 WHERE id = 1"],
         [1],
     ),
@@ -277,7 +277,7 @@ class TestCheck:
     def test_compares_each_total(self, run: Run, demo_shop: str, wrong: str) -> None:
         tamper(demo_shop, f"UPDATE customers SET {wrong} WHERE id = 1")
         assert run("check") == complained(
-            "broken: a customer's stored totals are those of the orders (for example 1)"
+            "broken: a customer's stored totals are those of its orders (for example 1)"
         )
 
     def test_finds_two_primary_addresses_as_well_as_none(self, run: Run, demo_shop: str) -> None:
@@ -298,7 +298,7 @@ class TestCheck:
         )
         assert run("check") == complained(
             "broken: a customer who has addresses has exactly one that is primary (for example 1)",
-            "broken: a customer's stored totals are those of the orders (for example 1)",
+            "broken: a customer's stored totals are those of its orders (for example 1)",
         )
 
     def test_gives_five_examples_and_none_of_them_twice(self, run: Run, demo_shop: str) -> None:
@@ -309,7 +309,7 @@ class TestCheck:
             "UPDATE customers SET email_key = 'same@example.com' WHERE id < 10",
         )
         found = re.fullmatch(
-            r"fluent-cart: broken: an e-mail address belongs to one customer, whatever its case"
+            r"fluent-cart: broken: an e-mail address belongs to one customer, without regard to case"
             r" \(for example ([\d, ]+)\)\n",
             run("check").err,
         )
@@ -330,8 +330,8 @@ def test_a_database_of_another_program_is_not_migrated(run: Run, folder: Path) -
     connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
     connection.close()
     assert run("migrate") == complained(
-        "The database has a table users, but no migration in alembic_version: it is another program's,"
-        " or a damaged shop. Restore a backup, or name a new database"
+        "The database has a table users, but no migration in alembic_version. It belongs to another "
+        "program, or is a damaged shop. Restore a backup, or name a new database"
     )
 
 

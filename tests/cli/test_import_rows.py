@@ -151,7 +151,7 @@ def test_compressed_file_and_standard_input_are_imported(
         assert run("import", "csv", "-").code == 0
     assert "b@example.com" in run("export", "-").out
     (folder / "c.csv").write_bytes(b"\x28\xb5\x2f\xfd")
-    assert run("import", "csv", "c.csv") == complained("c.csv is compressed with zstd: unpack it first")
+    assert run("import", "csv", "c.csv") == complained("c.csv is compressed with zstd. Unpack it first")
 
 
 def test_html_report_of_lines_escapes_what_the_file_has(run: Run, folder: Path, shop: str) -> None:

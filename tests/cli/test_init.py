@@ -58,9 +58,7 @@ def test_answers_are_asked_for_at_a_terminal(run: Run, monkeypatch: pytest.Monke
 def test_missing_answer_without_a_terminal_is_wrong_usage(
     run: Run, folder: Path, options: tuple[str, ...]
 ) -> None:
-    assert run("init", *options) == misused(
-        "Standard input is no terminal to ask at. Use --login and --email"
-    )
+    assert run("init", *options) == misused("Standard input is not a terminal. Use --login and --email")
     assert list(folder.iterdir()) == []
 
 
@@ -81,7 +79,8 @@ def test_shop_with_users_is_left_alone(run: Run) -> None:
     with connect(URL) as connection:
         demo.load(connection)
     assert run("init", *ADA) == complained(
-        "The shop sqlite:///fluent-cart.db has users already. Make another one with: fluent-cart users create"
+        "The shop sqlite:///fluent-cart.db has users already. "
+        "Create another one with: fluent-cart users create"
     )
 
 

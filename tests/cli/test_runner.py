@@ -34,7 +34,7 @@ class TestEveryCommand:
     def test_refuses_a_missing_database_and_makes_none(self, run: Run, folder: Path) -> None:
         for command in COMMANDS:
             assert run(*command) == complained(
-                "There is no database at sqlite:///fluent-cart.db. Make a shop with: fluent-cart init"
+                "There is no database at sqlite:///fluent-cart.db. Create a shop with: fluent-cart init"
             )
         assert list(folder.iterdir()) == []
 
@@ -106,7 +106,7 @@ class TestWrites:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert (failed.code, failed.out) == (1, "")
-        assert failed.err == "fluent-cart: The database is busy or not available, try again: disk I/O error\n"
+        assert failed.err == "fluent-cart: The database is busy or not available. Try again: disk I/O error\n"
 
     @pytest.mark.parametrize(
         "cause",
@@ -143,7 +143,7 @@ class TestWrites:
         letting_go.start()
         started = time.monotonic()
         try:
-            assert run(*create) == complained("The database is busy or not available, try again")
+            assert run(*create) == complained("The database is busy or not available. Try again")
             assert time.monotonic() - started < 20
         finally:
             letting_go.cancel()

@@ -91,7 +91,7 @@ class TestRefusals:
         self, run: Run, folder: Path, served: list[Any], port: int
     ) -> None:
         assert run("serve", "--port", str(port)) == complained(
-            "There is no database at sqlite:///fluent-cart.db. Make a shop with: fluent-cart init"
+            "There is no database at sqlite:///fluent-cart.db. Create a shop with: fluent-cart init"
         )
         assert (served, list(folder.iterdir())) == ([], [])
 
@@ -223,7 +223,7 @@ class TestFirstStart:
     ) -> None:
         run("migrate")
         done = run("serve", "--port", str(port))
-        assert done.err.startswith("fluent-cart: warning: No user with a permission can sign in. Make a user")
+        assert done.err.startswith("fluent-cart: warning: No user with a permission can sign in. Create ")
         assert len(served) == 1
 
 
@@ -304,9 +304,7 @@ class TestOptions:
         self, run: Run, made: None, served: list[Any], passed: socket.socket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LISTEN_FDS", "2")
-        assert run("serve") == complained(
-            "Started with several sockets: one ListenStream= is what it can listen on"
-        )
+        assert run("serve") == complained("Started with several sockets. Use one ListenStream= only")
         assert served == []
 
     def test_a_socket_that_was_passed_to_another_process_is_not_taken(
@@ -455,7 +453,7 @@ class TestCapacity:
         refused = run("serve", "--port", str(port), "--workers", "64")
         assert (refused.code, refused.out, served) == (1, "", [])
         assert re.fullmatch(
-            "fluent-cart: 64 workers with 100 connections each, and 2 for exports, want 6528,"
+            "fluent-cart: 64 workers with 100 connections each, and 2 for exports, need 6528,"
             " but PostgreSQL has [0-9]+."
             " Lower FLUENT_CART_WORKERS or FLUENT_CART_POOL_SIZE\n",
             refused.err,

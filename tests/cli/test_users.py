@@ -244,7 +244,7 @@ class TestPasswords:
 
     def test_setting_a_password_without_a_terminal_is_rejected(self, run: Run, shop: str) -> None:
         assert run("users", "set-password", "worker") == complained(
-            "Standard input is no terminal to type a password at. Use --stdin"
+            "Standard input is not a terminal. Use --stdin"
         )
 
     def test_are_set_as_read(self, run: Run, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:

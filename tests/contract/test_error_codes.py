@@ -28,7 +28,7 @@ IN_FLIGHT = (409, "idempotency_key_in_use")
 FAILED, LARGE = "Request data validation failed", "The request body is larger than 1 MiB"
 UNREADABLE = "The request body is not readable JSON or form data"
 MANAGER = 3
-ATTEMPTS = "Too many wrong passwords for this user name or from this address, try again later"
+ATTEMPTS = "Too many wrong passwords for this user name or from this address. Try again later"
 REQUIRED, NUMBER = ["This field is required"], ["Must be a whole number in the allowed range"]
 STATUS, TOO_SMALL = ["Input should be 'active' or 'inactive'"], ["Input should be greater than or equal to 1"]
 
@@ -63,7 +63,8 @@ CASES: list[Case] = [
     ),
     (
         "list_customer_changes", f"after={'0' * 32}-0-0", 410, "cursor_expired",
-        "The changes after this cursor are no longer kept: read the whole list, then the changes from now on",
+        "The changes after this cursor are not stored any more. "
+        "Read the whole list, then the changes from now on",
         None,
     ),
     ("list_attachable_users", "page=0", 422, "validation_error", FAILED, {"page": TOO_SMALL}),
@@ -326,7 +327,7 @@ class TestBrokenServers:
             shared_app.state.database = database
             for method, target, operation in OPERATIONS:
                 response = await send(client, method, target, operation)
-                text = "The database is busy or not available, try again"
+                text = "The database is busy or not available. Try again"
                 assert_error(response, 503, "service_unavailable", text)
                 assert response.headers["retry-after"] == "1"
 

@@ -79,7 +79,7 @@ seen_pages = text(
 class TestCopy:
     def test_sqlite_to_sqlite(self, shop: str, tmp_path: Path, run: Run) -> None:
         target = f"sqlite:///{tmp_path / 'target.db'}"
-        assert f"The shop is copied; all {len(invariants.INVARIANTS)} rules hold." in run(
+        assert f"The shop is copied. All {len(invariants.INVARIANTS)} rules hold." in run(
             "copy", shop, target
         )
         assert_same(shop, target)
@@ -110,7 +110,7 @@ class TestCopy:
     def test_a_target_that_holds_a_shop_is_refused(self, shop: str, tmp_path: Path, run: Run) -> None:
         target = f"sqlite:///{tmp_path / 'target.db'}"
         run("copy", shop, target)
-        complaint = "fluent-cart: The target is not empty: it has rows in users\n"
+        complaint = "fluent-cart: The target is not empty. It has rows in users\n"
         assert run("copy", shop, target).endswith(complaint)
         assert_same(shop, target)
 
@@ -125,6 +125,6 @@ class TestCopy:
     def test_a_missing_source_is_named(self, tmp_path: Path, run: Run) -> None:
         source, target = f"sqlite:///{tmp_path / 'no.db'}", f"sqlite:///{tmp_path / 'target.db'}"
         assert run("copy", source, target) == (
-            f"fluent-cart: There is no database at {source}. Make a shop with: fluent-cart init\n"
+            f"fluent-cart: There is no database at {source}. Create a shop with: fluent-cart init\n"
         )
         assert not (tmp_path / "no.db").exists()

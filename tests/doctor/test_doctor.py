@@ -184,7 +184,7 @@ class TestSQLite:
             connection.execute(text("UPDATE customer_counts SET count = count + 1 WHERE id = 0"))
         finding = found(settings, "rules")
         assert finding.state is Severity.FAILURE
-        assert finding.text.startswith("1 rules are broken: the number of customers")
+        assert finding.text.startswith("1 rules are broken: the stored number of customers")
 
 
 @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
@@ -223,7 +223,7 @@ class TestPostgreSQL:
         many = shared_postgres_settings.model_copy(update={"workers": 64, "pool_size": 100})
         finding = found(many, "connections")
         assert finding.state is Severity.FAILURE
-        assert "64 workers with 100 connections each, and 2 for exports, want 6528" in finding.text
+        assert "64 workers with 100 connections each, and 2 for exports, need 6528" in finding.text
 
     def test_a_server_that_is_away(self) -> None:
         settings = Settings(database_url="postgresql://shop:hunter2@127.0.0.1:1/shop", _env_file=None)

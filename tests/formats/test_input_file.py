@@ -81,22 +81,22 @@ def test_pipe_is_read_like_a_file(path: Path, packer: str) -> None:
 def test_damaged_file_is_rejected(path: Path, packer: str) -> None:
     packed = PACKERS[packer](os.urandom(100_000))
     path.write_bytes(packed[:50_000])
-    with pytest.raises(InputFileError, match="is not whole: its compressed data is cut off or damaged"):
+    with pytest.raises(InputFileError, match="is not complete: its compressed data is cut off or damaged"):
         read(str(path))
     path.write_bytes(packed[:50_000] + bytes(1000) + packed[51_000:])
-    with pytest.raises(InputFileError, match="is not whole: its compressed data is cut off or damaged"):
+    with pytest.raises(InputFileError, match="is not complete: its compressed data is cut off or damaged"):
         read(str(path))
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"\x28\xb5\x2f\xfd rest", "is compressed with zstd: unpack it first"),
+        (b"\x28\xb5\x2f\xfd rest", r"is compressed with zstd\. Unpack it first"),
         (b"7z\xbc\xaf\x27\x1c rest", "is compressed with 7z"),
         (b"Rar!\x1a\x07", "is compressed with rar"),
-        (tarred(b"x"), "is a tar archive: unpack it, and import the file in it"),
+        (tarred(b"x"), r"is a tar archive\. Unpack it, and import the file in it"),
         (gzip.compress(tarred(b"x")), "is a tar archive"),
-        (zipped(b"x", "a.sql", "b.sql"), "holds 2 files: unpack it, and import one of them"),
+        (zipped(b"x", "a.sql", "b.sql"), r"contains 2 files\. Unpack it, and import one of them"),
     ],
 )
 def test_form_that_cannot_be_unpacked_is_named(path: Path, content: bytes, reason: str) -> None:
@@ -114,7 +114,7 @@ def test_zip_with_a_password_is_named(path: Path) -> None:
             packed[start + place] |= 1
             start += 1
     path.write_bytes(packed)
-    with pytest.raises(InputFileError, match="cannot be unpacked here: unpack it first, with its password"):
+    with pytest.raises(InputFileError, match=r"cannot be unpacked here\. Unpack it first, with its password"):
         read(str(path))
 
 

@@ -63,8 +63,8 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
         envelope(
             410,
             "cursor_expired",
-            "The changes after this cursor are no longer kept: read the whole list, then the changes from"
-            " now on",
+            "The changes after this cursor are not stored any more. "
+            "Read the whole list, then the changes from now on",
         ),
         {},
     ),
@@ -73,14 +73,16 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
         envelope(
             409,
             "idempotency_key_in_use",
-            "A request with this idempotency key is being processed, try again",
+            "A request with this idempotency key is running. Try again later",
         ),
         {"retry-after": "1"},
     ),
     (
         errors.IdempotencyKeyReused(),
         envelope(
-            422, "idempotency_key_reused", "The idempotency key was sent with another request before"
+            422,
+            "idempotency_key_reused",
+            "The idempotency key was sent with another request before. Use a new key for each request",
         ),
         {},
     ),
@@ -89,7 +91,7 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
         envelope(
             412,
             "precondition_failed",
-            "The customer is not in the state that If-Match or If-None-Match asks for",
+            "The customer does not meet the condition of If-Match or If-None-Match. Read the customer again",
         ),
         {},
     ),
@@ -125,7 +127,7 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
         envelope(
             403,
             "rest_cookie_invalid_nonce",
-            "The nonce is not one of this session, or no longer: get a new one",
+            "The nonce is invalid or has expired. Request a new one",
         ),
         {},
     ),
@@ -143,7 +145,11 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
         {},
     ),
     (errors.InvalidRequest(), envelope(400, "validation_error", "The request is not valid HTTP/1.1"), {}),
-    (errors.RequestTimeout(), envelope(408, "request_timeout", "The request did not arrive in time"), {}),
+    (
+        errors.RequestTimeout(),
+        envelope(408, "request_timeout", "The request did not arrive in time. Send it again"),
+        {},
+    ),
     (
         errors.HeadersTooLarge(),
         envelope(
@@ -195,19 +201,19 @@ ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
         errors.TooManyAttempts(300),
         envelope(
             429, "too_many_attempts",
-            "Too many wrong passwords for this user name or from this address, try again later",
+            "Too many wrong passwords for this user name or from this address. Try again later",
         ),
         {"retry-after": "300"},
     ),
     (errors.InternalError(), envelope(500, "internal_error", "Something went wrong on our side"), {}),
     (
         errors.ServiceUnavailable(),
-        envelope(503, "service_unavailable", "The database is busy or not available, try again"),
+        envelope(503, "service_unavailable", "The database is busy or not available. Try again"),
         {"retry-after": "1"},
     ),
     (
         errors.ServiceUnavailable(5),
-        envelope(503, "service_unavailable", "The database is busy or not available, try again"),
+        envelope(503, "service_unavailable", "The database is busy or not available. Try again"),
         {"retry-after": "5"},
     ),
 ]  # fmt: skip

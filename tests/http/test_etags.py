@@ -25,7 +25,7 @@ PUTS = (
 )
 every_put = pytest.mark.parametrize(("path", "body"), PUTS)
 OTHER = '"0123456789abcdef0123456789abcdef"'
-FAILED = "The customer is not in the state that If-Match or If-None-Match asks for"
+FAILED = "The customer does not meet the condition of If-Match or If-None-Match. Read the customer again"
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ class TestScope:
         first = await manager.post("", json=BODY, headers=KEY)
         for other in ({"email": "other@example.com"}, BODY | {"phone": "1"}):
             refused = await manager.post("", json=other, headers=KEY)
-            text = "The idempotency key was sent with another request before"
+            text = "The idempotency key was sent with another request before. Use a new key for each request"
             assert_error(refused, 422, "idempotency_key_reused", text)
         assert_replayed(await manager.post("", json=BODY, headers=KEY), first)
         assert len(await database.scan(rows, Customer)) == 1

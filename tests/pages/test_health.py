@@ -14,7 +14,7 @@ from fluent_cart.settings import Settings
 from tests.conftest import MakeClient
 from tests.support.errors import assert_error
 
-BUSY = "The database is busy or not available, try again"
+BUSY = "The database is busy or not available. Try again"
 
 
 MIGRATE = (

@@ -268,7 +268,7 @@ class TestRefusals(OnSQLite):
         app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(10))
         for n in range(10):
             assert_wrong(await sign_in(browser, f"unknown{n}", "wrong"))
-        text = "Too many wrong passwords for this user name or from this address, try again later"
+        text = "Too many wrong passwords for this user name or from this address. Try again later"
         for password in ("wrong", WORKER):
             response = await sign_in(browser, "worker", password)
             assert_wrong(response, 429, text)

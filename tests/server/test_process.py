@@ -204,7 +204,7 @@ class TestStart:
                 answer = httpx.get(f"{running.address}{PREFIX}", auth=credentials("manager"))
                 assert answer.status_code == 200
         log = (tmp_path / "server.log").read_text()
-        assert "fluent-cart: Requests are answered 503 until the database answers: " in log
+        assert "fluent-cart: Responses are 503 until the database is available: " in log
         assert "Traceback" not in log
 
 

@@ -160,7 +160,7 @@ def assert_refused(answer: bytes, status: int, code: str, message: str) -> None:
 
 
 def assert_late(answer: bytes) -> None:
-    assert_refused(answer, 408, "request_timeout", "The request did not arrive in time")
+    assert_refused(answer, 408, "request_timeout", "The request did not arrive in time. Send it again")
 
 
 def assert_large(answer: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Credentials of a request -> its user: a cookie with its nonce, or HTTP Basic.
+"""Return the user of a request from its credentials: a cookie with its nonce, or HTTP Basic.
 
 See docs/decisions.md#22-http-basic and #52-nonces.
 """
@@ -51,7 +51,7 @@ class Credentials(NamedTuple):
 class BasicCredentials(HTTPBasic):
     """The credentials of an ``Authorization: Basic`` header in UTF-8, or None.
 
-    A header that is not well formed counts as none, as in WordPress. FastAPI's own reader knows only ASCII.
+    A malformed header counts as no header, as in WordPress. FastAPI's own reader knows only ASCII.
     """
 
     async def __call__(self, request: Request) -> Credentials | None:  # type: ignore[override]
@@ -83,8 +83,8 @@ async def current_user(
 ) -> CurrentUser:
     """Return the user whose cookie and nonce, or whose application password, came with the request.
 
-    401 without either; 403 with a wrong nonce; 429 after too many wrong passwords, or too many requests. Who
-    is signed in by cookie is not asked for a password, as in WordPress.
+    Raise 401 without either, 403 with a wrong nonce, and 429 after too many wrong passwords or requests. A
+    request with a valid cookie needs no password, as in WordPress.
 
     See docs/decisions.md#29-rate-limits.
     """
@@ -128,7 +128,7 @@ def admit(request: Request, user: CurrentUser) -> None:
 def challenge(request: Request) -> dict[str, str]:
     """Return the header that makes a browser prompt for a password, unless a script sent the request.
 
-    The password from such a prompt is sent with every later request, also with those of other sites.
+    The browser then sends the password with every later request, also from pages of other sites.
     """
     return CHALLENGE if request.headers.get("sec-fetch-mode", "navigate") == "navigate" else {}
 
@@ -147,9 +147,9 @@ def is_cross_site(request: Request) -> bool:
 
 
 async def _session_with_nonce(request: Request, database: Database, cookie: Cookie) -> ActiveSession | None:
-    """Return the session of a request that has a nonce, so that no other site made it; 403 if it is wrong.
+    """Return the session of a request that has a nonce. Raise 403 if the nonce is wrong.
 
-    Browsers send cookies by themselves: one that comes alone says nothing of who wants the request.
+    The nonce proves that no other site sent the request, because browsers send cookies by themselves.
     """
     nonce = nonce_from_request(request)
     if nonce is None:
@@ -163,18 +163,18 @@ async def _session_with_nonce(request: Request, database: Database, cookie: Cook
 
 
 async def find_session(request: Request, database: Database) -> ActiveSession | None:
-    """Return the session whose cookie came with a request, nonce or not."""
+    """Return the session whose cookie came with a request, with or without a nonce."""
     cookie = session_cookies.read(request.scope["headers"])
     return await database.read(sessions.find_session, cookie) if cookie else None
 
 
 def nonce_from_request(request: Request) -> str | None:
-    """Return the nonce that came with a request, in its query or in its header; None if there is none."""
+    """Return the nonce of a request, from its query or its header, or None."""
     return request.query_params.get("_wpnonce", request.headers.get("x-wp-nonce"))
 
 
 def make_nonce(session: ActiveSession) -> str:
-    """Return the nonce that requests of a session are to have from now on."""
+    """Return the current nonce of a session."""
     return session_cookies.nonce(session.user.id, session.token, session.key)
 
 
@@ -186,7 +186,7 @@ def is_nonce(text: str, session: ActiveSession) -> bool:
 async def _authenticate_legacy(
     request: Request, database: DatabaseDep, credentials: Credentials, digest: str
 ) -> CurrentUser:
-    """Try the slow hashes of an imported site; a match is stored in the fast form.
+    """Check the slow hashes of an imported site, and store the fast hash of a password that matches.
 
     Raise 401 for a wrong password, or 429 after too many failures.
     """
@@ -206,7 +206,7 @@ async def _authenticate_legacy(
 
 
 def _first_match(secret: str, hashes: Sequence[tuple[int, str]]) -> int:
-    """Return the id of the application password that ``secret`` is; 0 if it is none."""
+    """Return the id of the application password that ``secret`` matches, or 0."""
     return next((id_ for id_, hash_ in hashes if application_passwords.verify(secret, hash_)), 0)
 
 

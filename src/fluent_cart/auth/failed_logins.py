@@ -1,8 +1,8 @@
-"""Wrong passwords: so many for one name and from one address, then 429 in place of 401.
+"""Limit wrong passwords: after too many for one name or from one address, the response is 429 instead of 401.
 
-A right password is not counted, and not refused for the wrong ones of others: a limit that locked accounts
-would be a way to lock out their owners. Nor is it needed for that: an application password has 142 random
-bits. The limit saves the work that wrong passwords cost, and 429 makes a client stop.
+A correct password is not counted, and wrong ones of others do not block it, because a limit that locked
+accounts would let anyone lock out their owners. An application password has 142 random bits, so it needs no
+lock. The limit saves the work of wrong passwords, and 429 makes a client stop.
 """
 
 import math
@@ -14,52 +14,55 @@ from ipaddress import IPv6Address, ip_address
 from fluent_cart.errors import TooManyAttempts
 
 WINDOW_SECONDS = 300
-# For names and for addresses each. Beyond it the one that has been quiet for longest is forgotten.
+# Limit for names and for addresses each. Beyond it, the entry without a failure for the longest time is
+# removed.
 MAX_KEYS = 5_000
-# Who has one address of IPv6 has its whole network of this size.
+# The owner of one IPv6 address usually has its whole network of this size.
 IPV6_HOST_BITS = 64
 
 Clock = Callable[[], float]
 
 
 class FailedLoginLimiter:
-    """Counts failures by name and by address, known names or not; at most ``limit`` each in five minutes.
+    """Counts failures by name and by address, at most ``limit`` each in five minutes.
 
-    Each process counts for itself. With a ``limit`` of 0 nothing is counted.
+    Names are counted whether they exist or not. Each process counts for itself. A ``limit`` of 0 disables
+    counting.
     """
 
     def __init__(self, limit: int, clock: Clock = time.monotonic) -> None:
         self._names, self._addresses = _Failures(limit, clock), _Failures(limit, clock)
 
     def require_allowed(self, address: str) -> None:
-        """Raise ``TooManyAttempts`` if slow work for an address is refused now.
+        """Raise ``TooManyAttempts`` if an address may not cause slow work now.
 
-        Names do not count here: failures from elsewhere must not keep the owner of a name from signing in.
+        Names do not count here, because failures from elsewhere must not block the owner of a name.
         """
         if wait := self.wait(address):
             raise TooManyAttempts(wait)
 
     def count(self, name: str, address: str) -> None:
-        """Count a failure; raise ``TooManyAttempts`` if there were too many before."""
+        """Count a failure. Raise ``TooManyAttempts`` if there were too many before."""
         if wait := self.fail(name, address):
             raise TooManyAttempts(wait)
 
     def wait(self, address: str) -> int:
-        """Return for how many seconds slow work for an address is refused; 0 if it is not."""
+        """Return the seconds for which an address may not cause slow work, or 0."""
         return self._addresses.wait(_network(address))
 
     def fail(self, name: str, address: str) -> int:
-        """Count a failure; return how many seconds to wait if there were too many before, else 0."""
-        # One address alone cannot fill the memory with names: its own limit comes first.
+        """Count a failure. Return the seconds to wait if there were too many before, else 0."""
+        # The address is checked first, so that one address alone cannot fill the memory with names.
         return self._addresses.fail(_network(address)) or self._names.fail(name)
 
 
 class _Failures:
-    """The times of each key's last failures, in the order of the keys' last ones."""
+    """The times of each key's last failures, ordered by the last failure of each key."""
 
     def __init__(self, limit: int, clock: Clock) -> None:
         self._limit, self._clock = limit, clock
-        # By hash value: no name stays in memory, however long. Python uses another seed in each process.
+        # Keyed by hash value, so that no name stays in memory, of any length. Python's seed differs between
+        # processes.
         self._times: OrderedDict[int, list[float]] = OrderedDict()
 
     def wait(self, key: str) -> int:
@@ -82,10 +85,10 @@ class _Failures:
 
 
 def _network(address: str) -> str:
-    """Return what one client has of addresses: one of IPv4, a network of IPv6."""
+    """Return the key to count by: the full IPv4 address, or the network of an IPv6 address."""
     try:
         parsed = ip_address(address)
-    except ValueError:  # a socket that is no network's, or what a proxy calls its client
+    except ValueError:  # a Unix socket, or another name from a proxy
         return address
     if isinstance(parsed, IPv6Address):
         return str(parsed.ipv4_mapped or int(parsed) >> IPV6_HOST_BITS)

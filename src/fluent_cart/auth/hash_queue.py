@@ -1,4 +1,4 @@
-"""Slow hashes: one at a time and off the event loop, for each holds the interpreter for milliseconds."""
+"""Check slow hashes one at a time in a thread, because each check holds the interpreter for milliseconds."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,7 +13,7 @@ MAX_WAITING = 8
 
 
 class HashQueue:
-    """Runs the checks of slow hashes in a thread, one after the other; at most eight wait."""
+    """Runs checks of slow hashes in a thread, one after the other. At most eight wait."""
 
     def __init__(self) -> None:
         self._slot = CapacityLimiter(1)
@@ -21,11 +21,11 @@ class HashQueue:
 
     @property
     def inside(self) -> int:
-        """How many checks run or wait."""
+        """The number of checks that run or wait."""
         return self._inside
 
     async def run(self, check: Callable[[], T]) -> T:
-        """Return what ``check`` says; 429 if too many wait already."""
+        """Return the result of ``check``. Raise 429 if too many checks wait."""
         if self._inside > MAX_WAITING:
             raise TooManyRequests
         self._inside += 1

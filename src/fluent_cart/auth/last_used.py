@@ -1,4 +1,4 @@
-"""When an application password was last used: written once a day, and not before the request is answered."""
+"""Store the last use of an application password once a day, without a delay of the response."""
 
 import asyncio
 import logging
@@ -15,17 +15,20 @@ HOUR, DAY = 3600, 24 * 3600
 
 
 class LastUsed:
-    """Has the last use of passwords written, each at most once an hour tried and once a day changed."""
+    """Stores the last use of passwords.
+
+    Each is checked at most once an hour and written at most once a day.
+    """
 
     def __init__(self) -> None:
         self._hour, self._a_day_ago = 0, ""
         self._tried: set[int] = set()
-        # The event loop itself does not keep its tasks alive.
+        # A reference, because the event loop does not keep its tasks alive.
         self._tasks: set[asyncio.Task[None]] = set()
 
     def note(self, database: Database, sign_in: AuthenticatedPassword) -> None:
-        """Note that a password is used; the caller does not wait for the database."""
-        # A text that is made once an hour is all that most requests look at.
+        """Note that a password is used. The caller does not wait for the database."""
+        # Most requests only compare a text that is computed once an hour.
         if (hour := int(time.time()) // HOUR) != self._hour:
             self._hour, self._tried = hour, set()
             self._a_day_ago = to_text(datetime.fromtimestamp(hour * HOUR - DAY, UTC))
@@ -41,5 +44,6 @@ class LastUsed:
         try:
             await database.write(record_last_used, password_id, self._a_day_ago)
         except Exception:
-            # No request waits for this, so only the log has the error. Requests report a lost database.
+            # No request waits for this, so only the log has the error. Requests report an unavailable
+            # database.
             logger.warning("The last use of application password %s was not written", password_id)

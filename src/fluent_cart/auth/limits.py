@@ -1,6 +1,6 @@
-"""What is kept within bounds: wrong passwords, slow hashes, requests, and notes of a last use.
+"""The limits of an application: wrong passwords, slow hashes, requests, and writes of a last use.
 
-An application has one ``Limits``, all of it in memory: there is no store that could be lost or be slow.
+An application has one ``Limits`` object. It is in memory, so that no store can be lost or slow.
 
 See docs/decisions.md#29-rate-limits.
 """
@@ -22,7 +22,7 @@ class Limits(NamedTuple):
 
 
 def create_limits(settings: Settings) -> Limits:
-    """Return the limits that the settings name."""
+    """Return the limits of the settings."""
     return Limits(
         FailedLoginLimiter(settings.failed_login_limit),
         HashQueue(),

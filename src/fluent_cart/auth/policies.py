@@ -1,4 +1,4 @@
-"""The policy that stands on every route, which asks the table of roles.
+"""The policies of routes, which check the user's role in the table of roles.
 
 See docs/decisions.md#21-permissions-and-roles.
 """
@@ -14,7 +14,7 @@ from fluent_cart.enums import BulkActionName, Permission
 from fluent_cart.errors import InsufficientPermissions
 from fluent_cart.services.users import CurrentUser
 
-# What an action needs on top of the permission of the bulk route itself.
+# The permission of each action, in addition to the permission of the bulk route itself.
 BULK_PERMISSIONS: Mapping[BulkActionName, Permission] = {
     BulkActionName.UPDATE_STATUS: Permission.MANAGE,
     BulkActionName.DELETE: Permission.DELETE,
@@ -23,23 +23,26 @@ BULK_PERMISSIONS: Mapping[BulkActionName, Permission] = {
 
 
 class Policy:
-    """Who a route is for, as one of its dependencies: without one, the application does not start."""
+    """The policy of a route, as one of its dependencies.
+
+    An application with a route without one does not start.
+    """
 
 
 class AllowAny(Policy):
-    """Lets every request through: what it is answered is public."""
+    """Allows every request, because the response is public."""
 
     async def __call__(self) -> None: ...
 
 
 class Authenticated(Policy):
-    """Lets every user through, whatever the role: what a user is answered is the user's own."""
+    """Allows every user, whatever the role, because the response has only the user's own data."""
 
     async def __call__(self, _user: Annotated[CurrentUser, Depends(current_user)]) -> None: ...
 
 
 class CustomerPolicy(Policy):
-    """Lets a request through only if its user's role holds ``permission``."""
+    """Allows a request only if its user's role has ``permission``."""
 
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
@@ -48,13 +51,13 @@ class CustomerPolicy(Policy):
         self.check(user)
 
     def check(self, user: CurrentUser) -> None:
-        """Raise ``InsufficientPermissions`` unless the user's role holds the permission."""
+        """Raise ``InsufficientPermissions`` unless the user's role has the permission."""
         if self.permission not in ROLE_PERMISSIONS.get(user.role, frozenset()):
             raise InsufficientPermissions
 
 
 def capabilities(role: str) -> list[str]:
-    """Return the names of what a role may do, in a fixed order."""
+    """Return the names of a role's permissions, in a fixed order."""
     held = ROLE_PERMISSIONS.get(role, frozenset())
     return [permission.value for permission in Permission if permission in held]
 

@@ -1,8 +1,9 @@
-"""Requests: a bucket of tokens for each user, which all processes of one machine share.
+"""Limit requests with a token bucket for each user, which all processes of one machine share.
 
-A bucket is one number: the time at which it will be full again. A request moves it on by what one token takes
-to come back. The numbers are in memory that the processes map, each at its user's place, and are read and
-written without a lock: processes that count the same user in the same microsecond may count one for both.
+A bucket is one number: the time at which it will be full again. A request adds the time in which one token
+comes back. The numbers are in memory that the processes map, each at its user's place. They are read and
+written without a lock, so two processes that count the same user in the same microsecond may count one
+request for both.
 """
 
 import logging
@@ -16,19 +17,19 @@ from tempfile import TemporaryDirectory
 
 logger = logging.getLogger(__name__)
 
-# How many seconds' worth of tokens a full bucket holds.
+# Seconds in which an empty bucket fills.
 BURST_SECONDS = 10
-# Users whose ids differ by a multiple of this share a bucket. Only touched pages of the memory take any.
+# Users whose ids differ by a multiple of this share a bucket. Only the pages in use take memory.
 BUCKETS = 1 << 20
 BYTES = BUCKETS * 8
-# Less than any token takes to come back: what sums of fractions are wrong by.
+# Less than the time of any token: the possible error of sums of fractions.
 ROUNDING = 1e-7
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class RateLimiter:
-    """Gives each user ``per_second`` requests for long, and ten times as many at once; 0 is any number."""
+    """Allows each user ``per_second`` requests on average, and ten times as many at once. 0 is no limit."""
 
     def __init__(self, per_second: int, file: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
@@ -40,8 +41,8 @@ class RateLimiter:
     def take(self, user_id: int) -> tuple[int, Headers]:
         """Take a token for a request of a user.
 
-        Return the seconds to wait for one, 0 if there was one; and headers with the size of the bucket,
-        what is left in it, and in how many seconds it will be full.
+        Return the seconds to wait, which are 0 if there was a token, and headers with the size of the bucket,
+        its remaining tokens, and the seconds until it is full.
         """
         if not self._per_second:
             return 0, ()
@@ -69,14 +70,14 @@ def _memory(file: str) -> mmap.mmap:
             with Path(file).open("r+b") as shared:
                 return mmap.mmap(shared.fileno(), BYTES)
         except (OSError, ValueError):
-            # Something cleaned it away. Better a limit for each process than no process.
-            logger.warning("Requests are counted in this process alone: the file of all is gone")
+            # The file was deleted. A limit for each process is better than a process that does not start.
+            logger.warning("Requests are counted in this process alone, because the shared file is gone")
     return mmap.mmap(-1, BYTES)
 
 
 @contextmanager
 def shared_file() -> Iterator[str]:
-    """Make the file in which the processes of one machine count together; give its path."""
+    """Create the file in which the processes of one machine count together, and yield its path."""
     with TemporaryDirectory(prefix="fluent-cart-") as folder:
         path = Path(folder) / "requests"
         with path.open("wb") as file:

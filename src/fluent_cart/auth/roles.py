@@ -1,4 +1,4 @@
-"""Who may do what: the one table of roles.
+"""The table of roles and their permissions.
 
 See docs/decisions.md#21-permissions-and-roles.
 """
@@ -12,7 +12,7 @@ EVERYTHING = frozenset(Permission)
 ALL_OF_CUSTOMERS = EVERYTHING - {Permission.OPERATE, Permission.LIST_USERS}
 READ_ONLY = frozenset({Permission.VIEW})
 
-# A role that is not named here, such as WordPress's editor or subscriber, may do nothing.
+# A role that is not in the table, such as WordPress's editor or subscriber, has no permission.
 ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     "administrator": EVERYTHING,
     "super_admin": EVERYTHING,

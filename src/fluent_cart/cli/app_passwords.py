@@ -26,7 +26,7 @@ def create(
     name: Annotated[str, typer.Option(help="What the password is for.")] = "API",
     as_json: AsJson = False,
 ) -> None:
-    """Make an application password. It is shown this once: only its hash is kept.
+    """Create an application password. It is shown only now, because only its hash is stored.
 
     Example: fluent-cart app-passwords create ada --name "My script"
     """
@@ -38,7 +38,7 @@ def create(
 
 @cli.command("list")
 def list_(login: Login, as_json: AsJson = False) -> None:
-    """List a user's application passwords, not their secrets; the last use is written once a day.
+    """List a user's application passwords, without their secrets. The last use is stored once a day.
 
     Example: fluent-cart app-passwords list ada --json
     """

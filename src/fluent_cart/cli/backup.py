@@ -14,7 +14,7 @@ from fluent_cart.services import changes, invariants
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write; an older backup there is replaced.")],
+    file: Annotated[Path, typer.Argument(help="The file to write. An older backup there is replaced.")],
     as_json: AsJson = False,
 ) -> None:
     """Write the whole shop into a file, while it is served.
@@ -32,11 +32,11 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `backup` wrote, of the same kind of database.")],
+    file: Annotated[Path, typer.Argument(help="A file that `backup` wrote, of the same kind of database.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the shop that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the shop what it was when the backup was taken, at the newest migration, and check it.
+    """Restore the shop from a backup, upgrade it to the newest migration, and check it.
 
     Example: fluent-cart restore shop-monday.backup --force
     """

@@ -23,7 +23,7 @@ from fluent_cart.services import invariants
 
 def copy(
     source_url: Annotated[str, typer.Argument(help="The shop to copy: sqlite:///PATH or postgresql://...")],
-    target_url: Annotated[str, typer.Argument(help="An empty or missing database to copy it into.")],
+    target_url: Annotated[str, typer.Argument(help="An empty or missing database as the target.")],
     as_json: AsJson = False,
 ) -> None:
     """Copy a whole shop into another, empty database, and check it there.
@@ -46,7 +46,7 @@ def copy(
         print_json(counts)
         return
     table([{"table": name, "rows": count} for name, count in counts.items()], empty="")
-    print_line(f"The shop is copied; all {len(invariants.INVARIANTS)} rules hold.")
+    print_line(f"The shop is copied. All {len(invariants.INVARIANTS)} rules hold.")
 
 
 def _copy(source_url: str, target_url: str) -> dict[str, int]:
@@ -67,7 +67,7 @@ def _copy(source_url: str, target_url: str) -> dict[str, int]:
                 violations = invariants.find_violations(writer)
                 if violations:
                     raise CommandError(
-                        f"Nothing was copied, the shop breaks a rule: {next(iter(violations))}"
+                        f"Nothing was copied, because the shop breaks a rule: {next(iter(violations))}"
                     )
         finally:
             source.stop()

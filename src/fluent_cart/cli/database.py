@@ -22,7 +22,7 @@ def migrate(as_json: AsJson = False) -> None:
         migrations.upgrade(settings.database_url)
     database, newest = describe(settings.database_url), migrations.newest()
     result = {"database": database, "migration": newest, "new": is_new}
-    # An address that is wrong makes another shop.
+    # A wrong address creates another shop.
     made = "is new, and" if is_new else "is"
     print_result(f"{database} {made} at the newest migration ({newest}).", result, as_json=as_json)
 
@@ -42,11 +42,14 @@ def recalculate(as_json: AsJson = False) -> None:
 
 
 def check(as_json: AsJson = False) -> None:
-    """Check every rule that must hold in a shop; exit with 1 if one is broken.
+    """Check every rule that must hold in a shop.
+
+    Exit with 1 if one is broken.
 
     Example: fluent-cart check --json
     """
-    # Here: `migrate` runs at each start of a container, and takes a quarter less time without them.
+    # Imported here, because `migrate` runs at each start of a container, and takes a quarter less time
+    # without them.
     from fluent_cart.services import invariants
 
     total = len(invariants.INVARIANTS)

@@ -18,7 +18,7 @@ STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.FAILURE: "b
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, database, disk, durability, users; exit with 1 if there is one.
 
-    Warnings are printed, but the exit code is 0. Nothing is changed.
+    Exit with 1 if there is one. Warnings are printed, but the exit code is 0. Nothing is changed.
 
     Example: fluent-cart doctor --json
     """
@@ -45,7 +45,7 @@ def _summary(findings: Sequence[Finding]) -> str:
 
 
 def _show(finding: Finding) -> None:
-    # It colours a terminal only, and not even that one whose owner has set NO_COLOR.
+    # It colours only a terminal without NO_COLOR.
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         Text(f"{finding.state.value:8}", STYLES[finding.state]),

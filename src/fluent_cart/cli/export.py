@@ -30,10 +30,10 @@ Format = Annotated[
 
 
 def export(
-    file: Annotated[str, typer.Argument(help="Where to write; - is standard output.")] = STANDARD,
+    file: Annotated[str, typer.Argument(help="The file to write. - is standard output.")] = STANDARD,
     file_format: Format = None,
-    search: Annotated[str, typer.Option(help="As the list's search.")] = "",
-    status: Annotated[CustomerStatus | None, typer.Option(help="Those with this status.")] = None,
+    search: Annotated[str, typer.Option(help="Search, as in the list of customers.")] = "",
+    status: Annotated[CustomerStatus | None, typer.Option(help="Customers with this status.")] = None,
     date_from: Annotated[str, typer.Option(help="Created on or after this date or time.")] = "",
     date_to: Annotated[str, typer.Option(help="Created on or before this date or time.")] = "",
     total_spent_min: Annotated[str, typer.Option(help="Spent at least this, in cents.")] = "",
@@ -45,9 +45,9 @@ def export(
     order_count_min: Annotated[str, typer.Option(help="At least this many paid orders.")] = "",
     order_count_max: Annotated[str, typer.Option(help="At most this many paid orders.")] = "",
     country: Annotated[str, typer.Option(help="Country code of any address.")] = "",
-    order_by: Annotated[SortField, typer.Option(help="What to sort by.")] = SortField.ID,
+    order_by: Annotated[SortField, typer.Option(help="The field to sort by.")] = SortField.ID,
     order_type: Annotated[
-        SortDirection, typer.Option(help="How to sort.", case_sensitive=False)
+        SortDirection, typer.Option(help="The sort direction.", case_sensitive=False)
     ] = SortDirection.DESC,
     orders: Annotated[bool, typer.Option("--orders", help="Write all orders, not customers.")] = False,
     as_json: AsJson = False,
@@ -103,7 +103,7 @@ def export(
 
 
 def format_of(file: str, chosen: FileFormat | None) -> FileFormat:
-    """Return the format that was chosen, else that of the file's name."""
+    """Return the chosen format, or that of the file's name."""
     return chosen or ENDINGS.get(Path(name_without_compression(file)).suffix.lower(), FileFormat.CSV)
 
 
@@ -118,7 +118,10 @@ def _query(**values: Any) -> CustomerExportQuery:
 
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
-    """Give what to write to; a file is there when all of it is, and only its owner can read it."""
+    """Yield the stream to write to.
+
+    A file gets its name when it is complete, and only its owner can read it.
+    """
     if file == STANDARD:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""What a command ends with: every error that a person can do something about is one clear line."""
+"""Print the errors of a command: each error that a person can correct is one clear line."""
 
 import re
 import sqlite3
@@ -36,13 +36,13 @@ NO_ROOM = re.compile(r"disk is full|No space left on device|[Ff]ile too large|[Q
 
 
 def exit_code(error: Exception) -> int:
-    """Print why a command failed, and return its exit code; raise what nobody expected."""
+    """Print why a command failed, and return its exit code. Raise unexpected errors."""
     if isinstance(error, EXPLAINED):
         print_error(_explained(error))
     elif isinstance(error, UnicodeError):
         print_error("An argument, or the .env file, is not valid UTF-8")
     elif isinstance(error, SQLAlchemyError):
-        # The first line says what is wrong; the rest is for those who wrote the statement.
+        # The first line says what is wrong. The rest is for the author of the statement.
         shop = describe(runner.read_settings().database_url)
         print_error(f"{shop}: {runner.reason_of(error)}. Look at it with: fluent-cart doctor")
     elif isinstance(error, sqlite3.OperationalError) and NO_ROOM.search(str(error)):

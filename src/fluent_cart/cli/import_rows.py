@@ -30,21 +30,19 @@ from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, impo
 # Lines whose errors are printed; the JSON has all.
 SHOWN = 20
 
-File = Annotated[str, typer.Argument(help="The file, also .gz, .bz2, .xz or .zip; - is standard input.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")]
+File = Annotated[str, typer.Argument(help="The file, also .gz, .bz2, .xz or .zip. - is standard input.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing, and print the same report.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON, with all lines that failed.")]
-Ignore = Annotated[
-    list[str] | None, typer.Option(help="A column to leave alone; may be there several times.")
-]
+Ignore = Annotated[list[str] | None, typer.Option(help="A column to ignore. It may be repeated.")]
 
 
 def csv(
     file: File,
     program: Annotated[
-        Program | None, typer.Option("--format", help="The program whose export of customers the file is.")
+        Program | None, typer.Option("--format", help="The program that exported the customers.")
     ] = None,
     mapping: Annotated[
-        Path | None, typer.Option(help="A file of JSON that names the field for each column.")
+        Path | None, typer.Option(help="A JSON file that names the field for each column.")
     ] = None,
     dry_run: DryRun = False,
     ignore: Ignore = None,

@@ -21,7 +21,7 @@ from fluent_cart.importers.wordpress.shop import Options, Report, import_shop, r
 from fluent_cart.importers.wordpress.sql_charsets import CHARSETS
 from fluent_cart.settings import mysql_password
 
-# Ids that a line of the report names; the JSON has more.
+# The number of ids in a line of the report. The JSON has more.
 EXAMPLES = 5
 
 
@@ -33,13 +33,13 @@ def wordpress(
         str | None, typer.Option(help="The prefix of the shop's tables, if there are several shops.")
     ] = None,
     update: Annotated[
-        bool, typer.Option("--update", help="Change what is here already where the source differs.")
+        bool, typer.Option("--update", help="Change existing rows that differ from the source.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")] = False,
     test_orders: Annotated[bool, typer.Option("--test-orders", help="Import test orders, too.")] = False,
     charset: Annotated[
         str | None,
-        typer.Option(help="The character set of a dump that names none, or a wrong one, such as latin1."),
+        typer.Option(help="The character set of a dump that names none or a wrong one, such as latin1."),
     ] = None,
     repair_text: Annotated[
         bool,
@@ -48,7 +48,7 @@ def wordpress(
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move a FluentCart shop in from WordPress, with its users and their application passwords.
+    """Import a FluentCart shop from WordPress, with its users and their application passwords.
 
     Example: fluent-cart import wordpress shop.sql.gz --dry-run
     """
@@ -79,7 +79,10 @@ def wordpress(
 
 
 def _with_password(source: str) -> str:
-    """Return a source with the password of its database: not an argument, which every local user can read."""
+    """Return a source with the password of its database.
+
+    The password is not an argument, because every local user can read arguments.
+    """
     if not needs_password(source):
         return source
     password = mysql_password()
@@ -131,7 +134,7 @@ def _print_issues(title: str, tables: Mapping[str, Mapping[DataIssue, Found]]) -
 
 
 def _print_totals(report: Report) -> None:
-    """Show what the shop says of a customer, and what is true here, where these differ."""
+    """Show the totals of the shop and the computed totals of a customer, where they differ."""
     for customer in report.totals[:EXAMPLES]:
         differs = {name: value for name, value in customer["here"].items() if customer["shop"][name] != value}
         words = ", ".join(f"{name} {customer['shop'][name]} -> {value}" for name, value in differs.items())

@@ -1,4 +1,4 @@
-"""fluent-cart import: shops and rows from elsewhere, a subcommand for each source."""
+"""fluent-cart import: a subcommand for each source."""
 
 import typer
 

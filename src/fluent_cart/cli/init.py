@@ -18,7 +18,7 @@ from fluent_cart.services.application_passwords import create_application_passwo
 from fluent_cart.settings import Settings
 
 ROLE, PASSWORD_NAME = "administrator", "Made by fluent-cart init"
-# Addresses that are for listening; a client calls this machine.
+# Addresses to listen on. A client connects to this machine.
 ANY = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nothing listens here
 
 
@@ -32,9 +32,9 @@ def init(
     email: Annotated[str, typer.Option(help="The administrator's e-mail address.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a shop, its first administrator and an application password, which is shown this once.
+    """Create a shop, its first administrator and an application password, which is shown only now.
 
-    At a terminal it asks for what is not given.
+    At a terminal it asks for missing values.
 
     Example: fluent-cart init --login ada --email ada@example.com
     """
@@ -57,15 +57,15 @@ def require_no_users(settings: Settings) -> None:
     """Raise ``CommandError`` if the shop has users already, or is at an older migration."""
     if not runner.is_missing(settings) and runner.read(users.list_users):
         raise CommandError(
-            f"The shop {describe(settings.database_url)} has users already."
-            " Make another one with: fluent-cart users create"
+            f"The shop {describe(settings.database_url)} has users already. Create another one with: "
+            "fluent-cart users create"
         )
 
 
 def ask(login: str = "", email: str = "") -> Administrator:
-    """Return the first administrator, from what was given or from a person at the terminal."""
+    """Return the first administrator, from the options or from a person at the terminal."""
     if not (login and email) and not sys.stdin.isatty():
-        raise WrongUsage("Standard input is no terminal to ask at. Use --login and --email")
+        raise WrongUsage("Standard input is not a terminal. Use --login and --email")
     return Administrator(
         checked_login(login or typer.prompt("Login of the first administrator")),
         checked_email(email or typer.prompt("E-mail address")),
@@ -73,7 +73,7 @@ def ask(login: str = "", email: str = "") -> Administrator:
 
 
 def make_shop(settings: Settings, administrator: Administrator) -> str:
-    """Make the database and the administrator; return the application password."""
+    """Create the database and the administrator. Return the application password."""
 
     def make(connection: Connection) -> str:
         login, email = administrator
@@ -87,7 +87,7 @@ def make_shop(settings: Settings, administrator: Administrator) -> str:
 
 
 def print_shop(settings: Settings, administrator: Administrator, secret: str, address: str) -> None:
-    """Print where the shop is, the password and a request to try."""
+    """Print the address of the shop, the password and a request to try."""
     login = administrator.login
     credentials = shlex.quote(f"{login}:{application_passwords.normalize(secret)}")
     print_line(f"The shop is {describe(settings.database_url)}.")

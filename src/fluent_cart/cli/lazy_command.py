@@ -1,7 +1,7 @@
-"""Commands whose modules are loaded when they run.
+"""Import the module of a command when the command runs.
 
-Loading all commands takes 1.5 seconds of processor time, most of it for SQLAlchemy and FastAPI; ``--version``
-takes 0.08 without them.
+Importing all commands takes 1.5 seconds of processor time, most of it for SQLAlchemy and FastAPI.
+``--version`` takes 0.08 without them.
 """
 
 import gc
@@ -46,4 +46,4 @@ class LazyCommand(TyperCommand):
 
 
 def _no_options() -> None:
-    """Make the application one of subcommands, however few."""
+    """Keep the application a group, also with a single subcommand."""

@@ -1,4 +1,7 @@
-"""The command line, ``fluent-cart``: an error is one clear line and a non-zero exit, never a traceback."""
+"""The command line, ``fluent-cart``.
+
+An error is one clear line and a non-zero exit code, never a traceback.
+"""
 
 import sys
 from typing import Annotated, Any
@@ -16,7 +19,7 @@ COMMANDS = (
     LazyCommand(
         "init:init",
         RUN,
-        "Make a shop, its first administrator and an application password, which is shown this once.",
+        "Create a shop, its first administrator and an application password, which is shown only now.",
     ),
     LazyCommand("serve:serve", RUN, "Serve the API. The database must be at the newest migration."),
     LazyCommand(
@@ -40,11 +43,9 @@ COMMANDS = (
     LazyCommand(
         "backup:restore",
         CARE,
-        "Make the shop what it was when the backup was taken, at the newest migration, and check it.",
+        "Restore the shop from a backup, upgrade it to the newest migration, and check it.",
     ),
-    LazyCommand(
-        "database:check", CARE, "Check every rule that must hold in a shop; exit with 1 if one is broken."
-    ),
+    LazyCommand("database:check", CARE, "Check every rule that must hold in a shop."),
     LazyCommand(
         "database:purge_changes",
         CARE,
@@ -72,7 +73,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """The FluentCart Customers API: serve it, and look after its database."""
+    """The FluentCart Customers API: serve it, and maintain its database."""
     from fluent_cart.settings import unknown_settings
 
     for name, nearest in unknown_settings().items():
@@ -87,7 +88,8 @@ def main() -> None:
     try:
         group()
     except Exception as error:
-        # Loaded here: what can fail is known to the packages that no version and no help needs.
+        # Imported here, because --version and --help do not need these packages, which know the possible
+        # errors.
         from fluent_cart.cli.failures import exit_code
 
         sys.exit(exit_code(error))

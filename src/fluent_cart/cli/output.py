@@ -1,4 +1,4 @@
-"""What commands print: plain tables or JSON on standard output, complaints on standard error."""
+"""Print tables or JSON on standard output, and errors on standard error."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -10,20 +10,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked; the text says why and what helps."""
+    """A command cannot complete. The text says why, and what helps."""
 
 
 class WrongUsage(CommandError):
-    """An argument or an option has a value that the command does not take."""
+    """An argument or an option has a value that the command does not accept."""
 
 
 def print_line(text: str) -> None:
-    """Print a line, or several; characters that could control the terminal are escaped."""
+    """Print one line or several. Characters that could control the terminal are escaped."""
     typer.echo(printable(text))
 
 
 def printable(text: str) -> str:
-    """Return a text in which every character is visible: a name may hold escape sequences of terminals."""
+    """Return a text with visible characters only: a name may contain escape sequences of terminals."""
     return "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
         for each in text
@@ -36,7 +36,7 @@ def print_error(text: str) -> None:
 
 
 def print_warning(text: str) -> None:
-    """Print a line on standard error about what is not an error, but may be a mistake."""
+    """Print a warning on standard error."""
     print_error(f"warning: {text}")
 
 
@@ -47,7 +47,7 @@ def print_json(value: Any) -> None:
 
 
 def print_result(text: str, value: Any, *, as_json: bool) -> None:
-    """Print what was done: a line for people, or a value for programs."""
+    """Print a result: a line for people, or a value for programs."""
     print_json(value) if as_json else print_line(text)
 
 

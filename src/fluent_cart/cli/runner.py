@@ -1,4 +1,4 @@
-"""Runs a unit of work from a command, on the configured database."""
+"""Run a unit of work of a command on the configured database."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def read_settings() -> Settings:
-    """Return the settings; a wrong one is named."""
+    """Return the settings. Raise an error that names a wrong one."""
     try:
         return Settings()
     except ValidationError as error:
@@ -29,7 +29,7 @@ def read_settings() -> Settings:
 
 
 def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run ``work`` as a transaction; the database must be at the newest migration."""
+    """Run ``work`` as a transaction. The database must be at the newest migration."""
 
     async def run() -> T:
         async with _database() as database:
@@ -39,7 +39,7 @@ def write(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs
 
 
 def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run ``work`` in one snapshot, for as long as it takes; the database must be at the newest migration."""
+    """Run ``work`` in one snapshot without a time limit. The database must be at the newest migration."""
 
     async def run() -> T:
         async with _database() as database:
@@ -50,7 +50,7 @@ def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs:
 
 
 def reason_of(error: SQLAlchemyError) -> str:
-    """Return the database's own words, without the statement and its values."""
+    """Return the database's own message, without the statement and its values."""
     return (str(getattr(error, "orig", None) or error) or type(error).__name__).splitlines()[0]
 
 
@@ -58,7 +58,7 @@ def require_database(settings: Settings) -> None:
     """Raise ``CommandError`` if there is no database to open."""
     if not create_database(settings).exists():
         address = describe(settings.database_url)
-        raise CommandError(f"There is no database at {address}. Make a shop with: fluent-cart init")
+        raise CommandError(f"There is no database at {address}. Create a shop with: fluent-cart init")
 
 
 def is_missing(settings: Settings) -> bool:
@@ -107,15 +107,15 @@ def require_capacity(settings: Settings, workers: int) -> None:
     wanted = wanted_connections(workers, settings.pool_size)
     if max_connections is not None and wanted > max_connections:
         raise CommandError(
-            f"{workers} workers with {settings.pool_size} connections each, and {MAX_STREAMS} for exports,"
-            f" want {wanted}, but PostgreSQL has {max_connections}."
-            " Lower FLUENT_CART_WORKERS or FLUENT_CART_POOL_SIZE"
+            f"{workers} workers with {settings.pool_size} connections each, and {MAX_STREAMS} for exports, "
+            f"need {wanted}, but PostgreSQL has {max_connections}. Lower FLUENT_CART_WORKERS or "
+            "FLUENT_CART_POOL_SIZE"
         )
 
 
 @contextmanager
 def exit_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the command as an error does, so that unfinished files are deleted."""
+    """End the command with an error at SIGTERM, so that unfinished files are deleted."""
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         yield

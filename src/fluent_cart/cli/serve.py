@@ -22,7 +22,7 @@ from fluent_cart.observability.logging import log_config
 from fluent_cart.server.protocol import Protocol
 from fluent_cart.settings import Settings, passed_sockets
 
-# Of the files that a process is started with, after standard input, output and error.
+# The first file descriptor after standard input, output and error.
 SD_LISTEN_FDS_START = 3
 
 
@@ -60,14 +60,14 @@ def serve(
         if not demonstrate:
             _require_database(settings, workers)
         _announce(init.address_of(host, port), settings.database_url if demonstrate else "")
-        # Worker processes begin with nothing but the environment.
+        # Worker processes get their settings from the environment only.
         os.environ["FLUENT_CART_DATABASE_URL"] = settings.database_url
         os.environ["FLUENT_CART_DATABASE_READ_URL"] = settings.database_read_url
         uvicorn.run(
             "fluent_cart.server.process:create_app",
             factory=True,
             http=Protocol,
-            # Nothing here speaks it, and deadlines would not hold for it.
+            # WebSockets are not served, and deadlines would not apply to them.
             ws="none",
             host=host,
             port=port,
@@ -75,28 +75,29 @@ def serve(
             workers=workers,
             log_config=log_config(settings.log_level, settings.log_format),
             log_level=settings.log_level,
-            # Links in answers begin as the caller's address did, which only the proxy knows.
+            # Links in responses begin with the address that the caller used, which only the proxy knows.
             forwarded_allow_ips=settings.forwarded_allow_ips,
             server_header=False,
-            # Its lines would hold search terms, and so names and addresses of customers: see request_log.
+            # uvicorn's own lines would have search terms, and so names and addresses of customers: see
+            # request_log.
             access_log=False,
-            # After what process.DRAIN_SECONDS grants: ten seconds are what service managers wait at least.
+            # Longer than process.DRAIN_SECONDS: service managers wait for ten seconds at least.
             timeout_graceful_shutdown=2,
-            # Seconds that a new worker has, too: after SIGHUP on a busy machine, five are not enough.
+            # Seconds, also for a new worker, because five are not enough after SIGHUP on a busy machine.
             timeout_worker_healthcheck=10,
         )
 
 
 @contextmanager
 def _demo_shop(settings: Settings) -> Iterator[Settings]:
-    """Give the settings of a demo shop, which is deleted at the end, also if SIGTERM ends the server."""
+    """Yield the settings of a demo shop, which is deleted at the end, also after SIGTERM."""
     with runner.exit_on_sigterm(), demo.temporary_shop(settings) as own:
         yield own
 
 
 @contextmanager
 def _both_families(host: str, port: int) -> Iterator[int | None]:
-    """Give the file number of a socket for IPv4 and IPv6, if ``host`` is ``::``.
+    """Yield the file number of a socket for IPv4 and IPv6, if ``host`` is ``::``.
 
     uvicorn's own socket is for both with several workers, and for IPv6 alone with one.
     """
@@ -109,7 +110,7 @@ def _both_families(host: str, port: int) -> Iterator[int | None]:
 
 @contextmanager
 def _shared(workers: int) -> Iterator[None]:
-    """Let several workers count together: the requests of each user, and the metrics."""
+    """Share the counts of several workers: the requests of each user, and the metrics."""
     with ExitStack() as stack:
         os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = stack.enter_context(shared_file()) if workers > 1 else ""
         if workers > 1:
@@ -118,17 +119,17 @@ def _shared(workers: int) -> Iterator[None]:
 
 
 def _offer_shop(settings: Settings, address: str) -> None:
-    """Make a shop where there is none, if a person at the terminal wants one."""
-    # A server of PostgreSQL may be away.
+    """Create a missing shop, if a person at the terminal wants one."""
+    # A PostgreSQL server may be unavailable for a while.
     if is_postgresql(settings.database_url) or not sys.stdin.isatty() or not runner.is_missing(settings):
         return
-    if typer.confirm(f"There is no shop at {describe(settings.database_url)}. Make one?", default=True):
+    if typer.confirm(f"There is no shop at {describe(settings.database_url)}. Create one?", default=True):
         administrator = init.ask()
         init.print_shop(settings, administrator, init.make_shop(settings, administrator), address)
 
 
 def _require_database(settings: Settings, workers: int) -> None:
-    """Raise ``CommandError`` if the database cannot be served; a server that is away may come back."""
+    """Raise ``CommandError`` if the database cannot be served. A server may be unavailable for a while."""
     try:
         runner.require_sessions(settings)
         runner.require_newest(settings)
@@ -137,22 +138,20 @@ def _require_database(settings: Settings, workers: int) -> None:
     except OperationalError as error:
         if not is_postgresql(settings.database_url):
             raise
-        print_error(
-            f"Requests are answered 503 until the database answers: {str(error.orig).splitlines()[0]}"
-        )
+        print_error(f"Responses are 503 until the database is available: {str(error.orig).splitlines()[0]}")
     else:
         if users.state is not Severity.OK:
-            print_warning(f"{users.text}. Make a user with: {users.advice}")
+            print_warning(f"{users.text}. Create a user with: {users.advice}")
 
 
 def _activated_socket() -> int | None:
-    """Return the file number of the listening socket that this process was started with, if it was.
+    """Return the file number of the listening socket from systemd, if there is one.
 
-    Systemd keeps the socket while the server restarts, so callers wait and are not refused.
+    Systemd keeps the socket while the server restarts, so that callers wait and are not refused.
     """
     passed = passed_sockets()
     if passed not in ("", "1"):
-        raise CommandError("Started with several sockets: one ListenStream= is what it can listen on")
+        raise CommandError("Started with several sockets. Use one ListenStream= only")
     return SD_LISTEN_FDS_START if passed else None
 
 
@@ -163,7 +162,7 @@ def _name_of(number: int) -> tuple[str, int]:
 
 
 def _require_free_port(host: str, port: int) -> None:
-    """Raise ``CommandError`` if something listens already."""
+    """Raise ``CommandError`` if another program listens already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

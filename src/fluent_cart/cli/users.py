@@ -36,12 +36,12 @@ def create(
     email: Annotated[str, typer.Option(help="The e-mail address.")],
     role: RoleOption = "subscriber",
     display_name: Annotated[
-        str, typer.Option(help="The name shown, at most 255 characters; the login if not given.")
+        str, typer.Option(help="The displayed name, at most 255 characters. The default is the login.")
     ] = "",
     with_password: Annotated[bool, typer.Option("--password", help="Ask for a login password, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a user. It can sign in once it has a login password or an application password.
+    """Create a user. It can sign in once it has a login password or an application password.
 
     Example: fluent-cart users create ada --email ada@example.com --role administrator
     """
@@ -70,7 +70,7 @@ def list_(as_json: AsJson = False) -> None:
 def set_role(
     login: Login, role: Annotated[str, typer.Argument(help="The new role.")], as_json: AsJson = False
 ) -> None:
-    """Give a user another role, at once.
+    """Set the role of a user, from the next request on.
 
     Example: fluent-cart users set-role ada worker
     """
@@ -88,7 +88,7 @@ def set_password(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a user a login password, for signing in with a cookie, and end all sessions of the user.
+    """Set a login password, for signing in with a cookie, and end all sessions of the user.
 
     Example: fluent-cart users set-password ada
     """
@@ -98,7 +98,7 @@ def set_password(
 
 @cli.command()
 def sign_out(login: Login, as_json: AsJson = False) -> None:
-    """End all sessions of a user, at once; application passwords stay.
+    """End all sessions of a user, at once. Application passwords stay.
 
     Example: fluent-cart users sign-out ada
     """
@@ -118,7 +118,7 @@ def delete(login: Login, as_json: AsJson = False) -> None:
 
 
 def checked_login(login: str) -> str:
-    """Return a login without the white space around it, if it can be one."""
+    """Return a login without the white space around it, if it is valid."""
     login = login.strip()
     if not login or len(login) > 60 or ":" in login:
         raise WrongUsage("A login has 1 to 60 characters, none of them a colon")
@@ -134,7 +134,7 @@ def checked_email(email: str) -> str:
 
 
 def checked_role(role: str) -> str:
-    """Return ``role`` if it can be one; a role that the policy does not know has no permission."""
+    """Return ``role`` if it is valid. A role that the policy does not know has no permission."""
     if not role.strip() or len(role) > 60:
         raise WrongUsage("A role has 1 to 60 characters")
     return role.strip()
@@ -159,7 +159,7 @@ def read_password(*, from_stdin: bool = False) -> str:
     if from_stdin:
         password = typer.get_text_stream("stdin").read()
     elif not sys.stdin.isatty():
-        raise CommandError("Standard input is no terminal to type a password at. Use --stdin")
+        raise CommandError("Standard input is not a terminal. Use --stdin")
     else:
         password = typer.prompt("Login password", hide_input=True, confirmation_prompt=True)
     if objection := login_passwords.objection(password):

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for work that would hold the loop that serves."""
+"""Run an event loop in a thread of its own, for work that would block the loop that serves requests."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """Runs coroutines in a thread, which starts with the first."""
+    """Runs coroutines in a thread, which starts with the first coroutine."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -17,7 +17,10 @@ class BackgroundLoop:
         self._thread: threading.Thread | None = None
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the thread and return its result; a caller that is cancelled cancels it."""
+        """Run a coroutine in the thread and return its result.
+
+        If the caller is cancelled, cancel the coroutine.
+        """
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._started()))
 
     async def finish(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -28,7 +31,7 @@ class BackgroundLoop:
             coroutine.close()
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         if self._loop and self._thread:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()

@@ -1,7 +1,7 @@
-"""A whole shop in one file, made while it is served, and a shop made of such a file.
+"""Write a whole shop into one file while it is served, and restore a shop from such a file.
 
-SQLite's backup is a database file, PostgreSQL's the custom format of ``pg_dump``. Either is written beside
-its place, checked, and only then put there: what is in place is whole, whatever happens.
+SQLite's backup is a database file, PostgreSQL's the custom format of ``pg_dump``. Either is written next to
+its final place, checked, and renamed only then, so that the file in its place is always complete.
 """
 
 import os
@@ -20,27 +20,29 @@ from fluent_cart.database import connect, describe, is_postgresql
 from fluent_cart.database.postgresql_address import for_libpq
 
 SIDE_FILES = ("", "-wal", "-shm", "-journal", ".lock")
-# Every shop has these, from the first version on.
+# Every shop has these tables, from the first version on.
 VERSION = "alembic_version"
 SHOP_TABLES = ("users", "application_passwords", "customers", "customer_addresses", "orders")
 _MOVE = "fluent-cart copy"
 _SQLITE, _POSTGRESQL = b"SQLite format 3\0", b"PGDMP"
-# A disk or a quota that is full is no fault of what is read.
+# A full disk or quota is an error of the copy, not of the source.
 _NOT_WRITTEN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 _COPY = re.compile(rb'COPY (?:\w+\.)?"?(\w+)"? \(.*\) FROM stdin;')
 
-# How many rows of each table of SHOP_TABLES a backup has.
+# The number of rows in each table of SHOP_TABLES.
 Counts = Mapping[str, int]
 
 
 class BackupError(Exception):
-    """The shop cannot be backed up or restored; the text says why."""
+    """The shop cannot be backed up or restored. The text names the reason."""
 
 
 def create_backup(url: str, file: Path) -> Counts:
-    """Write the shop at ``url`` into ``file``, in place of an older backup: one state, and durable.
+    """Write the shop at ``url`` into ``file`` and replace an older backup.
 
-    Return what the file holds.
+    The copy is one state, and durable.
+
+    Return the counts of the rows in the file.
     """
     require_foreign(file, url)
     with atomic_write(file) as unfinished:
@@ -55,14 +57,14 @@ def require_foreign(file: Path, url: str) -> None:
     if is_postgresql(url):
         return
     shop = _path(url)
-    # SQLite keeps its own files next to what a link points to.
+    # SQLite keeps its own files next to the target of a link.
     for own in (*_own_files(shop.absolute()), *_own_files(shop.resolve())):
         if file.resolve() == own.resolve() or (file.exists() and own.exists() and file.samefile(own)):
-            raise BackupError(f"{file} belongs to the shop itself: choose another file")
+            raise BackupError(f"{file} belongs to the shop itself. Choose another file")
 
 
 def count_rows(connection: Connection) -> Counts:
-    """Return what a shop holds."""
+    """Return the counts of a shop's rows."""
     return {
         name: connection.scalar(select(func.count()).select_from(table(name))) or 0 for name in SHOP_TABLES
     }
@@ -70,20 +72,21 @@ def count_rows(connection: Connection) -> Counts:
 
 @contextmanager
 def restore_into(file: Path, url: str, *, replace: bool = False) -> Iterator[str]:
-    """Give the address of the shop in ``file`` to migrate and check it there; then ``url`` is that shop.
+    """Yield the address of the shop in ``file`` for migration and checks. After that, ``url`` is this shop.
 
-    A shop at ``url`` is an error unless it is to be replaced, which nothing that uses it may see.
+    Raise an error if ``url`` has a shop, unless it is to be replaced. No process may use a shop that is
+    replaced.
     """
     _require_backup(file, url)
     if is_postgresql(url):
         if replace:
-            raise BackupError("On PostgreSQL no shop is replaced: restore into a new, empty database")
+            raise BackupError("No shop on PostgreSQL is replaced. Restore into a new, empty database")
         _restore_to_server(file, url)
         yield url
         return
     shop = _path(url)
     if shop.exists() and not replace:
-        raise BackupError(f"There is a shop at {shop}: replace it with --force, or restore elsewhere")
+        raise BackupError(f"There is a shop at {shop}. Replace it with --force, or restore elsewhere")
     with atomic_write(shop) as unfinished:
         _copy(file, unfinished)
         yield f"sqlite:///{unfinished}"
@@ -93,12 +96,12 @@ def restore_into(file: Path, url: str, *, replace: bool = False) -> Iterator[str
 
 @contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
-    """Give a file to write, which only its owner can read, and then put it in the place of ``file``."""
+    """Yield a file to write, which only its owner can read, and then rename it to ``file``."""
     try:
         with NamedTemporaryFile(dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as made:
             unfinished = Path(made.name)
     except OSError as error:
-        # The name of the temporary file would mean nothing to the reader.
+        # The name of the temporary file would not help the reader.
         raise OSError(error.errno, error.strerror, str(file)) from None
     try:
         yield unfinished
@@ -127,20 +130,20 @@ def _own_files(shop: Path) -> list[Path]:
 
 
 def _require_backup(file: Path, url: str) -> None:
-    """Raise ``BackupError`` if ``file`` can be seen to be no backup of the kind of database at ``url``."""
+    """Raise ``BackupError`` if ``file`` is clearly not a backup of the kind of database at ``url``."""
     if not file.is_file():
         raise BackupError(f"There is no file {file}")
     with file.open("rb") as content:
         beginning = content.read(len(_SQLITE))
     if not beginning:
-        raise BackupError(f"{file} is empty: there is no shop in it")
+        raise BackupError(f"{file} is empty. There is no shop in it")
     if is_postgresql(url):
         if beginning == _SQLITE:
-            raise BackupError(f"{file} is of SQLite: restore it into a file, then move it with: {_MOVE}")
+            raise BackupError(f"{file} is of SQLite. Restore it into a file, then move it with: {_MOVE}")
     elif beginning.startswith(_POSTGRESQL):
-        raise BackupError(f"{file} is of PostgreSQL: restore it there, then move it with: {_MOVE}")
+        raise BackupError(f"{file} is of PostgreSQL. Restore it there, then move it with: {_MOVE}")
     elif beginning != _SQLITE:
-        # SQLite itself takes a file of one byte for a new database.
+        # SQLite itself opens a file of one byte as a new database.
         raise BackupError(f"{file} cannot be read as a SQLite database: file is not a database")
 
 
@@ -150,23 +153,23 @@ def _require_tables(found: Collection[str], source: Path | str) -> None:
 
 
 def _require_version(counts: Counts, source: Path | str) -> Counts:
-    """Return the counts of a shop's tables; without a version no migration could start from it."""
+    """Return the counts of a shop's tables. Without a version, no migration could start from it."""
     if not counts[VERSION]:
         raise BackupError(f"There is no shop in {source}: its table {VERSION} is empty")
     return {name: counts[name] for name in SHOP_TABLES}
 
 
 def _copy(source: Path, target: Path) -> Counts:
-    """Copy a shop, which may be written meanwhile, check the copy and return what it holds."""
+    """Copy a shop, which may be written meanwhile. Check the copy, and return the counts of its rows."""
     try:
-        # A read-only reader would leave the -wal and -shm files that it needs.
+        # A read-only connection would leave behind the -wal and -shm files that it needs.
         with (
             closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True)) as original,
             closing(sqlite3.connect(target)) as copy,
         ):
-            # In one step, and so of one state; those who write do not wait.
+            # In one step, so that the copy is one state. Writers do not wait.
             original.backup(copy)
-            # One file, without a write-ahead log.
+            # A single file without a write-ahead log.
             copy.execute("PRAGMA journal_mode=DELETE")
             (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
@@ -186,14 +189,14 @@ def _copy(source: Path, target: Path) -> Counts:
 
 
 def _require_unused(shop: Path) -> None:
-    # Only the one who is alone with a database can take its write-ahead log away.
+    # SQLite removes the write-ahead log only for the last connection of a database.
     with closing(sqlite3.connect(shop)) as connection:
         try:
             connection.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError:
-            raise BackupError(f"The shop at {shop} is in use: stop its server first") from None
+            raise BackupError(f"The shop at {shop} is in use. Stop its server first") from None
         except sqlite3.DatabaseError:
-            pass  # The file is no database, so no process uses it.
+            pass  # the file is no database, so no process uses it
 
 
 def _restore_to_server(file: Path, url: str) -> None:
@@ -201,14 +204,14 @@ def _restore_to_server(file: Path, url: str) -> None:
         tables = inspect(connection).get_table_names()
     if tables:
         raise BackupError(f"The database is not empty: it has a table {tables[0]}")
-    # Before anything is written: the database that is restored into stays empty.
+    # Checked before the first write, so that the database stays empty after an error.
     _counted_archive(file, file)
     _run("pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges",
          "--no-comments", str(file), "--dbname", url=url)  # fmt: skip
 
 
 def _counted_archive(archive: Path, source: Path | str) -> Counts:
-    """Read all of an archive of ``pg_dump``, as a restoration would, and return what it holds."""
+    """Read a whole archive of ``pg_dump``, as a restore would, and return the counts of its rows."""
     counts, current = dict[str, int](), ""
     with TemporaryFile() as complaints:
         command = [_program("pg_restore"), "--file=-", str(archive)]
@@ -230,7 +233,7 @@ def _counted_archive(archive: Path, source: Path | str) -> Counts:
 
 
 def _run(program: str, *arguments: str, url: str | None = None) -> None:
-    """Run one of PostgreSQL's programs; the last of ``arguments`` may be an option whose value is ``url``."""
+    """Run one of PostgreSQL's programs. The last of ``arguments`` may be an option whose value is ``url``."""
     address = [_without_password(for_libpq(url))] if url else []
     command = [_program(program), *arguments, *address]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
@@ -241,12 +244,12 @@ def _run(program: str, *arguments: str, url: str | None = None) -> None:
 def _program(name: str) -> str:
     found = shutil.which(name)
     if not found:
-        raise BackupError(f"{name} is needed, but not installed: it is one of PostgreSQL's client programs")
+        raise BackupError(f"{name} is needed, but not installed. It is one of PostgreSQL's client programs")
     return found
 
 
 def _without_password(url: URL) -> str:
-    """Return the address for a command line, which everybody on this machine can read."""
+    """Return the address without its password for a command line, which other users can read."""
     password = url.password or url.query.get("password")
     if password:
         os.environ["PGPASSWORD"] = str(password)

@@ -1,4 +1,4 @@
-"""What every database offers: units of work, run as reads or as transactions."""
+"""The interface of every database: units of work, run as reads or as transactions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class SessionFault(NamedTuple):
-    """What is wrong with the sessions of a database's server, and what helps."""
+    """A fault of the sessions of a database's server, and its remedy."""
 
     text: str
     advice: str
@@ -31,7 +31,7 @@ class ReplicaState(NamedTuple):
 
 
 class Database(ABC):
-    """Runs units of work; open it with ``start`` or as an async context manager.
+    """Runs units of work. Open it with ``start`` or as an async context manager.
 
     A *unit of work* is a plain function whose first argument is a connection. It never commits, and may be
     run again from its start.
@@ -56,31 +56,31 @@ class Database(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start the threads; connections open when they are first needed."""
+        """Start the threads. Connections open when they are first needed."""
 
     async def finish(self) -> None:
-        """Finish what is queued on the event loop, if anything is; ``stop`` comes after it."""
+        """Finish the work that is queued on the event loop, if any. Call ``stop`` afterwards."""
         return
 
     @abstractmethod
     def stop(self) -> None:
-        """Finish what is queued, then close every connection."""
+        """Finish the queued work, then close every connection."""
 
     @contextmanager
     @abstractmethod
     def snapshot(self) -> Iterator[Connection]:
-        """Give a connection that sees one state of the database and cannot change it."""
+        """Yield a connection that sees one state of the database and cannot change it."""
 
     @abstractmethod
     def gauges(self) -> Mapping[str, float]:
         """Return how much is going on at the moment, by the names of the metrics."""
 
     def max_connections(self) -> int | None:
-        """Return how many connections the server has for all processes together; None if any number."""
+        """Return the server's number of connections for all processes, or None without a limit."""
         return None
 
     def session_fault(self) -> SessionFault | None:
-        """Return why the sessions of the server are of no use; None if nothing is wrong."""
+        """Return the fault of the server's sessions, or None if there is none."""
         return None
 
     def require_session_check(self) -> None:
@@ -95,7 +95,7 @@ class Database(ABC):
     async def read(
         self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a look-up of a few rows by index; it asks prepared statements only."""
+        """Run a look-up of a few rows by index, which uses prepared statements only."""
 
     @abstractmethod
     async def scan(
@@ -121,7 +121,7 @@ class Database(ABC):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Stream:
-        """Run a read that gives its result in pieces, in a thread and a snapshot of its own.
+        """Run a read that yields its result in pieces, in a thread and a snapshot of its own.
 
         It runs on a replica if one has all that was acknowledged before. The caller closes the stream.
         Raise 503 if too many streams run, or if there is no first piece.
@@ -152,7 +152,7 @@ class Database(ABC):
 
     @contextmanager
     def _stream_snapshot(self) -> Iterator[Connection]:
-        """Give a connection that is there for as long as it is needed: a pool would keep it."""
+        """Yield a connection of its own, because a pool would keep it open."""
         engine = self._stream_engine()
         try:
             with engine.begin() as connection:
@@ -162,7 +162,7 @@ class Database(ABC):
 
     @abstractmethod
     def _stream_engine(self) -> Engine:
-        """Return an engine whose transactions are snapshots that may be slow, but not idle for ever."""
+        """Return an engine for streams: one snapshot per transaction, which may be slow but not idle."""
 
     def _stop_streams(self) -> None:
         for stream in self._streams:
@@ -175,7 +175,7 @@ class Database(ABC):
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a transaction and return when it is on disk; 503 when its turn does not come in time."""
+        """Run a transaction and return when it is on disk. Raise 503 if its turn does not come in time."""
 
     @abstractmethod
     async def write_many(

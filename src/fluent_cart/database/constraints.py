@@ -1,4 +1,4 @@
-"""What the schema refused -> the documented error (``errors.CONSTRAINT_ERRORS``)."""
+"""Convert violations of the schema to documented errors (``errors.CONSTRAINT_ERRORS``)."""
 
 import re
 
@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from fluent_cart.errors import CONSTRAINT_ERRORS
 from fluent_cart.models import Base
 
-# SQLite names the index only if it is on an expression; otherwise it lists the columns.
+# SQLite names the index only if it is on an expression. Otherwise it lists the columns.
 _BY_COLUMNS = {
     ", ".join(f"{table.name}.{column.name}" for column in index.columns): str(index.name)
     for table in Base.metadata.tables.values()
@@ -17,8 +17,8 @@ _BY_COLUMNS = {
 
 
 def constraint_name(error: DBAPIError) -> str | None:
-    """Return the name of the constraint that was violated, as the migrations gave it."""
-    # asyncpg's own error has it; psycopg's has it in its diagnostics.
+    """Return the name of the violated constraint, as the migrations define it."""
+    # asyncpg's own error has it. psycopg's has it in its diagnostics.
     driver = error.driver_exception
     if name := getattr(getattr(driver, "diag", driver), "constraint_name", None):
         return str(name)
@@ -31,13 +31,13 @@ def constraint_name(error: DBAPIError) -> str | None:
 
 
 class ConstraintViolation(Exception):
-    """The database refused a row, which no input should be able to make it do."""
+    """The database rejected a row that no input should be able to cause."""
 
 
 def to_api_error(error: DBAPIError) -> Exception:
-    """Return the documented error for a lost race; else what was refused, without the values of the row.
+    """Return the documented error for a lost race, or an error that names the constraint only.
 
-    PostgreSQL's own text has them, and this one ends up in the log.
+    PostgreSQL's own text has the values, and this error is logged.
     """
     name = constraint_name(error)
     documented = CONSTRAINT_ERRORS.get(name or "")

@@ -1,4 +1,4 @@
-"""Database URL -> ``Database``, or a single connection for commands."""
+"""Create a ``Database`` from its URL, or open a single connection for commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +12,16 @@ from fluent_cart.database.base import Database
 from fluent_cart.settings import Settings
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-# Providers of databases give either.
+# Hosting providers use either scheme.
 SCHEMES = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgres": POSTGRESQL}
 
 
 class UnsupportedDatabase(Exception):
-    """The configured address does not name a database this server knows."""
+    """The configured URL does not name a supported database."""
 
 
 def create_database(settings: Settings) -> Database:
-    """Return the database that the settings name, not yet open."""
+    """Return the database of the settings. It is not open yet."""
     url = settings.database_url
     _require_replica_address(settings)
     if _kind(url) == SQLITE:
@@ -54,7 +54,7 @@ def _create_postgresql(settings: Settings) -> Database:
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """Give a connection in one transaction of its own, for migrations and for moving whole shops."""
+    """Yield a connection in one transaction of its own, for migrations and copies of whole shops."""
     if _kind(url) == SQLITE:
         engine = sqlite.engine(url, begin="BEGIN IMMEDIATE", connections=1, create=True)
     else:
@@ -69,8 +69,8 @@ def connect(url: str) -> Iterator[Connection]:
 
 
 def analyze(url: str) -> None:
-    """Let a database that was just filled find out what it holds, as it would by itself minutes later."""
-    # SQLite needs nothing of the kind.
+    """Update the statistics of a database that was just filled, which it would do itself minutes later."""
+    # SQLite needs no such step.
     if _kind(url) == POSTGRESQL:
         from fluent_cart.database import postgresql_engine
 
@@ -78,8 +78,8 @@ def analyze(url: str) -> None:
 
 
 def describe(url: str) -> str:
-    """Return the database's address as it may be shown: without its password."""
-    # Without parameters: PostgreSQL takes passwords there as well.
+    """Return the URL of the database without its password, for messages."""
+    # Without parameters, because PostgreSQL accepts passwords there as well.
     return make_url(url).set(query={}).render_as_string(hide_password=True)
 
 

@@ -1,16 +1,19 @@
-"""A lock that processes of one machine take in turn."""
+"""A lock that the processes of one machine take in turn."""
 
 import os
 from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # not on Windows, where SQLite's own lock has to do
+except ImportError:  # not on Windows, where SQLite's own lock has to be enough
     fcntl = None  # type: ignore[assignment]
 
 
 class FileLock:
-    """An advisory lock on a side file; the kernel wakes those who wait in about the order they came."""
+    """An advisory lock on a side file.
+
+    The kernel wakes waiting processes in about the order in which they came.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -19,7 +22,7 @@ class FileLock:
     def acquire(self, *, blocking: bool = True) -> bool:
         """Take the lock; return False if it is taken already and the call must not block."""
         if self._descriptor is None:
-            # Python's files are closed in child processes by themselves, and Windows has no flag for it.
+            # Python closes these files in child processes by itself, and Windows has no flag for it.
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         if fcntl:
             try:

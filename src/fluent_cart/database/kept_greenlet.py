@@ -1,6 +1,6 @@
-"""A greenlet in which plain functions wait for asyncpg while the event loop serves others.
+"""A greenlet in which plain functions wait for asyncpg while the event loop serves other requests.
 
-SQLAlchemy's own ``greenlet_spawn`` makes a greenlet for each call, which takes 7 microseconds: a third of a
+SQLAlchemy's own ``greenlet_spawn`` creates a greenlet for each call, which takes 7 microseconds: a third of a
 look-up. A greenlet that is kept takes 0.6.
 """
 
@@ -13,22 +13,22 @@ T = TypeVar("T")
 
 
 class _Greenlet(greenlet):  # type: ignore[misc]  # the package has no types
-    # SQLAlchemy looks for this name before it leaves a greenlet for the event loop.
+    # SQLAlchemy checks for this name before it switches from a greenlet to the event loop.
     __sqlalchemy_greenlet_provider__ = True
 
 
 class KeptGreenlet:
-    """Runs one function after another; each can call ``await_only``."""
+    """Runs one function after another. Each function can call ``await_only``."""
 
     def __init__(self) -> None:
         self._result: Any = None
         self._error: BaseException | None = None
         self._greenlet = _Greenlet(self._serve)
-        # Up to where it waits for a function.
+        # Up to the point where it waits for a function.
         self._greenlet.switch()
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Return what ``function`` returns; the caller runs one function at a time."""
+        """Return the result of ``function``. The caller runs one function at a time."""
         own = self._greenlet
         # The context variables of the caller.
         own.gr_context = getcurrent().gr_context
@@ -36,7 +36,7 @@ class KeptGreenlet:
         while awaitable is not None:
             try:
                 value = await awaitable
-            except BaseException as raised:  # it is the function's
+            except BaseException as raised:  # the function's own error
                 awaitable = own.throw(raised)
             else:
                 awaitable = own.switch(value)
@@ -46,7 +46,7 @@ class KeptGreenlet:
         return result  # type: ignore[no-any-return]
 
     def end(self) -> None:
-        """Let go of the greenlet and its stack."""
+        """Release the greenlet and its stack."""
         self._greenlet.throw(GreenletExit)
 
     def _serve(self) -> None:
@@ -55,6 +55,6 @@ class KeptGreenlet:
             function = loop.switch(None)
             try:
                 self._result = function()
-            except BaseException as error:  # it is the caller's
+            except BaseException as error:  # the caller's own error
                 self._error = error
             del function

@@ -1,4 +1,4 @@
-"""When the last backup was made: the age of the newest file in the folder of backups."""
+"""Find the time of the last backup: that of the newest file in the folder of backups."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ ENDING = ".backup"
 
 
 def last_backup(folder: str) -> float | None:
-    """Return when the newest backup was written, in seconds since 1970; None if there is none."""
+    """Return the time of the newest backup in seconds since 1970, or None without one."""
     times = [file.stat().st_mtime for file in Path(folder).glob(f"*{ENDING}")]
     return max(times, default=None)

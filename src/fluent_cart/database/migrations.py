@@ -1,6 +1,6 @@
-"""Which migration the database is at, and how it gets to the newest one.
+"""Find the migration of a database, and upgrade it to the newest one.
 
-Alembic is loaded only to migrate: with its template engine it would take a tenth of what a start takes.
+Alembic is imported only for migrations, because with its template engine it takes a tenth of the start.
 """
 
 from functools import cache
@@ -38,18 +38,18 @@ def _config() -> "Config":
 
 
 class MigrationError(Exception):
-    """A migration cannot be found; the text names it."""
+    """A migration cannot be found. The text names it."""
 
 
 @cache
 def newest() -> str:
-    """Return the revision this version of the server works with."""
-    # Files are named after their date and revision, which follow each other.
+    """Return the newest revision, which this version of the server needs."""
+    # The names of files are their date and revision, so the last name is the newest.
     return max(path.stem.split("_")[3] for path in (_scripts() / "versions").glob("*_*.py"))
 
 
 def current(connection: Connection) -> str | None:
-    """Return the revision the database is at, None if it is empty."""
+    """Return the revision of the database, or None if it is empty."""
     if not inspect(connection).has_table(_VERSION.name):
         return None
     return connection.scalar(select(_VERSION.c.version_num))
@@ -61,7 +61,7 @@ def is_newest(connection: Connection) -> bool:
 
 
 def is_served_by_this_version(connection: LookupConnection) -> bool:
-    """Tell the same of a database that has a migration, by a look-up."""
+    """Return the same for a database that has a migration, by a look-up."""
     return _stored_version.rows(connection) == [(newest(),)]
 
 
@@ -73,8 +73,8 @@ def upgrade(url: str, revision: str = "head") -> None:
     with connect(url) as connection:
         if current(connection) is None and inspect(connection).has_table("users"):
             raise MigrationError(
-                f"The database has a table users, but no migration in {_VERSION.name}: it is another"
-                " program's, or a damaged shop. Restore a backup, or name a new database"
+                f"The database has a table users, but no migration in {_VERSION.name}. It belongs to "
+                "another program, or is a damaged shop. Restore a backup, or name a new database"
             )
         config = _config()
         config.attributes["connection"] = connection
@@ -83,12 +83,12 @@ def upgrade(url: str, revision: str = "head") -> None:
         except CommandError as error:
             is_unknown = "locate revision" in str(error)
             raise MigrationError(
-                f"{error}: is it from a later version?" if is_unknown else str(error)
+                f"{error}. Is it from a later version?" if is_unknown else str(error)
             ) from error
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Take the database back to an older revision, in one transaction."""
+    """Downgrade the database to an older revision, in one transaction."""
     from alembic import command
 
     with connect(url) as connection:

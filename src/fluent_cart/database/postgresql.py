@@ -1,7 +1,7 @@
-"""PostgreSQL as the shop's database, when one machine is not enough.
+"""Store the shop in PostgreSQL, if one machine is not enough.
 
-Units of work run on the event loop, which serves others while PostgreSQL works. A transaction of many rows
-would hold the loop with its own Python code, so it runs on a second loop in a thread.
+Units of work run on the event loop, which serves other requests while PostgreSQL works. A transaction of many
+rows would block the loop with its own Python code, so it runs on a second loop in a thread.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ from fluent_cart.observability import metrics
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Some connections are kept for administrators; reserved_connections is there from PostgreSQL 16 on.
+# Some connections are reserved for administrators. reserved_connections exists from PostgreSQL 16 on.
 _CAPACITY = text(
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
     " - coalesce(current_setting('reserved_connections', true), '0')::int"
@@ -61,15 +61,15 @@ class PostgreSQLDatabase(Database):
         settings = (set_all(SESSION_SETTINGS, local=True),) if has_pooler(url) else ()
         self._lookup = (BEGIN_SCAN, *settings) if settings else ()
         self._scan, self._write = (BEGIN_SCAN, *settings), (BEGIN_WRITE, *settings)
-        # For commands, which look at everything and take as long as they need.
+        # For commands, which read whole tables and have no time limit.
         self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limits={})
 
     def exists(self) -> bool:
-        # The PostgreSQL server reports it when a connection is made.
+        # The PostgreSQL server reports its version with each new connection.
         return True
 
     def start(self) -> None:
-        """Do nothing: sessions open when they are first needed."""
+        """Do nothing, because sessions open when they are first needed."""
 
     async def finish(self) -> None:
         await self._lookups.close()

@@ -1,12 +1,12 @@
-"""Addresses of PostgreSQL, as each of its drivers takes them.
+"""Convert URLs of PostgreSQL to the form of each driver.
 
-An address is one of libpq, and may have a parameter of this server: ``pooler=transaction``.
+A URL has the form of libpq, and may have a parameter of this server: ``pooler=transaction``.
 """
 
 from sqlalchemy import URL, make_url
 
 POOLER = "pooler"
-# asyncpg knows no such thing, and sends what it does not know to the server, which refuses it.
+# asyncpg does not know these, and sends unknown parameters to the server, which rejects them.
 OF_LIBPQ_ALONE = (
     "channel_binding",
     "client_encoding",
@@ -28,11 +28,11 @@ def has_pooler(url: str) -> bool:
 
 
 def for_libpq(url: str) -> URL:
-    """Return the address for psycopg and for PostgreSQL's own programs."""
+    """Return the URL for psycopg and for PostgreSQL's own programs."""
     return make_url(url).set(drivername="postgresql").difference_update_query([POOLER])
 
 
 def for_asyncpg(url: str) -> str:
-    """Return the address for asyncpg."""
+    """Return the URL for asyncpg."""
     address = for_libpq(url).difference_update_query(OF_LIBPQ_ALONE)
     return address.render_as_string(hide_password=False)

@@ -1,7 +1,6 @@
-"""Sessions of PostgreSQL: how they are opened, and what none of them may do for long.
+"""Open sessions of PostgreSQL with time limits.
 
-The server serves through asyncpg. Commands, migrations and exports run without an event loop, so they use
-psycopg.
+The server uses asyncpg. Commands, migrations and exports run without an event loop, so they use psycopg.
 """
 
 from collections.abc import Mapping
@@ -18,16 +17,16 @@ from fluent_cart.database.postgresql_address import for_asyncpg, for_libpq, has_
 from fluent_cart.database.streams import STALL_SECONDS
 from fluent_cart.database.time_as_text import TimeAsText, as_documented
 
-# Milliseconds: no request may hold a connection, a lock or an open transaction for longer.
+# Milliseconds. No request may hold a connection, a lock or an open transaction for longer.
 LIMITS = {
     "statement_timeout": 5000,
     "lock_timeout": 3000,
     "idle_in_transaction_session_timeout": 10000,
 }
-# Times are answered as the session writes them.
+# Times are returned as the session writes them.
 TIME_ZONE = {"timezone": "UTC"}
 SESSION_SETTINGS: Mapping[str, int | str] = {**TIME_ZONE, **LIMITS}
-# A read that is taken in pieces may be asked for the next one late.
+# The next piece of a stream may be requested late.
 STREAM_LIMITS: Mapping[str, int | str] = {
     **LIMITS,
     "idle_in_transaction_session_timeout": int(2000 * STALL_SECONDS),
@@ -35,12 +34,12 @@ STREAM_LIMITS: Mapping[str, int | str] = {
 }
 
 
-# No statement may take as long (LIMITS): the server, or the way to it, is gone.
+# No statement may take this long (LIMITS), so the server or the network is gone.
 ANSWER_SECONDS = 6.0
 CONNECT_SECONDS = 3
 NAME = "fluent-cart"
 _COMMON: dict[str, Any] = {
-    # Personal data stays out of error texts, and so out of logs.
+    # Personal data must not be in error texts, which are logged.
     "hide_parameters": True,
     "json_serializer": lambda value: orjson.dumps(value).decode(),
     "json_deserializer": orjson.loads,
@@ -54,7 +53,7 @@ def engine(
     isolation_level: IsolationLevel | None = None,
     limits: Mapping[str, int | str] = LIMITS,
 ) -> Engine:
-    """Return an engine whose sessions obey ``limits``; without any they may take as long as they need."""
+    """Return an engine whose sessions have ``limits``. Without limits they may take any time."""
     made = create_engine(
         for_libpq(url).set(drivername="postgresql+psycopg"),
         pool_size=connections,
@@ -72,7 +71,7 @@ def engine(
         if pooler:
             connection.prepare_threshold = None
             return
-        # Not sent with the connection's start: PgBouncer refuses a start with settings.
+        # Not sent when the connection starts, because PgBouncer rejects a start with settings.
         in_transactions, connection.autocommit = not connection.autocommit, True
         connection.execute(set_all(settings).encode())
         connection.autocommit = not in_transactions
@@ -87,8 +86,9 @@ def engine(
 
 
 def serving_engine(url: str) -> Engine:
-    """Return the engine of an event loop; each statement is a transaction unless BEGIN was run before."""
-    # Nothing is kept for a next transaction, which has another session; "" is a name that is free each time.
+    """Return the engine of an event loop. Each statement is a transaction unless BEGIN was run before."""
+    # Nothing is prepared for a later transaction, which has another session. "" is a name that is always
+    # free.
     pooled = {
         "statement_cache_size": 0,
         "prepared_statement_cache_size": 0,
@@ -109,7 +109,7 @@ def serving_engine(url: str) -> Engine:
         **_COMMON,
     ).sync_engine
     if has_pooler(url):
-        # The driver asks for its types while it connects, in several steps: they want one session.
+        # The driver reads its types in several steps when it connects, which need one session.
         event.listen(made, "connect", lambda connection, _: connection.run_async(_begin), insert=True)
     last = "COMMIT" if has_pooler(url) else set_all(SESSION_SETTINGS)
 
@@ -138,9 +138,10 @@ def set_all(settings: Mapping[str, int | str], *, local: bool = False) -> str:
 
 
 def vacuum(url: str) -> None:
-    """Find out which pages hold nothing but what everybody sees.
+    """Update the visibility map.
 
-    Until then an index alone answers nothing: a deep page of a million customers takes fifty times as long.
+    Before that, an index alone cannot return rows: a deep page of a million customers takes fifty times as
+    long.
     """
     made = engine(url, connections=1, isolation_level="AUTOCOMMIT", limits={})
     with made.connect() as connection:

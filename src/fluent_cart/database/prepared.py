@@ -1,7 +1,7 @@
-"""Statements that are compiled once and then run on the driver's own connection: those of most requests.
+"""Compile statements once and run them on the driver's own connection. Most requests use these.
 
-SQLAlchemy takes more time to look up a statement and to wrap its result than a database takes to answer it.
-What is left of it here is the text of the statement and the conversion of values.
+SQLAlchemy takes more time to look up a statement and to wrap its result than a database takes to run it. Only
+the text of the statement and the conversion of values are left here.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ RecordMaker = Callable[[Iterable[Sequence[Any]]], list[Record]]
 
 
 class LookupConnection(Protocol):
-    """What a look-up may use of a ``Connection``: prepared statements, and nothing that takes longer."""
+    """The part of a ``Connection`` that a look-up may use: prepared statements only."""
 
     @property
     def dialect(self) -> Dialect: ...
@@ -26,9 +26,9 @@ class LookupConnection(Protocol):
 
 
 def scanning(connection: LookupConnection) -> Connection:
-    """Return the connection of a scan, which runs any statement; ``TypeError`` in a look-up."""
+    """Return the connection of a scan, which runs any statement. Raise ``TypeError`` in a look-up."""
     if not isinstance(connection, Connection):
-        raise TypeError("This is a scan: its statements are not prepared")
+        raise TypeError("This is a scan, so its statements are not prepared")
     return connection
 
 
@@ -36,7 +36,7 @@ class Prepared:
     """A statement with bound parameters.
 
     It does what ``connection.execute(statement, values)`` does. An insert or an update names the ``columns``
-    that it sets; their values are parameters of the same names.
+    that it sets. Their values are parameters of the same names.
     """
 
     def __init__(self, statement: Statement, columns: Iterable[str] = ()) -> None:
@@ -48,9 +48,9 @@ class Prepared:
     def rows(
         self, connection: LookupConnection, values: Mapping[str, Any] | None = None, /, **more: Any
     ) -> Rows:
-        """Run the statement; return the rows that it answers, if any."""
+        """Run the statement and return its rows, if any."""
         dialect = connection.dialect
-        # Each driver has a style of its own.
+        # Each driver has its own style of parameters.
         plan = self._plans.get(dialect.paramstyle)
         if plan is None:
             plan = self._plans[dialect.paramstyle] = _Plan(self.statement, self._columns, dialect)
@@ -60,17 +60,17 @@ class Prepared:
     def records(
         self, connection: LookupConnection, values: Mapping[str, Any] | None = None, /, **more: Any
     ) -> list[Record]:
-        """Run the statement; return each row by the names of its columns."""
+        """Run the statement and return each row as a dict by column names."""
         if self._make_records is None:
             self._make_records = record_maker(str(column.key) for column in self.statement.exported_columns)
         return self._make_records(self.rows(connection, values, **more))
 
 
 def record_maker(keys: Iterable[str]) -> RecordMaker:
-    """Return a function that turns rows into dicts with ``keys``.
+    """Return a function that converts rows to dicts with ``keys``.
 
-    Its text is made once, as that of a named tuple's functions is: a literal whose keys are fixed takes a
-    third of the time of ``dict(zip(...))``, which was a third of the time of a list.
+    Its source text is built once, as for named tuples: a literal with fixed keys takes a third of the time of
+    ``dict(zip(...))``, which was a third of the time of a list.
     """
     values = {key: f"value_{number}" for number, key in enumerate(keys)}
     pairs = ", ".join(f"{key!r}: {value}" for key, value in values.items())
@@ -79,18 +79,18 @@ def record_maker(keys: Iterable[str]) -> RecordMaker:
 
 
 def execute(connection: LookupConnection, text: str, parameters: Any = None) -> Rows:
-    """Run the text of a statement as the driver takes it; return the rows that it answers, if any."""
+    """Run a statement with the driver's own cursor and return its rows, if any."""
     cursor: Any = connection.connection.cursor()
     try:
         cursor.execute(text, parameters) if parameters else cursor.execute(text)
         return cursor.fetchall() if cursor.description else []
     except connection.dialect.loaded_dbapi.Error as error:
-        # What SQLAlchemy itself does: wrap it, and drop the connection if it is lost.
+        # As SQLAlchemy does: wrap the error, and drop the connection if it is lost.
         cast(Connection, connection)._handle_dbapi_exception(error, text, None, None, None)
 
 
 class _Plan:
-    """A statement as one dialect wants it."""
+    """A statement compiled for one dialect."""
 
     def __init__(self, statement: Statement, columns: list[str] | None, dialect: Dialect) -> None:
         compiled = statement.compile(

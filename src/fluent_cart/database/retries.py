@@ -1,4 +1,4 @@
-"""Transactions that can wait: those of imports, because a running server comes first."""
+"""Retry the transactions of imports, which can wait while a running server has priority."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from fluent_cart.errors import InvalidEmail, InvalidUser, ServiceUnavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# How often work is tried, and the seconds between.
+# The number of attempts, and the seconds between them.
 ATTEMPTS, PAUSE = 5, 1.0
 
 
 async def write_with_retry(
     database: Database, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Run a transaction, and run it again a little later if it was turned away or overtaken by another."""
+    """Run a transaction. Run it again a little later if it was rejected as busy or lost a conflict."""
     for _ in range(ATTEMPTS - 1):
         try:
             return await database.write(work, *args, **kwargs)

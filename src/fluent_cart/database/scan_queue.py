@@ -1,6 +1,6 @@
-"""The queue in front of scans: callers take turns, and one caller cannot delay all others.
+"""Queue scans so that callers take turns, and one caller cannot delay all others.
 
-A scan may look at every row, so a few of them keep every thread busy. Each caller has a queue, and the queues
+A scan may read every row, so a few of them keep every thread busy. Each caller has a queue, and the queues
 take turns. A caller who has closed the connection leaves the queue.
 """
 
@@ -15,7 +15,7 @@ from fluent_cart.errors import ServiceUnavailable, TooManyRequests
 T = TypeVar("T")
 Turn = asyncio.Future[None]
 
-# Of one caller, and of all callers of a process together.
+# Limits for one caller, and for all callers of a process together.
 MAX_WAITING_OF_ONE, MAX_WAITING = 64, 512
 
 
@@ -27,7 +27,7 @@ class Caller(NamedTuple):
 
     async def wait_for_disconnect(self) -> None:
         """Return when the connection is closed."""
-        # Before that comes the body of a GET, which nothing reads.
+        # The body of a GET comes before that, and is not read.
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
@@ -37,7 +37,7 @@ CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 class ScanQueue:
-    """Lets a number of scans run at once, and the others wait for their turn."""
+    """Runs a number of scans at once. The others wait for their turn."""
 
     def __init__(self, slots: int, timeout: float) -> None:
         self._free = slots
@@ -51,9 +51,10 @@ class ScanQueue:
         return sum(map(len, self._waiting.values()))
 
     async def run(self, scan: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of ``scan``, which runs when its turn has come.
+        """Return the result of ``scan``, which runs in its turn.
 
-        429 if the caller has too many scans waiting, 503 if all callers have, or if no turn comes in time.
+        Raise 429 if the caller has too many scans waiting, and 503 if all callers have, or if the turn does
+        not come in time.
         """
         if self._free:
             self._free -= 1
@@ -81,7 +82,7 @@ class ScanQueue:
         try:
             await asyncio.wait(ends, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
             if not turn.done() or any(end.done() for end in ends[1:]):
-                # Too late, or the caller has gone and reads no response.
+                # Too late, or the caller has left and reads no response.
                 raise ServiceUnavailable
         except BaseException:
             self._leave(user_id, turn)
@@ -100,7 +101,7 @@ class ScanQueue:
             del self._waiting[user_id]
 
     def _release(self) -> None:
-        """Give the turn to the user who has waited longest since the last turn, or free the slot."""
+        """Pass the turn to the user who has waited longest since the last turn, or free the slot."""
         if not self._waiting:
             self._free += 1
             return

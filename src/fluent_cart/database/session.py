@@ -1,7 +1,7 @@
-"""A session of PostgreSQL on the event loop: a connection and a greenlet, both kept.
+"""Run units of work in a session of PostgreSQL: a connection and a greenlet, both kept.
 
-A lost connection, a lock or a full server is 503. A deadlock or a serialization failure runs the whole unit
-again.
+A lost connection, a lock or a full server raises 503. After a deadlock or a serialization failure, the whole
+unit runs again.
 """
 
 import asyncio
@@ -20,12 +20,13 @@ from fluent_cart.errors import ServiceUnavailable
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-# The statements that begin a transaction; none for a look-up, which is one statement or can run as several.
+# The statements that begin a transaction. A look-up has none, because it is one statement or can run as
+# several.
 Transaction = tuple[str, ...]
 
 ATTEMPTS = 4
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED = "40001", "40P01"
-# The server ends the connection, or has a statement that a migration made useless.
+# The server closes the connection, or a migration has made a prepared statement invalid.
 ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW, STALE_STATEMENT = "57P01", "57P02", "57P03", "0A000"
 # A statement took longer than it may.
 QUERY_CANCELED = "57014"
@@ -45,7 +46,7 @@ class Gate(Protocol):
 
 
 class Session:
-    """Runs one unit of work at a time; its connection opens with the first."""
+    """Runs one unit of work at a time. The first one opens the connection."""
 
     def __init__(self, engine: Engine, gate: Gate | None = None) -> None:
         self._engine = engine
@@ -56,17 +57,17 @@ class Session:
     async def run(self, work: Work[T], transaction: Transaction, before: Work[None] | None = None) -> T:
         """Run ``work`` in a transaction, again if it was unlucky; ``before`` runs before the transaction.
 
-        What was committed, or may have been, is never run twice.
+        Work that was committed, or may have been, is never run twice.
         """
         return await self._greenlet.run(lambda: self._run(work, transaction, before))
 
     async def close(self) -> None:
-        """Close the connection in good order."""
+        """Close the connection after its work."""
         await self._greenlet.run(self._close)
         self._greenlet.end()
 
     def terminate(self) -> None:
-        """Close the connection at once, whatever it does."""
+        """Close the connection at once."""
         if self._connection:
             _drop(self._connection)
             self._connection = None
@@ -134,7 +135,7 @@ class Session:
 
 
 def _drop(connection: Connection) -> None:
-    """Close a connection without a word to the server, which may not answer."""
+    """Close a connection without a message to the server, which may not respond."""
     if not connection.invalidated:
         driver: Any = connection.connection.driver_connection
         driver.terminate()
@@ -143,8 +144,8 @@ def _drop(connection: Connection) -> None:
 
 
 def _state(error: BaseException) -> str:
-    """Return the SQLSTATE of what the server refused; "" if the server did not say anything."""
-    # asyncpg's own error: SQLAlchemy's has lost the state of a statement that has become stale.
+    """Return the SQLSTATE of a server's error, or "" if the server sent none."""
+    # asyncpg's own error, because SQLAlchemy's lacks the state of a statement that has become invalid.
     driver = getattr(getattr(error, "orig", None), "__cause__", None)
     return getattr(driver, "sqlstate", None) or ""
 

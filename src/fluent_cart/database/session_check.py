@@ -1,6 +1,6 @@
-"""Whether sessions of PostgreSQL keep their settings: behind a connection pooler they may not.
+"""Check whether sessions of PostgreSQL keep their settings, which some connection poolers change.
 
-A session that is not in UTC would answer wrong times. A session without limits could wait for ever.
+A session that is not in UTC would return wrong times. A session without limits could wait for ever.
 """
 
 from sqlalchemy import Connection, text
@@ -9,7 +9,7 @@ from fluent_cart.database.base import SessionFault
 from fluent_cart.database.postgresql_address import has_pooler
 from fluent_cart.database.postgresql_engine import SESSION_SETTINGS, engine
 
-# A busy pooler can give two connections two sessions by chance.
+# A busy pooler can assign two sessions to two connections by chance.
 ROUNDS = 5
 
 _settings = text("SELECT lower(name) AS name, setting FROM pg_settings")
@@ -17,9 +17,9 @@ _session = text("SELECT pg_backend_pid()")
 
 
 def find_fault(url: str) -> SessionFault | None:
-    """Return what is wrong with the sessions that ``url`` opens; None if nothing is."""
+    """Return the fault of the sessions that ``url`` opens, or None."""
     if has_pooler(url):
-        # Each transaction has its settings.
+        # Each transaction sets its own settings.
         return None
     sessions = engine(url, connections=2, isolation_level="AUTOCOMMIT")
     try:
@@ -34,7 +34,8 @@ def _find_shared_session(one: Connection, two: Connection) -> SessionFault | Non
     if len(set(pids)) == 1 and len(set(pids[0])) == 2:
         return None
     return SessionFault(
-        "A connection pooler gives each transaction another session, so settings and statements get lost",
+        "A connection pooler assigns another session to each transaction, so settings and statements get "
+        "lost",
         "Add ?pooler=transaction to FLUENT_CART_DATABASE_URL, or connect to PostgreSQL without a pooler.",
     )
 

@@ -1,4 +1,4 @@
-"""The sessions of an event loop: how many there may be, and whose turn it is."""
+"""Share the sessions of an event loop among units of work, which take turns."""
 
 import asyncio
 from collections import deque
@@ -15,7 +15,7 @@ Turn = asyncio.Future[Session]
 
 
 class SessionPool:
-    """A few sessions of one event loop; each runs one unit of work at a time."""
+    """The sessions of one event loop. Each runs one unit of work at a time."""
 
     def __init__(self, engine: Engine, size: int, timeout: float, gate: Gate | None = None) -> None:
         self._engine = engine
@@ -23,7 +23,7 @@ class SessionPool:
         self._size = size
         self._timeout = timeout
         self._opened: list[Session] = []
-        # The last one to be used comes first: the others can rest.
+        # The session that was used last comes first, so that the others stay idle.
         self._idle: list[Session] = []
         self._turns: deque[Turn] = deque()
 
@@ -46,11 +46,15 @@ class SessionPool:
             self._release(session)
 
     async def close(self) -> None:
-        """Run what is queued, then close every session; one that is not free in time loses its unit."""
+        """Run the queued units, then close every session.
+
+        A session that is not free in time loses its unit.
+        """
         closed: list[Session] = []
         with suppress(ServiceUnavailable):
             while len(closed) < len(self._opened):
-                # Behind the units that wait already; none is opened in place of those that are held here.
+                # Queued after the units that wait already. No session is opened in place of those that are
+                # held here.
                 closed.append(self._idle.pop() if self._idle else await self._turn())
                 await closed[-1].close()
         self.terminate()
@@ -79,7 +83,7 @@ class SessionPool:
         loop = asyncio.get_running_loop()
         turn: Turn = loop.create_future()
         self._turns.append(turn)
-        # Lighter than asyncio.timeout.
+        # Less work than asyncio.timeout.
         deadline = loop.call_later(self._timeout, _expire, turn)
         try:
             return await turn

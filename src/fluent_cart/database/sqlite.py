@@ -1,4 +1,4 @@
-"""An embedded SQLite file as the shop's database.
+"""Store the shop in an SQLite file.
 
 Look-ups and writes run on the event loop: a look-up takes tens of microseconds, a hop to a thread several
 times that. Scans, which may look at many rows, run in threads.
@@ -51,7 +51,7 @@ class SQLiteDatabase(Database):
         self.path = Path(make_url(url).database or "")
         self._scan_threads = read_threads
         self._readers = engine(url, begin="BEGIN", connections=read_threads + 1, read_only=True)
-        # A look-up is one statement, which sees one state of the database without BEGIN; its connection
+        # A look-up is one statement, which sees one state of the database without BEGIN. Its connection
         # belongs to the event loop, and opens with the first look-up.
         self._lookups = engine(url, begin=None, connections=1, read_only=True)
         self._lookup_connection: Connection | None = None
@@ -87,7 +87,7 @@ class SQLiteDatabase(Database):
     async def read(
         self, work: Callable[Concatenate[LookupConnection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        # On the event loop: a thread would cost several times the look-up.
+        # On the event loop, because a thread would take several times as long as the look-up.
         try:
             if self._lookup_connection is None:
                 self._lookup_connection = self._lookups.connect()
@@ -144,14 +144,14 @@ def engine(
     create: bool = False,
     wait_seconds: float = 5,
 ) -> Engine:
-    """Return an engine whose transactions begin with ``begin``; without it, each statement is one.
+    """Return an engine whose transactions begin with ``begin``. Without it, each statement is a transaction.
 
     A statement waits ``wait_seconds`` for a lock of SQLite before it fails.
     Only migrations ``create`` a missing file: an empty one in its place would look like a lost shop.
     """
     if create:
-        # SQLite's own files next to it have the same mode. Only the owner reads personal data.
-        # If this fails, SQLite reports the reason.
+        # SQLite's own files next to it get the same mode. Only the owner reads personal data. If this fails,
+        # SQLite reports the reason.
         with suppress(OSError):
             os.close(os.open(make_url(url).database or "", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     address = f"{Path(make_url(url).database or '').absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
@@ -163,7 +163,7 @@ def engine(
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        # Personal data stays out of error texts, and so out of logs.
+        # Personal data must not be in error texts, which are logged.
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
@@ -174,7 +174,7 @@ def engine(
         cursor = connection.cursor()
         (journal,) = cursor.execute("PRAGMA journal_mode=WAL").fetchone()
         if journal != "wal":
-            raise sqlite3.OperationalError("SQLite cannot use WAL here: is the file on a network share?")
+            raise sqlite3.OperationalError("SQLite cannot use WAL here. Is the file on a network share?")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         if read_only:

@@ -1,8 +1,8 @@
-"""A read whose result is larger than memory: a thread makes it in one snapshot, a coroutine takes it.
+"""Read a result that is larger than memory: a thread produces it in one snapshot, a coroutine consumes it.
 
-The thread is a few pieces ahead at most. The thread and its snapshot end when the caller takes nothing more:
-at once if that is known, else when nothing was taken for a while. Nor may the whole take longer than it is
-given: an old snapshot keeps the database from tidying up.
+The thread is a few pieces ahead at most. The thread and its snapshot end when the caller stops: at once if
+that is known, else when no piece was taken for a while. The whole stream has a time limit, too, because an
+old snapshot keeps the database from removing old rows.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from fluent_cart.errors import ServiceUnavailable
 
-# At a time in each process: they take turns with everything else for its one processor.
+# The limit of a process, because streams share its one processor with all other work.
 MAX_STREAMS = 2
 PREFETCH = 4
 STALL_SECONDS = 30.0
@@ -31,11 +31,11 @@ def wanted_connections(workers: int, pool_size: int) -> int:
 
 
 class StreamInterrupted(Exception):
-    """A result ended early, because its caller was too slow or has left."""
+    """A stream ended early, because its caller was too slow or has left."""
 
 
 class Stream:
-    """The pieces of a result, to be taken with ``async for``; what cuts them short is raised there."""
+    """The pieces of a result, for ``async for``. An early end raises its reason there."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Stream:
         pieces: Pieces,
         seconds: float,
     ) -> None:
-        # The user who takes the result, if known.
+        # The user who reads the result, if known.
         self.user_id: int | None = None
         self._snapshot, self._pieces = snapshot, pieces
         self._deadline = time.monotonic() + seconds
@@ -55,23 +55,23 @@ class Stream:
         self._thread = threading.Thread(target=self._make, name="stream", daemon=True)
 
     async def start(self) -> None:
-        """Return when there is a first piece: what fails before can still be answered with an error."""
+        """Return when the first piece is there. An earlier failure can still be sent as an error."""
         self._thread.start()
         self._first = await anext(self, b"")
 
     def close(self) -> None:
-        """Make the thread end, whatever it has not made yet."""
+        """Stop the thread before its end."""
         self._is_closed = True
         self._room.release()
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody may still take pieces."""
+        """Whether the caller may still take pieces."""
         return not self._is_closed
 
     @property
     def runs(self) -> bool:
-        """Whether the thread has its snapshot still."""
+        """Whether the thread still has its snapshot."""
         return self._thread.is_alive()
 
     def join(self) -> None:
@@ -89,7 +89,7 @@ class Stream:
         self._room.release()
         if isinstance(made, bytes):
             return made
-        # Asked again, it still has ended.
+        # Called again, it raises the same end.
         self._made.put_nowait(None)
         if made is None:
             raise StopAsyncIteration
@@ -105,18 +105,18 @@ class Stream:
         except DBAPIError as error:
             end = ServiceUnavailable()
             end.__cause__ = error
-        except BaseException as error:  # it is the reader's
+        except BaseException as error:  # the reader's own error
             end = error
         self._hand_over(end)
 
     def _wait_for_room(self) -> None:
         timeout = min(STALL_SECONDS, self._deadline - time.monotonic())
         if timeout <= 0 or not self._room.acquire(timeout=timeout):
-            raise StreamInterrupted("A client took its answer too slowly")
+            raise StreamInterrupted("A client read its response too slowly")
         if self._is_closed:
             raise StreamInterrupted("The caller has left")
 
     def _hand_over(self, made: bytes | BaseException | None) -> None:
-        # A loop that is closed has no waiting callers.
+        # A closed loop has no waiting callers.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._made.put_nowait, made)

@@ -1,4 +1,4 @@
-"""Times as PostgreSQL writes them -> the documented form, as SQLite keeps them.
+"""Convert times from PostgreSQL's form to the documented form, which SQLite stores.
 
 See docs/decisions.md#7-time-and-money.
 """

@@ -1,4 +1,4 @@
-"""A transaction within a transaction."""
+"""Run a part of a transaction in a savepoint."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Moves a whole shop from one database to another, in constant memory, ids kept."""
+"""Copy a whole shop from one database to another, in constant memory, with its ids."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,32 +9,33 @@ from sqlalchemy import Connection, Row, Table, func, insert, select, text
 from fluent_cart.models import Base
 
 BATCH = 2000
-# Clients that sync read the copied shop from the start: the order of changes is that of one database.
+# Not copied, because the order of changes belongs to one database. Clients that sync read the copied shop
+# from the start.
 NOT_COPIED = ("customer_changes", "customer_change_log")
 
-# Those of constraints, such as primary keys, stay.
+# Indexes of constraints, such as primary keys, stay.
 _INDEXES = text(
     "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename = :table"
     " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
 )
 
-# Called with a table's name, how many rows it has, and how many of them have just been copied.
+# Called with the name of a table, its number of rows, and how many of them have just been copied.
 Progress = Callable[[str, int, int], None]
 
 
 class CopyError(Exception):
-    """The shop cannot be moved; the text says why."""
+    """The shop cannot be copied. The text names the reason."""
 
 
 def copy_shop(source: Connection, target: Connection, progress: Progress) -> dict[str, int]:
-    """Copy every table and return its number of rows; ``CopyError`` if the target holds a shop already.
+    """Copy every table and return its number of rows. Raise ``CopyError`` if the target has a shop already.
 
-    The caller gives a snapshot of the source and a transaction on the target, both at the newest migration.
+    The caller passes a snapshot of the source and a transaction on the target, both at the newest migration.
     """
     tables = [table for table in Base.metadata.sorted_tables if table.name not in NOT_COPIED]
     for table in tables:
         if target.scalar(select(table.c.id).limit(1)) is not None:
-            raise CopyError(f"The target is not empty: it has rows in {table.name}")
+            raise CopyError(f"The target is not empty. It has rows in {table.name}")
     return {table.name: _copy_table(source, target, table, progress) for table in tables}
 
 
@@ -46,14 +47,14 @@ def _copy_table(source: Connection, target: Connection, table: Table, progress: 
         for batch in rows.partitions():
             write(batch)
             progress(table.name, total, len(batch))
-    # None is ever used twice.
+    # No id is ever used twice.
     advance_sequence(target, table, _last_id(source, table))
     return total
 
 
 @contextmanager
 def _without_indexes(target: Connection, table: Table) -> Iterator[None]:
-    """Drop PostgreSQL's indexes for the copy, because to update them row by row takes most of the time."""
+    """Drop PostgreSQL's indexes for the copy, because updating them row by row takes most of the time."""
     if not _is_postgresql(target):
         yield
         return
@@ -63,13 +64,13 @@ def _without_indexes(target: Connection, table: Table) -> Iterator[None]:
     yield
     for _, definition in indexes:
         target.exec_driver_sql(definition)
-    # Else the first queries would be planned for an empty shop.
+    # Otherwise the first queries would be planned for an empty shop.
     target.exec_driver_sql(f'ANALYZE "{table.name}"')
 
 
 @contextmanager
 def _writer(target: Connection, table: Table) -> Iterator[Callable[[Sequence[Row[Any]]], object]]:
-    """Give a function that stores rows.
+    """Yield a function that stores rows.
 
     All rows are one statement for PostgreSQL: after each, a trigger counts its rows in the same few
     rows, and a transaction that changes a row a million times gets slower with each change.
@@ -100,7 +101,7 @@ def _is_postgresql(connection: Connection) -> bool:
 
 
 def advance_sequence(target: Connection, table: Table, last: int) -> None:
-    """Make the target give out no id up to ``last``, nor one that it gave out before."""
+    """Keep the target from using an id up to ``last``, or an id that it used before."""
     if last <= _last_id(target, table):
         return
     if _is_postgresql(target):
@@ -114,9 +115,9 @@ def advance_sequence(target: Connection, table: Table, last: int) -> None:
 
 
 def _last_id(connection: Connection, table: Table) -> int:
-    """Return the highest id the table ever gave out, deleted rows included."""
+    """Return the highest id that the table ever used, deleted rows included."""
     if _is_postgresql(connection):
-        # The sequence's name comes from the schema, never from a caller.
+        # The schema, never a caller, defines the sequence's name.
         sequence = connection.scalar(select(func.pg_get_serial_sequence(table.name, "id")))
         last = text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}")  # noqa: S608
         return int(connection.scalar(last) or 0)

@@ -27,7 +27,7 @@ class WorkItem(Generic[T]):
         self.error: BaseException | None = None
 
     async def result(self, seconds: float) -> T:
-        """Return the result; raise 503 if the work has not begun after ``seconds``."""
+        """Return the result. Raise 503 if the work has not begun after ``seconds``."""
         deadline = self._loop.call_later(seconds, self._expire)
         try:
             return await self._result

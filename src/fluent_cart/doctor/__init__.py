@@ -1,4 +1,4 @@
-"""What may be wrong with an installation, each finding in plain words and with what helps.
+"""Check an installation. Each finding has a text in plain words, and advice.
 
 See docs/decisions.md#93-doctor.
 """

@@ -1,4 +1,4 @@
-"""All checks, in the order in which one depends on another."""
+"""Run all checks, in the order in which they depend on each other."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,12 +13,12 @@ from fluent_cart.doctor import machine, shop
 from fluent_cart.doctor.findings import Finding, Severity, failure, ok
 from fluent_cart.settings import Settings, unknown_settings
 
-# Told of each finding as it is made.
+# Called with each finding.
 OnFinding = Callable[[Finding], None]
 
 
 def run_checks(settings: Settings, show: OnFinding = lambda _: None) -> list[Finding]:
-    """Return what was found, one finding a check; what cannot be looked at is left out."""
+    """Return the findings, one for each check. Checks that are not possible are left out."""
     found = []
     for finding in _examine(settings):
         show(finding)
@@ -40,7 +40,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         yield from (machine.disk(file.parent), machine.file_system(file), machine.permissions(file))
     try:
         with database.snapshot() as connection:
-            yield ok("database", f"{describe(url)} answers")
+            yield ok("database", f"{describe(url)} responds")
             yield from _look_inside(connection)
         if is_postgresql(url):
             yield shop.sessions(database.session_fault())
@@ -51,7 +51,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         advice = "Start the server, or correct FLUENT_CART_DATABASE_URL."
         if not is_postgresql(url):
-            advice = "Look at the file's owner and folder; if it is damaged, fluent-cart restore a backup."
+            advice = "Check the file's owner and folder. If it is damaged, fluent-cart restore a backup."
         yield failure("database", f"{describe(url)} cannot be read: {reason}", advice)
     finally:
         database.stop()

@@ -1,4 +1,4 @@
-"""What an examination finds."""
+"""The findings of the checks."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 class Severity(StrEnum):
     OK = "ok"
-    # It works, but not for long or not for everybody.
+    # It works now, but may fail later or for some users.
     WARNING = "warning"
     # The shop cannot be served, or not safely.
     FAILURE = "failure"
@@ -16,7 +16,7 @@ class Finding(NamedTuple):
     check: str
     state: Severity
     text: str
-    # What helps; "" if nothing needs help.
+    # The advice, or "" if none is needed.
     advice: str = ""
 
 

@@ -1,4 +1,4 @@
-"""The machine: its disk, its file systems, its clock, and who reaches it."""
+"""Check the machine: its disk, its file systems, its clock, and its network."""
 
 import shutil
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from pathlib import Path
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
 
 MIB, GIB = 1 << 20, 1 << 30
-# A write-ahead log, a backup and a migration each want room for a while.
+# A write-ahead log, a backup and a migration each need room for a while.
 WARN_BELOW, FAIL_BELOW = GIB, 100 * MIB
-# Locks and shared memory, which SQLite needs, do not work across these.
+# File systems without the locks and shared memory that SQLite needs.
 NETWORK = frozenset(
     {
         "nfs",
@@ -29,27 +29,27 @@ NETWORK = frozenset(
     }
 )
 MEMORY = frozenset({"tmpfs", "ramfs"})
-# No clock was here when this was written.
+# The time at which this was written, so a clock before it is wrong.
 EARLIEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
-# The shortest prefix that a network of proxies has: 10.0.0.0/8 is the largest private one.
+# The shortest prefix of a network of proxies: 10.0.0.0/8 is the largest private network.
 SHORTEST_PREFIX = {4: 8, 6: 32}
-# A night is missing.
+# More than a day, so one night is missing.
 MAX_BACKUP_HOURS = 48
-# Seconds that two clocks may differ.
+# The allowed difference of two clocks in seconds.
 MAX_CLOCK_DRIFT = 5
 
 
 def settings(unknown: Mapping[str, str]) -> Finding:
-    """Look for names that begin as settings do, but are none; each comes with the most similar setting."""
+    """Check for names that begin as settings do, but are none. Each comes with the most similar setting."""
     if unknown:
         names = ", ".join(f"{name} ({nearest or 'nothing similar'})" for name, nearest in unknown.items())
-        advice = "Correct the names in the environment or in .env: they have no effect."
+        advice = "Correct the names in the environment or in .env, because they have no effect."
         return warning("settings", f"Not settings, and the most similar setting: {names}", advice)
     return ok("settings", "Every setting is known, and in its range")
 
 
 def backup(newest: float | None, folder: str) -> Finding:
-    """Look at the age of the last backup, given in seconds since 1970."""
+    """Check the age of the last backup, given in seconds since 1970."""
     advice = f"Make one each night: fluent-cart backup {folder}/NAME.backup; docs/back-up.md has a timer."
     if newest is None:
         return warning("backup", f"There is no backup in the folder {folder}", advice)
@@ -59,27 +59,29 @@ def backup(newest: float | None, folder: str) -> Finding:
 
 
 def disk(folder: Path) -> Finding:
-    """Look for room where the shop is kept."""
+    """Check the free space of the shop's disk."""
     free = shutil.disk_usage(folder).free
-    text = f"{free // MIB:,} MiB are free where the shop is kept"
+    text = f"{free // MIB:,} MiB are free on the shop's disk"
     if free < FAIL_BELOW:
-        return failure("disk", text, "Make room now: without any, every write is answered 503.")
+        return failure("disk", text, "Free some space now, because without it every write is answered 503.")
     if free < WARN_BELOW:
-        return warning("disk", text, "Make room: a migration or a large write may need a copy of the shop.")
+        return warning(
+            "disk", text, ("Free some space. A migration or a large write may need a copy of the shop.")
+        )
     return ok("disk", text)
 
 
 def file_system(file: Path, mounts: Path = Path("/proc/mounts")) -> Finding:
-    """Look for a network share, or memory, under the shop's file."""
+    """Check for a network share, or memory, under the shop's file."""
     kind = _kind_of_file_system(file, mounts)
-    text = f"The shop is on {kind}" if kind else "This system does not show on which disk the shop is"
+    text = f"The shop is on {kind}" if kind else "The system does not show the disk of the shop"
     if kind in NETWORK:
-        advice = "Move the file to a local disk, or the shop to PostgreSQL: SQLite's locks fail on a share."
+        advice = "Move the file to a local disk, or the shop to PostgreSQL. SQLite's locks fail on a share."
         return failure("file system", text, advice)
     if kind in MEMORY:
-        return failure("file system", text, "Move the file to a disk: memory is empty after a restart.")
+        return failure("file system", text, "Move the file to a disk. Memory is empty after a restart.")
     if kind == "overlay":
-        advice = "Keep the file in a volume: what a container itself holds goes with it."
+        advice = "Keep the file in a volume. The files of a container are deleted with it."
         return warning("file system", text, advice)
     return ok("file system", text)
 
@@ -89,24 +91,24 @@ def _kind_of_file_system(file: Path, mounts: Path) -> str:
         lines = mounts.read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    # Spaces in a path are written as \040. The last line of the longest path is what is seen there.
+    # Spaces in a path are written as \040. The last line of the longest path is the visible mount.
     kinds = {Path(line.split()[1].replace(r"\040", " ")): line.split()[2] for line in lines}
     return next((kinds[path] for path in (file.absolute(), *file.absolute().parents) if path in kinds), "")
 
 
 def permissions(file: Path) -> Finding:
-    """Look at who else on this machine can read the shop."""
+    """Check which other users of this machine can read the shop."""
     mode = file.stat().st_mode & 0o777
     if mode & 0o007:
-        text = f"Everybody on this machine can use {file.name} (mode {mode:o})"
-        return warning("permissions", text, f"Personal data is in it: chmod 600 {file}")
-    return ok("permissions", f"{file.name} is not open to everybody (mode {mode:o})")
+        text = f"Every user of this machine can read or write {file.name} (mode {mode:o})"
+        return warning("permissions", text, f"It has personal data: chmod 600 {file}")
+    return ok("permissions", f"{file.name} is not open to every user (mode {mode:o})")
 
 
 def clock(now: datetime, newest: datetime | None, server: datetime | None) -> Finding:
     """Compare the time of this machine with the newest row's and with the database server's."""
     text = f"It is {now:%Y-%m-%d %H:%M:%S} in UTC"
-    advice = "Set the clock, and let it be kept right (timedatectl set-ntp true)."
+    advice = "Set the clock, and keep it correct (timedatectl set-ntp true)."
     if now < EARLIEST_PLAUSIBLE:
         return failure("clock", f"{text}, which is past", advice)
     if newest and (newest - now).total_seconds() > MAX_CLOCK_DRIFT:
@@ -117,27 +119,29 @@ def clock(now: datetime, newest: datetime | None, server: datetime | None) -> Fi
 
 
 def proxy(host: str, forwarded_allow_ips: str) -> Finding:
-    """Look at who may say where a request came from, and whether passwords cross the network in the clear."""
+    """Check who may set the client address of a request, and whether passwords are sent in clear text."""
     believed = _networks(forwarded_allow_ips)
     if any(not network.prefixlen for network in believed):
         return failure(
             "proxy",
-            "Everybody may say where a request came from",
-            "Name your proxies' addresses in FLUENT_CART_FORWARDED_ALLOW_IPS: limits and logs go by address.",
+            "Any client may set the address that a request came from",
+            "Name your proxies' addresses in FLUENT_CART_FORWARDED_ALLOW_IPS, because limits and logs use "
+            "the client's address.",
         )
     if wide := [network for network in believed if network.prefixlen < SHORTEST_PREFIX[network.version]]:
         return warning(
             "proxy",
-            f"All of {wide[0]} may say where a request came from",
+            f"All of {wide[0]} may set the address that a request came from",
             "Name only your proxies' addresses in FLUENT_CART_FORWARDED_ALLOW_IPS.",
         )
     if host not in ("127.0.0.1", "::1", "localhost"):
         return warning(
             "proxy",
             f"The server listens on {host}, where passwords are not encrypted",
-            "Let only a proxy with TLS reach it, whose address is in FLUENT_CART_FORWARDED_ALLOW_IPS.",
+            "Allow only a proxy with TLS to reach it, and name its address in "
+            "FLUENT_CART_FORWARDED_ALLOW_IPS.",
         )
-    return ok("proxy", "Only this machine reaches the server; a proxy on it can add TLS")
+    return ok("proxy", "Only this machine reaches the server. A proxy on it can add TLS")
 
 
 def _networks(forwarded_allow_ips: str) -> list[IPv4Network | IPv6Network]:

@@ -1,4 +1,4 @@
-"""The shop: its migration, its durability, its users and its rules."""
+"""Check the shop: its migration, its durability, its users and its rules."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from fluent_cart.security import application_passwords, login_passwords
 from fluent_cart.services import invariants
 from fluent_cart.services.application_passwords import find_by_application_password
 
-# What makes an acknowledged write survive a loss of power, by kind of database.
+# The settings with which an acknowledged write survives a loss of power, by kind of database.
 DURABLE = {
     "sqlite": {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"},
     "postgresql": {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"},
@@ -25,7 +25,7 @@ ALSO_DURABLE = {"synchronous": {"3"}, "synchronous_commit": {"local", "remote_wr
 
 
 def migration(connection: Connection) -> Finding:
-    """Look at the migration the shop is at."""
+    """Check the migration of the shop."""
     current, newest = migrations.current(connection), migrations.newest()
     if current == newest:
         return ok("migrations", f"The shop is at the newest migration ({newest})")
@@ -37,7 +37,7 @@ def migration(connection: Connection) -> Finding:
 
 
 def durability(connection: Connection) -> Finding:
-    """Look at whether the database keeps what it says it has stored."""
+    """Check whether acknowledged writes survive a loss of power."""
     kind = connection.dialect.name
     ask = "PRAGMA" if kind == "sqlite" else "SHOW"
     found = {name: str(connection.scalar(text(f"{ask} {name}"))) for name in DURABLE[kind]}
@@ -54,22 +54,22 @@ def durability(connection: Connection) -> Finding:
 
 
 def connections(workers: int, each: int, max_connections: int | None) -> Finding:
-    """Look at whether all workers together have the connections they may ask for."""
+    """Check whether there are enough connections for all workers together."""
     if max_connections is None:
         return ok("connections", "A shop in a file needs none")
     wanted = wanted_connections(workers, each)
     found = (
-        f"{workers} workers with {each} connections each, and {MAX_STREAMS} for exports, want {wanted}"
-        f" of the server's {max_connections}"
+        f"{workers} workers with {each} connections each, and {MAX_STREAMS} for exports, need {wanted} of "
+        f"the server's {max_connections}"
     )
     if wanted > max_connections:
         advice = "Lower FLUENT_CART_WORKERS or FLUENT_CART_POOL_SIZE, or raise max_connections."
         return failure("connections", found, advice)
-    return ok("connections", f"{found}; other machines' come on top")
+    return ok("connections", f"{found}. Other machines need more")
 
 
 def sessions(fault: SessionFault | None) -> Finding:
-    """Look at whether the server's sessions keep their settings."""
+    """Check whether the server's sessions keep their settings."""
     if fault:
         return failure("sessions", *fault)
     return ok("sessions", "Sessions are in UTC and keep their limits")
@@ -81,7 +81,7 @@ def replica(state: ReplicaState) -> Finding:
 
 
 def sign_in(connection: Connection) -> Finding:
-    """Look for users who can sign in, by application password or by form, and have a permission."""
+    """Check for users with a permission who can sign in, by application password or by form."""
     permitted = User.role.in_([*ROLE_PERMISSIONS])
     application = connection.execute(
         select(User.id, ApplicationPassword.password_hash).join(ApplicationPassword).where(permitted)
@@ -103,10 +103,10 @@ def sign_in(connection: Connection) -> Finding:
 
 
 def demo_user(connection: Connection) -> Finding:
-    """Look for the demo's user, whose password is in the documentation."""
+    """Check for the demo's user, whose password is public."""
     if find_by_application_password(connection, demo.LOGIN, application_passwords.digest(demo.SECRET)):
         advice = f"Delete it: fluent-cart users delete {demo.LOGIN}"
-        return failure("demo", "Everybody can sign in with the demo's public password", advice)
+        return failure("demo", "Anyone can sign in with the demo's public password", advice)
     return ok("demo", "The demo's public password opens no account")
 
 
@@ -123,12 +123,12 @@ def rules(connection: Connection) -> Finding:
 
 
 def newest_row(connection: Connection) -> str | None:
-    """Return when a customer was last changed."""
+    """Return the time of the last change of a customer."""
     return connection.scalar(select(func.max(Customer.updated_at)))
 
 
 def server_time(connection: Connection) -> datetime | None:
-    """Return the time on the database's server; None if it is this machine."""
+    """Return the time on the database's server, or None if it is this machine."""
     if connection.dialect.name == "sqlite":
         return None
     seconds: Any = connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float8"))

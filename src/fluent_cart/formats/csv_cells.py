@@ -1,6 +1,6 @@
-"""A value as a cell of CSV that is safe to open in a spreadsheet, and back.
+"""Write a value as a CSV cell that is safe to open in a spreadsheet, and read it back.
 
-See docs/decisions.md#60-exports.
+See docs/decisions.md#61-csv-cells.
 """
 
 import re
@@ -8,14 +8,16 @@ from typing import Any
 
 import orjson
 
-# A spreadsheet takes a cell that begins with one of these for a formula, full-width forms included. Those
-# that have apostrophes before it get one more, too, so that a reader can find the one that was added.
+# A spreadsheet reads a cell that begins with one of these, or with its full-width form, as a formula. Texts
+# that have apostrophes before it get one more, too, so that a reader can find the added one.
 _GUARDED = re.compile("'*[=+\\-@\t\r\n\0＝＋－＠]")
 
 
 def to_cell(value: Any) -> Any:
-    """Return what stands for a value in CSV: lists and objects are JSON, a text that looks like a formula
-    begins with an apostrophe."""
+    """Return the CSV cell of a value.
+
+    Lists and objects are JSON. A text that looks like a formula begins with an apostrophe.
+    """
     if isinstance(value, str):
         return f"'{value}" if _GUARDED.match(value) else value
     if isinstance(value, (dict, list)):
@@ -24,5 +26,5 @@ def to_cell(value: Any) -> Any:
 
 
 def from_cell(cell: str) -> str:
-    """Return the text of a cell, without the apostrophe that ``to_cell`` put there."""
+    """Return the text of a cell, without the apostrophe that ``to_cell`` added."""
     return cell[1:] if cell.startswith("'") and _GUARDED.match(cell) else cell

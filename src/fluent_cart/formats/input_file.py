@@ -1,4 +1,4 @@
-"""Opens a file as people have it: plain or compressed, a pipe, or standard input."""
+"""Open an input file: plain or compressed, a pipe, or standard input."""
 
 import bz2
 import gzip
@@ -18,31 +18,34 @@ from typing import IO, NamedTuple, cast
 
 STANDARD = "-"
 _BUFFER = 256 * 1024
-# The bytes that a file of each form begins with, and the ending of its name.
+# The first bytes of each format, and the ending of its file names.
 _GZIP, _BZIP2, _XZ, _ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"PK\x03\x04"
 _ENDINGS = frozenset({".gz", ".bz2", ".xz", ".zip"})
-# Forms that Python cannot unpack.
+# Formats that Python cannot unpack.
 _OTHERS = {b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x04\x22\x4d\x18": "lz4"}
 _TAR = slice(257, 262)
 
 
 class InputFileError(Exception):
-    """The file cannot be unpacked; the text says why."""
+    """The file cannot be unpacked. The text names the reason."""
 
 
 class InputFile(NamedTuple):
-    """The unpacked content of a file, to be read forward."""
+    """The unpacked content of a file, which can only be read forward."""
 
     stream: io.BufferedReader
-    # Bytes of the file as it is, packed or not; 0 if its length is not known.
+    # The number of bytes of the file itself, packed or not, or 0 if it is not known.
     size: int
-    # Returns how many of these were read.
+    # Returns the number of these bytes that were read.
     position: Callable[[], int]
 
 
 @contextmanager
 def open_input(path: str) -> Iterator[InputFile]:
-    """Open a file, or standard input for ``-``; ``InputFileError`` for a form that cannot be unpacked."""
+    """Open a file, or standard input for ``-``.
+
+    Raise ``InputFileError`` for a format that cannot be unpacked.
+    """
     with ExitStack() as stack:
         opened = sys.stdin.buffer if path == STANDARD else stack.enter_context(Path(path).open("rb"))
         file = cast("io.BufferedReader", opened)
@@ -53,12 +56,12 @@ def open_input(path: str) -> Iterator[InputFile]:
         if source is not file:
             stream = stack.enter_context(io.BufferedReader(_Checked(source, name), _BUFFER))
         if stream.peek(_TAR.stop)[_TAR] == b"ustar":
-            raise InputFileError(f"{name} is a tar archive: unpack it, and import the file in it")
+            raise InputFileError(f"{name} is a tar archive. Unpack it, and import the file in it")
         yield InputFile(stream, size, lambda: file.tell() if size else 0)
 
 
 def name_without_compression(path: str) -> str:
-    """Return the name that a file has once it is unpacked."""
+    """Return the name of a file after it is unpacked."""
     return path[: -len(ending)] if (ending := Path(path).suffix.lower()) in _ENDINGS else path
 
 
@@ -71,7 +74,7 @@ def _unpacked(file: io.BufferedReader, name: str, stack: ExitStack) -> IO[bytes]
     begin = file.peek(len(_XZ))
     for magic, form in _OTHERS.items():
         if begin.startswith(magic):
-            raise InputFileError(f"{name} is compressed with {form}: unpack it first")
+            raise InputFileError(f"{name} is compressed with {form}. Unpack it first")
     if begin.startswith(_GZIP):
         return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
     if begin.startswith(_BZIP2):
@@ -82,7 +85,7 @@ def _unpacked(file: io.BufferedReader, name: str, stack: ExitStack) -> IO[bytes]
 
 
 def _unzipped(file: io.BufferedReader, name: str, stack: ExitStack) -> IO[bytes]:
-    """Return the one file of a zip archive, whose table of contents is at its end."""
+    """Return the only file of a zip archive, whose table of contents is at its end."""
     archive: IO[bytes] = file
     if not file.seekable():
         archive = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
@@ -91,12 +94,12 @@ def _unzipped(file: io.BufferedReader, name: str, stack: ExitStack) -> IO[bytes]
         packed = stack.enter_context(zipfile.ZipFile(archive))
         members = [member for member in packed.infolist() if _is_content(member)]
         if len(members) != 1:
-            raise InputFileError(f"{name} holds {len(members)} files: unpack it, and import one of them")
+            raise InputFileError(f"{name} contains {len(members)} files. Unpack it, and import one of them")
         return packed.open(members[0])
     except zipfile.BadZipFile:
-        raise InputFileError(f"{name} is not whole: its compressed data is cut off or damaged") from None
+        raise InputFileError(f"{name} is not complete: its compressed data is cut off or damaged") from None
     except (RuntimeError, NotImplementedError):
-        raise InputFileError(f"{name} cannot be unpacked here: unpack it first, with its password") from None
+        raise InputFileError(f"{name} cannot be unpacked here. Unpack it first, with its password") from None
 
 
 def _is_content(member: zipfile.ZipInfo) -> bool:
@@ -105,7 +108,7 @@ def _is_content(member: zipfile.ZipInfo) -> bool:
 
 
 class _Checked(io.RawIOBase):
-    """Compressed data, whose damage is an error of one kind."""
+    """Compressed data. Damage raises one kind of error."""
 
     def __init__(self, source: IO[bytes], name: str) -> None:
         self._source, self._name = source, name
@@ -121,7 +124,7 @@ class _Checked(io.RawIOBase):
             if getattr(error, "errno", None):
                 raise
             raise InputFileError(
-                f"{self._name} is not whole: its compressed data is cut off or damaged"
+                f"{self._name} is not complete: its compressed data is cut off or damaged"
             ) from None
         buffer[: len(data)] = data
         return len(data)

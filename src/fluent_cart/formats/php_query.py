@@ -1,4 +1,4 @@
-"""PHP's way to write lists and objects into query strings and form data.
+"""Read lists and objects in query strings and form data as PHP writes them.
 
 ``filters[status]=active`` is an object, ``customer_ids[]=1`` and ``customer_ids[0]=1`` are lists.
 """
@@ -14,12 +14,12 @@ MAX_LEVELS = 8
 
 
 class _Fields(dict[str, Any]):
-    """One level of fields, which knows the next free number, as PHP's arrays do."""
+    """One level of fields, which stores the next free number, as PHP's arrays do."""
 
     next_number = 0
 
     def name(self, written: str) -> str:
-        """Return the name that was written; ``[]`` stands for the next number."""
+        """Return the name of a key. ``[]`` stands for the next number."""
         name = written or str(self.next_number)
         if _NUMBER.fullmatch(name):
             self.next_number = max(self.next_number, int(name) + 1)
@@ -29,11 +29,11 @@ class _Fields(dict[str, Any]):
 def parse_query(text: str, errors: str = "replace", max_fields: int | None = None) -> dict[str, Any]:
     """Return the fields of ``text``.
 
-    ``errors`` says what becomes of bytes that are not UTF-8, as for ``bytes.decode``. ``ValueError`` if that
-    is "strict" and there are some, or if there are more than ``max_fields``.
+    ``errors`` is the treatment of bytes that are not UTF-8, as for ``bytes.decode``. Raise ``ValueError`` if
+    it is "strict" and there are such bytes, or if there are more than ``max_fields``.
     """
     if _PLAIN.fullmatch(text) and (max_fields is None or text.count("&") < max_fields):
-        # Nothing to decode and no brackets: most queries, in a fifth of the time.
+        # A query without escapes and brackets, as most are, takes a fifth of the time.
         plain = (field.partition("=") for field in text.split("&"))
         return {name: value for name, _, value in plain if name}
     fields = _Fields()
@@ -42,7 +42,7 @@ def parse_query(text: str, errors: str = "replace", max_fields: int | None = Non
         if not name:
             continue
         match = _NAME.fullmatch(name)
-        # As in PHP, a name with loose brackets is an ordinary name.
+        # As in PHP, a name with unbalanced brackets is an ordinary name.
         path = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])] if match else [name]
         _put(fields, path[:MAX_LEVELS], value)
     return {name: _lists(value) for name, value in fields.items()}
@@ -61,7 +61,7 @@ def _put(fields: _Fields, path: list[str], value: str) -> None:
 
 
 def _lists(value: Any) -> Any:
-    """Turn objects whose keys are all numbers into lists, as clients mean them."""
+    """Convert objects whose keys are all numbers to lists."""
     if not isinstance(value, dict):
         return value
     members = {name: _lists(member) for name, member in value.items()}

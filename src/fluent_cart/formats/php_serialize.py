@@ -1,6 +1,6 @@
-"""Reads PHP's serialised values: null, booleans, numbers, texts and arrays; objects are refused.
+"""Read PHP's serialised values: null, booleans, numbers, texts and arrays, but no objects.
 
-No library that is looked after does it, and what WordPress stores of a user needs no more.
+No maintained library reads them, and the values that WordPress stores for a user need no more.
 """
 
 import re
@@ -15,11 +15,11 @@ class PhpError(ValueError):
 
 
 def unserialize(text: str) -> Any:
-    """Return the value; an array is a dict, whose keys are integers and texts."""
+    """Return the value. An array is a dict whose keys are integers and texts."""
     data = text.encode()
     value, end = _read(data, 0, 1)
     if end != len(data):
-        raise PhpError("There is something behind the value")
+        raise PhpError("There is text after the value")
     return value
 
 
@@ -39,10 +39,10 @@ def _read(data: bytes, at: int, level: int) -> tuple[Any, int]:
         except ValueError:
             raise PhpError("Not a number") from None
     if length:
-        # Lengths count bytes.
+        # Lengths are in bytes.
         stop = end + int(length)
         if data[stop : stop + 2] != b'";':
-            raise PhpError("A text is not as long as it says")
+            raise PhpError("A text does not have its declared length")
         return data[end:stop].decode("utf-8", "replace"), stop + 2
     if size:
         return _read_array(data, end, int(size), level)
@@ -51,12 +51,12 @@ def _read(data: bytes, at: int, level: int) -> tuple[Any, int]:
 
 def _read_array(data: bytes, at: int, size: int, level: int) -> tuple[dict[int | str, Any], int]:
     array: dict[int | str, Any] = {}
-    # The size is somebody's claim: each member is read before the next is believed in.
+    # The size may be wrong, so each member is read before the next one is expected.
     for _ in range(size):
         key, at = _read(data, at, level + 1)
         if isinstance(key, bool) or not isinstance(key, int | str):
             raise PhpError("A key is neither a number nor a text")
         array[key], at = _read(data, at, level + 1)
     if data[at : at + 1] != b"}":
-        raise PhpError("An array is not as long as it says")
+        raise PhpError("An array does not have its declared length")
     return array, at + 1

@@ -1,7 +1,7 @@
-"""CSV or NDJSON -> the rows in it, each with the number of its line; a line that is no row has its errors.
+"""Read CSV or NDJSON as rows with line numbers. Lines that cannot be read are returned with their errors.
 
-The files may be large and come from anywhere: a row at a time is in memory, and what cannot be read is an
-error of its line, except a header that is not understood.
+Files may be large and come from any source. Only one row at a time is in memory. An unreadable line is an
+error of this line, except for the header.
 """
 
 import csv
@@ -16,36 +16,36 @@ from fluent_cart.errors import UnreadableBody
 from fluent_cart.formats.csv_cells import from_cell
 from fluent_cart.formats.strict_json import parse_json
 
-# Characters; a customer may have many addresses, all in one cell.
+# A limit in characters. A customer may have many addresses, all in one cell.
 MAX_CELL = 16 * 1024 * 1024
-# European spreadsheets write semicolons.
+# The separators. European spreadsheets write semicolons.
 DELIMITERS = ",;\t"
 WHOLE_LINE = "line"
 UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
-# What Excel writes, and understands, in front of the header.
+# The line that Excel writes and reads before the header.
 _SEPARATOR = re.compile(r'"?sep=([^\w"\r\n])"?[;,\t]*\r?\n?', re.I)
 
 FieldErrors = Mapping[str, list[str]]
 
 
 class FileError(Exception):
-    """The file as a whole cannot be read; the text says why."""
+    """The file as a whole cannot be read. The text names the reason."""
 
 
 class Columns(NamedTuple):
-    """What the columns of a file are called, and how their cells are read."""
+    """The names of a file's columns, and the ways to read their cells."""
 
     names: frozenset[str]
-    # Their cells are JSON.
+    # Columns whose cells are JSON.
     json: frozenset[str] = frozenset()
-    # An empty cell of these says nothing; one of the others is an empty text, or null.
+    # Columns whose empty cells mean no value. In other columns, an empty cell is an empty text or null.
     silent: frozenset[str] = frozenset()
-    # They may be there, but are never read.
+    # Columns that are allowed but ignored.
     ignored: frozenset[str] = frozenset()
 
 
 class Line(NamedTuple):
-    """What a line says, or why it cannot be read; ``number`` is that of its first line in the file."""
+    """The content of a line, or its errors. ``number`` is that of its first line in the file."""
 
     number: int
     values: dict[str, Any]
@@ -55,7 +55,7 @@ class Line(NamedTuple):
 
 
 def read_rows(stream: BinaryIO, file_format: FileFormat, columns: Columns) -> Iterator[Line]:
-    """Give the rows of a file, without the columns that are ignored; ``FileError`` if the header is wrong."""
+    """Yield the rows of a file, without the ignored columns. Raise ``FileError`` if the header is wrong."""
     return (_read_ndjson if file_format is FileFormat.NDJSON else _read_csv)(stream, columns)
 
 
@@ -72,8 +72,8 @@ def _is_utf_16(stream: BinaryIO) -> bool:
 
 def _read_ndjson(stream: BinaryIO, columns: Columns) -> Iterator[Line]:
     if _is_utf_16(stream):
-        raise FileError("The file is in UTF-16, but NDJSON is UTF-8: write it in UTF-8")
-    # By line feeds alone: a text may have other ends of lines within.
+        raise FileError("The file is in UTF-16, but NDJSON is UTF-8. Write it in UTF-8")
+    # Split by line feeds only, because a text may contain other line ends.
     for number, content in enumerate(stream, start=1):
         if not content.strip():
             continue
@@ -92,14 +92,14 @@ def _read_csv(stream: BinaryIO, columns: Columns) -> Iterator[Line]:
     if _is_utf_16(stream):
         text = TextIOWrapper(stream, "utf-16", newline="")
     else:
-        # What is not UTF-8 is found in the cell that has it.
+        # Bytes that are not UTF-8 are reported with their cell.
         text = TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     try:
         yield from _read_lines(text, columns)
     except UnicodeDecodeError:
-        raise FileError("The file is in UTF-16, but not all of it: write it in UTF-8") from None
+        raise FileError("The file is in UTF-16, but not all of it. Write it in UTF-8") from None
     finally:
-        # Else the stream, which is the caller's, would be closed with it. After Ctrl-C it is closed already.
+        # Otherwise the caller's stream would be closed, too. After Ctrl-C it is closed already.
         if not stream.closed:
             text.detach()
 
@@ -131,7 +131,7 @@ def _read_lines(text: TextIO, columns: Columns) -> Iterator[Line]:
 
 
 def _no_row(number: int, last: int, error: str) -> Line:
-    """Return what stands for lines that are no row: a quote that is not closed takes all behind it along."""
+    """Return the error of lines that are no row. A quote that is not closed includes all lines after it."""
     if last > number and error == "unexpected end of data":
         error = f"lines {number} to {last} are one row, because a quote is not closed"
     else:
@@ -145,7 +145,7 @@ def _up_to(number: int, last: int) -> str:
 
 def _check_header(header: list[str], columns: Columns) -> None:
     if not header:
-        raise FileError("The file is empty: its first line must name the columns")
+        raise FileError("The file is empty. Its first line must name the columns")
     if unknown := sorted(columns.ignored - columns.names - set(header)):
         raise FileError(f"--ignore: there is no column {unknown[0]}")
     kept = [name for name in header if name not in columns.ignored]

@@ -1,4 +1,4 @@
-"""Records -> CSV (RFC 4180, safe to open in a spreadsheet) or NDJSON, as a whole or in pieces."""
+"""Write records as CSV (RFC 4180, safe to open in a spreadsheet) or NDJSON, whole or in pieces."""
 
 import csv
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -9,17 +9,17 @@ import orjson
 from fluent_cart.enums import FileFormat
 from fluent_cart.formats.csv_cells import to_cell
 
-# Bytes: large enough to make pieces cheap, small enough that many pieces can wait.
+# Bytes: large enough for few pieces, small enough that many pieces can wait.
 PIECE = 64 * 1024
 Pieces = Generator[bytes, None, None]
-# Gets the number of lines of each piece.
+# A function that is called with the number of lines of each piece.
 OnLines = Callable[[int], None]
 
 
 def to_lines(
     file_format: FileFormat, columns: Sequence[str], records: Iterable[dict[str, Any]]
 ) -> Iterator[bytes]:
-    """Give each record as a line that ends; CSV begins with one of the columns' names."""
+    """Yield each record as a line with its end. The first line of CSV has the names of the columns."""
     if file_format is FileFormat.NDJSON:
         for record in records:
             yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
@@ -31,7 +31,7 @@ def to_lines(
 
 
 class _Lines:
-    """Where the writer of CSV writes to: it answers with what it was given."""
+    """A stream for the CSV writer that returns what was written."""
 
     def write(self, line: str) -> bytes:
         return line.encode()
@@ -43,7 +43,7 @@ def to_csv(columns: Sequence[str], records: Iterable[dict[str, Any]]) -> str:
 
 
 def in_pieces(lines: Iterable[bytes], on_lines: OnLines = lambda _: None) -> Pieces:
-    """Give the lines in pieces that are worth sending."""
+    """Join the lines to pieces of a useful size."""
     piece, number = bytearray(), 0
     for line in lines:
         piece += line

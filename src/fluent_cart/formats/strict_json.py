@@ -1,4 +1,4 @@
-"""Text -> the value of a JSON document, within limits that every JSON reader shares."""
+"""Parse JSON within limits that every JSON reader shares."""
 
 import json
 import math
@@ -11,7 +11,7 @@ MAX_NODES = 10_000
 
 
 def parse_json(text: str) -> Any:
-    """Return what JSON says, refusing what other readers would not understand."""
+    """Return the value of a JSON text. Raise an error for what other readers would reject."""
     try:
         value = json.loads(text, parse_constant=_not_json, parse_float=_finite)
     except (ValueError, RecursionError):
@@ -21,13 +21,13 @@ def parse_json(text: str) -> Any:
 
 
 def _not_json(_constant: str) -> Never:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError("too large for a number")
+        raise ValueError("The number is too large")
     return number
 
 

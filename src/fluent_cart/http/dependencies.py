@@ -27,7 +27,7 @@ RunUnit = Callable[..., Awaitable[Any]]
 
 
 class ConnectionOf:
-    """The connection of a handler that is a unit of work; ``choose`` says which kind, by the input."""
+    """The connection of a handler that is a unit of work. ``choose`` selects its kind by the input."""
 
     def __init__(
         self, choose: Callable[[Database, Mapping[str, Any]], RunUnit], *, writes: bool = False
@@ -36,7 +36,7 @@ class ConnectionOf:
         self.writes = writes
 
     async def __call__(self) -> Connection:
-        """Fail: a connection is there only while ``ApiRoute`` runs the handler."""
+        """Raise an error, because a connection exists only while ``ApiRoute`` runs the handler."""
         raise TypeError("Only the handlers of an ApiRouter can take a connection")
 
 
@@ -68,7 +68,7 @@ ListConnection = Annotated[
 BulkConnection = Annotated[
     Connection, Depends(ConnectionOf(lambda database, _: database.write_many, writes=True))
 ]
-# A transaction. It is on disk before the response is sent.
+# A transaction, which is on disk before the response is sent.
 WriteConnection = Annotated[
     Connection, Depends(ConnectionOf(lambda database, _: database.write, writes=True))
 ]

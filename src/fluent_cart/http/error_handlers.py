@@ -1,4 +1,4 @@
-"""Exceptions -> the error envelope; the only module that knows its shape.
+"""Return exceptions in the error envelope. Only this module knows its shape.
 
 See docs/decisions.md#4-error-responses.
 """
@@ -31,7 +31,7 @@ MAX_ERRORS_IN_MESSAGE = 3
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Make every error of ``app`` answer in the envelope."""
+    """Register the handlers that return every error of ``app`` in the envelope."""
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -83,23 +83,24 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         return error_response(RouteNotFound())
     if error.status_code == 405:
         return error_response(MethodNotAllowed(headers={"Allow": _allowed_methods(request)}))
-    # FastAPI's own complaint about a body is the only other one.
+    # FastAPI's own error about a body is the only other one.
     return error_response(ValidationFailed())
 
 
 def _allowed_methods(request: Request) -> str:
-    """Return the methods of every route with this path; Starlette itself names those of one route only."""
+    """Return the methods of every route with this path. Starlette returns those of one route only."""
     methods: set[str] = set()
     for route in iter_route_contexts(request.app.routes):
         if route.path_regex.match(request.scope["path"]):
             methods |= route.methods or set()
-    # A mounted folder of files names none.
+    # A mounted folder of files has no methods.
     methods = methods or {"GET"}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def internal_error_response(error: Exception, request_id: str) -> Response:
-    """Log an unexpected error, and return a response that has only the id of the request."""
-    # The traceback names what failed; what databases say of it is taken out where it happens (constraints).
+    """Log an unexpected error, and return a response that contains only the id of the request."""
+    # The traceback shows where it failed. Values in messages of databases are removed where they are raised
+    # (constraints).
     logger.error("Unexpected error in request %s", request_id, exc_info=error)
     return error_response(InternalError(f"{InternalError.text}. Request ID: {request_id}"))

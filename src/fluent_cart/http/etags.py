@@ -1,4 +1,4 @@
-"""ETag, If-Match and If-None-Match: the state of a customer that a caller knows (RFC 9110).
+"""ETag, If-Match and If-None-Match: conditions on the state of a customer (RFC 9110).
 
 See docs/decisions.md#28-etags.
 """
@@ -19,12 +19,12 @@ _TAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')
 
 
 def etag(response: Response) -> str:
-    """Return the entity tag of an answer: another body has another."""
+    """Return the entity tag of a response, which is a digest of its body."""
     return f'"{blake2b(response.body, digest_size=16).hexdigest()}"'
 
 
 def not_modified_or(request: Request, response: Response) -> Response:
-    """Return the answer to a GET with its tag, or 304 if the caller has it already."""
+    """Return the response to a GET with its tag, or 304 if the caller has this state already."""
     tag = etag(response)
     if is_conditional(request) and _check_preconditions(request, tag):
         response = Response(status_code=304)
@@ -34,9 +34,10 @@ def not_modified_or(request: Request, response: Response) -> Response:
 def change_if_match(
     connection: Connection, request: Request, customer_id: int, handler: Callable[[Connection], Response]
 ) -> Response:
-    """Return the answer of a ``handler`` that changes a customer on a condition, with the new tag.
+    """Run a ``handler`` that changes a customer on a condition, and return its response with the new tag.
 
-    ``PreconditionFailed`` unless the caller's conditions hold, from when they are looked at to the change.
+    Raise ``PreconditionFailed`` unless the conditions hold. The customer is locked from the check to the
+    change.
     """
     customers.lock_customer(connection, customer_id)
     if _check_preconditions(request, _current_etag(connection, customer_id)):
@@ -45,12 +46,12 @@ def change_if_match(
 
 
 def _current_etag(connection: Connection, customer_id: int) -> str:
-    """Return the tag under which Get Customer Details answers."""
+    """Return the tag of Get Customer Details' response now."""
     return etag(envelope(customer=customers.get_customer(connection, customer_id)))
 
 
 def _tagged(response: Response, tag: str) -> Response:
-    # Not through ``headers``, which would look for an older one.
+    # Not through ``headers``, which would search for an older one.
     response.raw_headers.append((b"etag", tag.encode()))
     return response
 

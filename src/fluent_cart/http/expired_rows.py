@@ -1,4 +1,4 @@
-"""Expired sessions, idempotency keys and changes are removed while the application runs.
+"""Remove expired sessions, idempotency keys and changes while the application runs.
 
 See docs/decisions.md#129-expired-rows.
 """
@@ -16,15 +16,15 @@ from fluent_cart.services import changes, idempotency_keys, sessions
 
 logger = logging.getLogger(__name__)
 
-# Not at once: a server that starts has other work.
+# A delay, because a server that starts has other work.
 FIRST_SECONDS, EVERY_SECONDS = 60.0, 3600.0
-# In one transaction, so that no other write waits for long.
+# The limit of one transaction, so that no other write waits for long.
 BATCH = 100
 
 
 @asynccontextmanager
 async def removing_expired_rows(database: Database, changes_days: int) -> AsyncIterator[None]:
-    """Remove what has expired, every hour while the application runs."""
+    """Remove expired rows every hour while the application runs."""
     task = asyncio.create_task(_remove_every_hour(database, changes_days))
     try:
         yield
@@ -40,12 +40,12 @@ async def _remove_every_hour(database: Database, changes_days: int) -> None:
 
 
 async def remove_expired_rows(database: Database, changes_days: int) -> None:
-    """Remove all that has expired, or log that the database refused."""
+    """Remove all expired rows, or log that they were not removed."""
     try:
         while await database.write_many(partial(_remove_some, changes_days=changes_days)):
             pass
     except Exception:
-        # A database that is gone is logged elsewhere, too.
+        # An unavailable database is logged elsewhere, too.
         logger.warning("Expired rows were not removed. The next attempt is in an hour")
 
 

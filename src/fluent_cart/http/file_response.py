@@ -1,4 +1,4 @@
-"""A file as an answer, sent while it is made.
+"""Stream a file as a response while it is created.
 
 See docs/decisions.md#60-exports.
 """
@@ -21,9 +21,9 @@ MEDIA_TYPES: Mapping[FileFormat, str] = {
 
 
 class Attachment(StreamingResponse):
-    """A file that browsers store under a name of ours.
+    """A file that browsers store under a name of this server's choice.
 
-    If it cannot be made to its end, the connection is cut: it must never look complete.
+    If it cannot be completed, the connection is closed, so that the file never looks complete.
     """
 
     def __init__(self, stream: Stream, name: str, file_format: FileFormat) -> None:
@@ -34,13 +34,14 @@ class Attachment(StreamingResponse):
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # However it ends: the client may be gone.
+        # Closed in any case, because the client may have left.
         with closing(self._stream):
             await super().__call__(scope, receive, send)
 
     async def listen_for_disconnect(self, receive: Receive) -> None:
-        """Return when the client is gone."""
+        """Return when the client has disconnected."""
         while (message := await receive())["type"] != "http.disconnect":
             if message.get("body") and message.get("more_body"):
-                # The body of the request is not read. A caller that has left is noticed when a piece is sent.
+                # The body of the request is not read, so a disconnected caller is noticed when a piece is
+                # sent.
                 await asyncio.Event().wait()

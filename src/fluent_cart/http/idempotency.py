@@ -1,4 +1,4 @@
-"""Idempotency-Key: a POST that is sent again does nothing, and is answered as before.
+"""Repeat the response of a POST that is sent again with the same Idempotency-Key.
 
 See docs/decisions.md#27-idempotency-keys.
 """
@@ -24,14 +24,14 @@ from fluent_cart.services.idempotency_keys import Answer, Attempt
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
-# What an operation itself refuses is its answer. All other refusals come before it
-# (docs/decisions.md#5-order-of-checks), or are not for good.
+# Errors of the operation itself, which are stored as its response. Other errors come before the operation
+# (docs/decisions.md#5-order-of-checks), or are temporary.
 REFUSALS = (InvalidEmail, InvalidUser)
 _KEY = re.compile(b"[ -~]{1,255}")
 
 
 def read_key(request: Request) -> str | None:
-    """Return the key that came with a request, if any; ``ValidationFailed`` if it is none."""
+    """Return the key of a request, if any. Raise ``ValidationFailed`` if it is malformed."""
     keys = [value for name, value in request.scope["headers"] if name == b"idempotency-key"]
     if not keys:
         return None
@@ -41,7 +41,7 @@ def read_key(request: Request) -> str | None:
 
 
 def attempt(request: Request, user_id: int, key: str, values: dict[str, Any]) -> Attempt:
-    """Return a fingerprint of the request; ``values`` is its input, checked and completed."""
+    """Return a fingerprint of the request. ``values`` is its input after checks, with defaults."""
     given = orjson.dumps(values, default=_model, option=orjson.OPT_SORT_KEYS)
     fingerprint = blake2b(given, digest_size=16).hexdigest()
     return Attempt(user_id, f"{request.method} {request.scope['path']}", key, fingerprint)
@@ -54,7 +54,7 @@ def _model(value: BaseModel) -> Any:
 async def answer_once(
     write: RunUnit, attempt: Attempt, handler: Callable[[Connection], Response]
 ) -> Response:
-    """Return what the unit of work ``handler`` answers, kept in its transaction, or what was kept before."""
+    """Run ``handler`` and store its response in its transaction, or return the stored response."""
     answer = await write(idempotency_keys.answer_once, attempt, partial(_act, handler))
     headers = REPLAYED if answer.replayed else None
     return Response(answer.body, answer.status, headers, media_type="application/json")

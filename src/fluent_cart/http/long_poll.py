@@ -23,7 +23,7 @@ _waiting: Counter[int | None] = Counter()
 
 
 async def wait_until(request: Request, seconds: int, has_news: Callable[[], Awaitable[Any]]) -> None:
-    """Return when there is news, when ``seconds`` are over, or when nobody waits for the answer."""
+    """Return when there is news, when ``seconds`` are over, or when the caller has disconnected."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     user_id = request_context(request.scope).user_id

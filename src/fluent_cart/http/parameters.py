@@ -16,12 +16,12 @@ from fluent_cart.wordpress.site import origin
 
 
 def _customer_id(value: Any) -> int:
-    """Read an id; a whole number outside the range of ids is a customer that does not exist.
+    """Read an id. A whole number outside the range of ids is a customer that does not exist.
 
     See docs/decisions.md#6-ids.
     """
     if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]*|0", value):
-        # No id has more digits, and Python refuses to read a number of over 4,300 digits.
+        # No id has more digits, and Python does not read a number of over 4,300 digits.
         number = int(value) if len(value) <= 100 else None
         if number is None or not 1 <= number <= MAX_ID:
             raise CustomerNotFound(number)
@@ -46,16 +46,16 @@ ADDRESS_ID_IN_QUERY = {
 }
 
 
-# Proxies take heads of 4 to 16 KiB: a longer query would make the response one that they cannot read.
+# Proxies accept response headers of 4 to 16 KiB, so links with a longer query would break the response.
 MAX_LINK_BYTES = 4096
 
 
 def total_pages(total: int, per_page: int) -> int:
-    """Return how many pages ``total`` items fill; none fill none."""
+    """Return the number of pages for ``total`` items, which is 0 for no items."""
     return -(-total // per_page) if total else 0
 
 
-# A query in which nothing has to be encoded, or is: most of them.
+# A query that needs no encoding, or is encoded already. Most queries match.
 _PLAIN = re.compile(r"(?:[\w.~-]+=[\w.~-]*(?:&|$))*", re.ASCII)
 
 
@@ -70,7 +70,7 @@ def _without(parameter: str, query: str) -> str:
 
 
 def page_headers(request: Request, page: int, per_page: int, total: int) -> dict[str, str]:
-    """Return WordPress's headers for a page: totals, and links to its neighbours.
+    """Return WordPress's headers for a page: totals, and links to the next and previous pages.
 
     See docs/decisions.md#11-list-of-customers.
     """
@@ -96,7 +96,7 @@ def list_headers(request: Request, query: CustomerListQuery, page: CustomerPage)
 
 
 def pagination(query: CustomerListQuery, page: CustomerPage) -> dict[str, Any]:
-    """Return where a page of customers is in its list; what is not known is null."""
+    """Return the place of a page of customers in its list. Unknown values are null."""
     return {
         "current_page": None if query.has_cursor else query.page,
         "per_page": query.per_page,

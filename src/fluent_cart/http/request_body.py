@@ -1,7 +1,7 @@
-"""The body of a request, however a WordPress client sends it -> one JSON object.
+"""Read the body of a request, in any form that WordPress clients send, and return one JSON object.
 
-JSON counts with or without its content type, form data may use PHP's brackets, and what is sent in the query
-stands in for what is not in the body. The services never see the difference.
+JSON is read with or without its content type, form data may use PHP's brackets, and fields of the query are
+used if the body does not have them. The services do not see the difference.
 
 See docs/decisions.md#8-forms-of-input.
 """
@@ -22,9 +22,9 @@ MAX_FIELDS = 2_000
 MAX_CONTENT_TYPE = 256
 
 FORM = "application/x-www-form-urlencoded"
-# curl and older clients send JSON under these.
+# The content types under which curl and older clients send JSON.
 UNTYPED = ("", "text/plain", "application/octet-stream")
-# What clients compress bodies with.
+# The content codings that clients use.
 CODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 
 
@@ -39,7 +39,7 @@ async def read_fields(request: Request) -> Any:
 
 
 async def read_bytes(request: Request, limit: int = MAX_BYTES) -> bytes:
-    """Return the body; ``PayloadTooLarge`` if it has more than ``limit`` bytes."""
+    """Return the body. Raise ``PayloadTooLarge`` if it has more than ``limit`` bytes."""
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -52,7 +52,7 @@ async def read_bytes(request: Request, limit: int = MAX_BYTES) -> bytes:
 
 
 def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
-    """Return the fields in ``body``; an empty one has none."""
+    """Return the fields in ``body``. An empty body has no fields."""
     if not body:
         return {}
     if len(content_type) > MAX_CONTENT_TYPE:
@@ -70,38 +70,39 @@ def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
     except UnicodeDecodeError:
         raise UnreadableBody from None
     if text.startswith("\ufeff"):
-        # Read as a form it would be a field of an unknown name, and a write would succeed and change nothing.
+        # Read as a form, it would be a field with an unknown name, and a write would succeed without a
+        # change.
         raise UnreadableBody("The request body begins with a byte order mark. Send UTF-8 without the mark")
     # curl -d sends the content type of a form, also for JSON.
     if kind == FORM and not text.lstrip().startswith(("{", "[", '"')):
         if "=" not in text and text.strip():
-            # Not one field. A write must not succeed with nothing of what was sent.
+            # A form without any field. A write must not succeed if none of its input was read.
             raise UnreadableBody
         return parse_form(text)
     return parse_json(text)
 
 
 def _unsupported_coding(coding: str) -> UnsupportedMediaType:
-    # A name that the caller made up is not repeated.
+    # A name that the caller chose is not repeated.
     name = f"The content coding {coding}" if coding in CODINGS else "The content coding"
     text = f"{name} is not supported. Send the request body without Content-Encoding"
     # RFC 9110, 15.5.16
     return UnsupportedMediaType(text, headers={"Accept-Encoding": "identity"})
 
 
-# There are few, and reading one takes longer than reading most bodies.
+# Cached, because there are few different headers, and reading one takes longer than reading most bodies.
 @lru_cache
 def _media_type(content_type: str) -> tuple[str, str]:
-    """Return the type and the charset that a header names."""
+    """Return the type and the charset of a header."""
     header = Message()
     header["content-type"] = content_type
-    # Message takes an empty header for text/plain, which is read as JSON all the same.
+    # Message reads an empty header as text/plain, which is read as JSON anyway.
     kind = header.get_content_type() if content_type else ""
     return kind, str(header.get_param("charset", "utf-8")).lower()
 
 
 def parse_form(text: str) -> dict[str, Any]:
-    """Return the fields of form data, PHP's brackets read as lists and objects."""
+    """Return the fields of form data, with PHP's brackets read as lists and objects."""
     try:
         return parse_query(text, errors="strict", max_fields=MAX_FIELDS)
     except ValueError:

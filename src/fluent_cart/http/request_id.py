@@ -1,6 +1,6 @@
-"""Every request has an id, every answer the headers that all answers have, and no error goes unanswered.
+"""Add an id to every request, common headers to every response, and a response to every unexpected error.
 
-What became of a request is noted here, once: for the metrics, and for the server's log.
+The result of a request is recorded here, once, for the metrics and for the server's log.
 """
 
 import random
@@ -16,14 +16,14 @@ from fluent_cart.observability.request_events import RequestEventBuffer
 
 HEADER = "X-Request-Id"
 ALWAYS = ((b"x-content-type-options", b"nosniff"),)
-# Personal data belongs into no cache.
+# Caches must not store personal data.
 NO_CACHE = (b"cache-control", b"no-store, private")
-# Ids are unique, not secret: the system's own randomness would cost a system call for each request, which
-# gives the interpreter away to a writer that may keep it.
+# Ids are unique, not secret. The system's own random numbers would cost a system call for each request, in
+# which the writer thread could take the interpreter.
 _random = random.Random()  # noqa: S311
-# The template of a route that is none: whatever strangers ask for is one.
+# The route template of requests without a route, so that strangers cannot add label values.
 NO_ROUTE = "none"
-# A value with one of these would end the header, so uvicorn does not send it.
+# A value with one of these characters would end the header, so uvicorn does not send it.
 _UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -33,9 +33,9 @@ class InvalidHeader(Exception):
 
 
 class RequestIdMiddleware:
-    """Takes the caller's request id if it is a harmless one, else makes one, and sends it back.
+    """Uses the caller's request id if it is harmless, else a new one, and returns it in a header.
 
-    It is also the last resort for errors that nothing else knows: it logs them once, under the request's id.
+    This middleware also logs errors that nothing else has handled, once, under the request's id.
     """
 
     def __init__(self, app: ASGIApp, report: RequestEventBuffer | None = None) -> None:
@@ -67,7 +67,7 @@ class RequestIdMiddleware:
                 if all(name != b"cache-control" for name, _ in headers):
                     headers.append(NO_CACHE)
                 if _UNSENDABLE.search(b"".join([value for _, value in headers])):
-                    # Before the server has begun to answer, so that this error can be answered.
+                    # The response has not started, so this error can still be sent.
                     raise InvalidHeader
                 status = message["status"]
             else:

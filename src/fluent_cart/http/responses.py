@@ -1,4 +1,4 @@
-"""The response of a successful operation, in the documented envelope.
+"""Build the response of a successful operation, in the documented envelope.
 
 See docs/decisions.md#2-success-responses.
 """
@@ -11,27 +11,27 @@ from fastapi import Response
 
 
 class ReadResponse(Response):
-    """The response of a POST that only reads: no answer is kept for its idempotency key."""
+    """The response of a POST that only reads, which is not stored for its idempotency key."""
 
 
 def post_envelope(only_reads: bool, /, **data: Any) -> Response:
-    """Return an answer as ``envelope`` does; ``only_reads`` says that the POST changed nothing."""
+    """Return a response as ``envelope`` does. ``only_reads`` marks a POST that changed nothing."""
     response = envelope(**data)
     return ReadResponse(response.body, media_type="application/json") if only_reads else response
 
 
 def envelope(headers: Mapping[str, str] | None = None, /, **data: Any) -> Response:
-    """Return the answer ``{"success": true, "data": {...}}``, serialised once."""
+    """Return the response ``{"success": true, "data": {...}}``, serialised once."""
     return _json({"success": True, "data": data}, headers)
 
 
 def message(text: str) -> Response:
-    """Return the answer ``{"success": true, "message": "..."}``."""
+    """Return the response ``{"success": true, "message": "..."}``."""
     return _json({"success": True, "message": text})
 
 
 def message_with(text: str, /, **data: Any) -> Response:
-    """Return an answer that the plugin's clients can read as well: they look for ``data`` at the top."""
+    """Return a response whose data is also at the top, where the plugin's clients look for it."""
     return _json({"success": True, "data": data, "message": text, **data})
 
 
@@ -41,7 +41,7 @@ def envelope_and_top(**data: Any) -> Response:
 
 
 def json_response(content: Mapping[str, Any]) -> Response:
-    """Return an answer of WordPress's own API, which has no envelope."""
+    """Return a response of WordPress's own API, which has no envelope."""
     return _json(content)
 
 

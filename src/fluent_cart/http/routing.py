@@ -1,10 +1,11 @@
-"""How a request of the API runs: dependencies, then input, then the handler.
+"""Run a request of the API: dependencies, then input, then the handler.
 
-Routes are declared as in any FastAPI application, and described by it, but run by the few steps below.
-FastAPI reads a body before it asks who sent it, while here a stranger learns nothing from input errors; and
-its general ways to solve dependencies and to match included routers cost more than a whole short read.
+Routes are declared as in any FastAPI application, and FastAPI describes them, but the few steps below run
+them. FastAPI reads a body before it checks the credentials, while here a stranger learns nothing from input
+errors. Its general ways to solve dependencies and to match included routers also take longer than a whole
+short read.
 
-A handler that takes a connection (``http.dependencies``) is a plain function and one unit of work: the route
+A handler that takes a connection (``http.dependencies``) is a plain function and one unit of work. The route
 opens the connection and runs the handler in its transaction, with an idempotency key or a condition around
 it. So the response is known before the transaction ends, and a handler calls its service as any function.
 
@@ -40,12 +41,12 @@ Arguments = dict[str, Any]
 Handler = Callable[..., Response] | Callable[..., Coroutine[Any, Any, Response]]
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 CUSTOMER = "customer_id"
-# A function's arguments by name, each the result of an earlier call, by its place.
+# The arguments of a function by name. Each is the index of an earlier call, whose result it gets.
 Results = tuple[tuple[str, int], ...]
 
 
 class CustomerConvertor(StringConvertor):
-    """A segment of a path that may be a customer's id. Fixed paths are not, for any method.
+    """A segment of a path that may be a customer's id. Fixed paths do not match, for any method.
 
     See docs/decisions.md#80-fixed-paths.
     """
@@ -61,33 +62,33 @@ class ApiRoute(APIRoute):
 
     The handler returns a ``Response``. Its dependencies are async functions.
 
-    ``allow`` is the header that names the methods of its path, once all routes are known.
+    ``allow`` is the header with the methods of its path. It is set once all routes are known.
     """
 
     allow: tuple[tuple[bytes, bytes], ...] = ()
 
     def __init__(self, path: str, endpoint: Handler, **options: Any) -> None:
         super().__init__(path.replace("{customerId}", "{customerId:customer}"), endpoint, **options)
-        # Without the convertor: logs and metrics show the path as it is documented.
+        # The path without the convertor, so that logs and metrics show it as it is documented.
         self.path = self.path_format
         # The name of the argument that takes a connection, and the kind of that connection.
         self._connection, self._opens = _find_connection(self.dependant)
         self._calls: list[_Call] = []
         self._results = _plan_dependencies(self.dependant, self._calls)
         self._names = NAMES.get(self.name, {})
-        # Fields of the query may stand in for those of the body; additional info has none of its own.
+        # Fields of the query may replace missing fields of the body, except for additional info.
         body = self.body_field.field_info.annotation if self.body_field else None
         self._body_names = frozenset((*getattr(body, "model_fields", ()), *self._names))
         writes = self._opens is not None and self._opens.writes
         of_customer = any(field.name == CUSTOMER for field in self.dependant.path_params)
         self._accepts_idempotency_key = writes and self.methods == {"POST"}
         self._accepts_if_match = writes and self.methods in ({"PUT"}, {"PATCH"}) and of_customer
-        # A permission that depends on the input: checked also before an answer is repeated.
+        # A permission that depends on the input. It is also checked before a stored response is repeated.
         self._check_input = getattr(endpoint, "check_input", None)
         self.app = self._answer
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        # Most routes are the wrong ones: passing them over at once is a twentieth of a look-up's time.
+        # Most routes do not match, and skipping them takes a twentieth of a look-up's time.
         if not scope.get("root_path") and not self.path_regex.match(scope["path"]):
             return Match.NONE, {}
         return super().matches(scope)
@@ -112,7 +113,7 @@ class ApiRoute(APIRoute):
             self._check_input(_user_among(results), **values)
         database: Database = request.app.state.database
         run_unit = self._opens.choose(database, values)
-        # With the connection as its first argument, as of every unit of work.
+        # The connection is the first argument, as of every unit of work.
         handler = partial(_call_with_connection, self.endpoint, self._connection, arguments)
         if key is not None:
             attempt = idempotency.attempt(request, _user_among(results).id, key, values)
@@ -137,7 +138,8 @@ class ApiRoute(APIRoute):
                 invalid += errors
             except ApiError as error:
                 not_found = error
-        # Also where no field is read: of ?_method=, _fields and the rest a part would be lost in silence.
+        # Decoded even if no field is read, because otherwise a broken ?_method= or _fields would be ignored
+        # silently.
         sent = _sent_in_query(request) if request.scope["query_string"] else {}
         for field in self.dependant.query_params:
             fields = apply_aliases(sent, self._names)
@@ -163,7 +165,7 @@ def _user_among(results: list[Any]) -> CurrentUser:
 
 
 def check_input(check: Callable[..., None]) -> Callable[[AnyHandler], AnyHandler]:
-    """Decorate a handler: ``check`` gets the user and the input, before it runs or its answer is repeated."""
+    """Decorate a handler: ``check`` runs before the handler, or before its stored response is repeated."""
 
     def decorate(handler: AnyHandler) -> AnyHandler:
         vars(handler)["check_input"] = check
@@ -173,7 +175,7 @@ def check_input(check: Callable[..., None]) -> Callable[[AnyHandler], AnyHandler
 
 
 def _sent_in_query(request: Request) -> dict[str, Any]:
-    """Return the fields of the query; refuse bytes that are not UTF-8, as in a form.
+    """Return the fields of the query. Raise an error for bytes that are not UTF-8, as in a form.
 
     See docs/decisions.md#120-queries-that-are-not-utf-8.
     """
@@ -184,7 +186,7 @@ def _sent_in_query(request: Request) -> dict[str, Any]:
 
 
 def _find_connection(dependant: Dependant) -> tuple[str, ConnectionOf | None]:
-    """Return the argument of a handler that takes a connection, and its kind; ``("", None)`` without one."""
+    """Return the argument of a handler that takes a connection, and its kind, or ``("", None)``."""
     for needed in dependant.dependencies:
         if isinstance(needed.call, ConnectionOf):
             return str(needed.name), needed.call
@@ -198,7 +200,7 @@ def _call_with_connection(
 
 
 class _Call(NamedTuple):
-    """A dependency to be called."""
+    """A call of a dependency."""
 
     function: Callable[..., Awaitable[Any]]
     request_name: str | None
@@ -206,7 +208,10 @@ class _Call(NamedTuple):
 
 
 def _plan_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
-    """Add what ``dependant`` needs to ``calls``, each once and after its own needs; return its place."""
+    """Add the dependencies of ``dependant`` to ``calls``, each once and after its own dependencies.
+
+    Return its index.
+    """
     results = []
     for needed in dependant.dependencies:
         if isinstance(needed.call, ConnectionOf):
@@ -223,7 +228,7 @@ def _plan_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
 
 
 def _checked(dependency: Dependant) -> Callable[..., Awaitable[Any]]:
-    """Return the function of a dependency of the kind that is known here; refuse another at the start."""
+    """Return the function of a supported dependency. Raise an error for another kind at startup."""
     function = dependency.call
     is_async = iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
     has_input = dependency.path_params or dependency.query_params or dependency.body_params
@@ -240,7 +245,7 @@ def _arguments(request_name: str | None, request: Request, results: Results, val
 
 
 class ApiRouter(APIRouter):
-    """Routes below /customers, or another ``prefix``; their operation ids are the names of the handlers."""
+    """Routes below /customers, or another ``prefix``. Their operation ids are the names of the handlers."""
 
     def __init__(self, *, tags: list[str], prefix: str = PREFIX) -> None:
         super().__init__(

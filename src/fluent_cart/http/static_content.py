@@ -1,4 +1,4 @@
-"""Text that is the same for everybody: compressed once, and sent again only when it has changed."""
+"""Serve text that is the same for all callers: compressed once, and sent again only after a change."""
 
 import gzip
 from collections.abc import Mapping
@@ -6,22 +6,22 @@ from hashlib import blake2b
 
 from fastapi import Request, Response
 
-# A cache stores the text, and sends its tag before each use: an upgrade of the server shows at once.
+# A cache stores the text and sends its tag before each use, so that an upgrade of the server shows at once.
 HEADERS = {"Cache-Control": "public, no-cache", "Vary": "Accept-Encoding"}
 
 
 class StaticContent:
-    """A text with its entity tag, as it is and compressed."""
+    """A text with its entity tag, plain and compressed."""
 
     def __init__(self, text: str, media_type: str) -> None:
         self.media_type = media_type
         self._plain = text.encode()
-        # Without the time, so that all workers have the same bytes.
+        # Compressed without the time, so that all workers have the same bytes.
         self._compressed = gzip.compress(self._plain, mtime=0)
         self._tag = blake2b(self._plain, digest_size=16).hexdigest()
 
     def response(self, request: Request, headers: Mapping[str, str] | None = None) -> Response:
-        """Return the text in the coding that the client takes; 304 if the client has it already."""
+        """Return the text in a coding that the client accepts, or 304 if the client has it already."""
         is_compressed = _takes_gzip(request)
         # Each coding has a tag of its own (RFC 9110, 8.8.3).
         tag = f'"{self._tag}{"-gzip" * is_compressed}"'

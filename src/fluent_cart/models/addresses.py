@@ -8,7 +8,7 @@ from fluent_cart.models.base import Base, Id, Name, PrimaryKey, Time, text
 
 
 class Address(Base):
-    """An address of one customer, of whose addresses exactly one is primary.
+    """An address of a customer. Exactly one address of each customer is primary.
 
     See docs/decisions.md#19-primary-address.
     """
@@ -17,7 +17,7 @@ class Address(Base):
     __table_args__ = (
         Index("ix_customer_addresses_customer_id", "customer_id"),
         Index("ix_customer_addresses_country", "country", "customer_id"),
-        # At most one, whatever races; "at least one" is kept by services.addresses.
+        # The index allows at most one, also in a race. services.addresses keeps at least one.
         Index(
             "uq_customer_addresses_primary",
             "customer_id",

@@ -1,4 +1,4 @@
-"""What all tables share: names of constraints, and column types that answer the same on every database."""
+"""Names of constraints, and column types with the same results on every database."""
 
 from typing import Annotated
 
@@ -19,16 +19,16 @@ class Base(DeclarativeBase):
     )
 
 
-# Python sees a time as the text that the API answers. SQLite stores that text. PostgreSQL's driver is
-# configured to read it (``database.postgresql``).
+# Python sees a time as the text of the API. SQLite stores this text. PostgreSQL's driver is configured to
+# return it (``database.postgresql``).
 Moment = String(20).with_variant(TIMESTAMP(timezone=True), "postgresql")
 
-# AUTOINCREMENT, which SQLite has for INTEGER alone, keeps it from giving a deleted row's id to a new one.
+# AUTOINCREMENT keeps SQLite from using the id of a deleted row again. SQLite has it for INTEGER only.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def text(length: int) -> String:
-    """Return a text type that every database sorts alike, by code point."""
+    """Return a text type that sorts by code point on every database."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
@@ -38,5 +38,5 @@ Money = Annotated[int, mapped_column(BigInteger, default=0)]
 Name = Annotated[str, mapped_column(text(255), default="")]
 NameKey = Annotated[str, mapped_column(text(255), server_default=sql_text("''"))]
 
-# Folding can make a text longer than it was, so this has no limit of its own.
+# Without a limit, because folding can make a text longer.
 Folded = Annotated[str, mapped_column(Text().with_variant(Text(collation="C"), "postgresql"))]

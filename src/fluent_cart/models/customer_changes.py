@@ -10,10 +10,10 @@ from fluent_cart.models.base import Base, Id, PrimaryKey, Time, text
 
 
 class CustomerChange(Base):
-    """A change of a customer, who may be gone.
+    """A change of a customer, who may be deleted.
 
-    ``xid`` is the id of the transaction on PostgreSQL, and 0 on SQLite. Changes are in the order of
-    (``xid``, ``id``).
+    ``xid`` is the id of the transaction on PostgreSQL, and 0 on SQLite. Changes are in the order of (``xid``,
+    ``id``).
     """
 
     __tablename__ = "customer_changes"
@@ -27,19 +27,19 @@ class CustomerChange(Base):
     xid: Mapped[int] = mapped_column(BigInteger)
     customer_id: Mapped[int] = mapped_column(Id)
     kind: Mapped[str] = mapped_column(text(20))
-    # The customer who has what a merged customer had.
+    # The customer that has the data of a merged customer.
     survivor_id: Mapped[int | None] = mapped_column(Id)
     created_at: Mapped[Time]
 
 
 class CustomerChangeLog(Base):
-    """The one row about the changes: which shop they are of, and up to which place they were purged."""
+    """The one row about all changes: the epoch of the shop, and the place up to which they were purged."""
 
     __tablename__ = "customer_change_log"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[PrimaryKey]
-    # A restored shop has another, because it may have lost changes that clients have seen.
+    # A restored shop gets another epoch, because it may lack changes that clients have seen.
     epoch: Mapped[str] = mapped_column(text(32))
     purged_xid: Mapped[int] = mapped_column(BigInteger)
     purged_id: Mapped[int] = mapped_column(BigInteger)

@@ -1,4 +1,4 @@
-"""Customers, with their totals and the text that searches look into."""
+"""Customers, with their totals and the text to search."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fluent_cart.models.base import Base, Folded, Id, Moment, Money, Name, NameKey, PrimaryKey, Time, text
 
-# NULL sorts differently on each database, and as a text '-infinity' comes before all times, too.
+# NULL sorts differently on each database. As a text, '-infinity' also sorts before all times.
 FIRST_PURCHASE = "coalesce(first_order_at, '-infinity')"
 LAST_PURCHASE = "coalesce(last_order_at, '-infinity')"
 AVERAGE_ORDER = "coalesce(CAST(total_spent AS FLOAT) / nullif(order_count, 0), 0)"
 
 
 class Customer(Base):
-    """A customer; the four totals are kept by ``services.orders``, in cents.
+    """A customer. ``services.orders`` updates the four totals, in cents.
 
     See docs/decisions.md#16-totals-of-a-customer.
     """
@@ -23,7 +23,7 @@ class Customer(Base):
     __table_args__ = (
         Index("uq_customers_email", "email_key", unique=True),
         Index("uq_customers_user_id", "user_id", unique=True),
-        # The id breaks ties; with the text, the index alone has the ids of a page.
+        # The id breaks ties. With the text, the index alone has the ids of a page.
         *(
             Index(f"ix_customers_{name}", f"{name}_key", "id")
             for name in ("email", "first_name", "last_name")
@@ -48,13 +48,13 @@ class Customer(Base):
     phone: Mapped[str | None] = mapped_column(text(50))
     status: Mapped[str] = mapped_column(text(20), default="active")
     user_id: Mapped[int | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
-    # JSON, not JSONB: the order of its keys is the shop's.
+    # JSON, not JSONB, because JSON keeps the order of the keys.
     additional_info: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     total_spent: Mapped[Money]
     order_count: Mapped[Money]
     first_order_at: Mapped[str | None] = mapped_column(Moment)
     last_order_at: Mapped[str | None] = mapped_column(Moment)
-    # How addresses are compared (docs/decisions.md#128-domains-beyond-ascii), and names sort
+    # The forms in which addresses are compared (docs/decisions.md#128-domains-beyond-ascii) and names sort
     # (docs/decisions.md#135-order-of-names).
     email_key: Mapped[NameKey]
     first_name_key: Mapped[NameKey]

@@ -1,4 +1,4 @@
-"""Answers that are kept for requests that are sent again.
+"""Stored responses of requests that may be sent again.
 
 See docs/decisions.md#27-idempotency-keys.
 """
@@ -10,7 +10,7 @@ from fluent_cart.models.base import Base, Id, PrimaryKey, Time, text
 
 
 class IdempotencyKey(Base):
-    """A key that a user sent with a request, and what was answered."""
+    """A key that a user sent with a request, and the response."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (
@@ -24,7 +24,7 @@ class IdempotencyKey(Base):
     # Method and path.
     route: Mapped[str] = mapped_column(text(255))
     key: Mapped[str] = mapped_column(text(255))
-    # A digest of the request's input: another input is another request.
+    # A digest of the request's input, because another input is another request.
     fingerprint: Mapped[str] = mapped_column(text(64))
     status: Mapped[int]
     body: Mapped[str] = mapped_column(Text)

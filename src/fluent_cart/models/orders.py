@@ -1,4 +1,4 @@
-"""Orders: the books from which a customer's totals come.
+"""Orders, from which the totals of customers are computed.
 
 See docs/decisions.md#16-totals-of-a-customer and #17-orders-of-a-customer.
 """
@@ -10,7 +10,7 @@ from fluent_cart.models.base import Base, Id, Money, PrimaryKey, Time, text
 
 
 class Order(Base):
-    """An order, in cents; ``total_paid`` is gross, ``total_refund`` what went back of it."""
+    """An order, in cents. ``total_paid`` includes the refunds in ``total_refund``."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -20,7 +20,7 @@ class Order(Base):
     )
 
     id: Mapped[PrimaryKey]
-    # An order outlives its customer (docs/decisions.md#25-deletion-of-customers).
+    # An order stays if its customer is deleted (docs/decisions.md#25-deletion-of-customers).
     customer_id: Mapped[int | None] = mapped_column(Id, ForeignKey("customers.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(text(20))
     payment_status: Mapped[str] = mapped_column(text(20))

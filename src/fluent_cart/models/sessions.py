@@ -1,4 +1,4 @@
-"""Sessions: who is signed in with a cookie, and until when.
+"""Sessions of users who signed in with a login password.
 
 See docs/decisions.md#51-sessions.
 """
@@ -10,7 +10,7 @@ from fluent_cart.models.base import Base, Id, PrimaryKey, Time, text
 
 
 class Session(Base):
-    """A sign-in; without its row the cookie that it was answered with is worth nothing."""
+    """A session. Its cookie is valid only while this row exists."""
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -22,7 +22,7 @@ class Session(Base):
 
     id: Mapped[PrimaryKey]
     user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
-    # SHA-256 of what the cookie holds: a reader of this table has no cookie.
+    # SHA-256 of the token in the cookie, so that a reader of this table has no valid cookie.
     token_hash: Mapped[str] = mapped_column(text(64))
     # Signs the cookie and its nonces.
     key: Mapped[str] = mapped_column(text(64))

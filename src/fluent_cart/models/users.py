@@ -10,9 +10,9 @@ from fluent_cart.models.base import Base, Folded, Id, Moment, PrimaryKey, Time, 
 
 
 class User(Base):
-    """A person who may sign in; ``role`` is a WordPress or FluentCart role, known to the policy or not.
+    """A person who may sign in. ``role`` is any WordPress or FluentCart role.
 
-    ``login_key`` and ``email_key`` are folded to lower case: WordPress compares both without regard to case.
+    ``login_key`` and ``email_key`` are in lower case, because WordPress compares both without regard to case.
     """
 
     __tablename__ = "users"
@@ -29,7 +29,7 @@ class User(Base):
     email_key: Mapped[str] = mapped_column(text(255))
     display_name: Mapped[str] = mapped_column(text(255))
     role: Mapped[str] = mapped_column(text(60))
-    # Of the login password; without one the user cannot sign in with a cookie
+    # Of the login password. A user without one cannot sign in with a cookie
     # (docs/decisions.md#50-login-passwords).
     password_hash: Mapped[str | None] = mapped_column(text(255))
     search_text: Mapped[Folded]
@@ -39,9 +39,10 @@ class User(Base):
 class ApplicationPassword(Base):
     __tablename__ = "application_passwords"
     __table_args__ = (
-        # WordPress's own name for a password, by which an import knows it again.
+        # WordPress's own name for a password. An import finds the password by this name.
         Index("uq_application_passwords_uuid", "uuid", "user_id", unique=True),
-        # One look-up by hash finds the password. Imported users may have chosen the same one.
+        # One look-up by hash finds the password. The index is not unique, because imported users may have
+        # chosen the same one.
         Index("uq_application_passwords_hash", "password_hash", "user_id", unique=True),
         Index("ix_application_passwords_user_id", "user_id"),
         {"sqlite_autoincrement": True},
@@ -53,5 +54,5 @@ class ApplicationPassword(Base):
     name: Mapped[str] = mapped_column(text(255))
     password_hash: Mapped[str] = mapped_column(text(255))
     created_at: Mapped[Time]
-    # Written at most once a day, so that a read is no write.
+    # Written at most once a day, so that most reads write nothing.
     last_used: Mapped[str | None] = mapped_column(Moment)

@@ -1,8 +1,8 @@
-"""A line for each request, of which many are written at once.
+"""Write a log line for each request, many lines at a time.
 
-The event loop writes them, as much as is taken at once: who reads the log may be slow or stuck, and is not
-waited for. A thread would have to ask for the interpreter after each write, which a busy loop hardly gives
-up.
+The event loop writes only what standard error accepts at once, because a reader of the log may be slow or
+stuck. A thread would have to wait for the interpreter after each write, and a busy event loop rarely releases
+it.
 
 See docs/decisions.md#90-log.
 """
@@ -20,14 +20,14 @@ from fluent_cart.observability.standard_error import PIECE_BYTES, write_to_stand
 logger = logging.getLogger("fluent_cart.requests")
 NAME = logger.name
 
-# What is kept for a reader who is slow. Then lines are dropped, and a metric counts them.
+# The limit of lines kept for a slow reader. Further lines are dropped, and a metric counts them.
 MAX_PIECES = 1000
 
 Write = Callable[[bytes], bool]
 
 
 class RequestLog:
-    """Writes lines; a process that is killed loses those of its last tenth of a second."""
+    """Writes log lines. A process that is killed loses the lines of its last tenth of a second."""
 
     def __init__(self, format_: str, write: Write = write_to_standard_error) -> None:
         self._render = request_renderer(format_)
@@ -36,11 +36,11 @@ class RequestLog:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether the log's level lets a line through at all."""
+        """Whether the level of the log includes these lines."""
         return logger.isEnabledFor(logging.INFO)
 
     def on_requests(self, requests: Sequence[RequestEvent]) -> None:
-        """Write a line about each request, and what could not be written before."""
+        """Write a line for each request, and the lines that could not be written before."""
         for request in requests:
             self._add(
                 self._render(

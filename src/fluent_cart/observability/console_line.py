@@ -1,4 +1,4 @@
-"""A line of the log for people at a terminal: the time, and the words that matter first."""
+"""Format a log line for people at a terminal: the time, then the most important words."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ Paint = Callable[[str, str], str]
 
 
 def painter() -> Paint:
-    """Return a function that colours a text, if standard error is a terminal that wants colours."""
+    """Return a function that colours a text, if standard error is a terminal with colours."""
     terminal = Console(stderr=True)
     if terminal.is_terminal and not terminal.no_color:
         return lambda text, colour: f"{colour}{text}{RESET_ALL}" if colour else text
@@ -34,7 +34,7 @@ def request_line(event: Mapping[str, Any], paint: Paint) -> str:
 
 
 def event_line(event: Mapping[str, Any], paint: Paint) -> str:
-    """Return the line of any other event; characters that could control the terminal are escaped."""
+    """Return the line of another event. Characters that could control the terminal are escaped."""
     rest = dict(event)
     time, level, text = (rest.pop(name) for name in ("time", "level", "event"))
     rest.pop("logger")
@@ -46,7 +46,7 @@ def event_line(event: Mapping[str, Any], paint: Paint) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """Return the time of day in UTC, as every line of the log has it."""
+    """Return the time of day in UTC, for a log line."""
     return f"{moment:%H:%M:%S}Z"
 
 

@@ -1,7 +1,8 @@
-"""What the server writes to standard error: a line for each event, all of one form.
+"""Configure the log on standard error: a line for each event, all in the same format.
 
-JSON for programs, or words and colours for people at a terminal. Neither has personal data: requests have
-their route and the id of the user, refusals are as in ``security_log``, and tracebacks have no values.
+The format is JSON for programs, or words and colours for people at a terminal. Lines have no personal data:
+requests have their route and the id of the user, refusals are as in ``security_log``, and tracebacks have no
+values.
 
 See docs/decisions.md#90-log.
 """
@@ -26,12 +27,12 @@ JSON, CONSOLE, AUTO = "json", "console", "auto"
 
 
 def resolve(format_: str) -> str:
-    """Return the form of lines that ``auto`` stands for."""
+    """Return the format that ``auto`` stands for."""
     return (CONSOLE if sys.stderr.isatty() else JSON) if format_ == AUTO else format_
 
 
 def formatter(format_: str) -> logging.Formatter:
-    """Return what makes a line of anything that is logged, by uvicorn and by libraries, too."""
+    """Return the formatter of all log records, also of uvicorn and other libraries."""
     steps: list[Processor] = [
         TimeStamper(fmt="%Y-%m-%dT%H:%M:%S.%fZ", utc=True, key="time"),
         structlog.stdlib.add_log_level,
@@ -41,7 +42,7 @@ def formatter(format_: str) -> logging.Formatter:
         structlog.processors.format_exc_info,
     ]
     if format_ == JSON:
-        # In ASCII: line breaks and control characters, also those of Unicode, are escaped.
+        # In ASCII, so that line breaks and control characters, also those of Unicode, are escaped.
         steps += [_in_order, JSONRenderer(serializer=_compact)]
     else:
         paint = painter()
@@ -50,9 +51,9 @@ def formatter(format_: str) -> logging.Formatter:
 
 
 def request_renderer(format_: str) -> Callable[[dict[str, Any]], bytes]:
-    """Return what makes a line, with its end, of a request: the quick way to what ``formatter`` makes.
+    """Return a function that formats the line of a request, faster than ``formatter``.
 
-    The record of a log takes longer to make than all else that is done for a line.
+    A log record takes longer to create than all other work for a line.
     """
     if format_ == JSON:
         return lambda event: orjson.dumps(event, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
@@ -66,7 +67,7 @@ def _compact(event: Any, **options: Any) -> str:
 
 def _read_security_line(_logger: Any, _name: str, event: EventDict) -> EventDict:
     if event["logger"] == security_log.logger.name:
-        # Its own time has whole seconds.
+        # The record's own time, because the other has whole seconds.
         event |= orjson.loads(event["event"]) | {"time": event["time"]}
     return event
 
@@ -78,7 +79,7 @@ def _in_order(_logger: Any, _name: str, event: EventDict) -> EventDict:
 class NonBlockingHandler(logging.StreamHandler[Any]):
     """Writes lines to standard error, and drops a line that cannot be written at once.
 
-    The event loop logs. A reader of the log who has stopped would stop the server after 64 KiB.
+    The event loop logs, so a reader of the log who has stopped would stop the server after 64 KiB.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -92,7 +93,7 @@ class NonBlockingHandler(logging.StreamHandler[Any]):
 
 
 def log_config(level: str, format_: str) -> dict[str, Any]:
-    """Return the logging of all, in the form that ``logging.config`` takes and every process can be sent."""
+    """Return the configuration for ``logging.config``, which can be sent to every process."""
     own = {"level": level.upper()}
     return {
         "version": 1,
@@ -100,6 +101,6 @@ def log_config(level: str, format_: str) -> dict[str, Any]:
         "formatters": {"line": {"()": f"{__name__}.formatter", "format_": resolve(format_)}},
         "handlers": {"stderr": {"()": f"{__name__}.NonBlockingHandler", "formatter": "line"}},
         "loggers": {"uvicorn": own, "fluent_cart": own},
-        # What libraries say in passing may be anything.
+        # Messages of libraries below this level may contain anything.
         "root": {"handlers": ["stderr"], "level": "WARNING" if level in ("debug", "info") else level.upper()},
     }

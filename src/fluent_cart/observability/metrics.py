@@ -1,8 +1,8 @@
-"""What is counted and measured while a shop is served, in Prometheus' own objects.
+"""The metrics of the server, as prometheus-client objects.
 
-Several processes of one machine count together in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, which
-`serve` makes for its workers; whichever of them is asked answers for all. Label values are closed sets: no
-ids, no names, nothing that a caller could make up.
+Several processes of one machine count together in the folder of ``PROMETHEUS_MULTIPROC_DIR``, which `serve`
+creates for its workers. Any of them returns the figures of all. Label values are closed sets: no ids, no
+names, and no value that a caller can choose.
 
 See docs/decisions.md#91-metrics.
 """
@@ -40,20 +40,20 @@ def _is_shared() -> bool:
 
 IS_SHARED = _is_shared()
 if not IS_SHARED:
-    # Where something cleaned the folder away, too: better the figures of one process than no process.
+    # The folder may have been deleted, too. The figures of one process are better than no process.
     values.ValueClass = values.MutexValue
 
-# Another series for each counter and histogram, which has no use.
+# Disables a second series for each counter and histogram, which has no use.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
-# Seconds: from a look-up on an idle machine to what LIMITS lets a statement take.
+# Seconds: from a look-up on an idle machine to the longest statement that LIMITS allows.
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 REQUESTS = Histogram(
     "fluent_cart_http_request_duration_seconds",
-    "Requests, and how long they took; status 0 is a caller who left before an answer began.",
+    "Requests, and their duration. Status 0 is a caller who left before the response began.",
     ("route", "method", "status"),
     buckets=SECONDS,
 )
@@ -70,19 +70,19 @@ DROPPED_LOG_LINES = Counter(
 
 BUILD = Gauge(
     "fluent_cart_build_info",
-    "The version of the server and of Python; always 1.",
+    "Version of the server and of Python. The value is always 1.",
     ("version", "python"),
     multiprocess_mode="livemax",
 )
-# One process is asked, and what it measures last is true for all.
+# The value that one process measured last counts for all.
 DATABASE_BYTES = Gauge(
     "fluent_cart_database_size_bytes",
-    "The size of the database, indexes included.",
+    "Size of the database in bytes, indexes included.",
     multiprocess_mode="livemostrecent",
 )
 LAST_BACKUP = Gauge(
     "fluent_cart_last_backup_timestamp_seconds",
-    "When the newest backup in FLUENT_CART_BACKUP_FOLDER was written; 0 if there is none.",
+    "Time at which the newest backup in FLUENT_CART_BACKUP_FOLDER was written, 0 without one.",
     multiprocess_mode="livemostrecent",
 )
 
@@ -101,9 +101,11 @@ REPLICA_UNUSED, REPLICA_LAG = "replica_unused", "replica_lag_seconds"
 GAUGES = {
     name: Gauge(f"fluent_cart_{name}", text, multiprocess_mode="livesum")
     for name, text in {
-        IN_PROGRESS: "Requests that are being answered.",
-        WORKERS: "Processes that serve.",
-        QUEUED_UNITS: "Units of work that wait for their turn: on SQLite writes, on PostgreSQL scans, too.",
+        IN_PROGRESS: "Requests in progress.",
+        WORKERS: "Server processes.",
+        QUEUED_UNITS: (
+            "Units of work that wait for their turn: writes on SQLite, writes and scans on PostgreSQL."
+        ),
         LOOKUPS_IN_USE: "PostgreSQL: connections that run a look-up.",
         LOOKUPS_WAITING: "PostgreSQL: look-ups that wait for such a connection.",
         SLOW_HASHES: "Slow hashes of imported passwords that are checked, or wait to be.",
@@ -121,8 +123,8 @@ _observers: dict[tuple[str, str, int], Observe] = {}
 
 
 def count_request(route: str, method: str, status: int, seconds: float) -> None:
-    """Count a request; ``route`` is its template, never its path."""
-    # Finding a child by its labels costs more than all the rest of this.
+    """Count a request. ``route`` is its template, never its path."""
+    # Cached, because finding a child by its labels takes longer than the rest of this function.
     observe = _observers.get((route, method, status))
     (observe or _observer(route, method, status))(seconds)
 
@@ -141,7 +143,7 @@ def _observer(route: str, method: str, status: int) -> Observe:
 
 
 def page() -> bytes:
-    """Return every figure in Prometheus' text format; takes milliseconds, and reads files if shared."""
+    """Return all figures in Prometheus' text format. It takes milliseconds, and reads files if shared."""
     if not IS_SHARED:
         return generate_latest()
     registry = CollectorRegistry()
@@ -157,18 +159,18 @@ def _processes(folder: Path) -> list[int]:
 
 
 def _forget_the_dead(folder: Path) -> None:
-    """Drop what processes had open when they ended; what they counted stays counted."""
+    """Remove the gauges of processes that have ended. Their counters stay."""
     for process in _processes(folder):
         try:
             os.kill(process, 0)
         except ProcessLookupError:
-            # Two that are asked at the same time drop the same file.
+            # Two processes that run this at the same time remove the same file.
             with suppress(FileNotFoundError):
                 mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
 def shared_folder() -> Iterator[str]:
-    """Make the folder in which the processes of one machine count together; give its path."""
+    """Create the folder in which the processes of one machine count together, and yield its path."""
     with TemporaryDirectory(prefix="fluent-cart-metrics-") as folder:
         yield folder

@@ -1,6 +1,6 @@
-"""Memory, processor time and open files of all processes of a server together, by the usual names.
+"""Memory, processor time and open files of all processes of a server, under the usual names.
 
-Prometheus' own collector knows one process. Several processes that count together have none of it.
+Prometheus' own collector measures one process, and nothing if several processes count together.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,12 +10,12 @@ from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-# Of these the sum would mean nothing.
+# Values whose sum has no meaning.
 SMALLEST = ("process_start_time_seconds", "process_max_fds")
 
 
 class ProcessesCollector(Collector):
-    """Adds up the metrics of several processes, of which some may have ended."""
+    """Adds up the metrics of several processes, some of which may have ended."""
 
     def __init__(self, processes: Iterable[int]) -> None:
         self._processes = [*processes]

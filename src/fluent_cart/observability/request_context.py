@@ -14,17 +14,17 @@ class RequestContext:
     """One object for each request. Outer layers read what inner layers set."""
 
     request_id: str | None = None
-    # The name that came with the credentials, whether they were right or not.
+    # The name in the credentials, whether they were correct or not.
     account: str | None = None
-    # Set once the credentials are right.
+    # Set after the credentials were checked.
     user_id: int | None = None
-    # The methods of the path, for OPTIONS and for WordPress' clients.
+    # The methods of the path, for OPTIONS and for WordPress clients.
     allow: Headers = ()
     response_headers: Headers = ()
 
 
 def request_context(scope: Scope) -> RequestContext:
-    """Return the context of a request, which is made by the first layer that asks for it."""
+    """Return the context of a request. The first caller creates it."""
     state = scope.setdefault("state", {})
     context: RequestContext | None = state.get("context")
     if context is None:
@@ -33,7 +33,7 @@ def request_context(scope: Scope) -> RequestContext:
 
 
 def client_address(scope: Mapping[str, Any]) -> str:
-    """Return the client's address, as the server knows it: from the connection, or from a trusted proxy."""
+    """Return the client's address, from the connection or from a trusted proxy."""
     return plain_address(str(scope["client"][0])) if scope.get("client") else ""
 
 

@@ -1,4 +1,4 @@
-"""Events of finished requests, handed in batches to the metrics and to the server's log.
+"""Events of finished requests, passed in batches to the metrics and to the server's log.
 
 Recording requests one at a time, between the statements of others, took three times as long as in batches.
 """
@@ -15,15 +15,15 @@ BATCH = 32
 
 
 class RequestEvent(NamedTuple):
-    """A request that is over."""
+    """A finished request."""
 
-    # When it ended, in seconds since 1970.
+    # Time of its end, in seconds since 1970.
     time: float
     context: RequestContext
-    # Its route's template, never its path.
+    # Template of its route, never its path.
     route: str
     method: str
-    # 0 if its caller left before an answer began.
+    # 0 if the caller left before the response began.
     status: int
     bytes: int
     seconds: float
@@ -33,28 +33,28 @@ RequestSink = Callable[[Sequence[RequestEvent]], None]
 
 
 class RequestEventBuffer:
-    """Keeps events; ``on_requests`` gets them once there are a few, or when ``flush`` is called."""
+    """Stores events and calls ``on_requests`` with several at once, or with all on ``flush``."""
 
     def __init__(self, on_requests: RequestSink | None = None) -> None:
         self._on_requests = on_requests
         self._recorded: list[tuple[Any, ...]] = []
-        # Requests that are being answered.
+        # Number of requests in progress.
         self.in_progress = 0
 
     def record(
         self, context: RequestContext, route: str, method: str, status: int, size: int, seconds: float
     ) -> None:
-        """Record a request that is over; ``in_progress`` counted it when it began."""
+        """Record a finished request. ``in_progress`` counted it when it began."""
         self.in_progress -= 1
         self._recorded.append((time.time(), context, route, method, status, size, seconds))
         if len(self._recorded) >= BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """Hand over the events that were recorded."""
+        """Pass on the stored events."""
         requests = [*map(RequestEvent._make, self._recorded)]
         self._recorded.clear()
-        # Shared figures are in files: on a full disk requests go uncounted, and are answered all the same.
+        # Shared figures are in files. On a full disk, requests are served but not counted.
         with suppress(OSError):
             for request in requests:
                 metrics.count_request(request.route, request.method, request.status, request.seconds)

@@ -1,7 +1,7 @@
 """The security log: refusals, sign-ins, changed credentials; in the logger ``fluent_cart.security``.
 
-Each is a line of JSON. It never holds a secret, and of people only the login name. An e-mail address, or a
-name that looks like an application password, is logged as a short hash, which differs between processes.
+Each line is JSON. It never contains a secret, and of personal data only the login name. An e-mail address, or
+a name that looks like an application password, is logged as a short hash, which differs between processes.
 """
 
 import json
@@ -38,9 +38,9 @@ EVENTS: Mapping[type[ApiError], str] = {
     TooManyAttempts: "throttling",
     TooManyRequests: "throttling",
 }
-# As long as a login name can be.
+# The longest possible login name.
 MAX_LENGTH = 60
-# An application password has 24 letters and digits; most of one is too much, too.
+# An application password has 24 letters and digits. Most of one is also secret.
 SECRET_LENGTH = 20
 
 _key = secrets.token_bytes(16)
@@ -58,12 +58,12 @@ def log_denied(scope: Scope, error: ApiError) -> None:
 
 
 def log_password_upgrade(scope: Scope) -> None:
-    """Log that an older site's password was let in, and is stored in today's form from now on."""
+    """Log that a password of an older site was accepted, and that its new hash is stored."""
     _log(logging.INFO, "password_upgrade", "upgraded", scope)
 
 
 def log_login(scope: Scope) -> None:
-    """Log that a session begins."""
+    """Log that a session began."""
     _log(logging.INFO, "authentication", "signed_in", scope)
 
 
@@ -78,7 +78,7 @@ def log_credential(scope: Scope, outcome: str) -> None:
 
 
 def redact_account(account: str) -> str:
-    """Return a name as it may be written down: cut at 60 characters, addresses and secrets as a hash."""
+    """Return a name for the log: cut at 60 characters, and hashed if it is an address or may be a secret."""
     if "@" in account or len(re.sub("[^A-Za-z0-9]", "", account)) >= SECRET_LENGTH:
         return f"hash:{blake2b(account.strip().casefold().encode(), key=_key, digest_size=6).hexdigest()}"
     return account[:MAX_LENGTH]
@@ -92,12 +92,12 @@ def _log(level: int, event: str, outcome: str, scope: Scope) -> None:
             "event": event,
             "outcome": outcome,
             "account": redact_account(context.account) if context.account is not None else None,
-            # As it was declared: no ids, and nothing of the query.
+            # The declared path, without ids and query.
             "route": f"{scope['method']} {getattr(scope.get('route'), 'path', None)}",
             "address": client_address(scope)[:MAX_LENGTH],
             "request_id": context.request_id,
         }
-        # In ASCII: line breaks and control characters, also those of Unicode, are escaped.
+        # In ASCII, so that line breaks and control characters, also those of Unicode, are escaped.
         logger.log(level, "%s", json.dumps(line))
 
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry, as FastAPI itself speaks it, without personal data in spans.
+"""Record OpenTelemetry spans with FastAPI's own instrumentation, without personal data.
 
 See docs/decisions.md#92-opentelemetry.
 """
@@ -8,15 +8,16 @@ from opentelemetry import trace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 OFF: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-# Where to, OTEL_EXPORTER_OTLP_ENDPOINT says. Logs have a place of their own, and their rules.
+# OTEL_EXPORTER_OTLP_ENDPOINT names the receiver. Logs are not sent, because they have a format and rules of
+# their own.
 ON: TelemetryConfig = {"auto_configure": True, "logs": False}
-# A query has search terms, a path ids and whatever a stranger asks for; `http.route` has its template.
+# A query has search terms, and a path has ids or any other text. `http.route` has the template.
 WITHHELD = ("url.path", "url.query")
 INSTEAD = "REDACTED"
 
 
 class TelemetryMiddleware:
-    """Takes out of the span of a request what FastAPI put there, before anything is sent."""
+    """Removes personal attributes from the span of a request before it is sent."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""The log lines that say why requests are answered 503: at most one line each second."""
+"""Log the reasons of 503 responses, at most one line each second."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ QUIET_SECONDS = 1.0
 
 
 class UnavailableLog:
-    """Logs reasons, and the number of responses that had no line of their own."""
+    """Logs reasons, and the number of responses without a line of their own."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -30,7 +30,7 @@ class UnavailableLog:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the first line of the error with which a chain of errors began: the driver's own words."""
+    """Return the first line of the first error in a chain of errors, which is the driver's message."""
     while error.__cause__:
         error = error.__cause__
     words = str(getattr(error, "orig", None) or error).strip()

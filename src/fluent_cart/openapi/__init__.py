@@ -1,1 +1,1 @@
-"""The OpenAPI document, and what the API says about itself."""
+"""The OpenAPI document, and the other descriptions of the API."""

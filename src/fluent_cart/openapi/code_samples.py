@@ -1,4 +1,4 @@
-"""A request as code in four languages, from the contract's example of it: ``x-codeSamples``."""
+"""Write a request of the contract's examples as code in four languages: ``x-codeSamples``."""
 
 import json
 import re
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-# The contract's own, for the reader to replace; the docs page puts in the address that it came from.
+# The contract's placeholder. The docs page replaces it by its own address.
 SITE = "https://yoursite.com"
 LOGIN, PASSWORD = "username", "application_password"
 
 
 class Sample(NamedTuple):
-    """A request, whose body is None where there is none; it is answered with JSON, or with a file."""
+    """A request. ``body`` is None for no body. The response is JSON or a file."""
 
     method: str
     url: str
@@ -22,7 +22,7 @@ class Sample(NamedTuple):
 
 
 def code_samples(method: str, path: str, example: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the samples of an operation; every id in a path is 1, as in the contract."""
+    """Return the samples of an operation. Every id in a path is 1, as in the contract."""
     query = f"?{urlencode(example['query'])}" if "query" in example else ""
     url = SITE + re.sub(r"{\w+}", "1", path) + query
     sample = Sample(method.upper(), url, example["request"], "success" not in example["response"])
@@ -99,12 +99,12 @@ def _php(sample: Sample) -> str:
 
 def _json(value: Any, spaces: int = 2) -> str:
     text = json.dumps(value, indent=spaces, ensure_ascii=False)
-    # Short lists on one line, as the contract prints them.
+    # Short lists stay on one line, as in the contract.
     return re.sub(r"\[([^][{}]*)\]", lambda members: f"[{' '.join(members[1].split())}]", text)
 
 
 def _python_value(value: Any) -> str:
-    # JSON text is a Python literal as well, except these three words; no example has them within a text.
+    # JSON text is also a Python literal, except for these three words. No example has them within a text.
     words = {"true": "True", "false": "False", "null": "None"}
     return re.sub(r"\b(true|false|null)\b", lambda word: words[word[0]], _json(value, 4))
 
@@ -123,5 +123,5 @@ def _php_value(value: Any) -> str:
 
 
 def _indented(text: str, spaces: int) -> str:
-    """Return a text of several lines whose later ones begin further to the right."""
+    """Return a text whose lines after the first are indented."""
     return text.replace("\n", "\n" + " " * spaces)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI derives from the routes, with errors and the contract's examples."""
+"""Build the OpenAPI document from FastAPI's own, with errors and the contract's examples."""
 
 import json
 from collections.abc import Mapping
@@ -59,8 +59,8 @@ _OWN_ERRORS = "x-errors"
 
 
 def documented(*own: type[ApiError]) -> dict[int | str, dict[str, Any]]:
-    """Return ``responses`` for a route that can give these errors, besides those of every route."""
-    # By name: FastAPI copies what it is given here as JSON.
+    """Return ``responses`` for a route with these errors, in addition to the errors of every route."""
+    # By name, because FastAPI copies this value as JSON.
     return {
         error.status: {_OWN_ERRORS: [each.__name__ for each in own if each.status == error.status]}
         for error in own
@@ -68,14 +68,14 @@ def documented(*own: type[ApiError]) -> dict[int | str, dict[str, Any]]:
 
 
 def file_response() -> dict[int | str, dict[str, Any]]:
-    """Return ``responses`` for a route that returns a file of a format that the caller chooses."""
+    """Return ``responses`` for a route that returns a file in a format that the caller chooses."""
     kinds = ("text/csv", "application/x-ndjson")
     content = {kind: {"schema": {"type": "string"}} for kind in kinds}
     return {200: {"content": content, "headers": headers(FILE)}}
 
 
 def install(app: FastAPI) -> None:
-    """Make ``app.openapi()`` return the completed document, built once; serve it at /openapi.json."""
+    """Make ``app.openapi()`` return the complete document, built once. Serve it at /openapi.json."""
     derive = app.openapi
 
     def build() -> dict[str, Any]:
@@ -92,7 +92,7 @@ def install(app: FastAPI) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:
-        # Off the event loop: the first request of a process builds the document, which takes 0.2 s.
+        # In a thread, because the first request of a process builds the document, which takes 0.2 s.
         text = await to_thread.run_sync(content, str(request.scope.get("root_path", "")))
         return text.response(request)
 
@@ -110,14 +110,14 @@ def _complete(document: Described) -> Described:
             example = examples[operation["operationId"]]
             _describe(method, operation, example, components)
             operation["x-codeSamples"] = code_samples(method, path, example)
-    # The server of the document has the prefix, so that paths are those of the contract.
+    # The server of the document includes the prefix, so that paths are those of the contract.
     document["paths"] = {path.removeprefix(SERVER): methods for path, methods in document["paths"].items()}
     _make_whole(document)
     return document
 
 
 def _make_whole(value: Any) -> None:
-    """Make whole numbers of bounds, which FastAPI reads as floats."""
+    """Convert bounds that FastAPI stores as floats to whole numbers."""
     if isinstance(value, dict):
         for name in ("minimum", "maximum"):
             if isinstance(value.get(name), float):
@@ -134,7 +134,7 @@ def _describe(method: str, operation: Described, example: Mapping[str, Any], com
     _describe_success(operation, success, example["response"])
     describe_conditions(method, operation, possible)
     operation["responses"] |= error_responses(possible, components["responses"])
-    # Either the password, which FastAPI has found already, or both of these.
+    # Either the password, which FastAPI has found already, or both the cookie and the nonce.
     operation["security"].append({name: [] for name in SESSION_SCHEMES})
     if "requestBody" in operation:
         _describe_body(operation, example["request"], components["schemas"])
@@ -142,25 +142,25 @@ def _describe(method: str, operation: Described, example: Mapping[str, Any], com
             content = operation["requestBody"]["content"]
             content[_MERGE_PATCH] = content[_JSON]
     elif method in ("post", "put"):
-        # Many clients send an empty object where there are no fields. The route does not read it.
+        # Many clients send an empty object if there are no fields. The route does not read it.
         operation["requestBody"] = {"required": False, "content": {_JSON: {"schema": {}}}}
     for parameter in operation.get("parameters", []):
         if parameter["name"] == "filters":
-            # An empty example: "Try it out" would otherwise send made-up values for every filter.
+            # An empty example, because "Try it out" would otherwise send made-up values for every filter.
             parameter |= {"style": "deepObject", "explode": True, "example": {}}
             parameter["schema"].pop("default", None)
         elif parameter["name"] == "include":
             parameter |= {"style": "form", "explode": False}
             parameter["schema"].pop("default", None)
         elif parameter["in"] == "path":
-            # The contract's customer, so that "Try it out" needs no typing.
+            # The customer of the contract's examples, so that "Try it out" needs no typing.
             parameter["example"] = 1
 
 
 def _possible_errors(method: str, operation: Described) -> list[type[ApiError]]:
     names = [name for each in operation["responses"].values() for name in each.get(_OWN_ERRORS, [])]
     has_body = "requestBody" in operation
-    # A query that is not UTF-8 is 400 on every route; the other two need a body.
+    # A query that is not UTF-8 is 400 on every route. The other two errors need a body.
     possible = [*ALWAYS, *(WITH_BODY if has_body else (errors.UnreadableBody,))]
     possible += [*errors_by_headers(method, has_body=has_body), *(getattr(errors, name) for name in names)]
     if method != "get":
@@ -183,7 +183,7 @@ def _describe_body(operation: Described, example: Any, schemas: Mapping[str, Any
     schema = content[_JSON]["schema"]
     content[_JSON]["example"] = example
     content["application/x-www-form-urlencoded"] = form(schema, schemas)
-    # An empty body has no fields, which is enough where none is required, or where the query has them.
+    # An empty body has no fields. This is valid if no field is required, or if the query has them.
     reference = schema.get("$ref", "").rpartition("/")[2]
     in_query = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query"}
     body["required"] = bool(set(schemas.get(reference, schema).get("required", ())) - in_query)

@@ -1,4 +1,4 @@
-"""The error responses of the OpenAPI document, each once: ``#/components/responses``."""
+"""The error responses of the OpenAPI document, each once, in ``#/components/responses``."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ _HEADERS: Mapping[int, HeaderTexts] = {
 
 
 def error_responses(possible: list[type[ApiError]], components: Described) -> Described:
-    """Return the responses of an operation by status, and add to ``components`` what they refer to."""
+    """Return the responses of an operation by status, and add their schemas to ``components``."""
     responses: Described = {}
     for status, of_status in _by_status(possible):
         name = "Or".join(error.__name__ for error in of_status)
@@ -31,7 +31,7 @@ def error_responses(possible: list[type[ApiError]], components: Described) -> De
 
 
 def _by_status(possible: list[type[ApiError]]) -> Iterator[tuple[int, list[type[ApiError]]]]:
-    """Yield each status with its errors, in the order of ``errors.py``: the same set has one name."""
+    """Yield each status with its errors, in the order of ``errors.py``, so that equal sets are equal."""
     for status in sorted({error.status for error in possible}):
         yield status, [error for error in all_error_types() if error.status == status and error in possible]
 

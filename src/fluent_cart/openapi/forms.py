@@ -1,4 +1,4 @@
-"""Request bodies as form data: what is JSON there is written as PHP reads it.
+"""Describe request bodies as form data, in which PHP's brackets replace JSON's lists and objects.
 
 See docs/decisions.md#8-forms-of-input.
 """
@@ -10,7 +10,7 @@ from fluent_cart.schemas.base import NO_NUL
 
 Schema = dict[str, Any]
 
-# Numbers alone would be the places of a list.
+# Numbers alone would be indexes of a list.
 _NAMES = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 _OF_THE_WHOLE = ("type", "propertyNames", "additionalProperties")
 _TEXT = {"type": "string", "pattern": NO_NUL}
@@ -19,7 +19,7 @@ _TEXT = {"type": "string", "pattern": NO_NUL}
 def form(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, Any]:
     """Return the form of a body whose JSON has ``schema``: lists are ``ids[]``, objects ``data[status]``.
 
-    A form has texts alone: it says nothing in place of null, and its objects hold texts.
+    A form has only texts. It has no null, and its objects contain texts.
     """
     schema = _resolved(schema, schemas)
     # A form has no way to write a list of objects that all clients know.
@@ -46,7 +46,7 @@ def _has_objects(schema: Schema, schemas: Mapping[str, Schema]) -> bool:
 
 
 def _resolved(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:
-    """Return a schema without a reference, and without the ways to say nothing that no form has."""
+    """Return a schema without references, and without null, which a form cannot have."""
     if reference := schema.get("$ref"):
         return schemas[reference.rpartition("/")[2]]
     variants = [each for each in schema.get("anyOf", ()) if not _is_nothing(each)]
@@ -71,5 +71,5 @@ def _member(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:
             members = {name: _member(each, schemas) for name, each in resolved["properties"].items()}
             return {"type": "object", "properties": members, **meaning}
         return {"type": "object", "propertyNames": _NAMES, "additionalProperties": _TEXT, **meaning}
-    # A reference is kept: it has the name by which people know it.
+    # A reference is kept, because people know its name.
     return schema if "$ref" in schema else resolved | meaning

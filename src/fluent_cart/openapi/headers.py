@@ -17,11 +17,9 @@ The same key of another user, or at another path, is another key.
 An answer is kept if the operation was carried out, or refused with `invalid_email` or `invalid_user` because
 of what is stored; after any other error the request can be sent again as if for the first time.
 """
-_TAGS = "Tags are what `ETag` was, with their quotes; several with commas between, or `*` for any."
-_IF_MATCH = f"Go on only if Get Customer Details would answer with one of these tags now, else 412. {_TAGS}"
-_IF_NONE_MATCH = (
-    "Go on only if Get Customer Details would answer with none of these tags now, else {}. " + _TAGS
-)
+_TAGS = "Tags are values of `ETag` with their quotes: one, several with commas between them, or `*` for any."
+_IF_MATCH = f"Continue only if Get Customer Details would now return one of these tags, else 412. {_TAGS}"
+_IF_NONE_MATCH = "Continue only if Get Customer Details would now return none of these tags, else {}." + _TAGS
 # The name of a header, its type and its description.
 HeaderTexts = dict[str, tuple[str, str]]
 
@@ -48,20 +46,20 @@ _NEW_ETAG: HeaderTexts = {"ETag": ("string", "New state of the customer, if the 
 
 
 def errors_by_headers(method: str, *, has_body: bool) -> list[type[ApiError]]:
-    """Return the errors that an operation can give because of headers that its method takes."""
+    """Return the errors that an operation can return because of the headers of its method."""
     if method != "post":
         return []
-    # Without a body there is no other input to send with the same key.
+    # Without a body, there is no other input that could be sent with the same key.
     return [errors.IdempotencyKeyInUse, *([errors.IdempotencyKeyReused] if has_body else [])]
 
 
 def describe_conditions(method: str, operation: dict[str, Any], possible: list[type[ApiError]]) -> None:
-    """Add idempotency keys and conditions to an operation whose ``possible`` errors show that it has them."""
+    """Add idempotency keys and conditions to an operation whose ``possible`` errors include theirs."""
     parameters, responses = operation.setdefault("parameters", []), operation["responses"]
     success = responses["200"]["headers"]
     if errors.IdempotencyKeyInUse in possible:
         limits = {"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
-        # A new key for each request, so an example that clients would send as it is has no place here.
+        # Without an example, because clients would send it as it is, and each request needs a new key.
         parameters.append(_parameter("Idempotency-Key", _IDEMPOTENCY_KEY, limits))
         success |= headers(_REPLAYED)
     if errors.PreconditionFailed in possible:
@@ -70,12 +68,12 @@ def describe_conditions(method: str, operation: dict[str, Any], possible: list[t
         parameters.append(_parameter("If-None-Match", _IF_NONE_MATCH.format(status), example='"0"'))
         success |= headers(_ETAG if method == "get" else _NEW_ETAG)
         if status == 304:
-            text = "The customer is as it was when it had a tag that `If-None-Match` names; no body"
+            text = "The customer still has a tag that `If-None-Match` contains. The response has no body"
             responses["304"] = {"description": text, "headers": headers(REQUEST_ID | _ETAG)}
 
 
 def headers(texts: HeaderTexts) -> dict[str, Any]:
-    """Describe headers of a response, by their names."""
+    """Describe headers of a response by their names."""
     return {name: {"description": text, "schema": {"type": kind}} for name, (kind, text) in texts.items()}
 
 

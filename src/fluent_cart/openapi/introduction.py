@@ -1,4 +1,4 @@
-"""What the document says before its operations: the introduction of the docs page, and the tags."""
+"""The introduction of the OpenAPI document and of the docs page, and the tags."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -10,17 +10,17 @@ TITLE = "FluentCart Customers API"
 SUMMARY = "Customers of a FluentCart shop"
 LICENSE = {"name": "MIT", "identifier": "MIT"}
 BEYOND = "Beyond the documentation"
-# In the contract's order, which is that of the operations within them as well.
+# In the contract's order. The operations within them have the contract's order, too.
 TAGS = [
     {"name": "Customers", "description": "List, create, read and update customers."},
-    {"name": "Stats", "description": "What a customer spent, on how many orders, and when."},
+    {"name": "Stats", "description": "Total, number of orders, average and dates of a customer's orders."},
     {"name": "Orders", "description": "The orders of a customer."},
-    {"name": "Addresses", "description": "The addresses of a customer, exactly one of which is primary."},
+    {"name": "Addresses", "description": "The addresses of a customer. Exactly one is primary."},
     {"name": "User attachment", "description": "The WordPress user that a customer is attached to."},
     {"name": "Bulk actions", "description": "Delete, change or export many customers with one request."},
     {"name": BEYOND, "description": "Operations that the documentation does not have."},
 ]
-# The samples' server is the contract's. A client of the document talks to the server that it came from.
+# The server of the samples is the contract's. A client of the document uses the server of the document.
 SERVER = f"{ROOT}/{NAMESPACE}"
 SERVERS = [{"url": SERVER, "description": "The server that this document comes from"}]
 

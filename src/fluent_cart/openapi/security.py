@@ -1,4 +1,4 @@
-"""The second way to sign in: a cookie and its nonce. FastAPI finds the first one by itself.
+"""Describe the second way to sign in: a cookie and its nonce. FastAPI describes the first one by itself.
 
 See docs/decisions.md#52-nonces.
 """
@@ -19,8 +19,9 @@ SESSION_SCHEMES: dict[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": "X-WP-Nonce",
-        "description": "Needed with the cookie: what `GET /wp-admin/admin-ajax.php?action=rest-nonce`"
-        " answers, good for 12 to 24 hours. It may also be sent as `_wpnonce` in the query.",
+        "description": "Required with the cookie: the response of `GET "
+        "/wp-admin/admin-ajax.php?action=rest-nonce`, valid for 12 to 24 hours. It may also "
+        "be sent as `_wpnonce` in the query.",
     },
 }
 FRESH_NONCE = {"X-WP-Nonce": ("string", "New nonce, if the request had the cookie")}

@@ -1,6 +1,6 @@
-"""What the API says of itself to WordPress clients: /wp-json/, its namespaces, and OPTIONS of every route.
+"""Describe the API to WordPress clients: /wp-json/, its namespaces, and OPTIONS of every route.
 
-All of it is derived, once, from the routes as FastAPI describes them.
+The descriptions are derived once from the routes as FastAPI describes them.
 
 See docs/decisions.md#70-wordpress-indexes.
 """
@@ -32,7 +32,7 @@ from fluent_cart.wordpress.site import site_url
 NAMESPACES = (NAMESPACE, EXAMPLES_NAMESPACE, "wp/v2")
 DESCRIPTION = "Customers of a FluentCart shop"
 HELP = "https://developer.wordpress.org/rest-api/"
-# The keywords that WordPress shows of an argument.
+# The keywords of an argument that WordPress shows.
 KEYWORDS = frozenset({
     "description", "default", "type", "format", "enum", "items", "properties", "additionalProperties",
     "patternProperties", "minProperties", "maxProperties", "minimum", "maximum", "exclusiveMinimum",
@@ -47,7 +47,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def add_index(app: FastAPI) -> None:
-    """Add the indexes to ``app``, and OPTIONS to every route; set ``allow`` of each route."""
+    """Add the indexes to ``app``, and OPTIONS to every route. Set ``allow`` of each route."""
     description = _Description(app)
     router = ApiRouter(tags=["Index"], prefix=ROOT)
     router.add_api_route("", _index(description), name="index", **PUBLIC)
@@ -59,7 +59,7 @@ def add_index(app: FastAPI) -> None:
     for path, routes in _by_path(app).items():
         handler = _route_description(description, path)
         options = ApiRoute(path, handler, methods=["OPTIONS"], name=f"OPTIONS of {path}", **PUBLIC)
-        # Behind all others, so that no other request meets it.
+        # Added after all other routes, so that no other request is compared with it.
         app.router.routes.append(options)
         allowed = {method for route in routes for method in route.methods or ()} | {"OPTIONS"}
         header = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
@@ -68,7 +68,7 @@ def add_index(app: FastAPI) -> None:
 
 
 def _by_path(app: FastAPI) -> dict[str, list[ApiRoute]]:
-    """Return the routes below /wp-json; a route that FastAPI runs itself has no ``allow``."""
+    """Return the routes below /wp-json. A route that FastAPI runs itself has no ``allow``."""
     found: dict[str, list[ApiRoute]] = {}
     for route in app.router.routes:
         if isinstance(route, ApiRoute) and route.path.startswith(ROOT):
@@ -77,7 +77,7 @@ def _by_path(app: FastAPI) -> dict[str, list[ApiRoute]]:
 
 
 class _Description:
-    """Every path below /wp-json as WordPress describes a route, made when it is first asked for."""
+    """The descriptions of all paths below /wp-json in WordPress's form, built at the first request."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -87,7 +87,7 @@ class _Description:
         routes = []
         for each in chain.from_iterable(_by_path(self._app).values()):
             if each.methods != {"OPTIONS"}:
-                # Also those that the document leaves out.
+                # Routes that are not in the document, too.
                 route = copy(each)
                 route.include_in_schema = True
                 routes.append(route)
@@ -105,12 +105,12 @@ class _Description:
         return described | examples
 
     def route(self, path: str, site: str) -> Described:
-        """Return the route of a path, with its address if it has only one."""
+        """Return the description of a path, with its URL if it has only one."""
         route = self.paths[path]
         return route if "{" in path else {**route, "_links": {"self": [{"href": site + path}]}}
 
     def routes(self, site: str, namespace: str | None = None) -> dict[str, Described]:
-        """Return the routes by their names, all of them or a namespace's."""
+        """Return the descriptions by path, of all routes or of one namespace."""
         return {
             _pattern(path): self.route(path, site)
             for path, route in self.paths.items()
@@ -164,12 +164,12 @@ def _route_description(description: _Description, path: str) -> Handler:
 
 
 def _namespace_of(path: str) -> str:
-    """Return the namespace of a path; the index is in none."""
+    """Return the namespace of a path, or "" for the index."""
     return next((each for each in NAMESPACES if path.startswith(f"{ROOT}/{each}")), "")
 
 
 def _pattern(path: str) -> str:
-    """Return a path as WordPress names routes: a pattern in PHP's spelling; here all that varies are ids."""
+    """Return a path as WordPress names routes: a pattern in PHP's syntax, in which only ids vary."""
     return re.sub(r"{(\w+)}", r"(?P<\1>[\\d]+)", path.removeprefix(ROOT)) or "/"
 
 
@@ -183,7 +183,7 @@ def _described(namespace: str, operations: Described, schemas: Described) -> Des
 
 
 def _arguments(operation: Described, schemas: Described) -> Described:
-    """Return what an operation takes, from path, query and body alike."""
+    """Return the arguments of an operation, from path, query and body."""
     arguments = {}
     for parameter in operation.get("parameters", []):
         described = {**parameter["schema"], "description": parameter.get("description")}
@@ -202,16 +202,16 @@ def _argument(schema: Described, schemas: Described, *, required: bool) -> Descr
 
 
 def _inlined(schema: Any, schemas: Described) -> Any:
-    """Return a schema with what it refers to in place of the references."""
+    """Return a schema with its references replaced by the schemas themselves."""
     if isinstance(schema, list):
         return [_inlined(member, schemas) for member in schema]
     if not isinstance(schema, dict):
         return schema
     schema = dict(schema)
     if reference := schema.pop("$ref", None):
-        # JSON of any kind is described in the finished document alone; here it is no condition.
+        # JSON of any kind has its description in the finished document only, and here no condition.
         schema = {**schemas.get(reference.rpartition("/")[2], {}), **schema}
-    # Pydantic's titles repeat the names; a member may be called so, too.
+    # Pydantic's titles repeat the names. A member may have the name "title", too.
     return {
         name: _inlined(member, schemas)
         for name, member in schema.items()

@@ -1,4 +1,4 @@
-"""The guides of docs/, as pages at /guide, as Markdown, and listed in /llms.txt for programs that read."""
+"""Serve the guides of docs/ as pages at /guide and as Markdown, and list them in /llms.txt for programs."""
 
 import re
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ async def show_index(request: Request) -> Response:
 
 @router.get("/guide/{name}.md")
 async def send_markdown(request: Request, name: str) -> Response:
-    """Send a guide as it is written."""
+    """Send the Markdown of a guide."""
     return _markdown(_known(name)).response(request)
 
 
@@ -124,7 +124,7 @@ def _link(guide: Guide, prefix: str, current: str) -> str:
 
 
 def _rewritten(address: str, prefix: str = "") -> str | None:
-    """Return where a link of a guide leads on the site; None if to a file that only the repository has."""
+    """Return the address of a guide's link on the site, or None for a file that only the repository has."""
     if _KEPT.match(address):
         return address
     guide = _GUIDE.fullmatch(address)

@@ -1,4 +1,4 @@
-"""/healthz: the process runs. /readyz: it can serve."""
+"""/healthz: the process is alive. /readyz: it can serve requests."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,13 +12,16 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/healthz")
 async def healthz() -> Response:
-    """Tell that the process runs; the database is not asked."""
+    """Return that the process is alive, without a query of the database."""
     return envelope(status="ok")
 
 
 @router.get("/readyz")
 async def readyz(request: Request, database: DatabaseDep) -> Response:
-    """Tell that the database answers and is at the newest migration; 503 otherwise, and before the end."""
+    """Return that the database responds and is at the newest migration, otherwise 503.
+
+    Also 503 before shutdown.
+    """
     if request.app.state.stopping:
         raise ServerStopping
     if not await database.read(is_served_by_this_version):

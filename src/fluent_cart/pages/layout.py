@@ -1,4 +1,4 @@
-"""The frame of every page: its head, the bar on top, a list of contents if there is one, the text."""
+"""The layout of every page: its head, the bar at the top, the list of contents if there is one, the text."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -108,10 +108,11 @@ def status_line(text: str) -> str:
 
 
 def security_headers(form_action: str = "'self'") -> dict[str, str]:
-    """Return the headers of a page that has no script, nothing from elsewhere, and is in no frame."""
+    """Return the headers of a page without scripts, without content of other sites, and without frames."""
     return {
         "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self';"
         f" form-action {form_action}; frame-ancestors 'none'; base-uri 'none'",
-        # The address of a page may hold a nonce. With no-referrer, a form would be sent with "Origin: null".
+        # The address of a page may contain a nonce. With no-referrer, a form would be sent with "Origin:
+        # null".
         "Referrer-Policy": "same-origin",
     }

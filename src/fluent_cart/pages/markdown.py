@@ -1,4 +1,4 @@
-"""Markdown as HTML: headings with addresses, tables that scroll by themselves."""
+"""Render Markdown as HTML: headings with anchors, tables that scroll by themselves."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,21 +10,22 @@ from markdown_it.token import Token
 Rewrite = Callable[[str], str | None]
 
 _parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-# Within reach of the keyboard, because wide ones scroll. Text cannot have these tags: they are escaped there.
+# Focusable by keyboard, because wide ones scroll. Text cannot contain these tags, because they are escaped
+# there.
 _SCROLLING = (
     ("<pre>", '<pre tabindex="0">'),
     ("<table>", '<div class="scroll" tabindex="0"><table>'),
     ("</table>", "</table></div>"),
 )
 
-# What GitHub takes out of a heading to make its address.
+# The characters that GitHub removes from a heading for its anchor.
 _DROPPED = re.compile(r"[^\w\- ]")
 
 
 def to_html(text: str, *, anchor_prefix: str = "", rewrite: Rewrite = lambda address: address) -> str:
-    """Return Markdown as HTML; HTML within it is shown as text.
+    """Return Markdown as HTML. HTML in the Markdown is shown as text.
 
-    A link leads to what ``rewrite`` returns for it. If that is None, only the link's text is left.
+    ``rewrite`` returns the new address of a link. If it is None, only the link's text is kept.
     """
     tokens = _parser.parse(text)
     for token, content in zip(tokens, [*tokens[1:], None], strict=True):
@@ -49,7 +50,7 @@ def headings(text: str, tag: str) -> list[str]:
 
 
 def slug(heading: str) -> str:
-    """Return the address of a heading on its page, as GitHub makes it."""
+    """Return the anchor of a heading on its page, as GitHub makes it."""
     return _DROPPED.sub("", heading.lower()).replace(" ", "-")
 
 

@@ -1,4 +1,4 @@
-"""/metrics: what is counted, for Prometheus; never for the public.
+"""Serve /metrics to Prometheus, never to the public.
 
 See docs/decisions.md#91-metrics.
 """
@@ -40,7 +40,7 @@ async def may_scrape(
     credentials: Annotated[Credentials | None, Depends(basic_credentials)],
     database: DatabaseDep,
 ) -> None:
-    """Let in who asks directly from an allowed address, or else signs in and may operate the server."""
+    """Allow direct requests from a configured address, and users who may operate the server."""
     if not _is_allowed(request):
         can_operate.check(await current_user(request, credentials, database))
 
@@ -50,15 +50,15 @@ async def metrics_page(request: Request) -> Response:
     """Return the figures of every process of this machine."""
     report(request.app)
     await _measure(request.app)
-    # In a thread: those of other processes are read from files.
+    # In a thread, because those of other processes are read from files.
     return Response(await asyncio.to_thread(metrics.page), media_type=metrics.CONTENT_TYPE)
 
 
 async def _measure(app: FastAPI) -> None:
-    """Measure what does not change with each request: the database's size, and the last backup."""
+    """Measure the values that do not change with each request: the database's size, and the last backup."""
     newest = await asyncio.to_thread(last_backup, app.state.backup_folder)
     metrics.LAST_BACKUP.set(newest or 0)
-    # A database that is away has no size, and the other figures say so.
+    # An unavailable database has no size. The other figures show that it is unavailable.
     with suppress(ApiError):
         metrics.DATABASE_BYTES.set(await app.state.database.scan(database_bytes))
 
@@ -68,7 +68,7 @@ def _is_allowed(request: Request) -> bool:
         return False
     try:
         address = ip_address(client_address(request.scope))
-    except ValueError:  # a socket that is no network's
+    except ValueError:  # not the address of a network socket
         return False
     if address.is_loopback and not _is_for_this_machine(request):
         return False
@@ -94,7 +94,7 @@ def _networks(allowed: str) -> Networks:
 
 @asynccontextmanager
 async def reporting(app: FastAPI) -> AsyncIterator[None]:
-    """Tell now and then what goes on in this process: the metrics, and so any other process; and the log."""
+    """Report the work of this process to the metrics and to the log, a few times each second."""
 
     async def report_for_ever() -> None:
         while True:
@@ -108,7 +108,7 @@ async def reporting(app: FastAPI) -> AsyncIterator[None]:
 
 
 def report(app: FastAPI) -> None:
-    """Tell of the requests that are over, and what goes on at this moment."""
+    """Report the finished requests, and the present values of the gauges."""
     app.state.report.flush()
     metrics.BUILD.labels(app.version, python_version()).set(1)
     now: Mapping[str, float] = {

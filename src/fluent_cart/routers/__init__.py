@@ -1,4 +1,4 @@
-"""The routes: each names its permission, hands one unit of work to the database, and wraps the result."""
+"""The routes. Each declares its permission, calls one service in a unit of work, and wraps the result."""
 
 from fluent_cart.routers import (
     addresses,
@@ -15,7 +15,7 @@ from fluent_cart.routers import (
     user_profile,
 )
 
-# In the order of the documentation, which is that of how often they are called: routes are tried in turn.
+# In the order of the documentation, which is roughly the order of use, because routes are tried in turn.
 ROUTERS = (
     customers.router,
     customer_export.router,

@@ -40,7 +40,7 @@ def list_addresses(
 ) -> Response:
     """Get all addresses of a specific customer, or only those of a type.
 
-    Exactly one of all addresses has `is_primary`, unless there are none.
+    Exactly one address has `is_primary`, if there are any.
     """
     return envelope(addresses=addresses.list_addresses(connection, customer_id, query.type))
 
@@ -56,8 +56,8 @@ def list_addresses(
 def update_address(customer_id: CustomerId, body: AddressUpdate, connection: WriteConnection) -> Response:
     """Update the fields of a customer's address that are sent.
 
-    `address_id` says which, and must be one of this customer's. `"is_primary": true` makes it the primary
-    address in place of the one that was.
+    `address_id` must be the id of one of this customer's addresses. `"is_primary": true` makes it the primary
+    address in place of the former one.
     """
     changes = body.model_dump(exclude_unset=True, exclude={"address_id"})
     return envelope(address=addresses.update_address(connection, customer_id, body.address_id, changes))
@@ -93,8 +93,9 @@ def create_address(customer_id: CustomerId, body: AddressCreate, connection: Wri
 def delete_address(customer_id: CustomerId, body: AddressRef, connection: WriteConnection) -> Response:
     """Delete a customer's address.
 
-    The id may come in the query as well, for clients that send no body with DELETE: `?address_id=2`. If the
-    primary address is deleted, the oldest that is left takes its place. It needs the permission to delete.
+    The id may also be sent in the query, for clients that send no body with DELETE: `?address_id=2`. If the
+    primary address is deleted, the oldest remaining address becomes primary. The permission to delete is
+    required.
     """
     addresses.delete_address(connection, customer_id, body.address_id, body.type)
     return message("Address deleted successfully")
@@ -111,6 +112,6 @@ def delete_address(customer_id: CustomerId, body: AddressRef, connection: WriteC
 def make_address_primary(customer_id: CustomerId, body: AddressRef, connection: WriteConnection) -> Response:
     """Set an address as the primary address of a customer.
 
-    The one that was primary no longer is. Nothing changes if it is the primary address already.
+    The former primary address is not primary any more. Nothing changes if the address is primary already.
     """
     return envelope(address=addresses.make_primary(connection, customer_id, body.address_id, body.type))

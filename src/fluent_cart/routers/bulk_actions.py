@@ -32,13 +32,13 @@ def do_bulk_action(body: BulkAction, connection: BulkConnection) -> Response:
     """Perform an action on up to 1,000 customers.
 
     - `update_status` sets `data.status`, which is required.
-    - `delete` removes customers with their addresses, and needs the permission to delete; their orders
-      stay in the books.
+    - `delete` removes customers with their addresses, and needs the permission to delete. Their orders
+      are kept.
     - `export` returns full records in `data.export`, or CSV text with `"data": {"format": "csv"}`.
 
-    The answer is 200 even if some customers fail: `results` has each of them, in the order of the ids, and an
-    `error` where `success` is false. A repeated id counts once. With `"dry_run": true`
-    the answer is the same without `export`, and nothing is done. An `export` and a dry run change nothing, so
-    that with an `Idempotency-Key` they run each time.
+    The response is 200 even if some customers fail. `results` has each of them, in the order of the ids, and
+    an `error` if `success` is false. A repeated id counts once. With `"dry_run": true` the response is the
+    same without `export`, and nothing is changed. An `export` and a dry run change nothing, so they run again
+    for each request with the same `Idempotency-Key`.
     """
     return post_envelope(body.only_reads, **bulk_actions.perform(connection, body))

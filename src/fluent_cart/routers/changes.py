@@ -30,11 +30,11 @@ router = ApiRouter(tags=[BEYOND])
 async def list_customer_changes(
     request: Request, query: Annotated[ChangesQuery, Query()], database: DatabaseDep
 ) -> Response:
-    """List what changed since a cursor: creations, changes, mergers, erasures and deletions.
+    """List the changes after a cursor: created, updated, merged, erased and deleted customers.
 
-    Ask without `after` first, and store `cursor`. Then read the whole list, and ask for the changes after the
-    cursor again and again. A client that applies each change and then stores the new cursor has the shop's
-    state. Changes of addresses and totals count. A customer may be newer than the change.
+    Send the first request without `after`, and store `cursor`. Then read the whole list, and repeat: request
+    the changes after the cursor, apply them, store the new cursor. Changes of addresses and totals are
+    included. `customer` may be newer than the change.
     """
     await wait_until(request, query.seconds, partial(database.read, changes.has_changes, query))
     # On the primary: the client waits for the newest change, and was sent here by a look-up of the primary.

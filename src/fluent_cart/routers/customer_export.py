@@ -26,8 +26,8 @@ router = ApiRouter(tags=["Customers"])
 async def export_customers(query: Annotated[CustomerExportQuery, Query()], database: DatabaseDep) -> Response:
     """Export all customers that the list would show, in its order, as a file of CSV or NDJSON.
 
-    It is an addition to the documented operations, and takes the list's `search`, `filters` and order. The
-    file has everything that Get Customer Details shows, and can be imported again.
+    This is an addition to the documented operations. It has the `search`, `filters` and order of the list.
+    The file has all fields of Get Customer Details, and can be imported again.
     """
     return Attachment(
         await database.stream(customer_export.export_customers, query), "customers", query.format

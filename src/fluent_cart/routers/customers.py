@@ -44,10 +44,11 @@ def list_customers(
 ) -> Response:
     """Retrieve a paginated list of customers with optional filtering and searching.
 
-    The newest come first, 10 a page, unless `order_by`, `order_type` and `per_page` say otherwise. `search`
-    and all `filters` must hold together; see [Filters](#description/filters). `pagination.total` counts
-    what matches, and the headers `X-WP-Total`, `X-WP-TotalPages` and `Link` say the same as WordPress
-    does. `cursor`, `include` and `include_total` are additions to the documentation.
+    By default the newest customers come first, 10 on each page. `order_by`, `order_type` and `per_page`
+    change this. A customer must match `search` and all `filters`: see [Filters](#description/filters).
+    `pagination.total` is the number of matching customers. The headers `X-WP-Total`, `X-WP-TotalPages` and
+    `Link` have the same numbers, as in WordPress. `cursor`, `include` and `include_total` are additions to
+    the documentation.
     """
     page = customer_pages.get_page(connection, query)
     return envelope(
@@ -66,9 +67,9 @@ def list_customers(
 def create_customer(body: CustomerCreate, connection: WriteConnection) -> Response:
     """Create a new customer.
 
-    Only `email` is required. It is kept as typed, its domain in lower case, and belongs to one customer
-    alone, without regard to case: otherwise the answer is `invalid_email`. Send an `Idempotency-Key` if the
-    request may have to be repeated. Addresses and a WordPress user are added by operations of their own.
+    Only `email` is required. It is stored as typed, with its domain in lower case. If another customer has
+    it, in any case, the error is `invalid_email`. Send an `Idempotency-Key` if the request may have to be
+    repeated. Other operations add addresses and a WordPress user.
     """
     return envelope(customer=customers.create_customer(connection, body))
 
@@ -89,10 +90,10 @@ def get_customer(
 ) -> Response:
     """Retrieve detailed information about a specific customer.
 
-    The answer has the customer's addresses, WordPress user and additional info. `total_spent` is the amount
-    of the paid orders, less refunds, in cents; `order_count` is their number. The header `ETag` names this
-    state of the customer, for `If-Match` in a later PUT. `include` is an addition to the documentation; an
-    answer with it has an `ETag` of its own, which is not for `If-Match`.
+    The response has the customer's addresses, WordPress user and additional info. `total_spent` is the amount
+    of the paid orders, less refunds, in cents. `order_count` is the number of these orders. The header `ETag`
+    identifies this state of the customer, for `If-Match` in a later PUT. `include` is an addition to the
+    documentation. A response with it has an `ETag` of its own, which is not for `If-Match`.
     """
     answer = envelope(customer=customer_includes.get_customer(connection, customer_id, query.include))
     return not_modified_or(request, answer)
@@ -109,9 +110,9 @@ def get_customer(
 def update_customer(customer_id: CustomerId, body: CustomerUpdate, connection: WriteConnection) -> Response:
     """Update the fields of an existing customer that are sent.
 
-    Fields that are not sent stay as they are; `"phone": null` removes the number. `updated_at` moves only
-    if something changed. With the `ETag` of Get Customer Details in `If-Match`, nobody else's change is
-    overwritten.
+    Fields that are not sent do not change. `"phone": null` removes the number. `updated_at` changes only if
+    something else changed. Send the `ETag` of Get Customer Details in `If-Match` so that the change of
+    another client is not overwritten.
     """
     changes = body.model_dump(exclude_unset=True)
     return envelope(customer=customers.update_customer(connection, customer_id, changes))
@@ -130,7 +131,7 @@ def update_additional_info(
 ) -> Response:
     """Merge the sent keys into a customer's additional information.
 
-    Any JSON object is taken, up to 64 KiB and eight levels deep. Keys that are not sent stay; a key with
+    Any JSON object is accepted, up to 64 KiB and eight levels deep. Keys that are not sent stay. A key with
     `null` is removed.
     """
     return envelope(customer=customers.update_additional_info(connection, customer_id, body))

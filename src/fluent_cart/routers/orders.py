@@ -36,8 +36,8 @@ def list_customer_orders(
 ) -> Response:
     """Get all orders of a specific customer, oldest first unless `order_by` and `order_type` say otherwise.
 
-    They come all at once, or page by page if `page` or `per_page` is sent. The API takes no orders in: they
-    come with an import.
+    The response has all orders, or one page if `page` or `per_page` is sent. The API does not create orders.
+    An import does.
     """
     headers, items = _list_orders(request, customer_id, query, connection)
     return envelope(headers, orders=items)
@@ -50,7 +50,7 @@ def list_orders_as_the_plugin(
     query: Annotated[OrderListQuery, Query()],
     connection: ScanConnection,
 ) -> Response:
-    """Get the same orders where the plugin's clients look for them: in ``data.data``."""
+    """Get the same orders in ``data.data``, where the plugin's clients look for them."""
     headers, items = _list_orders(request, customer_id, query, connection)
     return envelope(headers, data=items)
 

@@ -49,7 +49,7 @@ def patch_customer(customer_id: CustomerId, body: CustomerUpdate, connection: Wr
 def delete_customer(customer_id: CustomerId, connection: BulkConnection) -> Response:
     """Delete a customer with its addresses.
 
-    The customer's orders stay in the books without a customer, as with the bulk action `delete`.
+    The customer's orders are kept without a customer, as with the bulk action `delete`.
     """
     customer_deletion.delete_customer(connection, customer_id)
     return message("Customer deleted successfully")

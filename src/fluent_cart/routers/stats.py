@@ -26,8 +26,8 @@ router = ApiRouter(tags=["Stats"])
 def get_customer_stats(customer: Customer, connection: ReadConnection) -> Response:
     """Get statistics for a specific customer.
 
-    They count the orders whose payment is `paid`, `partially_paid` or `partially_refunded`. Amounts are in
-    cents; the average is rounded half up, and 0 without an order. The dates are those of the first and the
-    last such order.
+    Only orders whose payment is `paid`, `partially_paid` or `partially_refunded` count. Amounts are in cents.
+    The average is rounded half up, and is 0 without an order. The dates are those of the first and the last
+    such order.
     """
     return envelope(stats=stats.get_stats(connection, customer))

@@ -30,8 +30,7 @@ def list_attachable_users(
 ) -> Response:
     """Get the WordPress users that can be attached to customers.
 
-    These are the users who belong to no customer yet, 100 a page. It needs the permission to change
-    customers.
+    These are the users without a customer, 100 on each page. The permission to change customers is required.
     """
     items, total = user_attachment.list_attachable_users(connection, query.search, query.page, query.per_page)
     return envelope(page_headers(request, query.page, query.per_page, total), users=items)
@@ -48,8 +47,8 @@ def list_attachable_users(
 def attach_user(customer_id: CustomerId, body: UserRef, connection: WriteConnection) -> Response:
     """Attach a WordPress user to a customer.
 
-    Either has one partner at most: a user who is attached elsewhere or does not exist, and a customer who
-    has another user, are answered `invalid_user`. Attaching the same user again changes nothing.
+    The error is `invalid_user` if the user does not exist or has another customer, or if the customer has
+    another user. Attaching the same user again changes nothing.
     """
     return envelope(customer=user_attachment.attach_user(connection, customer_id, body.user_id))
 
@@ -65,6 +64,6 @@ def attach_user(customer_id: CustomerId, body: UserRef, connection: WriteConnect
 def detach_user(customer_id: CustomerId, connection: WriteConnection) -> Response:
     """Detach a WordPress user from a customer.
 
-    It needs no body. Nothing changes if no user is attached.
+    The request needs no body. Nothing changes if no user is attached.
     """
     return envelope(customer=user_attachment.detach_user(connection, customer_id))

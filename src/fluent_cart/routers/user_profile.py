@@ -1,4 +1,4 @@
-"""/wp/v2/users/me, by which WordPress clients find out who they are signed in as.
+"""/wp/v2/users/me, with which WordPress clients look up their own user.
 
 See docs/decisions.md#71-profile-of-a-user.
 """

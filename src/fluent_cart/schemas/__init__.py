@@ -1,1 +1,1 @@
-"""The shapes of input and output, named by direction: ``CustomerCreate`` in, ``CustomerDetail`` out."""
+"""Input and output, named by direction: ``CustomerCreate`` is input, ``CustomerDetail`` is output."""

@@ -1,4 +1,4 @@
-"""What may be stored as additional info: any JSON object within limits.
+"""Check additional info: any JSON object within limits.
 
 See docs/decisions.md#10-limits-of-texts.
 """
@@ -21,7 +21,7 @@ NOT_STORABLE = "Must contain only valid Unicode and 64-bit numbers"
 
 
 def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what is too deep or too large, and what cannot be stored as UTF-8 JSON."""
+    """Reject additional info that is too deep or too large, or that cannot be stored as UTF-8 JSON."""
     for text in _texts(info, level=1):
         if "\0" in text:
             raise PydanticCustomError("text_nul", NUL)
@@ -35,7 +35,7 @@ def check_additional_info(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _empty_of_php(info: Any) -> Any:
-    """Return an object for PHP's empty array: ``[]`` in JSON, an empty text in a form."""
+    """Return an empty object for PHP's empty array, which is ``[]`` in JSON and an empty text in a form."""
     return {} if info in ([], "") else info
 
 
@@ -56,8 +56,8 @@ def _texts(value: Any, level: int) -> Iterator[str]:
             yield from _texts(member, level + 1)
 
 
-# What generated clients can read. JSON Schema could say more of NUL and of numbers within values, by a type
-# that holds itself; the usual generators for Python and TypeScript make nothing of one.
+# A schema that generated clients can read. A recursive type could also describe NUL and the numbers within
+# values, but the usual generators for Python and TypeScript ignore such a type.
 _DESCRIBED: dict[str, Any] = {
     "description": f"Any JSON but NUL, nested at most {MAX_LEVELS} levels deep and at most 64 KiB in all",
     "propertyNames": {"pattern": NO_NUL},
@@ -69,5 +69,6 @@ AdditionalInfo = Annotated[
     AfterValidator(check_additional_info),
     Field(json_schema_extra=_DESCRIBED),
 ]
-# As one field of several. A whole body that is null is rejected, because a client that sends it sent nothing.
+# Null is accepted as one field of several. A whole body that is null is rejected, because its client sent no
+# field.
 AdditionalInfoField = Annotated[AdditionalInfo, BeforeValidator(_null_as_empty)]

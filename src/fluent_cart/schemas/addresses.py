@@ -1,4 +1,4 @@
-"""Addresses in and out."""
+"""Addresses in requests and responses."""
 
 from typing import Annotated, Any
 
@@ -34,7 +34,7 @@ def country_code(value: Any) -> str:
 
     See docs/decisions.md#18-fields-of-an-address.
     """
-    # ASCII alone: the upper case of a sharp s is "SS".
+    # ASCII only, because the upper case of a sharp s is "SS".
     code = value.strip().upper() if isinstance(value, str) and value.isascii() else ""
     if code not in COUNTRIES:
         raise PydanticCustomError("country", "Must be a country code of two letters (ISO 3166-1)")
@@ -75,7 +75,7 @@ class AddressCreate(RequestModel):
 
 
 class AddressUpdate(PartialInput):
-    """Only the members that are sent are changed."""
+    """An update of an address. Only the members that are sent are changed."""
 
     address_id: fields.OwnAddressId
     type: fields.AddressType[AddressType] = AddressType.BILLING
@@ -98,7 +98,7 @@ class AddressUpdate(PartialInput):
 
 class AddressRef(RequestModel):
     address_id: fields.OwnAddressId
-    # The live plugin's clients send it along.
+    # The live plugin's clients send this field, which has no effect.
     type: SkipJsonSchema[BlankAsNone[AddressType]] = None
 
 

@@ -1,4 +1,4 @@
-"""The types of which all input is made: what a text, a number, an id and an e-mail address may be."""
+"""The types of all input: texts, numbers, ids and e-mail addresses."""
 
 import re
 import unicodedata
@@ -11,12 +11,12 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_ID = 2**63 - 1
-# Integers beyond this are not exact in a JavaScript client.
+# Larger integers are not exact in a JavaScript client.
 MAX_SAFE_INTEGER = 2**53
 
 
 class RequestModel(BaseModel):
-    """A request body; members it does not know are ignored.
+    """A request body. Unknown members are ignored.
 
     See docs/decisions.md#9-unknown-fields.
     """
@@ -30,22 +30,22 @@ def _drop_defaults(schema: dict[str, Any]) -> None:
 
 
 class PartialInput(RequestModel):
-    """A request body of which only the sent members count: their defaults are never used, nor documented."""
+    """A request body in which only the sent members count, so that the document has no defaults."""
 
     model_config = ConfigDict(json_schema_extra=_drop_defaults)
 
 
 class ResponseModel(BaseModel):
-    """An answer; it describes what the services return, for the docs page and the tests."""
+    """A response. It describes the results of the services for the docs page and the tests."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 def whole_number(value: Any) -> Any:
-    """Accept an integer or its plain decimal digits; not ``true``, ``1_0``, ``+1`` or `` 1``."""
+    """Accept an integer or its plain decimal digits, but not ``true``, ``1_0``, ``+1`` or `` 1``."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    # To JSON, and to WordPress, 1.0 is the same number as 1 (docs/decisions.md#81-numbers-and-booleans).
+    # 1.0 and 1 are the same number in JSON and WordPress (docs/decisions.md#81-numbers-and-booleans).
     if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_SAFE_INTEGER:
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", value):
@@ -54,7 +54,7 @@ def whole_number(value: Any) -> Any:
 
 
 def truth(value: Any) -> Any:
-    """Accept what WordPress takes for true and false: besides these, 1 and 0, and the texts of the four."""
+    """Accept true, false, 1, 0 and the texts of these four, as WordPress does."""
     text = str(value).lower() if isinstance(value, (bool, int, str)) else ""
     if text in ("true", "1"):
         return True
@@ -63,33 +63,33 @@ def truth(value: Any) -> Any:
     raise PydanticCustomError("bool_type", "Must be true or false")
 
 
-# Four times the longest text, and some. Composing takes time that grows with the square of a run of accents:
-# 240,000 characters took over ten seconds.
+# A little more than four times the longest text. The time to compose a text grows with the square of a run of
+# accents: 240,000 characters took over ten seconds.
 MAX_UNCOMPOSED = 2000
 
 
 def clean_text(value: Any) -> Any:
     """Refuse NUL, which no database takes, and normalize a text to NFC.
 
-    Before its length is checked: some characters are composed of three in that form.
+    The form is computed before the length is checked, because one composed character may have been three.
     """
     if not isinstance(value, str):
         return value
     if "\0" in value:
         raise PydanticCustomError("text_nul", "Must not contain the character NUL")
     if len(value) > MAX_UNCOMPOSED and len(value.strip()) > MAX_UNCOMPOSED:
-        # The limit of the field rejects it, composed or not: at most four characters become one.
+        # The limit of the field rejects this text in any case, because at most four characters become one.
         return value
     return unicodedata.normalize("NFC", value)
 
 
 def blank_as_none(value: Any) -> Any:
-    """Take a text of white space alone for no value."""
+    """Return None for a text that has only white space."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
 def list_of_php(value: Any) -> Any:
-    """Return a list for an object whose names are all numbers.
+    """Return a list for an object whose keys are all numbers.
 
     PHP's ``json_encode`` writes a list as such an object after ``array_filter`` or ``array_unique``. An empty
     list it writes as a list.
@@ -130,12 +130,12 @@ T = TypeVar("T")
 
 Clean = BeforeValidator(clean_text)
 PhpList = BeforeValidator(list_of_php)
-# What the limits of lengths do not say: no NUL, and where a text is required, more than white space.
-# PCRE and RE2 do not know \u0000, so clients in PHP and Go could not read the pattern.
+# Rules that the limits of lengths cannot express: no NUL, and more than white space in a required text. PCRE
+# and RE2 do not know \u0000, so clients in PHP and Go could not read a pattern with it.
 NO_NUL = r"^[^\x00]*$"
 WithoutNul = Field(json_schema_extra={"pattern": NO_NUL})
-# White space as Unicode has it, character by character: to regular expressions it differs by language.
-# Generators of clients do not read ``not``, so \u is allowed there.
+# Unicode's white space, character by character, because \s differs between languages. Generators of clients
+# ignore ``not``, so \u is allowed there.
 _BLANK = r"^[\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$"
 NotBlank = Field(json_schema_extra={"pattern": NO_NUL, "not": {"pattern": _BLANK}})
 Text255 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), Clean, WithoutNul]
@@ -166,7 +166,7 @@ Email = Annotated[str, BeforeValidator(checked_email), Field(max_length=254, jso
 FullName = SkipJsonSchema[dict[str, Text255]]
 
 WholeNumber = BeforeValidator(whole_number)
-# The bounds come first, or the OpenAPI document would not know them by their names.
+# The bounds come first, because otherwise the OpenAPI document would not have them under their names.
 Id = Annotated[
     int,
     Field(ge=1, le=MAX_ID),

@@ -23,7 +23,7 @@ class _StatusOptions(BulkActionOptions):
 
 
 def _describe_nothing(schema: dict[str, Any]) -> None:
-    """Say which ways to write no data there are."""
+    """Describe in the schema the ways to send no data."""
     nothing = [{"type": "null"}, {"const": ""}, {"type": "array", "items": {}, "maxItems": 0}]
     schema["anyOf"] = [{"$ref": schema.pop("$ref")}, *nothing]
 
@@ -51,7 +51,7 @@ class BulkAction(RequestModel):
     @field_validator("data", mode="before")
     @classmethod
     def check_data(cls, value: Any, info: ValidationInfo) -> Any:
-        """Check ``data`` for what the action needs, so that a fault is named ``data.status``."""
+        """Check ``data`` for the field that the action needs, so that an error names ``data.status``."""
         needs_status = info.data.get("action") is BulkActionName.UPDATE_STATUS
         model: type[BaseModel] = _StatusOptions if needs_status else BulkActionOptions
         given = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value

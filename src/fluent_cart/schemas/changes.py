@@ -1,4 +1,4 @@
-"""Changes of customers, in and out.
+"""Changes of customers, in requests and responses.
 
 See docs/decisions.md#173-changes.
 """
@@ -13,12 +13,12 @@ from fluent_cart.schemas.base import PerPage, ResponseModel, WholeNumber
 from fluent_cart.schemas.customers import CustomerDetail
 from fluent_cart.schemas.envelope import Envelope
 
-# Proxies wait as long.
+# A limit, because proxies wait 30 seconds.
 MAX_WAIT = 25
 
 
 class ChangesQuery(BaseModel):
-    """After which change to go on, and how long to wait for the next."""
+    """The change to continue after, and how long to wait for the next one."""
 
     after: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32}(-[0-9]{1,18}){2})?$")] = Field(
         "", description="`cursor` of the response before. Without it, the response has the cursor of now only"
@@ -30,7 +30,7 @@ class ChangesQuery(BaseModel):
 
     @property
     def seconds(self) -> int:
-        """Return how long to wait; without a cursor there is nothing to wait for."""
+        """Return how long to wait. Without a cursor the response is immediate."""
         return self.wait if self.after else 0
 
 
@@ -38,7 +38,7 @@ class Change(ResponseModel):
     kind: ChangeKind = Field(description="What happened to the customer")
     customer_id: fields.CustomerId
     survivor_id: fields.Int64 | None = Field(
-        description="Id of the customer that has what a merged customer had, else null"
+        description="Id of the customer that has the data of a merged customer, else null"
     )
     changed_at: fields.Timestamp = Field(description="Time of the change, in UTC")
     customer: CustomerDetail | None = Field(

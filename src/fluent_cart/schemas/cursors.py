@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from fluent_cart.enums import SortDirection, SortField
 from fluent_cart.schemas.base import MAX_ID
 
-# The date of a customer without an order.
+# Sorts as the date of a customer without an order.
 NEVER = "-infinity"
 MAX_LENGTH = 2000
 
@@ -39,7 +39,7 @@ class ListCursor(NamedTuple):
 
 
 def read_cursor(value: Any) -> ListCursor | None:
-    """Return the cursor of a text; None for an empty text, which is the start of the list."""
+    """Return the cursor of a text, or None for an empty text, which is the start of the list."""
     if not value:
         return None
     try:

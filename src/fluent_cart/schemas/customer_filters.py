@@ -1,4 +1,4 @@
-"""The filters of lists of customers."""
+"""The filters of customer lists."""
 
 from typing import Annotated, Any
 
@@ -23,9 +23,9 @@ def _blank_as_none(value: Any) -> Any:
     return None if value == "" else value
 
 
-# A page has as many customers.
+# As many as a page has customers.
 MAX_IDS = 100
-# A query has no null: nothing is an empty text there.
+# A query has no null, so an empty text stands for no value.
 _EMPTY = {"const": ""}
 _IN_QUERY_STATUS = WithJsonSchema({"enum": [*(status.value for status in CustomerStatus), ""]})
 _IN_QUERY_TIME = WithJsonSchema(
@@ -65,18 +65,18 @@ _IN_QUERY_IDS = WithJsonSchema(
 
 
 def _email(value: Any) -> str | None:
-    """Return an e-mail address; None for no value."""
+    """Return an e-mail address, or None for an empty text."""
     if value is None or value == "":
         return None
     try:
         return checked_email(value)
     except PydanticCustomError:
-        # Not ``invalid_email``, which is about the address of a customer.
+        # Not ``invalid_email``, because that code is about the address of a customer.
         raise PydanticCustomError("email", "Must be a valid email address") from None
 
 
 def _listed(value: Any) -> Any:
-    """Read a list of ids, also as a text with commas and as PHP writes lists."""
+    """Read a list of ids, a text with commas, or a list as PHP writes it."""
     if isinstance(value, str):
         # No regular expression: the time of one grew with the square of a run of blanks.
         return [part.strip() for part in value.split(",")] if value.strip() else None
@@ -90,7 +90,7 @@ Count = Annotated[Money | None, BeforeValidator(_blank_as_none), _IN_QUERY_COUNT
 
 
 class CustomerFilters(BaseModel):
-    """Conditions that must all hold; an empty value is no condition, an unknown name is an error."""
+    """Conditions that must all hold. An empty value is no condition, an unknown name is an error."""
 
     model_config = ConfigDict(extra="forbid")
 

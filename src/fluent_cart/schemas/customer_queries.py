@@ -30,7 +30,7 @@ MAX_NAMES = 50
 
 
 def _decoded(value: Any) -> Any:
-    """Read filters that came as a JSON text; nothing, and PHP's empty list, are no filters."""
+    """Read filters that are sent as a JSON text. An empty text and PHP's empty list are no filters."""
     if isinstance(value, str) and value.strip():
         try:
             value = orjson.loads(value)
@@ -46,7 +46,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _upper(value: Any) -> Any:
-    # ASCII alone: "deſc" is DESC in upper case, too.
+    # ASCII only, because the upper case of "deſc" is DESC, too.
     return value.upper() if isinstance(value, str) and value.isascii() else value
 
 
@@ -57,7 +57,7 @@ _IS_ID = re.compile(r"[0-9]+")
 
 
 def _parts(value: Any) -> Any:
-    """Read names with commas between them, or as PHP writes lists; none in an empty text."""
+    """Read names with commas between them, or a list as PHP writes it. An empty text has no names."""
     if isinstance(value, str):
         value = value.split(",") if value.strip() else []
     parts = list_of_php(value)
@@ -73,7 +73,7 @@ def _parts(value: Any) -> Any:
 
 
 class CustomerDetailQuery(BaseModel):
-    """What a customer is answered with."""
+    """The query of one customer."""
 
     include: Annotated[frozenset[Include], BeforeValidator(_parts)] = Field(
         frozenset(),
@@ -82,7 +82,7 @@ class CustomerDetailQuery(BaseModel):
 
     @property
     def is_short(self) -> bool:
-        """Return whether the customer alone is wanted."""
+        """Return whether the query selects the customer without parts."""
         return not self.include
 
 
@@ -92,7 +92,7 @@ class _Page(BaseModel):
 
 
 class CustomerSelection(BaseModel):
-    """Which customers are wanted, and in which order."""
+    """Select customers and their order."""
 
     search: Text255 = Field(
         "",
@@ -110,25 +110,29 @@ class CustomerSelection(BaseModel):
 
 
 class CustomerExportQuery(CustomerSelection):
-    format: FileFormat = Field(FileFormat.CSV, description="What the file is: `csv` or `ndjson`")
+    format: FileFormat = Field(FileFormat.CSV, description="Format of the file: `csv` or `ndjson`")
 
 
-# Fields come in the order of the bases, the last one first.
+# Fields come in the order of the base classes, the last one first.
 class CustomerListQuery(CustomerDetailQuery, CustomerSelection, _Page):
     include_total: LooseBool = Field(
-        True, description="False leaves `total` and `total_pages` null, and does not count what matches"
+        True,
+        description=(
+            "False leaves `total` and `total_pages` null, and does not count the matching customers"
+        ),
     )
     cursor: Annotated[ListCursor | None, PlainValidator(read_cursor), WithJsonSchema({"type": "string"})] = (
         Field(
             None,
-            description="`next_cursor` of the page before, or empty for the first page. The list is then read"
-            " by its order in place of `page`: no customer is missed or repeated while others come and go",
+            description="`next_cursor` of the previous page, or empty for the first page. The list is then "
+            "read by its order in place of `page`: no customer is missed or repeated if others "
+            "are created or deleted meanwhile",
         )
     )
 
     @model_validator(mode="after")
     def require_same_order(self) -> Self:
-        """Refuse the cursor of a list in another order."""
+        """Reject the cursor of a list in another order."""
         if self.cursor and (self.cursor.order_by, self.cursor.order_type) != (self.order_by, self.order_type):
             raise PydanticCustomError("cursor", "The cursor is of a list with another order_by or order_type")
         return self
@@ -140,12 +144,15 @@ class CustomerListQuery(CustomerDetailQuery, CustomerSelection, _Page):
 
     @property
     def is_counted(self) -> bool:
-        """Return whether the answer says how many customers match."""
+        """Return whether the response has the number of matching customers."""
         return self.include_total and not self.has_cursor
 
     @property
     def is_short(self) -> bool:
-        """Return whether an index finds the page, so that reading it takes less than a switch of threads."""
+        """Return whether an index finds the page.
+
+        Reading it then takes less time than a switch of threads.
+        """
         is_plain = self.is_counted and not self.include
         return (
             is_plain

@@ -35,7 +35,7 @@ class CustomerCreate(RequestModel):
 
 
 class CustomerChanges(PartialInput):
-    """What may be changed of a customer, by a request or by a row of a file."""
+    """The fields of a customer that a request or a row of a file may change."""
 
     email: fields.Email[Email] = ""
     first_name: fields.FirstName[Text255] = ""
@@ -45,12 +45,12 @@ class CustomerChanges(PartialInput):
 
 
 class CustomerUpdate(CustomerChanges):
-    """Only the members that are sent are changed."""
+    """An update of a customer. Only the members that are sent are changed."""
 
     full_name: FullName = Field(default_factory=dict)
 
 
-# What ``include`` adds to a customer.
+# The parts that ``include`` adds to a customer.
 IncludedStats = Annotated[
     Stats | None, Field(description="Sums of the customer's orders, if `include` names `stats`")
 ]

@@ -14,7 +14,10 @@ DataT = TypeVar("DataT")
 
 
 class Envelope(ResponseModel, Generic[DataT]):
-    """The base of all responses with data. Each has a class of its own, whose name is its OpenAPI name."""
+    """The base of all responses with data.
+
+    Each response has its own class, whose name is its OpenAPI name.
+    """
 
     success: fields.Success
     data: Annotated[DataT, Field(description="Result of the request")]

@@ -1,4 +1,4 @@
-"""What Pydantic finds wrong with input, in words for people: texts by field."""
+"""Texts for the input errors that Pydantic finds, by field."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,7 +37,8 @@ def messages_by_field(
 ) -> dict[str, list[str]]:
     """Return the texts of ``errors`` by the dotted names of their fields.
 
-    The first ``skip`` parts of each location are left out; what is wrong as a whole is named ``whole``.
+    The first ``skip`` parts of each location are left out. An error of the whole input has the name
+    ``whole``.
     """
     texts: dict[str, list[str]] = {}
     for error in errors:
@@ -47,5 +48,5 @@ def messages_by_field(
 
 
 def _printable(field: str) -> str:
-    """Return a field's name as it can be repeated: a name the caller made up is not."""
+    """Return a field's name if it can be repeated. A name that the caller chose is replaced."""
     return field if len(field) <= 60 and field.isascii() and field.isprintable() else "(unknown)"

@@ -12,7 +12,7 @@ from fluent_cart.schemas.base import Id
 
 T = TypeVar("T")
 
-# Some generators of clients make 32-bit numbers of integers without this format.
+# Some generators of clients use 32-bit numbers for integers without this format.
 INT64 = {"format": "int64"}
 # Without ``"type": "boolean"``, because openapi-generator would compare the constant with a text.
 _TRUE = WithJsonSchema({"const": True, "description": "The request was successful"})
@@ -54,7 +54,7 @@ Total = Annotated[T, Field(description="Number of all matching items, on all pag
 
 # Addresses
 AddressId = Annotated[Int64, Field(description="Unique id of the address. It is never reused")]
-# Of a request, which names one of the customer's addresses.
+# In a request, which names one of the customer's addresses.
 OwnAddressId = Annotated[Id, Field(description="Id of one of the customer's addresses")]
 AddressType = Annotated[T, Field(description="Purpose of the address")]
 IsPrimary = Annotated[

@@ -15,10 +15,12 @@ from fluent_cart.schemas.envelope import Envelope
 
 
 class OrderListQuery(BaseModel):
-    """All orders are answered unless a page is asked for."""
+    """The query of a customer's orders. Without a page, the response has all orders."""
 
     page: PageNumber = Field(1, description="Page number, 10 orders each unless `per_page` is sent")
-    per_page: PerPage | None = Field(None, description="Items per page (max 100); without it and `page`: all")
+    per_page: PerPage | None = Field(
+        None, description=("Items per page (max 100). Without it and `page`, the response has all orders")
+    )
 
     search: Text255 = Field(
         "", description="Text that must occur in the status, payment status or currency, or the exact id"
@@ -28,7 +30,7 @@ class OrderListQuery(BaseModel):
 
     @model_validator(mode="after")
     def default_per_page(self) -> Self:
-        """Give a page its usual length when only its number was sent."""
+        """Use the default length of a page if only its number was sent."""
         if self.per_page is None and "page" in self.model_fields_set:
             self.per_page = 10
         return self

@@ -1,7 +1,7 @@
-"""Rows of files that are imported: the API's own input, with ids, times and what the API has no field for.
+"""Rows of imported files: the input of the API, with ids, times and other columns that the API does not have.
 
-Of a row only the members that it has count. What WordPress left empty in an address may be empty here too,
-so that what was exported can be imported.
+Only the members that a row has count. Addresses may have the same empty fields as after an import from
+WordPress, so that an exported file can be imported.
 """
 
 import re
@@ -27,17 +27,19 @@ from fluent_cart.schemas.base import (
 from fluent_cart.schemas.customers import CustomerChanges, Phone
 from fluent_cart.schemas.timestamps import Moment
 
-# Not the largest id there is: others must be left for what is created here.
+# Not the largest possible id, because new rows need ids, too.
 RowId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), WholeNumber]
 OptionalId = Annotated[RowId | None, BeforeValidator(blank_as_none)]
-# 4.91512E+11: the digits of the phone number are gone.
+# 4.91512E+11: the digits of the phone number are lost.
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.I | re.ASCII)
 Amount = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), WholeNumber]
 
 
 def _digits(value: Any) -> Any:
     if isinstance(value, str) and _ROUNDED.fullmatch(value.strip()):
-        text = "A spreadsheet rounded the number: make the column a text there, and export it again"
+        text = (
+            "A spreadsheet rounded the number. Make the column a text in the spreadsheet, and export it again"
+        )
         raise PydanticCustomError("rounded_number", text)
     return value
 

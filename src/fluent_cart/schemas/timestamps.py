@@ -1,4 +1,4 @@
-"""Times in input: a date, or an RFC 3339 time -> the text that is stored.
+"""Read times of input, a date or an RFC 3339 time, and return the text to store.
 
 See docs/decisions.md#7-time-and-money.
 """
@@ -16,7 +16,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\
 
 
 def since(value: Any) -> str | None:
-    """Return the first whole second that is not before a date or a time; None for no value."""
+    """Return the first whole second that is not before a date or a time. Return None for no value."""
 
     def read(text: str) -> datetime:
         moment = _read(text)
@@ -26,12 +26,12 @@ def since(value: Any) -> str | None:
 
 
 def until(value: Any) -> str | None:
-    """Return the last whole second of a date, or that of a time; None for no value."""
+    """Return the last whole second of a date, or that of a time. Return None for no value."""
     return _checked(value, lambda text: _read(text, "23:59:59"))
 
 
 def moment(value: Any) -> str | None:
-    """Return the first second of a date, or that of a time; None for no value."""
+    """Return the first second of a date, or that of a time. Return None for no value."""
     return _checked(value, _read)
 
 
@@ -49,9 +49,9 @@ def _read(text: str, clock: str = "00:00:00") -> datetime:
         return datetime.fromisoformat(f"{date.fromisoformat(text)}T{clock}+00:00")
     if not _TIME.fullmatch(text):
         raise ValueError("neither a date nor a time")
-    # Python reads six digits of a fraction at most, and more cannot matter for whole seconds.
+    # Python reads at most six digits of a fraction. More digits do not change whole seconds.
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper())).astimezone(UTC)
 
 
-# When a row was made or changed, as a file has it.
+# The time of creation or of the last change, in a file.
 Moment = Annotated[str, BeforeValidator(moment)]

@@ -1,4 +1,4 @@
-"""A user's own profile in; out it is WordPress's own shape.
+"""A user's own profile: the query, and a response in the form of WordPress.
 
 See docs/decisions.md#71-profile-of-a-user.
 """

@@ -1,7 +1,7 @@
-"""Application passwords: made, shown, hashed and checked as WordPress does.
+"""Create, format, hash and check application passwords as WordPress does.
 
-Only secrets generated here may use the fast ``$generic$`` hash: 24 random letters and digits hold 142 bits,
-which no guessing reaches. Imported ``$P$`` and bcrypt hashes of older sites verify as well.
+Only secrets generated here may use the fast ``$generic$`` hash: 24 random letters and digits have 142 bits,
+which cannot be guessed. Imported ``$P$`` and bcrypt hashes of older sites are accepted as well.
 
 See docs/decisions.md#22-http-basic.
 """
@@ -22,8 +22,8 @@ ALPHABET = string.ascii_letters + string.digits
 LENGTH = 24
 MAX_SECRET_LENGTH = 4096
 
-# Hashes in full. Up to five slow ones are checked for a request: bcrypt of cost 12 takes 0.2 s, phpass at
-# most 0.1 s, and $P$S would take many minutes.
+# Complete hashes. A request may check up to five slow ones: bcrypt of cost 12 takes 0.2 s, phpass at most 0.1
+# s, and $P$S would take many minutes.
 _KNOWN = re.compile(
     r"\$generic\$[A-Za-z0-9_-]{40}"
     r"|(?:\$wp)?\$2y\$(?:0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}"
@@ -34,7 +34,7 @@ _KNOWN = re.compile(
 class Generic(handlers.StaticHandler):
     """WordPress 6.8's fast hash: keyed BLAKE2b of 30 bytes, URL-safe base64 without padding.
 
-    It has no salt, so that equal secrets have equal hashes and the hash can be looked up in an index.
+    It has no salt, so equal secrets have equal hashes, and an index can find the hash.
     """
 
     name = "generic"
@@ -48,12 +48,12 @@ class Generic(handlers.StaticHandler):
         return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-# A site whose login passwords a plugin stores as bcrypt has such application passwords, too.
+# On a site whose login passwords a plugin stores as bcrypt, application passwords are bcrypt, too.
 _handlers: list[Any] = [Generic, WordPressBcrypt, PhpBcrypt, "phpass"]
 _slow = [WordPressBcrypt.name, PhpBcrypt.name, "phpass"]
 application_passwords = CryptContext(schemes=_handlers, default="generic", deprecated=_slow)
 
-# How a slow hash begins up to its cost: so many characters are the same where a check takes as long.
+# The prefix of a slow hash up to its cost. Checks of hashes with the same prefix take the same time.
 LEGACY_PREFIXES = {"$2y$": 7, "$P$": 4, "$wp$": 10}
 _CHECKSUM = {"$2y$": "." * 53, "$P$": "DKKU1s8WkzLtcMULzmxvHmUS7lkP/1", "$wp$": "." * 53}
 
@@ -64,27 +64,28 @@ def generate() -> str:
 
 
 def in_groups(secret: str) -> str:
-    """Return ``secret`` as it is shown to people: in groups of four."""
+    """Return ``secret`` in groups of four, for people."""
     return " ".join(re.findall(".{1,4}", secret))
 
 
 def normalize(secret: str) -> str:
-    """Drop everything but ASCII letters and digits, as WordPress does before each check.
+    """Remove everything but ASCII letters and digits, as WordPress does before each check.
 
-    A secret that is too long becomes "", which is no user's password, and is not hashed.
+    Return "" for a secret that is too long. "" is no user's password and is not hashed.
     """
     return re.sub(r"[^a-zA-Z0-9]", "", secret) if len(secret) <= MAX_SECRET_LENGTH else ""
 
 
 def digest(secret: str) -> str:
-    """Return the ``$generic$`` hash of an application password, however it is grouped."""
+    """Return the ``$generic$`` hash of an application password, with or without groups."""
     return str(application_passwords.hash(normalize(secret)))
 
 
 def dummy(beginning: str) -> str:
-    """Return a slow hash that no password has, by the beginning that says what a check costs.
+    """Return a slow hash that no password has, with a prefix that sets the cost of a check.
 
-    It is checked where an account has no old hash, so that this costs what an account with one costs.
+    It is checked for an account without an old hash, so that the check takes as long as for an account with
+    one.
     """
     prefix = next(prefix for prefix in LEGACY_PREFIXES if beginning.startswith(prefix))
     return f"{beginning}{_CHECKSUM[prefix]}"
@@ -102,5 +103,5 @@ def verify(secret: str, password_hash: str) -> bool:
         return False
     try:
         return bool(application_passwords.verify(normalized.encode(), password_hash))
-    except (ValueError, IndexError):  # it began like a hash and is none
+    except (ValueError, IndexError):  # a known prefix, but a malformed hash
         return False

@@ -1,4 +1,4 @@
-"""Login passwords: hashed as WordPress 6.8 does, and checked as older ones and plugins did.
+"""Hash login passwords as WordPress 6.8 does, and check older hashes, too.
 
 MD5, plain text and other forms that a site may have stored match no password.
 
@@ -25,16 +25,16 @@ MIN_LENGTH = 8
 # What PHP's trim() takes away; Python's strip() takes more.
 TRIMMED = " \t\n\r\0\x0b"
 
-# Hashes in full, with a limit of cost, because one check must not keep all others waiting for minutes.
+# Complete hashes, with a limit of cost, because one check must not block all others for minutes.
 _KNOWN = re.compile(r"(?:\$wp)?\$2y\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}|\$P\$[5-9A-E][./A-Za-z0-9]{30}")
-# How many digits and signs people add to a common password: "Password123!" is one, too.
+# The number of digits and signs that people add to a common password: "Password123!" is common, too.
 LONGEST_ENDING = 4
-# What bcrypt has to cost to take as long as WordPress's phpass.
+# The cost at which bcrypt takes as long as WordPress's phpass.
 _PHPASS_COST = 6
 
 
 class PhpBcrypt(handlers.HasRounds, handlers.HasSalt, handlers.GenericHandler):  # type: ignore[misc]
-    """What plugins stored: PHP's own bcrypt, which looks no further than the 72nd byte."""
+    """The hash of some plugins: PHP's own bcrypt, which uses the first 72 bytes of a password."""
 
     name = "php_bcrypt"
     ident = "$2y$"
@@ -54,7 +54,7 @@ class PhpBcrypt(handlers.HasRounds, handlers.HasSalt, handlers.GenericHandler): 
 
     @classmethod
     def _generate_salt(cls) -> str:
-        # Of its last character bcrypt keeps two bits, so not every one will do.
+        # bcrypt stores two bits of the last character, so some characters are never used.
         return bcrypt.gensalt()[-22:].decode()
 
     def _calc_checksum(self, secret: bytes) -> str:
@@ -64,12 +64,12 @@ class PhpBcrypt(handlers.HasRounds, handlers.HasSalt, handlers.GenericHandler): 
     @staticmethod
     def _hashed(secret: bytes) -> bytes:
         if b"\0" in secret:
-            raise ValueError("PHP would look no further than the NUL")
+            raise ValueError("PHP would ignore everything after the NUL")
         return secret[:72]
 
 
 class WordPressBcrypt(PhpBcrypt):
-    """What WordPress 6.8 stores: bcrypt of an HMAC, which is as long for every password."""
+    """The hash of WordPress 6.8: bcrypt of an HMAC, which has the same length for every password."""
 
     name = "wordpress_bcrypt"
     ident = "$wp$2y$"
@@ -84,7 +84,7 @@ login_passwords = CryptContext(schemes=_handlers, default="wordpress_bcrypt")
 
 
 def hash_password(password: str) -> str:
-    """Return the ``$wp$2y$`` hash of a login password; ``ValueError`` if it is empty or too long."""
+    """Return the ``$wp$2y$`` hash of a login password. Raise ``ValueError`` if it is empty or too long."""
     secret = _trimmed(password)
     if not secret:
         raise ValueError("A password has 1 to 4096 bytes")
@@ -104,7 +104,7 @@ def objection(password: str) -> str | None:
 
 
 def is_common(password: str) -> bool:
-    """Return whether a password is one of the first that are guessed, in any case and with a short ending."""
+    """Return whether a password is one of the most common, in any case and with a short ending."""
     text = password.strip(TRIMMED).casefold()
     if len(set(text)) <= 2:
         return True
@@ -124,7 +124,7 @@ def _common_passwords() -> frozenset[str]:
 def verify(password: str, password_hash: str | None) -> bool:
     """Return whether a login password belongs to a stored hash, as long as there is one.
 
-    A refusal takes as long as a hash of today's cost, whatever is stored.
+    A mismatch takes as long as a check of today's cost, whatever is stored.
 
     See docs/decisions.md#53-failed-logins-of-the-form.
     """
@@ -136,13 +136,13 @@ def verify(password: str, password_hash: str | None) -> bool:
         try:
             if login_passwords.verify(secret, password_hash):
                 return True
-        except ValueError:  # no hash of this kind can be of this password, so nothing was hashed
+        except ValueError:  # no hash of this kind can match this password, so nothing was hashed
             cost = None
     if cost is None:
-        # In the same way, so that the time of a wrong name is that of a wrong password.
+        # Hashed in the same way, so that a wrong name takes as long as a wrong password.
         login_passwords.verify(secret, _unmatchable_hash())
         return False
-    # What is left of it: 2^n = 2^c + (2^c + 2^(c+1) + ... + 2^(n-1)).
+    # The remaining cost: 2^n = 2^c + (2^c + 2^(c+1) + ... + 2^(n-1)).
     for missing in range(cost, COST):
         bcrypt.hashpw(b"", bcrypt.gensalt(missing))
     return False
@@ -159,17 +159,17 @@ def is_outdated(password_hash: str) -> bool:
 
 
 def _cost(password_hash: str | None) -> int | None:
-    """Return how long a check takes, as a cost of bcrypt; None if there is nothing to check."""
+    """Return the time of a check as a cost of bcrypt, or None if there is nothing to check."""
     known = _KNOWN.fullmatch(password_hash or "")
     return known and int(known[1] or _PHPASS_COST)
 
 
 def _unmatchable_hash() -> str:
-    """Return a hash of today's form and cost that no password has."""
+    """Return a hash of today's form and cost that no password matches."""
     return f"{WordPressBcrypt.ident}{COST:02d}${'.' * 53}"
 
 
 def _trimmed(password: str) -> bytes:
-    """Return what is hashed of a password, as WordPress trims it; nothing of one that is too long."""
+    """Return the part of a password that is hashed: trimmed as in WordPress, or "" if it is too long."""
     secret = password.strip(TRIMMED).encode("utf-8", "surrogatepass")
     return secret if len(secret) <= MAX_BYTES else b""

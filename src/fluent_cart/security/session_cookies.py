@@ -1,6 +1,6 @@
-"""What a signed-in client holds: a cookie, and nonces that prove a request was meant.
+"""Write and check the cookie and the nonces of a session.
 
-Both are as WordPress writes them. What they are signed with is known to the session alone.
+Both have the form of WordPress. Only the session has the key that signs them.
 
 See docs/decisions.md#51-sessions and #52-nonces.
 """
@@ -13,7 +13,7 @@ from hmac import digest as hmac
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-# As on a WordPress site, with what makes the name this program's own: both may have one host, and so one jar.
+# The name of WordPress with a suffix of this program, because both may have the same host and cookie jar.
 NAME = "wordpress_logged_in_eb476206d9594589529e7f184f233308"
 _STARTS = f"{NAME}=".encode()
 
@@ -22,7 +22,7 @@ NONCE_ACTION = "wp_rest"
 
 
 class Cookie(NamedTuple):
-    """The parts of a cookie, as it was sent: none of them is to be believed yet."""
+    """The parts of a cookie as it was sent. None of them has been checked yet."""
 
     login: str
     # Seconds since 1970.
@@ -32,13 +32,13 @@ class Cookie(NamedTuple):
 
 
 def read(headers: Iterable[tuple[bytes, bytes]]) -> Cookie | None:
-    """Return the cookie among the headers of a request, if there is one of the right form."""
+    """Return the cookie in the headers of a request, if there is one of the right form."""
     for name, value in headers:
         if name == b"cookie" and _STARTS in value:
             for pair in value.split(b";"):
                 if pair.strip().startswith(_STARTS):
                     text = unquote(pair.strip().removeprefix(_STARTS).decode("latin-1"))
-                    # From the right: a login may have bars in it.
+                    # Split from the right, because a login may contain bars.
                     parts = text.rsplit("|", 3)
                     return Cookie(*parts) if len(parts) == len(Cookie._fields) else None
     return None
@@ -53,14 +53,14 @@ def write(login: str, expires: int, token: str, key: str, password_hash: str) ->
 def is_right(cookie: Cookie, key: str, password_hash: str) -> bool:
     """Return whether a cookie was written with this key, while the user had this password, not long ago."""
     signed = "|".join(cookie[:-1])
-    # What is signed was made here, so that the time is a number.
+    # The signed text was written here, so the time is a number.
     return compare_digest(
         _sign(signed, key + password_hash).encode(), cookie.signature.encode()
     ) and time.time() < int(cookie.expires)
 
 
 def nonce(user_id: int, token: str, key: str, *, ago: int = 0) -> str:
-    """Return the nonce that a session has now, or had some ticks of twelve hours ago."""
+    """Return the nonce that a session has now, or had the given number of 12-hour ticks ago."""
     tick = math.ceil(time.time() / TICK_SECONDS) - ago
     return _sign(f"{tick}|{NONCE_ACTION}|{user_id}|{token}", key)[-12:-2]
 

@@ -1,4 +1,4 @@
-"""The transport as a response sees it: head and body of the response leave in one write."""
+"""Send head and body of a response in one write."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ def _do_nothing() -> None:
 
 
 class BufferedTransport:
-    """A transport that keeps the head of a response until the first bytes of its body are written."""
+    """A transport that stores the head of a response until the first bytes of its body are written."""
 
     __slots__ = ("_close", "_done", "_head", "_is_begun", "_is_last", "_transport", "is_closing")
 
@@ -33,7 +33,7 @@ class BufferedTransport:
             self._is_begun = True
 
     def detach(self) -> None:
-        """Forget the connection, which is lost."""
+        """Drop the connection, which is lost."""
         self._done = self._close = _do_nothing
 
     def close(self) -> None:
@@ -43,7 +43,7 @@ class BufferedTransport:
         self._close()
 
     def done(self) -> None:
-        # An answer to HEAD has no body.
+        # A response to HEAD has no body.
         if self._head:
             self.write(b"")
         if not self._is_last:

@@ -1,4 +1,4 @@
-"""How a request is framed: its head, body and trailers, each with a limit (RFC 9112).
+"""Check the framing of requests: head, body and trailers, each with a limit (RFC 9112).
 
 - A head has 64 KiB and 200 fields. The bytes that frame a body (chunk sizes, extensions, trailers) have a
   limit, too.
@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fluent_cart.errors import ApiError, HeadersTooLarge, InvalidRequest
 
 MAX_HEAD_BYTES = 64 * 1024
-# Apache takes 100. Each field costs a hundred bytes of memory, however short it is.
+# Apache accepts 100. Each field takes a hundred bytes of memory, however short it is.
 MAX_HEAD_FIELDS = 200
 VERSIONS = frozenset({"1.0", "1.1"})
 # The parser obeys these in trailers, too: it would discard the next request, which gets no answer then.
@@ -24,24 +24,25 @@ MAX_FRAMING_PER_BYTE = 8
 
 
 class FramedRequests(HttpToolsProtocol):
-    """A connection whose requests keep the limits of this module, or are refused."""
+    """A connection that rejects requests over the limits of this module."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The bytes received of a head that is not complete yet.
+        # The number of bytes received of an incomplete head.
         self._head_bytes = 0
-        # Of the current request: fields of head and trailers, bytes of the body, bytes that frame the body.
+        # Counters of the current request: fields of head and trailers, bytes of the body, bytes that frame
+        # the body.
         self._fields = 0
         self._body_bytes = 0
         self._framing_bytes = 0
-        # The request offers an upgrade, so its parser would skip the body: see ``_continue_without_upgrade``.
+        # The request offers an upgrade, so its parser would skip the body. See ``_continue_without_upgrade``.
         self._offers_upgrade = False
         self._is_resuming = False
         # After an error nothing more is read.
         self.discarding_input = False
 
     def refuse(self, error: ApiError) -> None:
-        """Answer in place of the application, and read no more."""
+        """Send an error in place of the application's response, and stop reading."""
         raise NotImplementedError
 
     def data_received(self, data: bytes) -> None:
@@ -54,7 +55,8 @@ class FramedRequests(HttpToolsProtocol):
         received = self._body_bytes
         self._feed(data)
         if self.is_in_head():
-            # Counts the end of an earlier request, if that came in the same piece: hence twice the limit.
+            # Twice the limit, because the count includes the end of an earlier request that came in the same
+            # piece.
             self._head_bytes += len(data)
             if self._head_bytes > 2 * MAX_HEAD_BYTES:
                 self.refuse(HeadersTooLarge())
@@ -77,10 +79,10 @@ class FramedRequests(HttpToolsProtocol):
             self.refuse(InvalidRequest())
 
     def _continue_without_upgrade(self) -> bool:
-        """Go on with a parser that knows how long the body is, but not of the upgrade; return whether it can.
+        """Continue with a new parser that ignores the upgrade. Return whether that is possible.
 
-        httptools stops at the end of a head that offers an upgrade, and takes the body for another protocol.
-        A new parser reads a head with the framing of the request and nothing else.
+        httptools stops at the end of a head that offers an upgrade, and reads the body as another protocol. A
+        new parser gets a head with the framing of the request only.
         """
         if self.parser.get_method() == b"CONNECT":
             self.refuse(InvalidRequest())
@@ -113,8 +115,8 @@ class FramedRequests(HttpToolsProtocol):
         self._fields += 1
         if self._fields > MAX_HEAD_FIELDS:
             self.refuse(HeadersTooLarge())
-            raise HeadersTooLarge  # the parser's way to be stopped
-        # A trailer must not become a header: no proxy has looked at the trailer, and it could sign in.
+            raise HeadersTooLarge  # stops the parser
+        # A trailer must not become a header, because no proxy has checked the trailer, and it could sign in.
         if self.is_in_head():
             super().on_header(name, value)
         elif name.lower() in CONNECTION_FIELDS:
@@ -140,7 +142,7 @@ class FramedRequests(HttpToolsProtocol):
         # A head that came in one piece is no longer than that.
         if self._head_bytes and self._head_size() > MAX_HEAD_BYTES:
             self.refuse(HeadersTooLarge())
-            raise HeadersTooLarge  # the parser's way to be stopped
+            raise HeadersTooLarge  # stops the parser
         self._offers_upgrade = self.parser.should_upgrade()
         if version == "1.0":
             # Clients of HTTP/1.0 do not know interim responses (RFC 9110, 10.1.1).
@@ -161,7 +163,7 @@ class FramedRequests(HttpToolsProtocol):
         return version in VERSIONS and (hosts == 1 or (not hosts and version == "1.0"))
 
     def is_in_head(self) -> bool:
-        """Return whether the head of a request is not complete yet."""
+        """Return whether the head of a request is incomplete."""
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
 
     def _head_size(self) -> int:

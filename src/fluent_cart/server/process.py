@@ -1,9 +1,9 @@
-"""What a process of `fluent-cart serve` does besides serving.
+"""The additions of a `fluent-cart serve` process to uvicorn.
 
-- It ends connections whose peers are too slow.
-- Told to end (SIGTERM), it is no longer ready, but serves until what ran then is answered.
-- As a worker, it ends when its supervisor is gone, however that happened.
-- It writes a line for each request.
+- It closes connections whose peers are too slow.
+- After SIGTERM it is no longer ready, but completes the requests that are running.
+- As a worker, it stops when its supervisor is gone, for whatever reason.
+- It writes a log line for each request.
 - Its event loop gets the interpreter back soon from the threads that write, scan and check slow hashes.
 """
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("uvicorn.error")
 
 SWEEP_SECONDS = 1.0
-# How long requests that run may go on after SIGTERM; uvicorn then has a little more for what is left.
+# Seconds for running requests after SIGTERM. uvicorn then has a little longer for the rest.
 DRAIN_SECONDS = 6.0
-# How long a thread may keep the interpreter once the event loop asks for it, as each request does several
-# times. With Python's 5 ms, 99 of 100 took up to 53 ms beside guesses at slow hashes; so, 9 to 12
+# Seconds for which a thread may keep the interpreter while the event loop waits for it. With Python's 5 ms,
+# the 99th percentile was up to 53 ms during checks of slow hashes. With this value it is 9 to 12 ms
 # (docs/guarantees.md, A9).
 SWITCH_SECONDS = 0.0005
-# How long a worker without a supervisor may take to end in good order.
+# Seconds that a worker without a supervisor may take to stop.
 ORPHAN_SECONDS = 1.5
 
 
@@ -76,7 +76,7 @@ def _load() -> "FastAPI":
 
 
 async def sweep_connections() -> None:
-    """Hold every connection to its deadlines, for ever."""
+    """Close connections that exceed their deadlines, until the process stops."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
@@ -88,19 +88,19 @@ async def sweep_connections() -> None:
 def drain_on_sigterm(app: "FastAPI") -> None:
     """Make SIGTERM reach the server when the requests that ran then are answered."""
     loop = asyncio.get_running_loop()
-    # The server's own handler, already in place.
+    # The server's own handler, which is installed already.
     shut_down: Any = signal.getsignal(signal.SIGTERM)
     draining: list[asyncio.Task[None]] = []
 
     async def drain() -> None:
-        # Every connection knows the requests of all.
+        # Every connection knows the requests of all connections.
         running = next((tuple(connection.tasks) for connection in connections), ())
         if running:
             await asyncio.wait(running, timeout=DRAIN_SECONDS)
         shut_down(signal.SIGTERM, None)
 
     def begin(*_: object) -> None:
-        # Service managers signal the whole process group, and then the supervisor signals its workers.
+        # Service managers signal the whole process group, and then the supervisor signals its workers again.
         if not app.state.stopping:
             app.state.stopping = True
             loop.call_soon_threadsafe(lambda: draining.append(loop.create_task(drain())))
@@ -109,17 +109,17 @@ def drain_on_sigterm(app: "FastAPI") -> None:
 
 
 def end_with_parent() -> None:
-    """In a worker, watch the process that started it, because no other process restarts or stops it."""
+    """In a worker, watch the supervisor, because nothing else restarts or stops a worker without one."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
 
     def watch() -> None:
         parent.join()
-        logger.error("The supervisor is gone: ending")
+        logger.error("The supervisor is gone, so this worker stops")
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(ORPHAN_SECONDS)
-        # An acknowledged write is on disk: nothing of it is lost.
+        # Acknowledged writes are on disk, so none is lost.
         os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

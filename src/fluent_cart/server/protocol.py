@@ -1,12 +1,12 @@
-"""The connections of the server: uvicorn's HTTP/1.1, for peers that may be slow, stuck or hostile.
+"""The connections of the server: uvicorn's HTTP/1.1 with deadlines for slow, stuck and hostile peers.
 
 - A head has 10 seconds and a body has 15 seconds. The peer must read the response within 30 seconds. If not,
-  the server ends the connection. ``framing`` limits the size of a request.
+  the server closes the connection. ``framing`` limits the size of a request.
 - An error of this module is a response like all others: in the envelope, with a request id.
 - After a response that ends the connection, the server discards input for a while, because a reset would
   overtake the response.
 
-Requests pay nothing for the deadlines. ``Protocol.enforce_deadlines`` looks at each open connection once in a
+Requests pay nothing for the deadlines. ``Protocol.enforce_deadlines`` checks each open connection once in a
 while, and stores since when the connection has been waiting for the same thing.
 
 See docs/decisions.md#4-error-responses.
@@ -31,7 +31,7 @@ connections: set["Protocol"] = set()
 
 
 class Waiting(Enum):
-    """What the peer of a connection is to do next."""
+    """The next action that a connection waits for."""
 
     SEND_HEAD = auto()
     SEND_BODY = auto()
@@ -51,14 +51,14 @@ class Protocol(FramedRequests):
         Waiting.STOP_SENDING: 15.0,
         Waiting.LEAVE: 2.0,
     }
-    # How long a new connection may still ask something when the server shuts down.
+    # Seconds for which a new connection may still send a request during shutdown.
     SHUTDOWN_GRACE_SECONDS = 0.5
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # An error was sent. The server waits only for the peer to leave.
         self._refused = False
-        # The answer came before the end of its request, and there will be no other.
+        # The response came before the end of its request, and no other response follows.
         self._responded_early = False
         self._shutting_down = False
         self._state: tuple[Waiting | None, object] = (None, None)
@@ -83,7 +83,7 @@ class Protocol(FramedRequests):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is being received or answered."""
+        """Whether a request is being received or a response is being sent."""
         return self.cycle is not None and not (self.cycle.response_complete or self.cycle.disconnected)
 
     def on_headers_complete(self) -> None:
@@ -97,7 +97,7 @@ class Protocol(FramedRequests):
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
-        """Close the connection when what it asks is answered; a new one may have a request on its way."""
+        """Close the connection after its response. A new connection may have a request on its way."""
         if self.cycle is None and not (self._shutting_down or self.discarding_input):
             self._shutting_down = True
             self.loop.call_later(self.SHUTDOWN_GRACE_SECONDS, self.shutdown)
@@ -105,7 +105,9 @@ class Protocol(FramedRequests):
             super().shutdown()
 
     def enforce_deadlines(self, now: float) -> bool:
-        """End the connection if it has waited too long for its peer at ``now``; return whether it ended.
+        """Close the connection if it has waited too long for its peer at ``now``.
+
+        Return whether it was closed.
 
         The time runs from the first call that finds the connection waiting for the same thing.
         """
@@ -120,12 +122,13 @@ class Protocol(FramedRequests):
         elif waiting is Waiting.SEND_BODY or self.is_in_head():
             self.refuse(RequestTimeout())
         else:
-            # It never began to ask: an answer might be taken for that to its next request.
+            # No request was started, so no response is sent, because the client could read it as the response
+            # to its next request.
             self.transport.close()
         return True
 
     def _find_state(self) -> tuple[Waiting | None, object]:
-        """Return what the connection is waiting for, and what stays the same until there is progress."""
+        """Return the action that the connection waits for, and a value that changes with any progress."""
         if self._refused:
             return Waiting.LEAVE, None
         if self._responded_early:
@@ -139,15 +142,18 @@ class Protocol(FramedRequests):
         return Waiting.SEND_BODY, self.cycle
 
     def refuse(self, error: ApiError) -> None:
-        """Answer in place of the application, and read no more; the first error is the one that counts."""
+        """Send an error in place of the application's response, and stop reading.
+
+        Only the first error is sent.
+        """
         if self._refused:
             return
         self.discarding_input = True
         if self.pipeline:
-            # An error now would be taken for an earlier answer; this request times out when it has its turn.
+            # An error now would be read as an earlier response. This request times out when its turn comes.
             return
         if self.is_busy and not self.cycle.more_body:
-            # What was asked before is answered.
+            # Responses to earlier requests are sent first.
             self.cycle.keep_alive = False
         elif self.is_busy and self.cycle.response_started:
             self.transport.abort()
@@ -161,7 +167,7 @@ class Protocol(FramedRequests):
             self._end_answers()
 
     def _close(self) -> None:
-        """Close the connection after an answer."""
+        """Close the connection after a response."""
         if self.cycle.more_body and not self.transport.is_closing():
             self.discarding_input = self._responded_early = True
             self._end_answers()
@@ -169,7 +175,7 @@ class Protocol(FramedRequests):
             self.transport.close()
 
     def _end_answers(self) -> None:
-        # Closed at once with something unread, it would be reset, and the answer perhaps lost.
+        # Closing with unread input would reset the connection, and the response might be lost.
         self.flow.resume_reading()
         self.transport.write_eof()
 

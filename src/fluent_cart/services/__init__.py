@@ -1,1 +1,1 @@
-"""What the shop can do: plain functions over a connection, each one unit of work or a part of one."""
+"""The operations of a shop: plain functions of a connection, each one unit of work or a part of one."""

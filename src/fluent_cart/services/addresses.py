@@ -1,7 +1,7 @@
-"""Addresses of a customer. Each function finds an address *of that customer*, never by its id alone.
+"""Addresses of a customer. Each function finds an address by its id and its customer, never by its id alone.
 
-A customer who has addresses has exactly one that is primary. Writers lock the customer's row first, so that
-two of them cannot each see the other's old primary.
+A customer who has addresses has exactly one primary address. Writers lock the customer's row first, so that
+two writers cannot both read the old primary address.
 
 See docs/decisions.md#19-primary-address.
 """
@@ -25,7 +25,7 @@ from fluent_cart.services.customers import (
 )
 from fluent_cart.services.full_names import read_full_name
 
-# Get Customer Details has all of them. Imports may store more.
+# A limit, because Get Customer Details returns all addresses. Imports may store more.
 MAX_ADDRESSES = 250
 EXTENSION_KEYS = ("address_2", "company_name", "phone")
 PLACE_KEYS = ("first_name", "last_name", "address_1", "city", "state", "postcode", "country")
@@ -59,7 +59,7 @@ _deleted = Prepared(delete(Address).where(Address.id == bindparam("address_id"))
 def list_addresses(
     connection: LookupConnection, customer_id: int, kind: AddressType | None = None
 ) -> list[Record]:
-    """Return a customer's addresses, oldest first, or only those of a type."""
+    """Return a customer's addresses, oldest first. With a type, return only the addresses of this type."""
     addresses = _of_customer.records(connection, customer_id=customer_id)
     if not addresses:
         require_customer(connection, customer_id)
@@ -67,7 +67,7 @@ def list_addresses(
 
 
 def create_address(connection: Connection, customer_id: int, address: AddressCreate) -> Record:
-    """Store a new address; the first of a customer is primary by itself."""
+    """Store a new address. The first address of a customer becomes the primary one."""
     lock_customer(connection, customer_id)
     ((total, primary),) = _counts.rows(connection, customer_id=customer_id)
     if total >= MAX_ADDRESSES:
@@ -105,7 +105,7 @@ def update_address(connection: Connection, customer_id: int, address_id: int, ch
 def delete_address(
     connection: Connection, customer_id: int, address_id: int, kind: AddressType | None = None
 ) -> None:
-    """Delete an address; if it was the primary one, the oldest that is left takes its place."""
+    """Delete an address. If it was the primary one, the oldest other address becomes primary."""
     lock_customer(connection, customer_id)
     row = _get_address(connection, customer_id, address_id, kind)
     _deleted.rows(connection, address_id=address_id)
@@ -117,7 +117,7 @@ def delete_address(
 def make_primary(
     connection: Connection, customer_id: int, address_id: int, kind: AddressType | None = None
 ) -> Record:
-    """Make an address its customer's primary one; nothing happens if it is that already."""
+    """Make an address the primary one of its customer. Do nothing if it is primary already."""
     lock_customer(connection, customer_id)
     row = _get_address(connection, customer_id, address_id, kind)
     changed: Record = {}

@@ -1,4 +1,4 @@
-"""Application passwords: how they are found, made, listed and revoked."""
+"""Look up, create, list and revoke application passwords."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from fluent_cart.services.users import CurrentUser, UserError, is_named, key, us
 
 
 class AuthenticatedPassword(NamedTuple):
-    """A right application password: whose it is, and when it was used before."""
+    """A correct application password: its user, and when it was used before."""
 
     user: CurrentUser
     password_id: int
@@ -40,7 +40,7 @@ MAX_LEGACY = 5
 _by_password = Prepared(
     select(User.id, User.login, User.role, ApplicationPassword.id, ApplicationPassword.last_used)
     .join(ApplicationPassword, ApplicationPassword.user_id == User.id)
-    # Written so that no index finds the name: it is looked at once the password is found, and a wrong
+    # Written so that no index can find the name. The name is compared after the password is found, so a wrong
     # password costs the same for every name.
     .where(
         ApplicationPassword.password_hash == bindparam("digest"),
@@ -50,7 +50,7 @@ _by_password = Prepared(
 
 
 def _begins(prefix: str) -> ColumnElement[bool]:
-    # A range, not LIKE, which SQLite answers by looking at all of them.
+    # A range instead of LIKE, because SQLite reads all rows for LIKE.
     hash_ = ApplicationPassword.password_hash
     return and_(hash_ >= prefix, hash_ < prefix[:-1] + chr(ord(prefix[-1]) + 1))
 
@@ -63,7 +63,7 @@ _legacy = Prepared(
     .order_by(ApplicationPassword.id)
     .limit(MAX_LEGACY)
 )
-# Hashes that begin alike take as long to check.
+# Hashes with the same prefix take the same time to check.
 _beginning = case(
     *(
         (_begins(prefix), func.substr(ApplicationPassword.password_hash, 1, length))
@@ -98,7 +98,7 @@ _of_user = Prepared(
 def find_by_application_password(
     connection: LookupConnection, name: str, digest: str
 ) -> AuthenticatedPassword | None:
-    """Return the user called ``name`` (login or e-mail) who owns the password; one look-up by its hash."""
+    """Return the user called ``name`` (login or e-mail) who owns the password. One look-up by hash."""
     rows = _by_password.rows(connection, name=key(name), digest=digest)
     if not rows:
         return None
@@ -107,14 +107,14 @@ def find_by_application_password(
 
 
 def legacy_hashes(connection: LookupConnection, name: str) -> list[tuple[int, str]]:
-    """Return the slow hashes to try for ``name``, at most five of its own.
+    """Return the slow hashes to try for ``name``: at most five of the account.
 
-    Dummies (with the id 0) make them as many of each cost as any account of the site has, so that a wrong
-    password costs the same for every name.
+    Dummies (with the id 0) fill the list up to the largest number of hashes of each cost that an account has,
+    so that a wrong password costs the same for every name.
     """
     most = _most_legacy.rows(connection)
     if not most:
-        # Not even a look at the name, which takes longer for one that is known.
+        # The name is not even looked up, because a known name takes longer to look up.
         return []
     own = [
         (password_id, password_hash)
@@ -129,7 +129,10 @@ def legacy_hashes(connection: LookupConnection, name: str) -> list[tuple[int, st
 
 
 def upgrade_application_password(connection: Connection, password_id: int, digest: str) -> CurrentUser | None:
-    """Store a verified password's fast hash in place of its slow one; None if it was revoked meanwhile."""
+    """Store a verified password's fast hash in place of its slow one.
+
+    Return None if the password was revoked.
+    """
     user_id = connection.scalar(
         update(ApplicationPassword)
         .where(ApplicationPassword.id == password_id)
@@ -141,7 +144,7 @@ def upgrade_application_password(connection: Connection, password_id: int, diges
 
 
 def record_last_used(connection: Connection, password_id: int, before: str) -> None:
-    """Write down that an application password is used now, unless it was used since ``before``."""
+    """Store the present time as the last use of a password, unless a use after ``before`` is stored."""
     unused = or_(ApplicationPassword.last_used.is_(None), ApplicationPassword.last_used < before)
     connection.execute(
         update(ApplicationPassword)
@@ -187,7 +190,7 @@ def application_passwords_of(connection: LookupConnection, user_id: int) -> list
 
 
 def revoke_application_password(connection: Connection, password_id: int) -> None:
-    """Delete an application password; it is refused from the next request on, in every process."""
+    """Delete an application password. Every process rejects it from the next request on."""
     revoked = connection.execute(
         delete(ApplicationPassword).where(ApplicationPassword.id == password_id)
     ).rowcount

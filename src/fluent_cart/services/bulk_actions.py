@@ -24,7 +24,7 @@ Extras = dict[str, Any]
 def perform(connection: Connection, action: BulkAction) -> Record:
     """Run ``action``, and return for each customer, in the given order, whether it was successful.
 
-    A dry run returns the same and does nothing.
+    A dry run returns the same and changes nothing.
     """
     customer_ids = list(dict.fromkeys(action.customer_ids))
     found = lock_customers(connection, customer_ids)

@@ -1,7 +1,8 @@
-"""The changes of customers in the order of their transactions, for clients that keep a copy.
+"""Return the changes of customers in the order of their transactions, for clients that keep a copy.
 
-Triggers record every change. On PostgreSQL a change is shown once every transaction that began before it has
-ended, so none that commits later can come earlier. SQLite has one writer, whose order is that of the ids.
+Triggers record every change. On PostgreSQL a change is shown after every transaction that began before it has
+ended, so that no later commit can add an earlier change. SQLite has one writer, so the ids are in the order
+of commits.
 
 See docs/decisions.md#173-changes.
 """
@@ -48,7 +49,7 @@ _log = select(CustomerChangeLog.epoch, CustomerChangeLog.purged_xid, CustomerCha
 
 
 class Cursor(NamedTuple):
-    """The place of a change, in the changes of one shop since it was made or restored."""
+    """The place of a change in the changes of one shop since the shop was created or restored."""
 
     epoch: str
     xid: int
@@ -92,7 +93,7 @@ def has_changes(connection: LookupConnection, query: ChangesQuery) -> bool:
 def set_kind(
     connection: Connection, customer_id: int, kind: ChangeKind, survivor_id: int | None = None
 ) -> None:
-    """Give another kind to the last change of a customer, which this transaction has made."""
+    """Replace the kind of the last change of a customer, which this transaction has made."""
     last = (
         select(CustomerChange.id)
         .where(CustomerChange.customer_id == customer_id)
@@ -106,7 +107,7 @@ def set_kind(
 def remove_expired(connection: Connection, limit: int, days: int) -> int:
     """Delete up to ``limit`` of the oldest changes, if they are older than ``days``; return how many."""
     oldest = select(*_place, CustomerChange.created_at).order_by(*_place).limit(limit)
-    # Of several processes one removes them.
+    # Only one of several processes removes them.
     connection.execute(_log.with_for_update())
     newest_kept, removed = ago(timedelta(days=days)), []
     for xid, change_id, created_at in connection.execute(oldest):
@@ -130,7 +131,7 @@ def purge_all(connection: Connection, days: int) -> int:
 
 
 def begin_epoch(connection: Connection) -> None:
-    """Forget the changes of a restored shop: its clients read the whole shop again."""
+    """Delete the changes of a restored shop, so that its clients read the whole shop again."""
     connection.execute(delete(CustomerChange))
     connection.execute(update(CustomerChangeLog).values(epoch=uuid4().hex, purged_xid=0, purged_id=0))
 

@@ -1,4 +1,4 @@
-"""Customers as a file: those that a list would show, in its order, all of them.
+"""Write customers to a file: all customers that a list would show, in its order.
 
 See docs/decisions.md#26-bulk-export and #60-exports.
 """
@@ -16,7 +16,7 @@ from fluent_cart.services.customers import DETAIL_COLUMNS, EXTENSION_COLUMNS, ge
 
 COLUMNS: Sequence[str] = (*keys(DETAIL_COLUMNS), "addresses", *keys(EXTENSION_COLUMNS))
 
-# Customers that are in memory at a time, each with up to 64 KiB of additional info.
+# Number of customers in memory at a time. Each has up to 64 KiB of additional info.
 BATCH = 100
 
 
@@ -28,14 +28,14 @@ def customers_as_csv(records: Iterable[Record]) -> str:
 def export_customers(
     connection: Connection, query: CustomerExportQuery, on_lines: OnLines = lambda _: None
 ) -> Pieces:
-    """Give the file that ``query`` asks for in pieces."""
+    """Yield the pieces of the file that ``query`` selects."""
     return in_pieces(to_lines(query.format, COLUMNS, _customers(connection, query)), on_lines)
 
 
 def _customers(connection: Connection, query: CustomerExportQuery) -> Iterator[Record]:
     values = filter_values(query.filters)
     statement = all_ids(connection.dialect.name, query)
-    # Held open in the database: neither side keeps all ids.
+    # A cursor of the database, so that neither side keeps all ids in memory.
     with connection.execute(statement, values, execution_options={"yield_per": BATCH}) as found:
         for some in found.scalars().partitions():
             records = get_customers(connection, some)

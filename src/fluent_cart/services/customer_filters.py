@@ -1,4 +1,4 @@
-"""The filters of lists of customers as conditions of SQL, from an allow-list.
+"""The filters of customer lists as SQL conditions, from an allow-list.
 
 See docs/decisions.md#11-list-of-customers and #170-more-filters.
 """
@@ -20,7 +20,7 @@ Expression = ColumnElement[Any]
 
 
 class Filter(NamedTuple):
-    """A condition on an indexed expression; ``is_narrow`` says that few customers can meet the condition."""
+    """A condition on an indexed expression. ``is_narrow`` means that few customers can meet the condition."""
 
     expression: Expression
     compare: Callable[[Expression, BindParameter[Any]], ColumnElement[bool]]
@@ -53,7 +53,7 @@ FILTERS: Mapping[str, Filter] = {
     "order_count_min": Filter(Customer.order_count.expression, operator.ge),
     "order_count_max": Filter(Customer.order_count.expression, operator.le),
     "country": Filter(Customer.id.expression, _has_address_in),
-    # A comparison, because SQLite looks for IS NOT NULL in every row.
+    # A comparison, because SQLite does not use an index for IS NOT NULL.
     "has_user": Filter(Customer.user_id.expression, lambda user_id, _: user_id > 0),
     "has_no_user": Filter(Customer.user_id.expression, lambda user_id, _: user_id.is_(None)),
     "email": Filter(Customer.email_key.expression, operator.eq, is_narrow=True),
@@ -76,7 +76,7 @@ def filter_values(filters: CustomerFilters) -> dict[str, Any]:
 def conditions_of(names: Collection[str], no_index: bool = False) -> list[ColumnElement[bool]]:
     """Return the conditions of the filters with these ``names``.
 
-    ``no_index`` keeps SQLite from using an index for a condition, so that the order gets an index of its own.
+    ``no_index`` keeps SQLite from using an index for a condition, so that SQLite uses the index of the order.
     """
     return [
         each.compare(

@@ -1,4 +1,4 @@
-"""What ``include`` adds to customers: one statement for each name, however many customers.
+"""The parts that ``include`` adds to customers: one statement for each part, for any number of customers.
 
 See docs/decisions.md#171-included-parts.
 """
@@ -14,7 +14,7 @@ from fluent_cart.models import Address, Customer, Order
 from fluent_cart.services import customers, orders, stats
 from fluent_cart.services.customers import ADDRESS_COLUMNS, ADDRESS_KEYS, keys
 
-# Of each customer. Get Customer Orders has all of them.
+# Orders of each customer. Get Customer Orders returns all of them.
 MAX_ORDERS = 10
 
 _wanted: BindParameter[Any] = bindparam("customer_ids", expanding=True)
@@ -45,16 +45,16 @@ Values = Callable[[Connection, Sequence[int]], Mapping[int, Any]]
 
 
 def get_customer(connection: LookupConnection, customer_id: int, include: Collection[Include]) -> Record:
-    """Return a customer as Get Customer Details does, with what ``include`` adds."""
+    """Return a customer as Get Customer Details does, with the parts of ``include``."""
     customer = customers.get_customer(connection, customer_id)
-    # It has its addresses already.
+    # This customer has its addresses already.
     if wanted := set(include) - {Include.ADDRESSES}:
         add_includes(scanning(connection), [customer], wanted)
     return customer
 
 
 def add_includes(connection: Connection, records: Iterable[Record], include: Collection[Include]) -> None:
-    """Add what ``include`` names to customers, after their own keys."""
+    """Add the parts of ``include`` to customers, after their own keys."""
     by_id = {record["id"]: record for record in records}
     for name, (read, empty) in _INCLUDES.items():
         if name in include and by_id:
@@ -85,7 +85,7 @@ def _by_customer(rows: Iterable[Sequence[Any]]) -> dict[int, list[Sequence[Any]]
     return found
 
 
-# With what a customer has of which nothing was found.
+# The value of a part for a customer without rows.
 _INCLUDES: Mapping[Include, tuple[Values, Any]] = {
     Include.ADDRESSES: (_read_addresses, ()),
     Include.STATS: (_read_stats, None),

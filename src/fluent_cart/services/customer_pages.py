@@ -1,4 +1,4 @@
-"""A page of customers: counted, uncounted, or from a cursor on; with what ``include`` adds."""
+"""A page of customers, counted, uncounted or from a cursor on, with the parts of ``include``."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from fluent_cart.services.customer_search import (
     to_records,
 )
 
-# Read as they are stored: the expressions that lists are sorted by have a time that is none.
+# The dates are read as they are stored, because the sort expressions replace a missing date by a text.
 _STORED = {
     SortField.FIRST_PURCHASE_DATE: Customer.first_order_at.expression,
     SortField.LAST_PURCHASE_DATE: Customer.last_order_at.expression,
@@ -34,7 +34,7 @@ _TYPES: dict[SortField, TypeEngine[Any]] = {
 
 
 class CustomerPage(NamedTuple):
-    """A page; ``total`` is None if it was not counted, ``next_cursor`` if no page follows."""
+    """A page. ``total`` is None if it was not counted, ``next_cursor`` is None on the last page."""
 
     items: list[Record]
     total: int | None
@@ -43,7 +43,7 @@ class CustomerPage(NamedTuple):
 
 
 def get_page(connection: LookupConnection, query: CustomerListQuery) -> CustomerPage:
-    """Return the page of customers that ``query`` asks for."""
+    """Return the page of customers that ``query`` selects."""
     if query.is_counted:
         page = CustomerPage(*list_customers(connection, query))
     else:
@@ -60,7 +60,7 @@ def _uncounted(connection: Connection, query: CustomerListQuery) -> CustomerPage
         ids = ids.where(_follows(query.cursor))
     elif not query.has_cursor:
         ids = ids.offset((query.page - 1) * query.per_page)
-    # One more, which shows that another page follows.
+    # One row more than the page, to see whether another page follows.
     page = rows_of(ids.limit(query.per_page + 1), order).add_columns(_sort_key(order.field))
     rows = connection.execute(page, filter_values(query.filters)).all()
     shown = rows[: query.per_page]

@@ -1,7 +1,7 @@
 """The customer list: filters, search, order and page as SQL, from an allow-list.
 
-A page is looked up late: its ids first, which the index alone has, however deep the page is, and then the
-rows of these few ids.
+A page is looked up late: first its ids, which the index alone has, also for a deep page, and then the rows of
+these few ids.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ from fluent_cart.services.customer_filters import conditions_of, filter_values
 from fluent_cart.services.customers import LIST_COLUMNS, keys
 from fluent_cart.services.pages import Page
 
-# The caller's words only ever pick a row of this table and of that of filters; the values are bound. Names
+# The caller's words only select a row of this table and of the table of filters, and values are bound. Names
 # sort as people read them (docs/decisions.md#135-order-of-names), e-mail addresses without regard to case.
 SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.ID: Customer.id.expression,
@@ -52,10 +52,10 @@ _SEARCHED = search.SearchTarget(
     Customer.search_text.expression, Customer.id.expression, index=table("customers_search")
 )
 to_records = record_maker(keys(LIST_COLUMNS))
-# To skip this many wide rows takes less time than to look up the page's rows by their ids.
+# Below this offset, skipping wide rows takes less time than looking up the page's rows by their ids.
 MAX_DIRECT_OFFSET = 1000
 
-# Triggers keep the number of customers, so that no list counts them.
+# Triggers maintain the number of customers, so that no list counts them.
 number_of_customers = select(
     cast(func.sum(column("count", BigInteger)), BigInteger).label("number")
 ).select_from(table("customer_counts"))
@@ -66,14 +66,14 @@ Values = TypeVarTuple("Values")
 
 
 class Found(NamedTuple):
-    """The statements of a search; each row of the page ends with the total."""
+    """The statements of a search. Each row of the page ends with the total."""
 
     page: Select[*tuple[Any, ...]]
     total: Select[int]
 
 
 def list_customers(connection: LookupConnection, query: CustomerListQuery) -> Page:
-    """Return one page of the customers that match, and how many match in all."""
+    """Return one page of the customers that match, and the number of all that match."""
     values = filter_values(query.filters)
     window = {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
     if query.search:
@@ -84,8 +84,8 @@ def list_customers(connection: LookupConnection, query: CustomerListQuery) -> Pa
         return _counted(page.rows(connection, **window), lambda: _number(connection))
     number = _number(connection)
     ((total,),) = _count(frozenset(values)).rows(connection, **values)
-    # With many matches the page is near when they are read in order; with few, it is quicker to sort them.
-    # PostgreSQL estimates how many there are. SQLite needs the hint.
+    # With many matches, it is faster to read customers in order until the page is full. With few matches, it
+    # is faster to sort them. PostgreSQL estimates the number itself. SQLite needs the hint.
     in_order = connection.dialect.name == "sqlite" and (sum(window.values()) * number < total * total)
     page = _page_of_some(order, frozenset(values), in_order)
     return _page(page.rows(connection, **values, **window), total)
@@ -111,7 +111,7 @@ def _number(connection: LookupConnection) -> int:
 
 
 def _counted(rows: Sequence[Sequence[Any]], count: Callable[[], int]) -> Page:
-    """Return a page whose rows end with the total; a page that is empty has to ``count``."""
+    """Return a page whose rows end with the total. For an empty page, run ``count``."""
     return _page([row[:-1] for row in rows], rows[0][-1] if rows else count())
 
 
@@ -119,7 +119,8 @@ def _page(rows: Sequence[Sequence[Any]], total: int) -> Page:
     return Page(to_records(rows), total)
 
 
-# Building a statement costs several times what running it does on a small shop, and there are few of them.
+# Cached, because compiling a statement takes several times as long as running it on a small shop. There are
+# few different statements.
 @lru_cache
 def _count(filters: frozenset[str]) -> Prepared:
     return Prepared(select(func.count()).select_from(Customer).where(*conditions_of(filters)))
@@ -141,14 +142,14 @@ def ordered(
 ) -> Select[*tuple[Any, ...]]:
     """Return the page of a list.
 
-    ``in_order`` reads matches in order rather than sorting them; ``late`` looks their rows up at last.
+    ``in_order`` reads matches in order instead of sorting them. ``late`` looks their rows up at the end.
     """
     conditions = conditions_of(filters, no_index=in_order)
     if not late:
         return _windowed(select(*LIST_COLUMNS).where(*conditions).order_by(*order.columns))
     ids = select(Customer.id).where(*conditions).order_by(*order.columns)
     if order.field is SortField.ID and not filters:
-        # Left to itself, SQLite walks along the rows.
+        # Without this hint, SQLite scans the rows.
         ids = ids.with_hint(Customer, "INDEXED BY ix_customers_id", "sqlite")
     return rows_of(_windowed(ids), order)
 
@@ -163,11 +164,11 @@ def rows_of(ids: Select[int], order: Order) -> Select[*tuple[Any, ...]]:
 
 
 def found(dialect: str, term: str, order: Order, filters: frozenset[str] = frozenset()) -> Found:
-    """Return the statements of a search: the matching ids are looked up once, for page and total."""
+    """Return the statements of a search. The matching ids are looked up once, for the page and the total."""
     matching: SelectBase | None = search.ids_from_index(term, _SEARCHED, dialect)
     by_id = order.field is SortField.ID and not filters
     if by_id and isinstance(matching, Select):
-        # The index is in the order of ids itself: only the total reads all that is found.
+        # The index is in the order of ids. Only the total reads all matches.
         total = select(func.count()).select_from(matching.subquery())
         page = rows_of(_windowed(matching.order_by(*order.by(matching.selected_columns.id))), order)
         return Found(page.add_columns(total.scalar_subquery()), total)
@@ -175,7 +176,7 @@ def found(dialect: str, term: str, order: Order, filters: frozenset[str] = froze
         matching = select(Customer.id, SORT_COLUMNS[order.field].label("sort_key")).where(
             search.matches(term, _SEARCHED, dialect), *conditions_of(filters)
         )
-    # Left to itself, PostgreSQL looks for rare terms by walking through all customers in order.
+    # Without this hint, PostgreSQL searches for rare terms by reading all customers in order.
     ids = matching.cte("found").prefix_with("MATERIALIZED")
     sort_keys = order.by(ids.c.sort_key, ids.c.id) if "sort_key" in ids.c else order.by(ids.c.id)
     total = select(func.count()).select_from(ids)
@@ -190,15 +191,18 @@ def _page_found(
     order = Order(query.order_by, query.order_type)
     statements = found(connection.dialect.name, query.search, order, frozenset(values))
     rows = scan.execute(statements.page, values | window).all()
-    # An empty first page has found nothing at all; another may be past the end.
+    # An empty first page means no match. Another empty page may be after the last match.
     return _counted(rows, lambda: scan.scalar(statements.total, values) or 0 if window["offset"] else 0)
 
 
 def all_ids(dialect: str, selection: CustomerSelection) -> Select[int]:
-    """Return the ids of all customers of a list, in its order; the filters' values are its parameters."""
+    """Return the ids of all customers of a list, in its order.
+
+    The values of the filters are its parameters.
+    """
     order = Order(selection.order_by, selection.order_type)
     filters = frozenset(filter_values(selection.filters))
-    # In order, however few match: nothing is sorted, and the first rows come at once.
+    # Read in order even for few matches, so that nothing is sorted and the first rows come at once.
     conditions = conditions_of(filters, no_index=dialect == "sqlite")
     if selection.search:
         matching = select(Customer.id).where(search.matches(selection.search, _SEARCHED, dialect))

@@ -1,4 +1,4 @@
-"""Customers: look up, create, change."""
+"""Look up, create and change customers."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -54,7 +54,7 @@ ADDRESS_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
 
 
 def keys(columns: Iterable[InstrumentedAttribute[Any]]) -> tuple[str, ...]:
-    """Return the names under which ``columns`` are answered."""
+    """Return the names of ``columns`` in responses."""
     return tuple(column.key for column in columns)
 
 
@@ -65,7 +65,7 @@ _records, _addresses = record_maker((*_DETAIL_KEYS, *_EXTENSION_KEYS)), record_m
 # What ``derived_columns`` returns.
 DERIVED = ("email_key", "first_name_key", "last_name_key", "search_text")
 
-# One statement, so that a customer and its addresses cost one round trip.
+# One statement, so that a customer and its addresses take one round trip.
 _details = (
     select(*DETAIL_COLUMNS, *EXTENSION_COLUMNS, *ADDRESS_COLUMNS)
     .outerjoin(Address, Address.customer_id == Customer.id)
@@ -125,7 +125,10 @@ def require_customer(connection: LookupConnection, customer_id: int) -> None:
 
 
 def lock_customer(connection: Connection, customer_id: int) -> Record:
-    """Return a customer's row, locked until the transaction ends; what belongs to it is changed under it."""
+    """Return a customer's row, locked until the transaction ends.
+
+    Lock it before you change what belongs to it.
+    """
     rows = _locked.records(connection, customer_id=customer_id)
     if not rows:
         raise CustomerNotFound(customer_id)
@@ -142,7 +145,7 @@ def lock_customers(connection: Connection, customer_ids: Iterable[int]) -> set[i
 
 
 def create_customer(connection: Connection, customer: CustomerCreate) -> Record:
-    """Store a new customer; ``InvalidEmail`` if the e-mail address belongs to another."""
+    """Store a new customer. Raise ``InvalidEmail`` if the e-mail address belongs to another customer."""
     _require_free_email(connection, customer.email)
     created_at, fields = now(), customer.model_dump()
     [row] = _inserted.records(
@@ -158,7 +161,7 @@ def create_customer(connection: Connection, customer: CustomerCreate) -> Record:
 
 
 def update_customer(connection: Connection, customer_id: int, changes: Record) -> Record:
-    """Change the fields that were sent; ``InvalidEmail`` if a new address belongs to another customer."""
+    """Change the fields that were sent. Raise ``InvalidEmail`` if another customer has the new address."""
     row = lock_customer(connection, customer_id)
     changed = differences(row, read_full_name(row, changes))
     if changed:
@@ -171,9 +174,9 @@ def update_customer(connection: Connection, customer_id: int, changes: Record) -
 
 
 def update_additional_info(connection: Connection, customer_id: int, info: Record) -> Record:
-    """Merge ``info`` into what is stored; null removes a key.
+    """Merge ``info`` into the stored additional info. A null removes its key.
 
-    ``ValidationFailed`` if that is more than may be stored.
+    Raise ``ValidationFailed`` if the result is larger than the limit.
 
     See docs/decisions.md#15-merge-of-additional-info and #82-size-of-additional-info.
     """
@@ -181,10 +184,10 @@ def update_additional_info(connection: Connection, customer_id: int, info: Recor
     removed = {key for key, value in info.items() if value is None}
     merged = {key: value for key, value in {**row["additional_info"], **info}.items() if key not in removed}
     changed: Record = {}
-    # As JSON: to Python, 1, 1.0 and True are the same.
+    # Compared as JSON, because 1, 1.0 and True are equal in Python.
     before, after = orjson.dumps(row["additional_info"]), orjson.dumps(merged)
     if before != after:
-        # An imported shop may have more, which may become less.
+        # An imported shop may be over the limit. A change that makes it smaller is accepted.
         if len(after) > max(len(before), MAX_BYTES):
             raise ValidationFailed(details={"body": [TOO_LARGE]})
         changed = {"additional_info": merged, "updated_at": now()}
@@ -193,7 +196,7 @@ def update_additional_info(connection: Connection, customer_id: int, info: Recor
 
 
 def differences(row: Record, changes: Record) -> Record:
-    """Return those of ``changes`` that are not what ``row`` holds already."""
+    """Return the members of ``changes`` that differ from ``row``."""
     return {key: value for key, value in changes.items() if row[key] != value}
 
 
@@ -203,7 +206,7 @@ def pick(record: Any, *names: str) -> Record:
 
 
 def derived_columns(customer: Record) -> Record:
-    """Return the columns that follow from others: what is compared, sorted by, and searched."""
+    """Return the columns that are computed from others, for comparison, order and search."""
     email, first_name, last_name = pick(customer, "email", "first_name", "last_name").values()
     # Searches look into "first last", e-mail, digits of the phone (docs/decisions.md#11-list-of-customers).
     searched = search_text(f"{first_name} {last_name}", email, phone=customer["phone"])

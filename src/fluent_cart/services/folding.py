@@ -1,9 +1,9 @@
-"""Text in the form in which it is compared: without case, accents and surplus white space."""
+"""Fold texts for comparison: without case, accents and surplus white space."""
 
 import re
 import unicodedata
 
-# Letters that carry a stroke or are two in one: Unicode does not take these apart by itself.
+# Letters with a stroke, and letters that stand for two. Unicode's decomposition does not split these.
 _STROKES = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 )
@@ -22,18 +22,18 @@ def fold(text: str) -> str:
 
 
 def sort_key(name: str) -> str:
-    """Return the text by which a name sorts: as people read it, without invisible format characters."""
+    """Return the sort key of a name: folded, without invisible format characters."""
     visible = (character for character in name if unicodedata.category(character) != "Cf")
     return fold(name if name.isascii() else "".join(visible))[:MAX_SORT_KEY]
 
 
 def email_key(address: str) -> str:
-    """Return the form in which addresses are compared: without case, the domain in Unicode.
+    """Return the form in which e-mail addresses are compared: without case, the domain in Unicode.
 
     See docs/decisions.md#128-domains-beyond-ascii.
     """
     mailbox, at, domain = address.partition("@")
-    # Not casefold: the domains straße.de and strasse.de are two.
+    # Not casefold, because straße.de and strasse.de are two domains.
     return f"{mailbox.casefold()}{at}{decode_labels(domain).lower()}"
 
 
@@ -47,5 +47,5 @@ def _decoded(found: re.Match[str]) -> str:
         label = found[0][4:].encode().decode("punycode")
     except (ValueError, OverflowError):
         return found[0]
-    # Lone surrogates and NUL can be written in this way, and no database takes them.
+    # A label can encode lone surrogates and NUL, which no database stores.
     return label if label.isprintable() else found[0]

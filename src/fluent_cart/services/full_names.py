@@ -1,4 +1,4 @@
-"""A full name next to its parts, as the live plugin's forms send it.
+"""Compare a full name with its parts, as the live plugin's forms send both.
 
 See docs/decisions.md#137-full-names.
 """
@@ -9,7 +9,7 @@ PARTS = ("first_name", "last_name")
 
 
 def read_full_name(row: Record, changes: Record) -> Record:
-    """Return ``changes`` with the parts of the full name if the full name is what differs from ``row``."""
+    """Return ``changes`` with the parts of the full name, if only the full name differs from ``row``."""
     others = dict(changes)
     full_name: Record | None = others.pop("full_name", None)
     has_changed_part = any(others.get(part, row[part]) != row[part] for part in PARTS)

@@ -1,4 +1,4 @@
-"""Requests that happen once, however often they are sent.
+"""Run a request once, even if it is sent several times.
 
 See docs/decisions.md#27-idempotency-keys.
 """
@@ -17,19 +17,19 @@ from fluent_cart.errors import CustomerNotFound, IdempotencyKeyInUse, Idempotenc
 from fluent_cart.models import IdempotencyKey
 
 KEPT = timedelta(hours=24)
-# Each new key makes room for itself and more, so that what has expired goes without a job of its own.
+# Each new key removes up to this many expired keys, so that the table does not grow.
 FORGOTTEN_AT_ONCE = 10
-# In place of an answer about a customer who has been deleted.
+# Stored in place of a response about a deleted customer.
 NO_BODY = ""
 
-# The customer of a kept answer: its path names the customer, or it begins with the one that was created.
+# The customer of a stored response: the id in the request's path, or the id of the created customer.
 _IN_ROUTE = re.compile(r"/customers/(\d+)(?:/|$)")
 _IN_BODY = re.compile(r'\{"success":true,"data":\{"customer":\{"id":(\d+),')
 _BODY_START = 80
 
 
 class Attempt(NamedTuple):
-    """A request that may have been sent before; ``route`` is its method and path."""
+    """A request that may have been sent before. ``route`` is its method and path."""
 
     user_id: int
     route: str
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     replayed: bool = False
-    # False of a read: sent again, it is done again.
+    # False for a read, which runs again if it is sent again.
     is_stored: bool = True
 
 
@@ -61,7 +61,7 @@ _kept = Prepared(
 )
 _inserted = Prepared(insert(IdempotencyKey), _columns)
 _deleted = Prepared(delete(IdempotencyKey).where(IdempotencyKey.id == bindparam("key_id")))
-# Those that another transaction is about to remove are left to it.
+# SKIP LOCKED, because another transaction is about to remove those rows.
 _expired = Prepared(
     select(IdempotencyKey.id)
     .where(IdempotencyKey.created_at < bindparam("oldest"))
@@ -73,10 +73,10 @@ _locked = Prepared(select(func.pg_try_advisory_xact_lock(bindparam("number", typ
 
 
 def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connection], Answer]) -> Answer:
-    """Return what ``act`` answers, or what it answered to the same request within 24 hours.
+    """Run ``act`` and return its response, or the stored response of the same request within 24 hours.
 
-    ``IdempotencyKeyInUse`` while that request is being processed, ``IdempotencyKeyReused`` if it was another,
-    ``CustomerNotFound`` if its customer has been deleted meanwhile.
+    Raise ``IdempotencyKeyInUse`` while that request is running, ``IdempotencyKeyReused`` if the key was sent
+    with another request, and ``CustomerNotFound`` if the customer of the response has been deleted.
     """
     _claim(connection, attempt)
     oldest = ago(KEPT)
@@ -99,14 +99,14 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
 
 
 def remove_expired(connection: Connection, limit: int) -> int:
-    """Remove up to ``limit`` keys that have expired, with their answers; return how many there were."""
+    """Remove up to ``limit`` expired keys with their responses. Return how many were removed."""
     expired = select(IdempotencyKey.id).where(IdempotencyKey.created_at < ago(KEPT))
     some = expired.order_by(IdempotencyKey.created_at).limit(limit).with_for_update(skip_locked=True)
     return connection.execute(delete(IdempotencyKey).where(IdempotencyKey.id.in_(some))).rowcount
 
 
 def erase_answers(connection: Connection, customer_ids: Collection[int]) -> None:
-    """Erase kept answers about customers who are deleted; the keys stay, so that nothing is done twice."""
+    """Erase stored responses about deleted customers. The keys stay, so that no request runs twice."""
     start = func.substr(IdempotencyKey.body, 1, _BODY_START)
     rows = connection.execute(select(IdempotencyKey.id, IdempotencyKey.route, start))
     key_ids = [key_id for key_id, route, body in rows if _customer_of(route, body) in customer_ids]
@@ -121,12 +121,12 @@ def _customer_of(route: str, body: str) -> int | None:
 
 
 def _claim(connection: Connection, attempt: Attempt) -> None:
-    """Keep other transactions from the key until this one ends, however it ends.
+    """Keep other transactions from using the key until this transaction ends.
 
-    SQLite has one transaction at a time, which must have found the answer of the one before it.
+    SQLite runs one transaction at a time, so that this one finds the response that the one before it stored.
     """
     if connection.dialect.name == "postgresql":
-        # Not the row itself: a second insert would wait, and hold a connection.
+        # A lock instead of the row, because a second insert would wait and hold a connection.
         scope = "\n".join((str(attempt.user_id), attempt.route, attempt.key))
         number = int.from_bytes(blake2b(scope.encode(), digest_size=8).digest(), signed=True)
         ((claimed,),) = _locked.rows(connection, number=number)

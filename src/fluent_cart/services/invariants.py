@@ -1,4 +1,4 @@
-"""What must hold in every shop at all times, each rule as one query that returns the ids that break it."""
+"""The rules that must hold in every shop, each as one query that returns the ids that break it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ INVARIANTS: Mapping[str, Select[Any]] = {
         .group_by(Address.customer_id)
         .having(func.sum(case((Address.is_primary, 1), else_=0)) != 1)
     ),
-    "an e-mail address belongs to one customer, whatever its case": (
+    "an e-mail address belongs to one customer, without regard to case": (
         select(Customer.id).join(
             _other, and_(_other.email_key == Customer.email_key, _other.id < Customer.id)
         )
@@ -66,12 +66,12 @@ INVARIANTS: Mapping[str, Select[Any]] = {
     "a session belongs to a user": (
         select(Session.id).outerjoin(User, User.id == Session.user_id).where(User.id.is_(None))
     ),
-    "the number of customers that is kept is how many there are": (
+    "the stored number of customers is the real number": (
         select(_counted_customers).where(
             _counted_customers != select(func.count()).select_from(Customer).scalar_subquery()
         )
     ),
-    "a customer's stored totals are those of the orders": (
+    "a customer's stored totals are those of its orders": (
         select(Customer.id)
         .outerjoin(_totals, _totals.c.customer_id == Customer.id)
         .where(
@@ -95,7 +95,7 @@ def find_violations(
 ) -> dict[str, list[int]]:
     """Return the broken rules, each with the ids of a few rows that break it.
 
-    ``progress`` gets the number of rules that have been checked.
+    ``progress`` is called with the number of rules that have been checked.
     """
     found = {}
     for done, (rule, statement) in enumerate(_violations.items(), start=1):

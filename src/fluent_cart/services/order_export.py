@@ -1,4 +1,4 @@
-"""Orders as a file, oldest first.
+"""Write orders to a file, oldest first.
 
 See docs/decisions.md#60-exports.
 """
@@ -32,7 +32,7 @@ _orders = select(*(Order.__table__.c[name] for name in COLUMNS)).order_by(Order.
 def export_orders(
     connection: Connection, file_format: FileFormat, on_lines: OnLines = lambda _: None
 ) -> Pieces:
-    """Give a file of all orders in pieces."""
+    """Yield the pieces of a file of all orders."""
     return in_pieces(to_lines(file_format, COLUMNS, _records(connection)), on_lines)
 
 

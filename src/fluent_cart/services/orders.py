@@ -1,6 +1,7 @@
-"""Orders and the totals that come from them.
+"""Orders, and the totals that come from them.
 
-``record_orders`` is the one way in: it writes orders and their customers' totals in one transaction.
+``record_orders`` is the only function that writes orders. It changes the totals of their customers in the
+same transaction.
 
 See docs/decisions.md#16-totals-of-a-customer and #17-orders-of-a-customer.
 """
@@ -33,7 +34,7 @@ from fluent_cart.services.pages import Page
 LISTED = (
     Order.id, Order.status, Order.payment_status, Order.total_amount, Order.currency, Order.created_at
 )  # fmt: skip
-# The texts of an order that a search looks into, in lower case.
+# The columns of an order that a search compares, in lower case.
 _TEXTS = (Order.status, Order.payment_status, func.lower(Order.currency))
 
 _TABLE = Base.metadata.tables[Order.__tablename__]
@@ -43,7 +44,7 @@ NET = Order.total_paid - Order.total_refund
 
 
 def list_orders(connection: Connection, customer_id: int, query: OrderListQuery) -> Page:
-    """Return a customer's orders that match: all of them unless a page is asked for."""
+    """Return a customer's matching orders: all of them, or one page if the query has a page."""
     require_customer(connection, customer_id)
     conditions = [Order.customer_id == customer_id, *map(_occurs, fold(query.search).split())]
     column = Order.__table__.c[query.order_by]
@@ -59,7 +60,7 @@ def list_orders(connection: Connection, customer_id: int, query: OrderListQuery)
 
 
 def _occurs(word: str) -> ColumnElement[bool]:
-    """Return the condition that a word of a search is the id of an order, or occurs in its texts."""
+    """Return the condition that an order has the id ``word``, or has ``word`` in one of its texts."""
     found = [text.contains(word, autoescape=True) for text in _TEXTS]
     is_id = re.fullmatch(r"#?([1-9][0-9]{0,17})", word)
     return or_(*found, *([Order.id == int(is_id[1])] if is_id else []))
@@ -68,7 +69,7 @@ def _occurs(word: str) -> ColumnElement[bool]:
 def record_order(connection: Connection, order: Record) -> None:
     """Store an order, or the new state of one, and recalculate the totals of its customer.
 
-    ``order`` holds the columns of ``models.Order``, money in cents. When an order moves to another customer,
+    ``order`` holds the columns of ``models.Order``, money in cents. If an order moves to another customer,
     the totals of both change.
     """
     found = connection.execute(select(_TABLE).where(_TABLE.c.id == order.get("id"))).mappings()
@@ -84,9 +85,9 @@ def record_orders(
     changed: Sequence[Record],
     former: Iterable[int | None] = (),
 ) -> None:
-    """Store new orders, with an id or without, and all columns of changed ones.
+    """Store new orders, with or without an id, and all columns of changed ones.
 
-    The totals of their customers, and of the ``former`` ones of orders that moved, change in the same
+    The totals of their customers, and of the ``former`` customers of moved orders, change in the same
     transaction.
     """
     customers = {row["customer_id"] for row in (*new, *changed)}.union(former)
@@ -98,14 +99,14 @@ def record_orders(
 
 
 def recalculate_one(connection: Connection, customer_id: int) -> Record:
-    """Compute a customer's totals from its orders; return the customer as Get Customer Details does."""
+    """Compute a customer's totals from its orders. Return the customer as Get Customer Details does."""
     lock_customer(connection, customer_id)
     recalculate(connection, [customer_id])
     return get_customer(connection, customer_id)
 
 
 def recalculate(connection: Connection, customer_ids: Sequence[int] | None = None) -> int:
-    """Compute totals from the orders, of all customers unless ids are given; return how many changed."""
+    """Compute totals from the orders, for all customers or for the given ids. Return how many changed."""
     totals = {
         Customer.order_count: _total(func.count(), 0),
         Customer.total_spent: _total(func.sum(case((NET > 0, NET), else_=0)), 0),

@@ -1,12 +1,12 @@
-"""Search by folded text: one meaning of "contains" for every database.
+"""Search by folded text, with the same results on every database.
 
-A row keeps the text that a search looks into, folded here when the row is written: a line each for name,
-e-mail, the digits of the phone, and before these the phone itself if it is more than a number. A search term
-is folded the same way, so the database only compares.
+A row stores the text to search, which is folded when the row is written. The text has a line for the name,
+one for the e-mail address, and one for the digits of the phone. A phone that is more than a number has a line
+of its own before its digits. A search term is folded in the same way, so the database only compares.
 
-PostgreSQL finds parts of a text with an index on its trigrams, which it uses by itself. SQLite has such an
-index as a table of its own, which has to be asked. Neither helps with fewer than three characters: such a
-term looks at every row, in the threads for scans.
+PostgreSQL has a trigram index on the text and uses it by itself. On SQLite, the trigram index is a table of
+its own, so the query must name it. No index finds terms with fewer than three characters: such a search reads
+every row, in the threads for scans.
 
 See docs/decisions.md#11-list-of-customers.
 """
@@ -52,32 +52,32 @@ def _plain_character(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Nd":
         return str(unicodedata.decimal(character))
-    # The minus sign is no dash to Unicode.
+    # The minus sign is not in Unicode's category of dashes.
     if category == "Pd" or character == "\u2212":
         return "-"
     return {"Cf": "", "Zs": " "}.get(category, character)
 
 
 def digits(text: str) -> str:
-    """Return the digits of ``text`` in ASCII: a phone number however it is written."""
+    """Return the digits of ``text`` in ASCII, so that all ways to write a phone number are equal."""
     return re.sub(r"[^0-9]", "", plain_phone(text))
 
 
 def search_text(*lines: str, phone: str | None = None) -> str:
-    """Return what a row keeps for searching."""
+    """Return the text that a row stores for searches."""
     folded = (form for line in lines for form in _folded_lines(line))
     return "\n".join([*folded, *_phone_lines(phone or "")])
 
 
 def _folded_lines(line: str) -> Iterator[str]:
-    """Yield a line, and once more with a domain in Unicode: an address is found by both forms."""
+    """Yield a line, and the same line with its domain in Unicode, so that both forms find an address."""
     yield fold(line)
     if (decoded := decode_labels(line)) != line:
         yield fold(decoded)
 
 
 def _phone_lines(phone: str) -> Iterator[str]:
-    """Return the digits, and the text of a phone that has more than a number, such as an extension."""
+    """Return the digits, and the text of a phone that is more than a number, such as an extension."""
     plain = plain_phone(phone)
     if phone and not _PHONE.fullmatch(plain):
         yield fold(plain)
@@ -85,7 +85,7 @@ def _phone_lines(phone: str) -> Iterator[str]:
 
 
 class Word(NamedTuple):
-    """A word of a search term: the texts of which one must occur, or the id that it may be instead."""
+    """A word of a search term: its texts, of which one must occur, or the id that matches instead."""
 
     forms: tuple[str, ...]
     identifier: int | None
@@ -97,10 +97,10 @@ class Word(NamedTuple):
 
 
 def words(term: str) -> list[Word]:
-    """Return the words of a search term, all of which must occur; a phone number is one word."""
+    """Return the words of a search term, which must all occur. A phone number is one word."""
     is_phone = _PHONE.fullmatch(plain_phone(term))
     written = [term.strip()] if is_phone else term.split()
-    # Next to others, a word of accents or format characters alone has no meaning.
+    # A word that has only accents or format characters is ignored if there are other words.
     visible = [word for word in written if fold(plain_phone(word))]
     return [_word(word) for word in visible or written]
 
@@ -116,7 +116,7 @@ def _word(word: str) -> Word:
 
 @dataclass(frozen=True)
 class SearchTarget:
-    """What is searched: a folded text and an id, and SQLite's index on the text, if it has one."""
+    """The columns to search: a folded text and an id, and SQLite's index on the text, if there is one."""
 
     text: ColumnElement[str]
     identifier: ColumnElement[int]
@@ -124,10 +124,10 @@ class SearchTarget:
 
 
 def matches(term: str, searched: SearchTarget, dialect: str) -> ColumnElement[bool]:
-    """Return the condition that a row is found by ``term``."""
+    """Return the condition that ``term`` finds a row."""
     index = searched.index if dialect == "sqlite" else None
     conditions: list[ColumnElement[bool]] = []
-    # Words that are texts and nothing else are one question to the index.
+    # Words without an id are one query of the index.
     texts = [
         word for word in words(term) if index is not None and word.is_indexed and word.identifier is None
     ]
@@ -136,12 +136,12 @@ def matches(term: str, searched: SearchTarget, dialect: str) -> ColumnElement[bo
     for word in words(term):
         if word not in texts:
             conditions.append(or_(false(), *_one_of(word, searched, index)))
-    # White space alone, such as U+001F, which input does not strip: nothing is asked for.
+    # The term is white space only, such as U+001F, which input does not strip. There is no condition.
     return and_(true(), *conditions)
 
 
 def ids_from_index(term: str, searched: SearchTarget, dialect: str) -> SelectBase | None:
-    """Return the ids of the rows that are found by ``term``, if an index has all of them."""
+    """Return the ids of the rows that ``term`` finds, or None if the index cannot find them."""
     wanted, index = words(term), searched.index
     if dialect != "sqlite" or index is None or not wanted or not all(word.is_indexed for word in wanted):
         return None
@@ -149,7 +149,7 @@ def ids_from_index(term: str, searched: SearchTarget, dialect: str) -> SelectBas
     numbers = [word.identifier for word in wanted if word.identifier is not None]
     if not numbers:
         return ids
-    # An id is an alternative to the whole term only if that is all of the term.
+    # An id matches instead of the whole term only if the term is one word.
     return (
         union(ids, select(searched.identifier).where(searched.identifier == numbers[0]))
         if len(wanted) == 1
@@ -168,7 +168,7 @@ def _one_of(word: Word, searched: SearchTarget, index: TableClause | None) -> It
 
 
 def _from_index(index: TableClause, words: list[Word]) -> Select[int]:
-    # Each form is quoted: nothing in it is an operator of the index's own language.
+    # Each form is quoted, so that no part of it is an operator of the index's query language.
     quoted = ([f'"{form.replace(chr(34), chr(34) * 2)}"' for form in word.forms] for word in words)
     expression = " AND ".join(f"({' OR '.join(forms)})" for forms in quoted)
     found = literal_column(index.name, String).op("MATCH")(literal(expression))

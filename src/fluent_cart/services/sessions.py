@@ -1,4 +1,4 @@
-"""Sign-ins with a login password, and the sessions that they begin.
+"""Logins with a login password, and the sessions that they begin.
 
 See docs/decisions.md#50-login-passwords and #51-sessions.
 """
@@ -18,12 +18,12 @@ from fluent_cart.security import session_cookies
 from fluent_cart.security.session_cookies import Cookie
 from fluent_cart.services.users import CurrentUser, is_named, key
 
-# Each new session makes room for itself and more, so that what has expired goes without a job of its own.
+# Each new session removes up to this many expired sessions, so that the table does not grow.
 FORGOTTEN_AT_ONCE = 10
 
 
 class Account(NamedTuple):
-    """Whom a name belongs to, and the hash of the login password, if there is one."""
+    """The user that a name belongs to, and the hash of the login password, if there is one."""
 
     id: int
     login: str
@@ -31,7 +31,7 @@ class Account(NamedTuple):
 
 
 class ActiveSession(NamedTuple):
-    """A session that goes on, with what its nonces are made of."""
+    """A valid session, with the values that its nonces are computed from."""
 
     id: int
     user: CurrentUser
@@ -42,7 +42,7 @@ class ActiveSession(NamedTuple):
 _by_name = Prepared(
     select(User.id, User.login, User.password_hash)
     .where(is_named)
-    # What is one user's e-mail address may be the login of another: as in WordPress, the login comes first.
+    # One user's e-mail address may be another user's login. The login counts first, as in WordPress.
     .order_by(User.login_key != bindparam("name"))
     .limit(1)
 )
@@ -60,16 +60,17 @@ _of_user = Prepared(
 
 
 def find_account(connection: LookupConnection, name: str) -> Account | None:
-    """Return the account with this login or e-mail address; one look-up, whether there is one or not."""
+    """Return the account with this login or e-mail address. One look-up, also if there is no account."""
     return next((Account(*row) for row in _by_name.rows(connection, name=key(name))), None)
 
 
 def start_session(
     connection: Connection, account: Account, new_hash: str | None, seconds: int, older: int | None = None
 ) -> str | None:
-    """Begin a session and return its cookie; None if the password is not what it was when it was checked.
+    """Begin a session and return its cookie. Return None if the password was changed after it was checked.
 
-    A ``new_hash`` of the same password takes the place of the old one, and the new session that of ``older``.
+    A ``new_hash`` of the same password replaces the old hash, and the new session replaces the session
+    ``older``.
     """
     password_hash = connection.scalar(
         select(User.password_hash).where(User.id == account.id).with_for_update()
@@ -117,7 +118,10 @@ def _add_session(connection: Connection, account: Account, password_hash: str, s
 
 
 def find_session(connection: LookupConnection, cookie: Cookie) -> ActiveSession | None:
-    """Return the session of a cookie, unless it is forged or expired, or the session has been ended."""
+    """Return the session of a cookie.
+
+    Return None if the cookie is forged or expired or the session was ended.
+    """
     for session_id, user_id, login, role, password_hash, signing_key in _by_token.rows(
         connection, token_hash=_hashed(cookie.token)
     ):
@@ -127,7 +131,7 @@ def find_session(connection: LookupConnection, cookie: Cookie) -> ActiveSession 
 
 
 def end_session(connection: Connection, session_id: int) -> None:
-    """End a session: its cookie is worth nothing from the next request on, in every process."""
+    """End a session. Every process rejects its cookie from the next request on."""
     connection.execute(delete(Session).where(Session.id == session_id))
 
 
@@ -143,8 +147,8 @@ def end_other_sessions(connection: Connection, user_id: int, kept: int) -> int:
 
 
 def remove_expired(connection: Connection, limit: int) -> int:
-    """Remove up to ``limit`` sessions that have expired; return how many there were."""
-    # Those that another transaction is about to remove are left to it.
+    """Remove up to ``limit`` expired sessions. Return how many were removed."""
+    # SKIP LOCKED, because another transaction is about to remove those rows.
     expired = select(Session.id).where(Session.expires_at <= now()).order_by(Session.expires_at)
     some = expired.limit(limit).with_for_update(skip_locked=True)
     return connection.execute(delete(Session).where(Session.id.in_(some))).rowcount

@@ -14,7 +14,7 @@ _totals = Prepared(select(*TOTALS).where(Customer.id == bindparam("customer_id")
 
 
 def get_stats(connection: LookupConnection, customer_id: int) -> Record:
-    """Return what a customer spent, in cents, on how many orders, and when."""
+    """Return a customer's total in cents, number of orders, average, and first and last dates."""
     rows = _totals.rows(connection, customer_id=customer_id)
     if not rows:
         raise CustomerNotFound(customer_id)
@@ -35,5 +35,5 @@ def to_stats(
 
 
 def average(total: int, count: int) -> int:
-    """Return ``total / count`` rounded half up, 0 if there is nothing to average; in whole cents."""
+    """Return ``total / count`` in whole cents, rounded half up, or 0 if ``count`` is 0."""
     return (2 * total + count) // (2 * count) if count else 0

@@ -1,4 +1,4 @@
-"""Which WordPress user a customer is attached to.
+"""Attach WordPress users to customers.
 
 See docs/decisions.md#20-attachable-users.
 """
@@ -21,7 +21,7 @@ _exists = select(User.id).where(User.id == bindparam("user_id"))
 
 
 def list_attachable_users(connection: Connection, search: str, page: int, per_page: int) -> Page:
-    """Return a page of the users that are attached to no customer, and how many there are."""
+    """Return a page of the users without a customer, and the number of all such users."""
     conditions: list[Any] = [~select(Customer.id).where(Customer.user_id == User.id).exists()]
     if search:
         conditions.append(matches(search, SEARCHED, connection.dialect.name))
@@ -42,7 +42,11 @@ def list_attachable_users(connection: Connection, search: str, page: int, per_pa
 
 
 def attach_user(connection: Connection, customer_id: int, user_id: int) -> Record:
-    """Attach a user to a customer; ``InvalidUser`` if either has another partner, or no such user exists."""
+    """Attach a user to a customer.
+
+    Raise ``InvalidUser`` if the user does not exist, if the user has another customer, or if the customer has
+    another user.
+    """
     row = lock_customer(connection, customer_id)
     if row["user_id"] == user_id:
         return pick(row, "id", "user_id", "updated_at")
@@ -56,7 +60,7 @@ def attach_user(connection: Connection, customer_id: int, user_id: int) -> Recor
 
 
 def detach_user(connection: Connection, customer_id: int) -> Record:
-    """Detach a customer from its user; nothing happens if it has none."""
+    """Detach a customer from its user. Do nothing if the customer has no user."""
     row = lock_customer(connection, customer_id)
     if row["user_id"] is None:
         return pick(row, "id", "user_id", "updated_at")

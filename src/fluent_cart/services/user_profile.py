@@ -23,10 +23,10 @@ _profile = Prepared(
 def get_profile(
     connection: LookupConnection, user_id: int, context: Context, capabilities: Sequence[str]
 ) -> Record:
-    """Return a user; e-mail address, role and ``capabilities`` only in the context ``edit``."""
+    """Return a user. E-mail address, role and ``capabilities`` are only in the context ``edit``."""
     rows = _profile.rows(connection, user_id=user_id)
     if not rows:
-        # Deleted since the password was looked at.
+        # The user was deleted after the password was checked.
         raise AuthenticationFailed
     login, email, display_name, role, created_at = rows[0]
     profile: Record = {"id": user_id, "name": display_name, "url": "", "description": "", "slug": slug(login)}
@@ -43,5 +43,5 @@ def get_profile(
 
 
 def slug(login: str) -> str:
-    """Return a login as WordPress writes it in addresses."""
+    """Return a login as WordPress writes it in URLs."""
     return re.sub(r"[^a-z0-9_-]+", "-", login.casefold()).strip("-")

@@ -23,7 +23,7 @@ from fluent_cart.services.search import SearchTarget, matches, search_text
 
 
 class CurrentUser(NamedTuple):
-    """Who a request comes from."""
+    """The user that a request comes from."""
 
     id: int
     login: str
@@ -31,7 +31,7 @@ class CurrentUser(NamedTuple):
 
 
 class UserError(Exception):
-    """An account cannot be made or found; the text is for the person at the command line."""
+    """An account cannot be created or found. The text is for the command line."""
 
 
 SEARCHED = SearchTarget(User.search_text.expression, User.id.expression)
@@ -52,7 +52,7 @@ def create_user(
     role: str,
     password_hash: str | None = None,
 ) -> int:
-    """Store a new user and return its id; ``UserError`` if login or e-mail are taken."""
+    """Store a new user and return its id. Raise ``UserError`` if the login or e-mail address is taken."""
     taken = connection.scalar(
         select(User.id).where(
             or_(User.login_key.in_([key(login), key(email)]), User.email_key.in_([key(login), key(email)]))
@@ -91,31 +91,31 @@ def find_users(connection: Connection, search: str, page: int, per_page: int) ->
 
 
 def set_role(connection: Connection, login: str, role: str) -> None:
-    """Give a user another role; it holds from the next request on."""
+    """Store another role of a user. It counts from the next request on."""
     connection.execute(update(User).where(User.id == user_id_of(connection, login)).values(role=role))
 
 
 def set_password(connection: Connection, login: str, password_hash: str) -> None:
-    """Give a user another login password; who is signed in with the old one no longer is."""
+    """Store another login password of a user, and end the sessions of the old password."""
     user_id = user_id_of(connection, login)
     connection.execute(update(User).where(User.id == user_id).values(password_hash=password_hash))
     sign_out(connection, login)
 
 
 def sign_out(connection: Connection, login: str) -> int:
-    """End all sessions of a user, at once and in every process; return how many there were."""
+    """End all sessions of a user, at once and in every process. Return how many were ended."""
     return connection.execute(
         delete(Session).where(Session.user_id == user_id_of(connection, login))
     ).rowcount
 
 
 def delete_user(connection: Connection, login: str) -> None:
-    """Delete a user, its application passwords and sessions; its customer stays, detached."""
+    """Delete a user with its application passwords and sessions. The customer of the user stays, detached."""
     connection.execute(delete(User).where(User.id == user_id_of(connection, login)))
 
 
 def user_id_of(connection: Connection, login: str) -> int:
-    """Return the id of a user; ``UserError`` if there is none."""
+    """Return the id of a user. Raise ``UserError`` if there is none."""
     user_id = connection.scalar(select(User.id).where(User.login_key == key(login)))
     if user_id is None:
         raise UserError(f"There is no user {login!r}")

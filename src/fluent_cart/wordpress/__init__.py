@@ -1,1 +1,1 @@
-"""The edge of the server: requests and answers as WordPress clients know them."""
+"""The outermost layer of the server, which accepts requests as WordPress clients send them."""

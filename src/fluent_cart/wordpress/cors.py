@@ -1,4 +1,4 @@
-"""Scripts of other sites may read responses if their origin is configured.
+"""Let scripts of configured origins read responses.
 
 See docs/decisions.md#73-cors.
 """
@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from fluent_cart.wordpress.exposed_headers import EXPOSED
 
 METHODS = ("OPTIONS", "GET", "POST", "PUT", "PATCH", "DELETE")
-# WordPress's five, then those that only this server knows.
+# The five headers of WordPress, then those of this server.
 ALLOWED = (
     "Authorization",
     "X-WP-Nonce",
@@ -24,14 +24,14 @@ ALLOWED = (
     "X-HTTP-Method-Override",
     "X-Request-Id",
 )
-# Seconds for which a browser does not send a preflight again. No browser waits for more than two hours.
+# Seconds for which a browser does not send another preflight. Browsers accept at most two hours.
 MAX_AGE = 7200
 
 
 def allow_origins(app: Starlette, origins: Collection[str]) -> None:
     """Let scripts of ``origins`` read every response, errors included, and send credentials.
 
-    It must be the last middleware to be added, because the last one is the outermost.
+    Add this middleware last, because the last one is the outermost.
     """
     app.add_middleware(
         CORSMiddleware,

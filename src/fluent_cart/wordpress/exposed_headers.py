@@ -1,10 +1,10 @@
-"""Headers that callers look at, in WordPress's spelling."""
+"""The headers that callers read, in WordPress's spelling."""
 
 from collections.abc import Iterable
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-# What scripts of other sites may read, besides what browsers show them anyway.
+# The headers that scripts of other sites may read, in addition to those of every browser.
 EXPOSED = (
     "X-WP-Total",
     "X-WP-TotalPages",
@@ -19,12 +19,12 @@ EXPOSED = (
     "X-RateLimit-Reset",
 )
 _SPELLINGS = {name.lower(): name for name in (*EXPOSED, "WWW-Authenticate")}
-# They say something of the bytes around, or are not for scripts.
+# They describe the bytes of the response, or are not for scripts.
 _HIDDEN = frozenset({"content-length", "content-type", "set-cookie"})
 
 
 def canonical_names(headers: Headers) -> dict[str, str]:
-    """Return the headers of a response by their usual names, as ``_envelope`` has them."""
+    """Return the headers of a response under their usual names, for ``_envelope``."""
     named: dict[str, str] = {}
     for name, value in headers:
         lower, text = name.decode("latin-1").lower(), value.decode("latin-1")

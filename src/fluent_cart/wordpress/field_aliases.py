@@ -1,8 +1,8 @@
-"""The names that the live plugin's clients use -> those of the contract: the one table of them.
+"""The table of the live plugin's field names and the contract's names for them.
 
-They are read before input is checked, and documented in docs/wordpress-clients.md alone. The contract's own
-name wins where both are sent. What is named nowhere here is untouched: additional info has only keys of the
-caller's own, and a customer's ``id`` in its body means nothing.
+Aliases are read before input is checked. Only docs/wordpress-clients.md documents them. If both names are
+sent, the contract's name counts. Other names are not changed: additional info has only keys of the caller's
+own, and a customer's ``id`` in its body has no meaning.
 
 See docs/decisions.md#74-field-names-of-the-plugin.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 Fields = Mapping[str, Any]
-# Reads the value of a name; returns the contract's fields that it stands for and that were not sent.
+# A function that reads the value of an alias. It returns the contract's fields that were not sent themselves.
 Reader = Callable[[Any, Fields], dict[str, Any]]
 
 SORT_FIELDS = {"ltv": "total_spent", "purchase_value": "total_spent", "purchase_count": "order_count"}
@@ -44,7 +44,7 @@ def _bulk_action(value: Any, _sent: Fields) -> dict[str, Any]:
 
 
 def _new_status(value: Any, sent: Fields) -> dict[str, Any]:
-    """Read what the contract has one level deeper."""
+    """Read a status that the contract has one level deeper."""
     # PHP writes an empty object as an empty list, or as an empty text in a form.
     data = sent.get("data") or {}
     return {"data": {"status": value, **data}} if isinstance(data, dict) else {}
@@ -56,11 +56,11 @@ def _address(value: Any, sent: Fields) -> dict[str, Any]:
 
 
 def _filter(name: str) -> Reader:
-    """Read a filter that stands next to ``filters``, which may be a JSON text."""
+    """Read a filter that is sent next to ``filters``, which may be a JSON text."""
 
     def read(value: Any, sent: Fields) -> dict[str, Any]:
         filters = _decoded(sent.get("filters")) or {}
-        # Anything else is left to be rejected as a whole.
+        # Other values stay, so that the input check rejects the whole.
         if not isinstance(filters, dict) or filters.get(name) not in (None, ""):
             return {}
         return {"filters": {**filters, name: value}}
@@ -80,7 +80,7 @@ def _full_name(value: Any, sent: Fields) -> dict[str, Any]:
 
 
 def _changed_name(value: Any, _sent: Fields) -> dict[str, Any]:
-    """Read a full name next to its parts: which of them counts depends on the stored row.
+    """Read a full name and its parts. The stored row decides which of them counts.
 
     See docs/decisions.md#137-full-names.
     """
@@ -107,9 +107,9 @@ def _of_each(names: Mapping[str, Reader], name: str) -> Reader:
 
 
 def _split(value: Any) -> dict[str, Any]:
-    """Split a name as the plugin does: the last word is the last name, a single one the first."""
+    """Split a name as the plugin does: the last word is the last name. A single word is the first name."""
     if not isinstance(value, str):
-        # Whatever it is, it is no text for the first name either.
+        # A value that is not a text is passed on, so that the check of the first name rejects it.
         return {"first_name": value}
     first, _, last = value.strip().rpartition(" ")
     return (
@@ -127,7 +127,7 @@ _CUSTOMER_CHANGES: Mapping[str, Reader] = {"full_name": _changed_name, "name": _
 _ORDERS: Mapping[str, Reader] = {"sort_by": _as("order_by"), "sort_type": _as("order_type")}
 _ADDRESS_REF: Mapping[str, Reader] = {"addressId": _as("address_id"), "address": _address}
 
-# By operation. Of two names for the same, the first one counts.
+# By operation. Of two aliases for the same field, the first one counts.
 NAMES: Mapping[str, Mapping[str, Reader]] = {
     "list_customers": _LIST,
     "export_customers": _LIST,
@@ -154,7 +154,7 @@ NAMES: Mapping[str, Mapping[str, Reader]] = {
 
 
 def apply_aliases(fields: dict[str, Any], names: Mapping[str, Reader]) -> dict[str, Any]:
-    """Return what was sent with the contract's names for those in ``names``."""
+    """Return the input with the contract's names in place of the aliases in ``names``."""
     if names.keys().isdisjoint(fields):
         return fields
     for name, read in names.items():

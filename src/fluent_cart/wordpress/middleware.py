@@ -1,4 +1,4 @@
-"""The edge: requests and answers as WordPress clients know them.
+"""Accept requests and shape responses as WordPress clients expect them.
 
 See docs/decisions.md#1-paths, #8-forms-of-input, #71-profile-of-a-user and #72-response-shape.
 """
@@ -13,29 +13,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fluent_cart.wordpress.paths import EXAMPLES_PREFIX, PREFIX, ROOT
 from fluent_cart.wordpress.response_shape import shape_response, wants_shaping
 
-# Without HEAD: the response to a POST has a body, which the client would take for the next response.
+# Without HEAD, because the response to a POST has a body, which the client would read as the next response.
 OVERRIDES = frozenset({"GET", "PUT", "PATCH", "DELETE"})
-# The file that runs WordPress: it is in the path if the web server does not rewrite paths.
+# The file that runs WordPress. It is in the path if the web server does not rewrite paths.
 INDEX = "/index.php"
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class WordPressMiddleware:
-    """Rewrites a request before it is routed, and an answer after everything else had its say.
+    """Rewrites a request before routing, and the shape of a response after all other layers.
 
     - ``/?rest_route=/fluent-cart/v2/customers`` is the pretty path, and so are ``/index.php?rest_route=...``
       and ``/index.php/wp-json/...``
     - v1 in the path is v2
-    - a trailing slash does not matter, and costs no redirect
+    - a trailing slash is ignored without a redirect
     - a POST may stand for another method: ``?_method=PUT``, or ``X-HTTP-Method-Override: PUT``
     - HEAD is GET without a body
-    - ``_fields`` and ``_envelope`` in the query change the shape of an answer
+    - ``_fields`` and ``_envelope`` in the query change the shape of a response
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    # Not async: it returns what the application does, and so takes no turn of its own.
+    # Not async: it returns the application's coroutine, so it costs no task switch.
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
             scope, send = _rewrite(scope, send)
@@ -48,12 +48,13 @@ def _rewrite(scope: Scope, send: Send) -> tuple[Scope, Send]:
         path = path.removeprefix(INDEX)
     if path in ("/", INDEX, f"{INDEX}/") and (route := dict(_query(scope)).get("rest_route")):
         path = f"{ROOT}/{route.lstrip('/')}"
-        # Bytes that are not UTF-8 stay as they are: the route refuses them.
+        # Bytes that are not UTF-8 stay as they are, so that the route rejects them.
         pairs = _query(scope, errors="surrogateescape")
         query = [(name, value) for name, value in pairs if name != "rest_route"]
         scope = {**scope, "query_string": urlencode(query, errors="surrogateescape").encode()}
     if _CONTROL_CHARACTERS.search(path):
-        # As it was sent. Decoded, a line feed at the end would match routes, because "$" matches before it.
+        # The path as it was sent. Decoded, a line feed at the end would match routes, because "$" matches
+        # before it.
         path = _CONTROL_CHARACTERS.sub(lambda found: f"%{ord(found[0]):02X}", path)
     if path.startswith(f"{ROOT}/"):
         path = path.rstrip("/")

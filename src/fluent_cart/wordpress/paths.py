@@ -3,7 +3,7 @@
 ROOT = "/wp-json"
 NAMESPACE = "fluent-cart/v2"
 PREFIX = f"{ROOT}/{NAMESPACE}/customers"
-# The contract's examples say v1, so the same routes answer there.
+# The contract's examples use v1, so the same routes serve it.
 EXAMPLES_NAMESPACE = "fluent-cart/v1"
 EXAMPLES_PREFIX = f"{ROOT}/{EXAMPLES_NAMESPACE}/customers"
 

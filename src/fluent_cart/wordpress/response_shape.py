@@ -1,4 +1,4 @@
-"""``_fields`` and ``_envelope``: an answer in the shape that its caller asks for.
+"""Change the shape of a response with ``_fields`` and ``_envelope``.
 
 See docs/decisions.md#72-response-shape.
 """
@@ -12,7 +12,7 @@ from starlette.types import Message, Send
 from fluent_cart.formats.php_query import parse_query
 from fluent_cart.wordpress.exposed_headers import Headers, canonical_names
 
-# What is wanted of an object, by name: of a member all of it (None), or in turn some of it.
+# The selected members of an object by name: the whole member (None), or a selection of its members.
 Fields = dict[str, "Fields | None"]
 
 MAX_LEVELS = 16
@@ -24,7 +24,7 @@ def wants_shaping(query: bytes) -> bool:
 
 
 def shape_response(send: Send, query: bytes) -> Send:
-    """Return a ``send`` that shapes answers in JSON as ``query`` says; others pass as they are."""
+    """Return a ``send`` that shapes JSON responses as ``query`` says, and passes others unchanged."""
     sent = parse_query(query.decode("latin-1"))
     fields, enveloped = read_fields(sent.get("_fields")), "_envelope" in sent
     start: Message | None = None
@@ -46,7 +46,7 @@ def shape_response(send: Send, query: bytes) -> Send:
 
 
 def read_fields(value: Any) -> Fields:
-    """Return what ``_fields`` names: a text with commas or blanks in it, or a list; dots lead inward."""
+    """Return the names in ``_fields``: a text with commas or blanks, or a list. Dots lead into members."""
     texts = value if isinstance(value, list) else [value]
     named = " ".join(text for text in texts if isinstance(text, str))
     fields: Fields = {}
@@ -62,10 +62,10 @@ def read_fields(value: Any) -> Fields:
 
 
 def select(content: Any, fields: Fields) -> Any:
-    """Return what ``fields`` names of an answer's record, or of each of its records.
+    """Return the selected ``fields`` of a response's record, or of each of its records.
 
-    Of the envelope all else stays: ``success``, ``message``, ``pagination``. Names may begin at the envelope,
-    too: ``data.customers.id`` is ``id``. An answer that is in no envelope is the record.
+    The rest of the envelope stays: ``success``, ``message``, ``pagination``. Names may also begin at the
+    envelope: ``data.customers.id`` is ``id``. A response without an envelope is the record itself.
     """
     if not isinstance(content, dict) or content.get("success") is not True:
         return _of(content, fields)
@@ -78,15 +78,15 @@ def select(content: Any, fields: Fields) -> Any:
         [name] = records
         data = {**data, name: _of(data[name], _within(wanted, name))}
     else:
-        # The answer to a bulk action is a record itself.
+        # The response to a bulk action is a record itself.
         data = _of(data, wanted)
-    # What the plugin's clients find at the top is the same as below.
+    # The copy at the top, for the plugin's clients, gets the same selection.
     again = {name: data[name] for name in content if name in data and name != "data"}
     return {**content, "data": data, **again}
 
 
 def _within(fields: Fields | None, name: str) -> Fields | None:
-    """Return ``fields`` and those below ``name``; all of them if ``name`` itself is named."""
+    """Return the ``fields`` below ``name``, or all of them if ``name`` itself is selected."""
     if fields is None or name not in fields:
         return fields
     inner = fields[name]
@@ -94,7 +94,7 @@ def _within(fields: Fields | None, name: str) -> Fields | None:
 
 
 def _of(value: Any, fields: Fields | None) -> Any:
-    """Return what ``fields`` names of a record, or of each in a list; None names all of it."""
+    """Return the ``fields`` of a record, or of each record in a list. None selects all."""
     if fields is None:
         return value
     if isinstance(value, list):
@@ -109,7 +109,7 @@ def _is_json(headers: Headers) -> bool:
 
 
 def _shape(start: Message, body: bytes, fields: Fields, *, enveloped: bool) -> tuple[Message, Message]:
-    """Return a whole answer, its two messages, in another shape; errors keep all their members."""
+    """Return a whole response, its two ASGI messages, in another shape. Errors keep all their members."""
     content, status, headers = orjson.loads(body), start["status"], start["headers"]
     if fields and status < 400:
         content = select(content, fields)

@@ -1,4 +1,4 @@
-"""Where the site is, as the caller sees it."""
+"""The address of the site, as the caller sees it."""
 
 import re
 
@@ -6,12 +6,12 @@ from starlette.requests import Request
 
 from fluent_cart.wordpress.paths import ROOT
 
-# The caller says which host it is; only what can be one is repeated, in JSON and in headers.
+# A valid host name. The caller chooses the Host header, so other values are not repeated in JSON and headers.
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 def origin(request: Request) -> str:
-    """Return scheme and host as the caller gave them: ``https://shop.example``."""
+    """Return scheme and host as the caller sent them: ``https://shop.example``."""
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
         host = "localhost"
@@ -19,7 +19,7 @@ def origin(request: Request) -> str:
 
 
 def site_url(request: Request) -> str:
-    """Return the site's address without a slash at its end: ``https://shop.example``."""
+    """Return the site's address without a final slash: ``https://shop.example``."""
     return origin(request) + str(request.scope.get("root_path", ""))
 
 

@@ -1,7 +1,7 @@
-"""The docs page, at /docs and at /, to read and to try.
+"""Serve the docs page, at /docs and at /.
 
-It needs no internet, because the viewer (Scalar) is in this folder. The text is there before the viewer is,
-and without JavaScript.
+It needs no internet, because the viewer (Scalar) is in this folder. The text is there before the viewer is
+loaded, and without JavaScript.
 
 See docs/decisions.md#100-docs-page.
 """
@@ -20,7 +20,7 @@ from fluent_cart.pages.layout import page
 from fluent_cart.wordpress.site import discovery
 
 HERE = Path(__file__).parent
-# The file @scalar/api-reference/dist/browser/standalone.js of the npm package, as it is, compressed.
+# The file @scalar/api-reference/dist/browser/standalone.js of the npm package, unchanged, compressed.
 SCALAR = "scalar-1.72.1.js"
 
 # Scripts come from this server only, and nothing is sent elsewhere. The viewer sets styles in elements, and
@@ -33,7 +33,10 @@ SECURITY_HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "same
 
 
 def add_docs(app: FastAPI) -> None:
-    """Add /docs, which is at / as well, to ``app``; both name the address of the API, as WordPress does."""
+    """Add /docs, which is also at /, to ``app``.
+
+    Both have a header with the address of the API, as in WordPress.
+    """
 
     @cache
     def text() -> StaticContent:
@@ -43,7 +46,7 @@ def add_docs(app: FastAPI) -> None:
     def asset(name: str, media_type: str) -> StaticContent:
         return StaticContent((HERE / name).read_text("utf-8"), media_type)
 
-    # Not a redirect at /, where clients look for the API's address with HEAD, and follow none.
+    # Not a redirect at /, because clients look there for the API's address with HEAD, and follow no redirect.
     @app.get("/", include_in_schema=False)
     @app.get("/docs", include_in_schema=False)
     async def docs_page(request: Request) -> Response:
@@ -59,7 +62,7 @@ def add_docs(app: FastAPI) -> None:
 
     @app.get(f"/docs/{SCALAR}", include_in_schema=False)
     async def docs_viewer() -> FileResponse:
-        # Every browser takes gzip; the name changes with the content.
+        # Every browser accepts gzip. The name changes with the content.
         headers = {"Content-Encoding": "gzip", "Cache-Control": "public, max-age=31536000, immutable"}
         return FileResponse(HERE / f"{SCALAR}.gz", media_type="text/javascript", headers=headers)
 

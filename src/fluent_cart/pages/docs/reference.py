@@ -1,4 +1,4 @@
-"""The introduction and the operations as HTML: the text of the docs page until the viewer replaces it."""
+"""Render the introduction and the operations as HTML, which the viewer replaces when it is loaded."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -7,7 +7,7 @@ from fluent_cart.http.routing import ApiRoute
 from fluent_cart.openapi.introduction import SERVER, TAGS, TITLE, describe
 from fluent_cart.pages.markdown import headings, slug, to_html
 
-# The viewer's own, so that a link to an operation is good with and without the viewer.
+# The viewer's own anchors, so that a link to an operation works with and without the viewer.
 _INTRODUCTION = "description/"
 
 
@@ -19,7 +19,7 @@ def reference(routes: Sequence[ApiRoute]) -> str:
 
 
 def contents(routes: Sequence[ApiRoute]) -> str:
-    """Return the list of what is on the page."""
+    """Return the page's list of contents."""
     sections = ((f"{_INTRODUCTION}{slug(title)}", title) for title in headings(describe(), "h2"))
     parts = [_links("Introduction", sections)]
     for tag in TAGS:
@@ -60,10 +60,10 @@ def _anchor(route: ApiRoute) -> str:
 
 
 def _endpoint(route: ApiRoute) -> tuple[str, str]:
-    """Return method and path of a route, the latter as the OpenAPI document has it."""
+    """Return method and path of a route, with the path as in the OpenAPI document."""
     return next(iter(route.methods or ())), route.path_format.removeprefix(SERVER)
 
 
 def _relative(address: str) -> str:
-    # Of this site, which may be behind a prefix.
+    # An address on this site, which may be behind a prefix.
     return address.removeprefix("/")
