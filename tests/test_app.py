@@ -17,7 +17,7 @@ from tests.support.errors import assert_error
 
 
 class TestLifespan:
-    async def test_opens_the_database_and_closes_it_again(self, sqlite_settings: Settings) -> None:
+    async def test_lifespan_opens_the_database_and_closes_it_again(self, sqlite_settings: Settings) -> None:
         before = set(threading.enumerate())
         app = create_app(sqlite_settings)
         assert set(threading.enumerate()) <= before
@@ -32,13 +32,13 @@ class TestLifespan:
         shop = Path(sqlite_settings.database_url.removeprefix("sqlite:///"))
         assert not shop.with_name(f"{shop.name}-wal").exists()
 
-    def test_without_a_database_there_is_still_an_application(self, tmp_path: Path) -> None:
+    def test_application_starts_without_a_database(self, tmp_path: Path) -> None:
         create_app(Settings(database_url=f"sqlite:///{tmp_path}/nowhere/shop.db", _env_file=None))
         assert list(tmp_path.iterdir()) == []
 
 
 class TestSettings:
-    def test_are_read_from_the_environment_unless_given(
+    def test_application_reads_the_environment_by_default(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -47,7 +47,7 @@ class TestSettings:
         assert isinstance(database, SQLiteDatabase)
         assert database.path == Path("from-the-environment.db")
 
-    def test_of_two_applications_are_their_own(self, tmp_path: Path) -> None:
+    def test_two_applications_have_their_own_settings(self, tmp_path: Path) -> None:
         made = [
             create_app(Settings(database_url=f"sqlite:///{tmp_path}/{name}.db", _env_file=None))
             for name in ("one", "two")
@@ -66,7 +66,7 @@ class TestRoot:
             for path in ("/redoc", "/docs/oauth2-redirect", "/docs/", "/openapi.yaml"):
                 assert_error(await client.get(path), 404, "rest_no_route")
 
-    async def test_the_document_names_what_is_served(self, client_of: MakeClient) -> None:
+    async def test_document_has_every_served_route(self, client_of: MakeClient) -> None:
         async with client_of(prefix="") as client:
             document = (await client.get("/openapi.json")).json()
         assert (document["info"]["title"], document["info"]["version"]) == (TITLE, __version__)

@@ -12,18 +12,18 @@ from fluent_cart import clock
 
 
 class TestNow:
-    def test_is_utc_in_whole_seconds(self) -> None:
+    def test_now_is_utc_in_whole_seconds(self) -> None:
         before = datetime.now(UTC).replace(microsecond=0)
         now = clock.now()
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", now)
         assert before <= datetime.fromisoformat(now) <= datetime.now(UTC)
 
-    def test_is_written_as_other_moments_are(self) -> None:
+    def test_now_is_written_as_other_moments_are(self) -> None:
         assert clock.to_text(datetime.fromisoformat(now := clock.now())) == now
 
 
 class TestAgo:
-    def test_is_that_long_before_now(self) -> None:
+    def test_ago_is_that_long_before_now(self) -> None:
         before = datetime.now(UTC).replace(microsecond=0)
         moment = datetime.fromisoformat(clock.ago(timedelta(hours=24)))
         assert before <= moment + timedelta(hours=24) <= datetime.now(UTC)
@@ -43,5 +43,5 @@ class TestToText:
             (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), "9999-12-31T23:59:59Z"),
         ],
     )
-    def test_is_utc_with_its_fraction_cut_off(self, moment: datetime, text: str) -> None:
+    def test_to_text_is_utc_with_its_fraction_cut_off(self, moment: datetime, text: str) -> None:
         assert clock.to_text(moment) == text

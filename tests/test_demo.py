@@ -103,7 +103,7 @@ class TestJohnDoe:
             }
         }
 
-    async def test_has_the_orders_of_the_example(self, visitor: httpx.AsyncClient) -> None:
+    async def test_john_doe_has_the_orders_of_the_example(self, visitor: httpx.AsyncClient) -> None:
         paid = {"payment_status": "paid", "currency": "USD"}
         first, between, last = (await data(await visitor.get("/1/orders")))["orders"]
         assert first == {
@@ -119,7 +119,7 @@ class TestJohnDoe:
 
 
 class TestUsers:
-    async def test_johndoe_and_janesmith_can_be_attached_and_nobody_else(
+    async def test_only_johndoe_and_janesmith_of_the_demo_can_be_attached(
         self, visitor: httpx.AsyncClient
     ) -> None:
         assert await data(await visitor.get("/attachable-user")) == {
@@ -163,7 +163,7 @@ class TestUsers:
             assert (await client.get("")).status_code == 200
 
     @pytest.mark.parametrize("login", ["johndoe", "janesmith", "admin"])
-    async def test_no_other_has_a_password(self, client_of: MakeClient, login: str) -> None:
+    async def test_no_other_demo_user_has_a_password(self, client_of: MakeClient, login: str) -> None:
         async with client_of(httpx.BasicAuth(login, "application_password")) as client:
             assert_error(await client.get(""), 401, "authentication_failed")
             assert (await sign_in(client, login, "login_password")).status_code == 403
@@ -174,13 +174,13 @@ class TestUsers:
             assert (await sign_in(client, "username", "login_password")).status_code == 302
             assert (await client.get("", headers=with_nonce(await make_nonce(client)))).status_code == 200
 
-    def test_its_hash_is_of_todays_cost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_demo_password_hash_has_todays_cost(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(login_passwords, "COST", 12)
         assert not login_passwords.is_outdated(demo.LOGIN_HASH)
 
 
 class TestOthers:
-    async def test_are_a_few_dozen_to_search_and_page_through(self, visitor: httpx.AsyncClient) -> None:
+    async def test_demo_has_a_few_dozen_customers(self, visitor: httpx.AsyncClient) -> None:
         answer = await visitor.get("", params={"per_page": 100})
         customers = (await data(answer))["customers"]
         assert len(customers) == int(answer.headers["x-wp-total"]) == 39
@@ -198,11 +198,13 @@ class TestOthers:
             ("johnson", ["emma.johnson@example.com"]),
         ],
     )
-    async def test_are_found_by_name(self, visitor: httpx.AsyncClient, search: str, found: list[str]) -> None:
+    async def test_demo_customers_are_found_by_name(
+        self, visitor: httpx.AsyncClient, search: str, found: list[str]
+    ) -> None:
         customers = (await data(await visitor.get("", params={"search": search})))["customers"]
         assert [customer["email"] for customer in customers] == found
 
-    async def test_have_addresses_that_a_form_would_take(self, visitor: httpx.AsyncClient) -> None:
+    async def test_demo_customers_have_valid_addresses(self, visitor: httpx.AsyncClient) -> None:
         """Sent back as they are, they pass every check and change nothing."""
         for customer_id in range(2, 40):
             (address,) = (await data(await visitor.get(f"/{customer_id}/address")))["addresses"]
@@ -214,7 +216,7 @@ class TestOthers:
             assert customer["addresses"] == [address]
             await data(await visitor.put(f"/{customer_id}", json={"email": customer["email"]}))
 
-    def test_and_john_break_no_rule(self, settings: Settings) -> None:
+    def test_demo_shop_breaks_no_rule(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             assert invariants.find_violations(connection) == {}
 
@@ -246,7 +248,7 @@ class TestCreate:
             assert self.content() == expected
         assert not Path(file).parent.exists()
 
-    def test_gives_the_same_ids_each_time(self) -> None:
+    def test_demo_has_the_same_ids_each_time(self) -> None:
         demo.create(SETTINGS)
         connection = sqlite3.connect(demo.FILE)
         assert connection.execute("SELECT max(id), count(*) FROM customers").fetchone() == (39, 39)

@@ -129,7 +129,7 @@ def calls(module: Module) -> Iterator[str]:
 
 
 class TestLayers:
-    def test_are_all_in_the_table(self) -> None:
+    def test_every_package_is_in_the_table_of_layers(self) -> None:
         assert {module.layer for module in MODULES} == set(LAYERS)
 
     def test_import_nothing_upward(self) -> None:
@@ -141,7 +141,7 @@ class TestLayers:
     def test_import_what_the_table_allows(self) -> None:
         assert {module.name: found for module in MODULES if (found := module.forbidden())} == {}
 
-    def test_have_no_circles_inside(self) -> None:
+    def test_packages_have_no_import_cycles(self) -> None:
         """Not even those that Python would put up with."""
         names = {module.name for module in MODULES}
         graph = {
@@ -153,7 +153,7 @@ class TestLayers:
         }
         assert set(TopologicalSorter(graph).static_order()) == names
 
-    def test_use_third_parties_where_the_table_allows(self) -> None:
+    def test_third_party_imports_are_in_the_table(self) -> None:
         forbidden = [
             (module.name, package)
             for module in MODULES
@@ -172,10 +172,10 @@ class TestLayers:
             ("errors", {"fastapi", "starlette", "pydantic", "sqlalchemy"}),
         ],
     )
-    def test_keep_away_from_the_tools_of_others(self, layer: str, others: set[str]) -> None:
+    def test_packages_import_only_their_own_tools(self, layer: str, others: set[str]) -> None:
         assert packages_in(layer) & others == set()
 
-    def test_of_migrations_stand_alone(self) -> None:
+    def test_migrations_import_nothing_of_the_server(self) -> None:
         """A migration that imported a model would change with it."""
         scripts = {path.name: path.read_text("utf-8") for path in MIGRATIONS.glob("*.py")}
         assert scripts
@@ -183,7 +183,7 @@ class TestLayers:
 
 
 class TestOnePlaceOnly:
-    def test_reads_the_environment(self) -> None:
+    def test_only_settings_read_the_environment(self) -> None:
         """It is ``settings``; others may set a variable for a child, not read one."""
         names = ("environ", "environb", "getenv")
         found = []
@@ -203,7 +203,7 @@ class TestOnePlaceOnly:
             found += [(module.name, name) for name in module.imports() if name.rpartition(".")[2] in names]
         assert found == []
 
-    def test_begins_and_ends_transactions(self) -> None:
+    def test_only_database_begins_and_ends_transactions(self) -> None:
         own = {
             "begin",
             "begin_nested",
@@ -224,7 +224,7 @@ def test_units_of_work_are_plain_functions() -> None:
         assert [node for node in ast.walk(module.tree) if isinstance(node, asynchronous)] == [], module.name
 
 
-def test_a_route_is_a_permission_one_unit_of_work_and_an_envelope() -> None:
+def test_route_is_a_permission_one_unit_of_work_and_an_envelope() -> None:
     decisions = (ast.If, ast.IfExp, ast.Try, ast.For, ast.While, ast.Match, ast.Raise)
     handlers = [
         node
@@ -242,7 +242,7 @@ def test_a_route_is_a_permission_one_unit_of_work_and_an_envelope() -> None:
         assert len([node for node in nodes if isinstance(node, ast.Await)]) == awaits, handler.name
 
 
-def test_a_start_on_sqlite_loads_neither_migrations_nor_postgresql() -> None:
+def test_start_on_sqlite_loads_neither_migrations_nor_postgresql() -> None:
     """A fifth of the time until the first answer."""
     script = "import sys, fluent_cart.cli.serve; print({'alembic', 'asyncpg', 'psycopg'} & set(sys.modules))"
     printed = subprocess.run(

@@ -22,7 +22,7 @@ def test_every_dependency_has_its_version_and_hashes(name: str) -> None:
         assert re.match(r"[a-z0-9.\-]+(\[[a-z,]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line), line
 
 
-def test_extras_are_named() -> None:
+def test_lock_file_names_extras() -> None:
     # With only "coverage" pinned, pip 23 takes the newest "coverage[toml]", and then misses its hash.
     assert "\ncoverage[toml]==" in (ROOT / "requirements-dev.lock").read_text()
 

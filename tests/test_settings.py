@@ -45,10 +45,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class TestSources:
-    def test_without_any_the_defaults_hold(self) -> None:
+    def test_settings_without_a_source_have_defaults(self) -> None:
         assert Settings().model_dump() == DEFAULTS
 
-    def test_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_settings_are_read_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         given = {
             "database_url": "postgresql://shop:secret@db.example/shop",
             "database_read_url": "postgresql://shop:secret@replica.example/shop",
@@ -76,21 +76,23 @@ class TestSources:
             monkeypatch.setenv(f"FLUENT_CART_{name.upper()}", str(value))
         assert Settings().model_dump() == given
 
-    def test_a_file_named_env(self, folder: Path) -> None:
+    def test_settings_are_read_from_an_env_file(self, folder: Path) -> None:
         (folder / ".env").write_text('# the shop\nFLUENT_CART_PORT=8080\nfluent_cart_host="0.0.0.0"\n')
         assert Settings().model_dump() == DEFAULTS | {"port": 8080, "host": "0.0.0.0"}
 
-    def test_the_environment_wins_over_the_file(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_environment_wins_over_the_file(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / ".env").write_text("FLUENT_CART_PORT=8080\nFLUENT_CART_WORKERS=2\n")
         monkeypatch.setenv("FLUENT_CART_PORT", "9090")
         assert Settings().model_dump() == DEFAULTS | {"port": 9090, "workers": 2}
 
-    def test_what_is_passed_in_wins_over_both(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_arguments_win_over_environment_and_env_file(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (folder / ".env").write_text("FLUENT_CART_PORT=8080\n")
         monkeypatch.setenv("FLUENT_CART_PORT", "9090")
         assert Settings(port=7070).port == 7070
 
-    def test_names_that_nobody_knows_are_ignored(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unknown_setting_names_are_ignored(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / ".env").write_text("FLUENT_CART_COLOUR=red\nPORT=1\nDATABASE_URL=sqlite:///other.db\n")
         monkeypatch.setenv("FLUENT_CART_TEST_POSTGRES_URL", "postgresql://127.0.0.1/postgres")
         monkeypatch.setenv("HOST", "other.example")
@@ -154,7 +156,9 @@ class TestBounds:
     @pytest.mark.parametrize(
         ("name", "value"), [(name, value) for name in BOUNDS for value in BOUNDS[name][0]]
     )
-    def test_inside_is_taken(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    def test_setting_within_its_bounds_is_accepted(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
         monkeypatch.setenv(f"FLUENT_CART_{name}", value)
         assert str(Settings().model_dump()[name.lower()]).removesuffix(".0") == value
 

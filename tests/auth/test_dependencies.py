@@ -64,20 +64,24 @@ UNREADABLE = {
 
 
 class TestHeader(OnSQLite):
-    async def test_names_its_scheme_in_any_case(self, anonymous: httpx.AsyncClient) -> None:
+    async def test_header_names_its_scheme_in_any_case(self, anonymous: httpx.AsyncClient) -> None:
         for scheme in ("Basic", "basic", "BASIC", "bAsIc", "Basic   "):
             assert_signed_in(await anonymous.get("", headers=basic(f"worker:{WORKER}", scheme)))
 
-    async def test_that_is_not_well_formed_is_none(self, anonymous: httpx.AsyncClient) -> None:
+    async def test_malformed_authorization_header_counts_as_anonymous(
+        self, anonymous: httpx.AsyncClient
+    ) -> None:
         for header in NO_CREDENTIALS:
             response = await anonymous.get("", headers={b"Authorization": header})
             assert_refused(response, "authentication_required")
 
     @pytest.mark.parametrize("decoded", UNREADABLE.values(), ids=UNREADABLE)
-    async def test_that_cannot_be_read_is_none(self, anonymous: httpx.AsyncClient, decoded: bytes) -> None:
+    async def test_unreadable_authorization_header_counts_as_anonymous(
+        self, anonymous: httpx.AsyncClient, decoded: bytes
+    ) -> None:
         assert_refused(await anonymous.get("", headers=basic(decoded)), "authentication_required")
 
-    async def test_that_can_be_read_is_checked(self, anonymous: httpx.AsyncClient) -> None:
+    async def test_readable_authorization_header_is_checked(self, anonymous: httpx.AsyncClient) -> None:
         for decoded in (
             "worker:wrong", "worker:", ":", f":{WORKER}", f" : {WORKER}", f"{WORKER}:worker",
             f"{'w' * 500_000}:{WORKER}", f"worker:{WORKER}{' ' * 5000}", f"worker:{'x' * 500_000}",
@@ -86,7 +90,7 @@ class TestHeader(OnSQLite):
 
 
 class TestNames(OnSQLite):
-    async def test_are_logins_or_addresses_in_any_case(self, app: FastAPI) -> None:
+    async def test_user_name_is_a_login_or_address_in_any_case(self, app: FastAPI) -> None:
         for name in (
             "worker",
             "WORKER",
@@ -97,20 +101,22 @@ class TestNames(OnSQLite):
         ):
             assert await user_of(app, name, WORKER) == CurrentUser(4, "worker", "worker")
 
-    async def test_are_whole_and_taken_literally(self, anonymous: httpx.AsyncClient) -> None:
+    async def test_user_name_must_match_exactly(self, anonymous: httpx.AsyncClient) -> None:
         for name in (
             "", "work", "workers", "worker@", "worker@shop", "wor%", "w_rker", "*", "worker'--", "4",
             "\uff57orker", "w\u200borker", "worker\u0301", "manager", "manager@shop.example",
         ):  # fmt: skip
             assert_refused(await anonymous.get("", headers=basic(f"{name}:{WORKER}")))
 
-    async def test_are_read_as_utf_8(self, database: Database, anonymous: httpx.AsyncClient) -> None:
+    async def test_credentials_are_read_as_utf_8(
+        self, database: Database, anonymous: httpx.AsyncClient
+    ) -> None:
         await database.write(store_user, "j\u00fcrgen", "accountant")
         secret = await database.write(create_application_password, "j\u00fcrgen", "till")
         for name in ("j\u00fcrgen", "J\u00dcRGEN", "j\u00fcrgen@shop.example"):
             assert_signed_in(await anonymous.get("", headers=basic(f"{name}:{secret}")))
 
-    async def test_names_are_addresses_in_either_form_of_a_domain(
+    async def test_user_name_may_have_either_form_of_a_domain(
         self, database: Database, anonymous: httpx.AsyncClient
     ) -> None:
         for login, typed in (("ada", "ada@xn--bcher-kva.example"), ("bob", "bob@b\u00fccher.example")):
@@ -123,11 +129,11 @@ class TestNames(OnSQLite):
 
 
 class TestSecrets(OnSQLite):
-    async def test_of_the_demo_are_nobodys_elsewhere(self, anonymous: httpx.AsyncClient) -> None:
+    async def test_demo_password_is_rejected_outside_the_demo(self, anonymous: httpx.AsyncClient) -> None:
         """Bar A14."""
         assert_refused(await anonymous.get("", headers=basic("username:application_password")))
 
-    async def test_count_by_their_letters_and_digits(
+    async def test_only_letters_and_digits_of_a_secret_count(
         self, database: Database, anonymous: httpx.AsyncClient
     ) -> None:
         await database.write(store_hash, "worker", application_passwords.digest("abcdefghijklmnopqrstuvwx"))
@@ -141,12 +147,14 @@ class TestSecrets(OnSQLite):
         ):
             assert_signed_in(await anonymous.get("", headers=basic(f"worker:{written}")))
 
-    async def test_every_one_of_a_user_counts(self, database: Database, anonymous: httpx.AsyncClient) -> None:
+    async def test_every_application_password_of_a_user_counts(
+        self, database: Database, anonymous: httpx.AsyncClient
+    ) -> None:
         made = [await database.write(create_application_password, "worker", name) for name in "abc"]
         for secret in (*made, WORKER, *map(application_passwords.in_groups, made)):
             assert_signed_in(await anonymous.get("", headers=basic(f"worker:{secret}")))
 
-    async def test_nothing_but_an_application_password_counts(
+    async def test_other_secrets_than_application_passwords_are_rejected(
         self, database: Database, anonymous: httpx.AsyncClient
     ) -> None:
         """Among the refused are an account's login password, its names and its hashes."""
@@ -165,7 +173,7 @@ class TestSecrets(OnSQLite):
         ]:
             assert_refused(await anonymous.get("", headers=basic(f"{name}:{secret}")))
 
-    async def test_nothing_is_no_secret_even_if_its_slow_hash_is_stored(
+    async def test_empty_secret_is_rejected_even_if_its_slow_hash_is_stored(
         self, database: Database, anonymous: httpx.AsyncClient
     ) -> None:
         await database.write(store_hash, "worker", quick_legacy_hash(""))
@@ -188,7 +196,7 @@ class TestRefusals(OnSQLite):
         assert_refused(response)
         return response.status_code, response.content, response.headers.multi_items()
 
-    async def test_are_the_same_bytes_for_every_cause(
+    async def test_failed_login_has_the_same_bytes_for_every_cause(
         self, database: Database, anonymous: httpx.AsyncClient, names: list[str]
     ) -> None:
         revoked = await database.write(create_application_password, "worker", "revoked")
@@ -198,7 +206,7 @@ class TestRefusals(OnSQLite):
         answers = [await self._refuse(anonymous, *cause) for cause in causes]
         assert answers == [answers[0]] * len(causes)
 
-    async def test_cost_the_same_statements_and_no_slow_hash(
+    async def test_failed_login_runs_the_same_statements_and_no_slow_hash(
         self, work: Work, anonymous: httpx.AsyncClient, names: list[str]
     ) -> None:
         costs = []
@@ -210,7 +218,7 @@ class TestRefusals(OnSQLite):
         assert costs[0][0].startswith("SELECT users.id")
         assert work.rounds == []
 
-    async def test_cost_as_much_for_an_account_with_two_slow_hashes_as_for_any_other(
+    async def test_failed_login_costs_the_same_for_an_account_with_two_slow_hashes(
         self, database: Database, anonymous: httpx.AsyncClient, work: Work
     ) -> None:
         await database.write(store_user, "legacy")
@@ -226,7 +234,7 @@ class TestRefusals(OnSQLite):
         assert costs == [costs[0]] * 3
         assert costs[0][0] == 2
 
-    async def test_cost_one_slow_hash_of_the_usual_rounds_where_a_site_has_any(
+    async def test_failed_login_costs_one_slow_hash_if_the_site_has_any(
         self, database: Database, anonymous: httpx.AsyncClient, names: list[str], work: Work
     ) -> None:
         await database.write(store_user, "legacy")
@@ -240,7 +248,7 @@ class TestRefusals(OnSQLite):
 class TestTiming(OnSQLite):
     """Bar A5: the time of a refusal does not depend on whether the name is known."""
 
-    async def test_of_refusals_is_the_same_for_known_and_unknown_names(
+    async def test_failed_login_takes_as_long_for_known_as_for_unknown_names(
         self, app: FastAPI, caplog: pytest.LogCaptureFixture
     ) -> None:
         # Written or not, a line is the same work for both.
@@ -295,7 +303,7 @@ class TestOtherProcesses:
             assert_signed_in(await client.get(""))
             yield client
 
-    async def test_see_passwords_come_and_go_at_once(
+    async def test_other_processes_see_passwords_come_and_go_at_once(
         self, database: Database, elsewhere: httpx.AsyncClient
     ) -> None:
         [first] = await database.scan(list_application_passwords, "worker")
@@ -306,7 +314,7 @@ class TestOtherProcesses:
         assert_refused(await elsewhere.get(""))
         assert_signed_in(await elsewhere.get("", auth=new))
 
-    async def test_see_another_role_and_the_end_of_a_user_at_once(
+    async def test_other_processes_see_another_role_and_the_end_of_a_user_at_once(
         self, database: Database, elsewhere: httpx.AsyncClient
     ) -> None:
         for role, status in [("subscriber", 403), ("accountant", 200), ("", 403), ("manager", 200)]:

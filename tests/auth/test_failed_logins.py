@@ -55,24 +55,24 @@ def addresses(number: int) -> list[str]:
 
 
 class TestCounting:
-    def test_of_one_address_ends_with_the_eleventh(self, limit: FailedLoginLimiter, clock: Clock) -> None:
+    def test_eleventh_failure_from_one_address_is_429(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         assert [limit.fail(f"name {n}", HERE) for n in range(10)] == [0] * 10
         assert (limit.wait(HERE), limit.wait(THERE)) == (300, 0)
         clock.seconds += 100.5
         assert (limit.fail("another", HERE), limit.fail("another", THERE)) == (200, 0)
 
-    def test_of_one_name_ends_with_the_eleventh(self, limit: FailedLoginLimiter) -> None:
+    def test_eleventh_failure_for_one_name_is_429(self, limit: FailedLoginLimiter) -> None:
         *first, eleventh = addresses(11)
         assert [limit.fail("ada", address) for address in first] == [0] * 10
         assert (limit.fail("ada", eleventh), limit.fail("bob", eleventh)) == (300, 0)
 
-    def test_of_a_name_lets_no_address_wait(self, limit: FailedLoginLimiter) -> None:
+    def test_failures_for_one_account_do_not_block_other_addresses(self, limit: FailedLoginLimiter) -> None:
         """What is slow is refused by address alone: nobody can be locked out from elsewhere."""
         for address in addresses(50):
             limit.fail("ada", address)
         assert limit.wait(HERE) == 0
 
-    def test_is_of_any_five_minutes(self, limit: FailedLoginLimiter, clock: Clock) -> None:
+    def test_failures_count_in_any_five_minutes(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         """Not of five by the clock: the end of one such and the start of the next would let 20 through."""
         for _ in range(10):
             assert limit.fail("ada", HERE) == 0
@@ -83,14 +83,16 @@ class TestCounting:
         assert limit.fail("ada", HERE) == 0
         assert limit.fail("ada", HERE) == 25
 
-    def test_does_not_go_on_while_it_refuses(self, limit: FailedLoginLimiter, clock: Clock) -> None:
+    def test_rejected_attempts_do_not_count_as_failures(
+        self, limit: FailedLoginLimiter, clock: Clock
+    ) -> None:
         for _ in range(50):
             limit.fail("ada", HERE)
             clock.seconds += 1
         clock.seconds += 260
         assert limit.fail("ada", HERE) == 0
 
-    def test_takes_a_network_of_ipv6_for_one_address(self, limit: FailedLoginLimiter) -> None:
+    def test_failures_of_an_ipv6_network_count_together(self, limit: FailedLoginLimiter) -> None:
         for n in range(10):
             limit.fail(f"name {n}", f"2001:db8:1:2::{n:x}")
         assert limit.wait("2001:db8:1:2:ffff::1") == 300
@@ -99,18 +101,18 @@ class TestCounting:
             limit.fail(f"other {n}", f"::ffff:{HERE}")
         assert (limit.wait(HERE), limit.wait("::ffff:192.0.2.2"), limit.wait("not an address")) == (300, 0, 0)
 
-    def test_can_be_switched_off(self, clock: Clock) -> None:
+    def test_failures_do_not_count_if_the_limit_is_0(self, clock: Clock) -> None:
         limit = FailedLoginLimiter(0, clock)
         assert [limit.fail("ada", HERE) for _ in range(50)] == [0] * 50
         assert limit.wait(HERE) == 0
 
-    def test_of_one_at_a_time_is_possible(self, clock: Clock) -> None:
+    def test_limit_of_one_failure_is_possible(self, clock: Clock) -> None:
         limit = FailedLoginLimiter(1, clock)
         assert (limit.fail("ada", HERE), limit.fail("ada", HERE)) == (0, 300)
 
 
 class TestMemory:
-    def test_is_bounded_whatever_is_tried(self, limit: FailedLoginLimiter) -> None:
+    def test_memory_of_failures_is_bounded(self, limit: FailedLoginLimiter) -> None:
         """Twenty thousand names, each long and from an address of its own."""
         long = "x" * 500
         for n, address in enumerate(addresses(20_000)):
@@ -118,7 +120,7 @@ class TestMemory:
         assert self.held(limit) == (2 * MAX_KEYS, 2 * MAX_KEYS)
         assert 2 * MAX_KEYS == 10_000
 
-    def test_of_one_key_is_bounded(self, limit: FailedLoginLimiter, clock: Clock) -> None:
+    def test_memory_of_one_key_is_bounded(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         for n in range(500):
             limit.fail("ada", HERE)
             limit.fail("ada", f"10.0.0.{n % 256}")
@@ -144,7 +146,7 @@ class TestMemory:
             limit.fail("bob", address)
         assert limit.wait(HERE) == 0
 
-    def test_of_names_is_not_filled_from_one_address(self, limit: FailedLoginLimiter) -> None:
+    def test_one_address_cannot_fill_the_memory_of_names(self, limit: FailedLoginLimiter) -> None:
         for address in addresses(9):
             limit.fail("ada", address)
         for n in range(3 * MAX_KEYS):
@@ -173,7 +175,7 @@ class TestOverHTTP(OnSQLite):
         headers = basic(f"{name}:{secret}") | {"X-Request-Id": "same"}
         return await client.get(self.URL, headers=headers)
 
-    async def test_the_eleventh_is_429_and_the_right_password_still_passes(
+    async def test_eleventh_wrong_password_is_429_and_the_right_one_still_passes(
         self, at: Callable[[str], httpx.AsyncClient]
     ) -> None:
         async with at(HERE) as here, at(THERE) as there:
@@ -190,7 +192,7 @@ class TestOverHTTP(OnSQLite):
             assert_error(await self.ask(here, "unknown"), 429, "too_many_attempts")
             assert_refused(await self.ask(there, "unknown"))
 
-    async def test_names_are_counted_in_any_case_wherever_they_come_from(
+    async def test_failures_of_a_name_count_in_any_case_from_any_address(
         self, at: Callable[[str], httpx.AsyncClient]
     ) -> None:
         answers = []
@@ -201,7 +203,9 @@ class TestOverHTTP(OnSQLite):
         # As long as the first of the ten counts, and not a second only.
         assert 200 < int(answers[-1].headers["retry-after"]) <= 300
 
-    async def test_it_is_the_same_for_every_name(self, at: Callable[[str], httpx.AsyncClient]) -> None:
+    async def test_eleventh_wrong_password_is_429_for_every_kind_of_name(
+        self, at: Callable[[str], httpx.AsyncClient]
+    ) -> None:
         """Known, unknown, an address, with an old password or without any; in any case."""
         courses = []
         for n, name in enumerate(("worker", "unknown", "manager@shop.example", "no@shop.example", "x" * 999)):
@@ -219,7 +223,7 @@ class TestOverHTTP(OnSQLite):
                 assert_refused(await client.get(self.URL), "authentication_required")
             assert_refused(await self.ask(client, "worker"))
 
-    async def test_who_is_throttled_costs_no_slow_hash(
+    async def test_throttled_request_costs_no_slow_hash(
         self, at: Callable[[str], httpx.AsyncClient], database: Database, work: Work
     ) -> None:
         await database.write(store_user, "legacy")

@@ -30,7 +30,7 @@ class Held:
         return 7
 
 
-async def test_run_one_at_a_time_and_the_tenth_is_refused() -> None:
+async def test_hashes_run_one_at_a_time_and_the_tenth_is_rejected() -> None:
     hashes, check = HashQueue(), Held()
     waiting = [asyncio.create_task(hashes.run(check)) for _ in range(9)]
     await asyncio.sleep(0)
@@ -44,7 +44,7 @@ async def test_run_one_at_a_time_and_the_tenth_is_refused() -> None:
     assert await hashes.run(check) == 7, "there is room again"
 
 
-async def test_that_fail_or_are_given_up_leave_their_place() -> None:
+async def test_failed_or_cancelled_hashes_leave_the_queue() -> None:
     def fail() -> None:
         raise ValueError
 
@@ -65,7 +65,7 @@ async def test_that_fail_or_are_given_up_leave_their_place() -> None:
 
 
 class TestFlood(OnSQLite):
-    async def test_is_refused_beyond_its_queue_while_others_are_served(
+    async def test_flood_of_hashes_is_rejected_while_other_requests_are_served(
         self, database: Database, anonymous: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await database.write(store_user, "legacy")

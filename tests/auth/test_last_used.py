@@ -53,7 +53,7 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
 @pytest.mark.parametrize(
     "before", [None, "2024-01-01T10:00:00Z", ago(hours=26)], ids=["never", "long", "day"]
 )
-async def test_is_written_by_the_first_request_of_a_day(
+async def test_last_use_is_written_by_the_first_request_of_a_day(
     database: Database, viewer: httpx.AsyncClient, before: str | None
 ) -> None:
     await database.write(set_last_used, before)
@@ -68,7 +68,7 @@ async def test_is_written_by_the_first_request_of_a_day(
     assert began <= listed[0]["last_used"] <= now()
 
 
-async def test_is_written_by_a_request_that_is_refused_later(
+async def test_last_use_is_written_by_a_request_that_is_rejected_later(
     database: Database, nobody: httpx.AsyncClient
 ) -> None:
     """The password was used, whatever its user may do."""
@@ -87,7 +87,9 @@ async def test_is_written_by_a_request_that_is_refused_later(
     await until(lambda: database.scan(all_used))
 
 
-async def test_is_not_written_again_within_a_day(database: Database, viewer: httpx.AsyncClient) -> None:
+async def test_last_use_is_not_written_again_within_a_day(
+    database: Database, viewer: httpx.AsyncClient
+) -> None:
     for moment in (ago(hours=1), ago(hours=23), to_text(datetime.now(UTC) + timedelta(days=400))):
         await database.write(set_last_used, moment)
         assert_signed_in(await viewer.get(""))
@@ -110,7 +112,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), None], ids=["fails", "waits"])
-async def test_is_tried_once_an_hour_however_it_ends(
+async def test_write_of_the_last_use_is_tried_once_an_hour(
     caplog: pytest.LogCaptureFixture, error: Exception | None
 ) -> None:
     noted, database = LastUsed(), Failing(error)

@@ -37,7 +37,7 @@ def may(role: str, permission: Permission) -> bool:
 
 class TestRoles:
     @pytest.mark.parametrize("page", TABLES)
-    def test_are_the_documented(self, page: str) -> None:
+    def test_roles_are_the_documented_ones(self, page: str) -> None:
         text = (ROOT / page).read_text()
         lines = re.findall(r"^\| (`.+`) \|" + r" (yes|no) \|" * 5 + "$", text, re.M)
         table = {
@@ -61,7 +61,7 @@ class TestRoles:
             ("accountant", {VIEW}),
         ],
     )
-    def test_hold_what_the_decision_says(self, role: str, held: set[Permission]) -> None:
+    def test_roles_have_the_documented_permissions(self, role: str, held: set[Permission]) -> None:
         assert {permission for permission in Permission if may(role, permission)} == held
 
     @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ class TestRoles:
         ["", " ", "editor", "subscriber", "customer", "Administrator", "administrator ", "admin",
          "super admin", "customers/view", "*", "None", "\0", "\u0430dministrator", "administrator,worker"],
     )  # fmt: skip
-    def test_that_are_not_named_hold_nothing(self, role: str) -> None:
+    def test_unknown_role_has_no_permission(self, role: str) -> None:
         assert not any(may(role, permission) for permission in Permission)
 
     def test_permissions_have_fluentcarts_names(self) -> None:
@@ -79,7 +79,7 @@ class TestRoles:
 
 
 class TestPolicy:
-    async def test_as_a_dependency_does_what_its_check_does(self) -> None:
+    async def test_policy_as_a_dependency_does_the_same_as_its_check(self) -> None:
         for role, permission in product((*ROLE_PERMISSIONS, "editor"), Permission):
             user, policy = CurrentUser(1, "ada", role), CustomerPolicy(permission)
             if may(role, permission):
@@ -92,7 +92,7 @@ class TestPolicy:
         ("dependency", "permission"),
         [(policies.can_view, VIEW), (policies.can_manage, MANAGE), (policies.can_delete, DELETE)],
     )
-    def test_is_given_to_routes_by_the_name_of_its_permission(
+    def test_policy_shows_the_name_of_its_permission(
         self, dependency: object, permission: Permission
     ) -> None:
         policy = getattr(dependency, "dependency", None)
@@ -119,7 +119,7 @@ class TestBulkActions:
         return sqlite_settings
 
     @pytest.mark.parametrize(("held", "cells"), [(held, cells) for held, *cells in LINES])
-    async def test_need_a_permission_on_top_of_the_routes(
+    async def test_bulk_actions_need_a_permission_in_addition_to_the_routes(
         self, database: Database, make_customer: MakeCustomer, client_of: MakeClient,
         monkeypatch: pytest.MonkeyPatch, held: str, cells: list[str],
     ) -> None:  # fmt: skip
@@ -137,5 +137,5 @@ class TestBulkActions:
                     assert_error(answer, 403, "insufficient_permissions")
                     assert await database.scan(rows, Customer) == before
 
-    def test_every_one_has_a_permission(self) -> None:
+    def test_every_bulk_action_has_a_permission(self) -> None:
         assert set(BULK_PERMISSIONS) == set(BulkActionName) == set(ACTIONS)

@@ -54,7 +54,7 @@ class TestBucket:
         clock.seconds += 1_000_000
         assert acquire(limit, ADA) == (0, 50, 49, 1)
 
-    def test_what_is_refused_takes_nothing(self, limit: RateLimiter, clock: Clock) -> None:
+    def test_rejected_request_takes_no_token(self, limit: RateLimiter, clock: Clock) -> None:
         while not limit.take(ADA)[0]:
             pass
         for _ in range(100):
@@ -62,7 +62,7 @@ class TestBucket:
         clock.seconds += 0.2
         assert limit.take(ADA)[0] == 0
 
-    def test_is_each_users_own(self, limit: RateLimiter) -> None:
+    def test_each_user_has_a_bucket(self, limit: RateLimiter) -> None:
         while not limit.take(ADA)[0]:
             pass
         assert acquire(limit, BOB) == (0, 50, 49, 1)
@@ -70,20 +70,20 @@ class TestBucket:
         assert acquire(limit, ADA + BUCKETS)[0] == 1, "as it is documented"
 
     @pytest.mark.parametrize("per_second", [1, 7, 100, 1_000_000])
-    def test_lets_through_what_it_says(self, per_second: int, clock: Clock) -> None:
+    def test_bucket_allows_the_documented_rate(self, per_second: int, clock: Clock) -> None:
         limit, burst = RateLimiter(per_second, clock=clock), min(10 * per_second, 5000)
         assert [acquire(limit, ADA)[2] for _ in range(burst)] == [
             10 * per_second - n for n in range(1, burst + 1)
         ]
         assert (limit.take(ADA)[0] > 0) == (burst == 10 * per_second)
 
-    def test_can_be_switched_off(self) -> None:
+    def test_requests_are_not_limited_if_the_limit_is_0(self) -> None:
         limit = RateLimiter(0)
         assert [limit.take(ADA) for _ in range(20)] == [(0, ())] * 20
 
 
 class TestSharing:
-    def test_by_a_file_counts_together(self, clock: Clock) -> None:
+    def test_limiters_with_one_file_count_together(self, clock: Clock) -> None:
         with shared_file() as path:
             one, other = RateLimiter(1, path, clock), RateLimiter(1, path, clock)
             assert [acquire(each, ADA)[2] for each in (one, other, one, other)] == [9, 8, 7, 6]
@@ -93,7 +93,7 @@ class TestSharing:
             assert Path(path).parent.stat().st_mode & 0o077 == 0, "nobody else may count"
         assert not Path(path).exists()
 
-    def test_goes_over_processes(self) -> None:
+    def test_processes_with_one_file_count_together(self) -> None:
         script = (
             "import runpy, sys\n"
             "limit = runpy.run_path(sys.argv[1])['RateLimiter'](1, sys.argv[2], lambda: 60.0)\n"
@@ -108,7 +108,7 @@ class TestSharing:
             assert limit.take(ADA)[0] == 1
 
     @pytest.mark.parametrize("content", [None, b"", b"short"])
-    def test_without_its_file_counts_alone_and_says_so(
+    def test_limiter_without_its_file_counts_alone_and_logs_it(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
     ) -> None:
         path = tmp_path / "requests"
@@ -123,7 +123,9 @@ class TestSharing:
 class TestAnswers(OnSQLite):
     """What callers see of it, at every operation."""
 
-    async def test_tell_what_is_left(self, app: FastAPI, client_of: MakeClient) -> None:
+    async def test_responses_have_the_remaining_number_of_requests(
+        self, app: FastAPI, client_of: MakeClient
+    ) -> None:
         app.state.limits = app.state.limits._replace(requests=RateLimiter(10, clock=lambda: 60.0))
         left = 100
         for auth in (credentials("manager"), None, httpx.BasicAuth("manager", "wrong")):
@@ -144,7 +146,7 @@ class TestAnswers(OnSQLite):
                     assert 0 < int(numbers["reset"]) <= 10
         assert left == 100 - len(OPERATIONS)
 
-    async def test_of_who_asks_too_much_are_429_before_anything_else(
+    async def test_request_over_the_limit_is_429_before_any_other_error(
         self, app: FastAPI, client_of: MakeClient
     ) -> None:
         app.state.limits = app.state.limits._replace(requests=RateLimiter(1, clock=lambda: 60.0))
@@ -156,9 +158,9 @@ class TestAnswers(OnSQLite):
             assert (refused.headers["retry-after"], refused.headers["x-ratelimit-remaining"]) == ("1", "0")
             assert (await viewer.get("")).status_code == 200
 
-    async def test_have_no_such_headers_without_a_limit(self, viewer: httpx.AsyncClient) -> None:
+    async def test_responses_without_a_limit_have_no_limit_headers(self, viewer: httpx.AsyncClient) -> None:
         assert not [name for name in (await viewer.get("")).headers if name.startswith("x-ratelimit")]
 
-    def test_are_limited_unless_it_is_switched_off(self) -> None:
+    def test_requests_are_limited_by_default(self) -> None:
         settings = Settings(_env_file=None)
         assert (settings.rate_limit, settings.failed_login_limit) == (100, 10)

@@ -30,7 +30,7 @@ def settings(sqlite_settings: Settings) -> Settings:
 
 
 class TestCreate:
-    def test_prints_the_secret_in_groups_of_four_and_nothing_else(self, run: Run, shop: str) -> None:
+    def test_create_prints_the_password_in_groups_of_four(self, run: Run, shop: str) -> None:
         made = run("app-passwords", "create", "worker", "--name", "My script")
         assert re.fullmatch(r"(?:[A-Za-z0-9]{4} ){5}[A-Za-z0-9]{4}\n", made.out)
         assert (made.code, made.err) == (0, "")
@@ -45,19 +45,19 @@ class TestCreate:
             "uuid": None,
         }
 
-    def test_prints_it_this_once(self, run: Run, shop: str) -> None:
+    def test_created_password_is_printed_once(self, run: Run, shop: str) -> None:
         """Only a hash is kept, so nothing can print it again."""
         secret = application_passwords.normalize(run("app-passwords", "create", "worker").out)
         listed = run("app-passwords", "list", "worker")
         for kept in (*map(str, stored(shop)), listed.out):
             assert secret not in application_passwords.normalize(kept)
 
-    def test_makes_another_each_time(self, run: Run, shop: str) -> None:
+    def test_create_makes_a_different_password_each_time(self, run: Run, shop: str) -> None:
         made = {run("app-passwords", "create", "worker").out for _ in range(5)}
         assert len(made) == 5
         assert [(row["user_id"], row["name"]) for row in stored(shop)[6:]] == [(4, "API")] * 5
 
-    def test_refuses_a_user_that_is_not_there(self, run: Run, shop: str) -> None:
+    def test_create_password_rejects_an_unknown_user(self, run: Run, shop: str) -> None:
         before = stored(shop)
         assert run("app-passwords", "create", "nobody") == complained("There is no user 'nobody'")
         assert stored(shop) == before
@@ -80,7 +80,7 @@ class TestOverHTTP:
         async with client_of(httpx.BasicAuth(login, secret)) as client:
             return await client.get("")
 
-    async def test_a_new_one_is_usable_at_once_as_it_was_printed(
+    async def test_new_password_works_at_once_as_it_was_printed(
         self, client_of: MakeClient, command: Callable[..., Any]
     ) -> None:
         assert (await self.ask(client_of, "worker", secret_of("worker"))).status_code == 200
@@ -90,7 +90,7 @@ class TestOverHTTP:
                 assert (await self.ask(client_of, login, written)).status_code == 200
         assert_error(await self.ask(client_of, "manager", shown), 401, "authentication_failed")
 
-    async def test_a_revoked_one_is_refused_at_once_and_the_others_are_not(
+    async def test_revoked_password_is_rejected_at_once_and_others_are_not(
         self, client_of: MakeClient, command: Callable[..., Any]
     ) -> None:
         shown = (await command("app-passwords", "create", "worker")).out
@@ -101,14 +101,14 @@ class TestOverHTTP:
         assert_error(await self.ask(client_of, "worker", shown.strip()), 401, "authentication_failed")
         assert (await self.ask(client_of, "worker", secret_of("worker"))).status_code == 200
 
-    async def test_those_of_a_deleted_user_are_refused_at_once(
+    async def test_passwords_of_a_deleted_user_are_rejected_at_once(
         self, client_of: MakeClient, command: Callable[..., Any]
     ) -> None:
         await command("users", "delete", "worker")
         answer = await self.ask(client_of, "worker", secret_of("worker"))
         assert_error(answer, 401, "authentication_failed")
 
-    async def test_a_new_role_holds_at_once(self, client_of: MakeClient, command: Callable[..., Any]) -> None:
+    async def test_new_role_counts_at_once(self, client_of: MakeClient, command: Callable[..., Any]) -> None:
         async with client_of(credentials("subscriber")) as client:
             assert_error(await client.get(""), 403, "insufficient_permissions")
             await command("users", "set-role", "subscriber", "worker")
@@ -116,7 +116,7 @@ class TestOverHTTP:
             await command("users", "set-role", "subscriber", "editor")
             assert_error(await client.get(""), 403, "insufficient_permissions")
 
-    async def test_a_new_user_signs_in_with_a_new_password(
+    async def test_new_user_signs_in_with_a_new_password(
         self, client_of: MakeClient, command: Callable[..., Any]
     ) -> None:
         await command("users", "create", "ada", "--email", "ada@example.com", "--role", "administrator")
@@ -125,7 +125,7 @@ class TestOverHTTP:
 
 
 class TestList:
-    def test_shows_name_age_and_last_use_of_each(self, run: Run, shop: str) -> None:
+    def test_list_shows_name_age_and_last_use_of_each(self, run: Run, shop: str) -> None:
         run("app-passwords", "create", "worker", "--name", "Büro")
         first, second = (row for row in stored(shop) if row["user_id"] == 4)
         assert run("app-passwords", "list", "Worker") == printed(
@@ -134,34 +134,34 @@ class TestList:
             f"7   Büro  {second['created_at']}  never\n"
         )
 
-    def test_says_when_there_are_none(self, run: Run, shop: str) -> None:
+    def test_list_of_no_rows_is_a_sentence(self, run: Run, shop: str) -> None:
         run("app-passwords", "revoke", "4")
         assert run("app-passwords", "list", "worker") == printed("There are no application passwords.\n")
 
-    def test_refuses_a_user_that_is_not_there(self, run: Run, shop: str) -> None:
+    def test_list_of_passwords_rejects_an_unknown_user(self, run: Run, shop: str) -> None:
         assert run("app-passwords", "list", "nobody") == complained("There is no user 'nobody'")
 
 
 class TestRevoke:
-    def test_deletes_that_one(self, run: Run, shop: str) -> None:
+    def test_revoke_deletes_only_this_password(self, run: Run, shop: str) -> None:
         before = stored(shop)
         assert run("app-passwords", "revoke", "4") == printed("Application password 4 is revoked.\n")
         assert stored(shop) == [row for row in before if row["id"] != 4]
 
     @pytest.mark.parametrize("password_id", ["99", str(2**63 - 1)])
-    def test_refuses_one_that_is_not_there(self, run: Run, shop: str, password_id: str) -> None:
+    def test_revoke_rejects_an_unknown_id(self, run: Run, shop: str, password_id: str) -> None:
         before = stored(shop)
         assert run("app-passwords", "revoke", password_id) == complained(
             f"There is no application password with ID {password_id}"
         )
         assert stored(shop) == before
 
-    def test_refuses_the_same_one_twice(self, run: Run, shop: str) -> None:
+    def test_revoke_rejects_a_revoked_id(self, run: Run, shop: str) -> None:
         run("app-passwords", "revoke", "4")
         assert run("app-passwords", "revoke", "4") == complained("There is no application password with ID 4")
 
     @pytest.mark.parametrize("password_id", ["0", "-1", "four", "", str(2**63), "9" * 30])
-    def test_refuses_what_cannot_be_an_id(self, run: Run, shop: str, password_id: str) -> None:
+    def test_revoke_rejects_an_invalid_id(self, run: Run, shop: str, password_id: str) -> None:
         before = stored(shop)
         refused = run("app-passwords", "revoke", "--", password_id)
         assert (refused.code, refused.out) == (2, "")

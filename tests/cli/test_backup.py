@@ -126,14 +126,14 @@ class TestWhileWriting:
     def use(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         return lambda url: monkeypatch.setenv("FLUENT_CART_DATABASE_URL", url)
 
-    def test_on_sqlite(
+    def test_backup_while_writing_has_every_acknowledged_write_on_sqlite(
         self, sqlite_settings: Settings, run: Run, folder: Path, use: Callable[[str], None]
     ) -> None:
         self.assert_backed_up(sqlite_settings, run, folder, "sqlite:///other.db", use)
         assert names(folder) == ["other.db", "shop.backup"]
 
     @on_postgres
-    def test_on_postgresql(
+    def test_backup_while_writing_has_every_acknowledged_write_on_postgresql(
         self,
         postgres_settings: Settings,
         empty_postgres: str,
@@ -146,18 +146,18 @@ class TestWhileWriting:
 
 
 class TestBackup:
-    def test_is_one_file_for_its_owner_alone(self, demo_shop: Path, folder: Path, run: Run) -> None:
+    def test_backup_is_one_file_for_its_owner_alone(self, demo_shop: Path, folder: Path, run: Run) -> None:
         assert run("backup", "shop.backup") == printed(f"{SHOP} is backed up in shop.backup: {DEMO}.\n")
         assert names(folder) == ["fluent-cart.db", "shop.backup"]
         assert stat.S_IMODE((folder / "shop.backup").stat().st_mode) == 0o600
 
-    def test_replaces_an_older_one(self, demo_shop: Path, folder: Path, run: Run) -> None:
+    def test_backup_replaces_an_older_one(self, demo_shop: Path, folder: Path, run: Run) -> None:
         (folder / "shop.backup").write_text("older")
         assert run("backup", str(folder / "shop.backup")).code == 0
         with connect("sqlite:///shop.backup") as connection:
             assert len(rows(connection, Customer)) == 39
 
-    def test_that_fails_leaves_the_older_one(self, demo_shop: Path, folder: Path, run: Run) -> None:
+    def test_backup_that_fails_leaves_the_older_one(self, demo_shop: Path, folder: Path, run: Run) -> None:
         (folder / "shop.backup").write_text("older")
         damage(demo_shop)
         failed = run("backup", "shop.backup")
@@ -167,7 +167,7 @@ class TestBackup:
         assert (folder / "shop.backup").read_text() == "older"
         assert names(folder) == ["fluent-cart.db", "shop.backup"]
 
-    def test_without_room_leaves_the_older_one(self, demo_shop: Path, folder: Path, run: Run) -> None:
+    def test_backup_without_room_leaves_the_older_one(self, demo_shop: Path, folder: Path, run: Run) -> None:
         (folder / "shop.backup").write_text("older")
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, limits[1]))
@@ -180,14 +180,16 @@ class TestBackup:
         assert failed.err.endswith(f" Is there room in {folder}?\n")
         assert (folder / "shop.backup").read_text() == "older"
 
-    def test_of_no_shop_is_refused(self, folder: Path, run: Run) -> None:
+    def test_backup_of_no_shop_is_rejected(self, folder: Path, run: Run) -> None:
         assert run("backup", "shop.backup") == complained(
             f"There is no database at {SHOP}. Create a shop with: fluent-cart init"
         )
         assert names(folder) == []
 
     @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal", ".lock"])
-    def test_never_overwrites_the_shop(self, demo_shop: Path, folder: Path, run: Run, suffix: str) -> None:
+    def test_backup_never_overwrites_the_shop(
+        self, demo_shop: Path, folder: Path, run: Run, suffix: str
+    ) -> None:
         before = demo_shop.read_bytes()
         assert run("backup", f"fluent-cart.db{suffix}") == complained(
             f"fluent-cart.db{suffix} belongs to the shop itself. Choose another file"
@@ -199,7 +201,7 @@ class TestBackup:
         "way",
         ["../here/fluent-cart.db", "linked/fluent-cart.db", "link", "hard", "../here/fluent-cart.db-wal"],
     )
-    def test_never_overwrites_the_shop_under_another_name(
+    def test_backup_never_overwrites_the_shop_under_another_name(
         self, demo_shop: Path, folder: Path, run: Run, command: str, way: str
     ) -> None:
         (folder / "linked").symlink_to(folder, target_is_directory=True)
@@ -209,7 +211,7 @@ class TestBackup:
         assert run(command, way) == complained(f"{way} belongs to the shop itself. Choose another file")
         assert (demo_shop.read_bytes(), demo_shop.stat().st_ino, names(folder)) == before
 
-    def test_of_a_linked_shop_never_overwrites_what_the_link_points_to(
+    def test_backup_of_a_linked_shop_never_overwrites_what_the_link_points_to(
         self, demo_shop: Path, folder: Path, run: Run
     ) -> None:
         (folder / "data").mkdir()
@@ -220,14 +222,14 @@ class TestBackup:
                 f"data/real.db{suffix} belongs to the shop itself. Choose another file"
             )
 
-    def test_of_an_empty_file_is_refused(self, folder: Path, run: Run) -> None:
+    def test_backup_of_an_empty_file_is_rejected(self, folder: Path, run: Run) -> None:
         (folder / "fluent-cart.db").touch()
         assert run("backup", "shop.backup") == complained(
             "There is no shop in fluent-cart.db: it has no table alembic_version"
         )
         assert names(folder) == ["fluent-cart.db"]
 
-    def test_needs_a_folder_that_exists(self, demo_shop: Path, run: Run) -> None:
+    def test_backup_needs_a_folder_that_exists(self, demo_shop: Path, run: Run) -> None:
         failed = run("backup", "nowhere/shop.backup")
         assert (failed.code, failed.out, failed.err.count("\n")) == (1, "", 1)
 
@@ -248,12 +250,12 @@ class TestRestore:
     def backup(self, demo_file: Path, folder: Path) -> Path:
         return Path(shutil.copy(demo_file, folder / "shop.backup"))
 
-    def test_makes_a_shop(self, backup: Path, folder: Path, run: Run) -> None:
+    def test_restore_makes_a_shop(self, backup: Path, folder: Path, run: Run) -> None:
         assert run("restore", "shop.backup") == printed(f"{SHOP} is restored: {DEMO}; {HELD}\n")
         assert names(folder) == ["fluent-cart.db", "shop.backup"]
         assert len(emails(SHOP)) == 39
 
-    def test_brings_an_older_one_to_the_newest_migration(self, backup: Path, run: Run) -> None:
+    def test_restore_upgrades_an_older_backup(self, backup: Path, run: Run) -> None:
         migrations.downgrade("sqlite:///shop.backup", "-1")
         before = backup.read_bytes()
         assert run("restore", "shop.backup").code == 0
@@ -261,7 +263,9 @@ class TestRestore:
             assert migrations.is_newest(connection)
         assert backup.read_bytes() == before
 
-    def test_refuses_where_a_shop_is(self, backup: Path, folder: Path, run: Run) -> None:
+    def test_restore_without_force_rejects_an_existing_shop(
+        self, backup: Path, folder: Path, run: Run
+    ) -> None:
         (folder / "fluent-cart.db").write_text("a shop")
         assert run("restore", "shop.backup") == complained(
             "There is a shop at fluent-cart.db. Replace it with --force, or restore elsewhere"
@@ -269,7 +273,7 @@ class TestRestore:
         assert (folder / "fluent-cart.db").read_text() == "a shop"
 
     @pytest.mark.parametrize("content", [None, b"", b"no database" * 100])
-    def test_replaces_what_is_there_when_told(
+    def test_restore_with_force_replaces_an_existing_shop(
         self, backup: Path, folder: Path, run: Run, content: bytes | None
     ) -> None:
         shop = folder / "fluent-cart.db"
@@ -283,7 +287,7 @@ class TestRestore:
         assert run("restore", "shop.backup", "--force").code == 0
         assert (len(emails(SHOP)), names(folder)) == (39, ["fluent-cart.db", "shop.backup"])
 
-    def test_replaces_no_shop_that_is_served(self, demo_shop: Path, run: Run, folder: Path) -> None:
+    def test_restore_rejects_a_shop_that_is_served(self, demo_shop: Path, run: Run, folder: Path) -> None:
         assert run("backup", "shop.backup").code == 0
         with connect(SHOP) as connection:
             customers.create_customer(connection, CustomerCreate(email="new@example.com"))
@@ -335,7 +339,7 @@ class TestRestore:
             ),
         ],
     )
-    def test_refuses_what_is_no_sound_shop_and_leaves_the_old_one(
+    def test_restore_of_a_damaged_shop_keeps_the_old_one(
         self, backup: Path, folder: Path, run: Run, spoil: Callable[[Path], None], complaint: str
     ) -> None:
         (folder / "fluent-cart.db").write_text("a shop")
@@ -376,7 +380,7 @@ class TestOnPostgresql:
     def use(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         return lambda url: monkeypatch.setenv("FLUENT_CART_DATABASE_URL", url)
 
-    def test_fills_an_empty_database_only(self, backup: Path, run: Run) -> None:
+    def test_restore_on_postgresql_needs_an_empty_database(self, backup: Path, run: Run) -> None:
         """That of the shop itself is not."""
         refused = run("restore", "shop.backup")
         assert refused.err.startswith("fluent-cart: The database is not empty: it has a table ")
@@ -384,7 +388,7 @@ class TestOnPostgresql:
             "No shop on PostgreSQL is replaced. Restore into a new, empty database"
         )
 
-    def test_is_not_mixed_up_with_sqlite(
+    def test_backups_of_sqlite_and_postgresql_are_not_mixed_up(
         self, backup: Path, demo_file: Path, empty_postgres: str, run: Run, use: Callable[[str], None]
     ) -> None:
         use(SHOP)
@@ -396,7 +400,7 @@ class TestOnPostgresql:
             f"{demo_file} is of SQLite. Restore it into a file, then move it with: fluent-cart copy"
         )
 
-    def test_refuses_what_is_no_shop_and_leaves_the_database_empty(
+    def test_restore_on_postgresql_rejects_other_archives_and_stays_empty(
         self, empty_postgres: str, folder: Path, run: Run, use: Callable[[str], None]
     ) -> None:
         with psycopg.connect(empty_postgres) as connection:
@@ -419,7 +423,9 @@ class TestOnPostgresql:
         with psycopg.connect(empty_postgres) as connection:
             assert not connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchall()
 
-    def test_says_what_is_missing(self, backup: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_backup_on_postgresql_names_a_missing_program(
+        self, backup: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(shutil, "which", lambda _program: None)
         assert run("backup", "shop.backup") == complained(
             "pg_dump is needed, but not installed. It is one of PostgreSQL's client programs"
@@ -428,7 +434,7 @@ class TestOnPostgresql:
     @pytest.mark.parametrize(
         "address", ["shop:s%20cret@db.example/shop", "shop@db.example/shop?password=s%20cret"]
     )
-    def test_shows_the_password_to_nobody(
+    def test_backup_on_postgresql_hides_the_password(
         self,
         backup: Path,
         run: Run,

@@ -47,7 +47,7 @@ def test_every_command_has_an_example(words: str, command: Callable[..., Any]) -
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_a_summary_in_the_help_is_the_first_sentence_of_the_command(command: LazyCommand) -> None:
+def test_summary_in_the_help_is_the_first_sentence_of_the_command(command: LazyCommand) -> None:
     loaded = typer.main.get_command(command.load()).commands[command.name]  # type: ignore[attr-defined]
     assert command.help == loaded.help.partition("\n\n")[0].replace("\n", " ")
 
@@ -92,7 +92,7 @@ def test_a_command_that_does_not_serve_loads_no_server() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_every_command_that_tells_something_tells_it_as_json() -> None:
+def test_every_command_with_output_prints_json_on_request() -> None:
     """All but `serve`, which writes a log."""
     silent = {
         words for words, command in commands() if "as_json" not in inspect.signature(command).parameters
@@ -100,7 +100,7 @@ def test_every_command_that_tells_something_tells_it_as_json() -> None:
     assert silent == {"serve"}
 
 
-def test_the_version_is_printed(run: Run) -> None:
+def test_version_is_printed(run: Run) -> None:
     assert run("--version") == printed(f"fluent-cart {__version__}\n")
 
 
@@ -111,7 +111,7 @@ class TestJson:
         with connect("sqlite:///fluent-cart.db") as connection:
             demo.load(connection)
 
-    def test_is_printed_on_request(self, run: Run) -> None:
+    def test_result_is_printed_as_json_on_request(self, run: Run) -> None:
         def asked(*arguments: str) -> Any:
             output = run(*arguments, "--json")
             assert (output.code, output.err) == (0, "")
@@ -154,7 +154,7 @@ class TestJson:
             "rules": len(INVARIANTS),
         }
 
-    def test_of_a_broken_rule_exits_with_1(self, run: Run) -> None:
+    def test_broken_rule_as_json_exits_with_1(self, run: Run) -> None:
         with connect("sqlite:///fluent-cart.db") as connection:
             connection.exec_driver_sql("UPDATE customers SET total_spent = 1 WHERE id = 1")
         output = run("check", "--json")
@@ -179,7 +179,7 @@ class TestProgress:
         assert "check" in screen.getvalue()
         assert "100%" in screen.getvalue()
 
-    def test_is_shown_to_nobody_else(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_progress_is_not_shown_without_a_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ProgressBar() as bar:
             bar.show("check", 1, 2)
         assert capsys.readouterr() == ("", "")

@@ -132,33 +132,33 @@ LOOK = ". Look at it with: fluent-cart doctor"
 
 
 class TestMigrate:
-    def test_makes_a_missing_database(self, run: Run, folder: Path) -> None:
+    def test_migrate_makes_a_missing_database(self, run: Run, folder: Path) -> None:
         assert run("migrate") == printed(
             f"sqlite:///fluent-cart.db is new, and at the newest migration ({NEWEST}).\n"
         )
         assert (folder / "fluent-cart.db").is_file()
         assert run("users", "list") == printed("There are no users.\n")
 
-    def test_reads_the_settings_file(self, run: Run, folder: Path) -> None:
+    def test_migrate_reads_the_settings_file(self, run: Run, folder: Path) -> None:
         (folder / ".env").write_text("FLUENT_CART_DATABASE_URL=sqlite:///other.db\n")
         assert run("migrate") == printed(
             f"sqlite:///other.db is new, and at the newest migration ({NEWEST}).\n"
         )
         assert sorted(path.name for path in folder.iterdir()) == [".env", "other.db"]
 
-    def test_brings_an_old_database_to_the_newest_migration(self, run: Run, shop: str) -> None:
+    def test_migrate_upgrades_an_old_database(self, run: Run, shop: str) -> None:
         migrations.downgrade(shop, "0001")
         assert run("check").code == 1
         assert run("migrate").out.endswith(f" is at the newest migration ({NEWEST}).\n")
         assert run("check").code == 0
 
-    def test_can_be_repeated(self, run: Run, demo_shop: str) -> None:
+    def test_migrate_can_be_repeated(self, run: Run, demo_shop: str) -> None:
         before = customers(demo_shop)
         assert run("migrate") == run("migrate")
         assert customers(demo_shop) == before
 
     @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
-    def test_never_prints_a_password(
+    def test_migrate_never_prints_a_password(
         self, run: Run, postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         url = postgres_settings.database_url
@@ -179,7 +179,7 @@ class TestMigrate:
             "postgresql://127.0.0.1:hunter2/shop",
         ],
     )
-    def test_or_any_command_complains_without_a_password_and_in_one_line(
+    def test_error_of_any_command_is_one_line_without_a_password(
         self, run: Run, monkeypatch: pytest.MonkeyPatch, command: str, url: str
     ) -> None:
         monkeypatch.setenv("FLUENT_CART_DATABASE_URL", url)
@@ -188,7 +188,7 @@ class TestMigrate:
         assert re.fullmatch(r"fluent-cart: [^\n]+\n", refused.err)
         assert "hunter2" not in refused.err
 
-    def test_refuses_a_database_of_a_later_version(self, run: Run, demo_shop: str) -> None:
+    def test_migrate_rejects_a_database_of_a_later_version(self, run: Run, demo_shop: str) -> None:
         """A backup restored into an older installation, for example."""
         tamper(demo_shop, "UPDATE alembic_version SET version_num = '9999'")
         refused = run("migrate")
@@ -198,7 +198,7 @@ class TestMigrate:
             "The database is not at the newest migration. Run: fluent-cart migrate"
         )
 
-    def test_leaves_everything_as_it_was_when_it_fails(self, run: Run, folder: Path) -> None:
+    def test_migrate_leaves_everything_as_it_was_when_it_fails(self, run: Run, folder: Path) -> None:
         tamper("sqlite:///fluent-cart.db", "CREATE TABLE orders (id INTEGER)")
         assert run("migrate") == complained(f"sqlite:///fluent-cart.db: table orders already exists{LOOK}")
         connection = sqlite3.connect("fluent-cart.db")
@@ -213,7 +213,7 @@ class TestMigrate:
             ("sqlite:///rubbish.db", "file is not a database"),
         ],
     )
-    def test_refuses_where_no_database_can_be(
+    def test_migrate_rejects_a_path_that_cannot_be_a_database(
         self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, url: str, complaint: str
     ) -> None:
         (folder / "folder").mkdir()
@@ -233,30 +233,32 @@ class TestRecalculate:
         assert run("recalculate") == printed("All totals were right.\n")
         assert run("check").code == 0
 
-    def test_takes_the_orders_for_the_truth(self, run: Run, demo_shop: str) -> None:
+    def test_recalculate_computes_totals_from_the_orders(self, run: Run, demo_shop: str) -> None:
         tamper(demo_shop, "UPDATE orders SET total_refund = 2000 WHERE id = 1")
         assert run("recalculate").code == 0
         assert customers(demo_shop)[0]["total_spent"] == 3000
 
-    def test_works_on_an_empty_shop_of_either_database(self, run: Run, shop: str) -> None:
+    def test_recalculate_works_on_an_empty_shop_of_either_database(self, run: Run, shop: str) -> None:
         assert run("recalculate") == printed("All totals were right.\n")
 
 
 class TestCheck:
-    def test_finds_nothing_in_a_shop_whose_rules_hold(self, run: Run, demo_shop: str) -> None:
+    def test_check_finds_nothing_in_a_shop_whose_rules_hold(self, run: Run, demo_shop: str) -> None:
         assert run("check") == printed(f"All {len(INVARIANTS)} rules hold.\n")
 
-    def test_finds_nothing_in_an_empty_shop_of_either_database(self, run: Run, shop: str) -> None:
+    def test_check_finds_nothing_in_an_empty_shop_of_either_database(self, run: Run, shop: str) -> None:
         assert run("check") == printed(f"All {len(INVARIANTS)} rules hold.\n")
 
     @pytest.mark.parametrize("rule", TAMPERED)
-    def test_names_a_broken_rule_and_who_breaks_it(self, run: Run, demo_shop: str, rule: str) -> None:
+    def test_check_names_a_broken_rule_and_who_breaks_it(self, run: Run, demo_shop: str, rule: str) -> None:
         statements, ids = TAMPERED[rule]
         tamper(demo_shop, *statements)
         assert run("check") == complained(f"broken: {rule} (for example {', '.join(map(str, ids))})")
 
     @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
-    def test_finds_the_same_on_postgresql(self, demo_shop: str, postgres_settings: Settings) -> None:
+    def test_check_finds_broken_rules_on_postgresql(
+        self, demo_shop: str, postgres_settings: Settings
+    ) -> None:
         found = {}
         with connect(demo_shop) as original, connect(postgres_settings.database_url) as connection:
             connection.execute(text("TRUNCATE users, customers, orders CASCADE"))
@@ -270,17 +272,17 @@ class TestCheck:
             assert find_violations(connection) == {}
         assert found == {rule: {rule: ids} for rule, (_, ids) in TAMPERED.items()}
 
-    def test_knows_no_rule_that_is_not_broken_here(self) -> None:
+    def test_every_rule_of_check_is_broken_in_this_file(self) -> None:
         assert set(TAMPERED) == set(INVARIANTS)
 
     @pytest.mark.parametrize("wrong", WRONG_TOTALS)
-    def test_compares_each_total(self, run: Run, demo_shop: str, wrong: str) -> None:
+    def test_check_compares_each_total(self, run: Run, demo_shop: str, wrong: str) -> None:
         tamper(demo_shop, f"UPDATE customers SET {wrong} WHERE id = 1")
         assert run("check") == complained(
             "broken: a customer's stored totals are those of its orders (for example 1)"
         )
 
-    def test_finds_two_primary_addresses_as_well_as_none(self, run: Run, demo_shop: str) -> None:
+    def test_check_finds_two_primary_addresses_as_well_as_none(self, run: Run, demo_shop: str) -> None:
         tamper(
             demo_shop,
             "DROP INDEX uq_customer_addresses_primary",
@@ -290,7 +292,7 @@ class TestCheck:
             "broken: a customer who has addresses has exactly one that is primary (for example 1)"
         )
 
-    def test_tells_of_every_broken_rule(self, run: Run, demo_shop: str) -> None:
+    def test_check_reports_every_broken_rule(self, run: Run, demo_shop: str) -> None:
         tamper(
             demo_shop,
             "UPDATE customers SET total_spent = 1 WHERE id = 1",
@@ -301,7 +303,7 @@ class TestCheck:
             "broken: a customer's stored totals are those of its orders (for example 1)",
         )
 
-    def test_gives_five_examples_and_none_of_them_twice(self, run: Run, demo_shop: str) -> None:
+    def test_check_gives_five_examples_and_none_of_them_twice(self, run: Run, demo_shop: str) -> None:
         """Where three share an e-mail address, the third shares it with two others."""
         tamper(
             demo_shop,
@@ -318,14 +320,14 @@ class TestCheck:
         assert len(ids) == 5
         assert ids < set(range(2, 10))
 
-    def test_changes_nothing(self, run: Run, demo_shop: str) -> None:
+    def test_check_changes_nothing(self, run: Run, demo_shop: str) -> None:
         tamper(demo_shop, "UPDATE customers SET total_spent = 1")
         before = customers(demo_shop)
         assert run("check").code == 1
         assert customers(demo_shop) == before
 
 
-def test_a_database_of_another_program_is_not_migrated(run: Run, folder: Path) -> None:
+def test_database_of_another_program_is_not_migrated(run: Run, folder: Path) -> None:
     connection = sqlite3.connect("fluent-cart.db")
     connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
     connection.close()

@@ -35,7 +35,7 @@ def filled(shop: str) -> None:
             orders.record_order(connection, {**ORDER, "customer_id": number, "total_paid": 100 * number})
 
 
-def test_customers_into_a_file(run: Run, folder: Path) -> None:
+def test_customers_are_exported_into_a_file(run: Run, folder: Path) -> None:
     assert run("export", "shop.csv") == printed("shop.csv has 4 customers.\n")
     with (folder / "shop.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -50,12 +50,12 @@ def test_customers_into_a_file(run: Run, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["shop.ndjson", "shop.JSONL"])
-def test_the_name_tells_the_format(run: Run, folder: Path, name: str) -> None:
+def test_format_follows_the_name_of_the_file(run: Run, folder: Path, name: str) -> None:
     run("export", name)
     assert (folder / name).read_text().startswith('{"id":')
 
 
-def test_the_lists_query(run: Run, folder: Path) -> None:
+def test_export_accepts_the_query_of_the_list(run: Run, folder: Path) -> None:
     filters = (
         "--search",
         "bob",
@@ -75,7 +75,7 @@ def test_the_lists_query(run: Run, folder: Path) -> None:
     assert emails == ["bobby@example.com", "bob@example.com"]
 
 
-def test_orders(run: Run, folder: Path, shop: str) -> None:
+def test_export_of_orders_writes_all_orders(run: Run, folder: Path, shop: str) -> None:
     with connect(shop) as connection:
         orders.record_order(connection, ORDER)
     assert run("export", "--orders", "orders.csv") == printed("orders.csv has 5 orders.\n")
@@ -86,7 +86,7 @@ def test_orders(run: Run, folder: Path, shop: str) -> None:
     assert rows[-1]["customer_id"] == ""
 
 
-def test_what_is_wrong_is_named(run: Run, folder: Path) -> None:
+def test_wrong_argument_of_export_is_named(run: Run, folder: Path) -> None:
     assert run("export", "a.csv", "--orders", "--search", "x") == misused(
         "--orders writes all orders. Leave out --search and the filters"
     )
@@ -97,7 +97,7 @@ def test_what_is_wrong_is_named(run: Run, folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_a_failure_leaves_the_old_file(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_export_keeps_the_old_file(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "shop.csv").write_text("old")
 
     def fails(*_arguments: object) -> None:
@@ -108,7 +108,7 @@ def test_a_failure_leaves_the_old_file(run: Run, folder: Path, monkeypatch: pyte
     assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("shop.csv", "old")]
 
 
-def test_a_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "customers" in run("export", "shop.csv").err
 

@@ -30,7 +30,7 @@ Failed:
 """
 
 
-def test_csv(run: Run, folder: Path, shop: str) -> None:
+def test_csv_file_is_imported(run: Run, folder: Path, shop: str) -> None:
     (folder / "shop.csv").write_text(FILE)
     assert run("import", "csv", "shop.csv", "--dry-run") == (
         1, f"{TABLE}\nNothing was written: this was a dry run.\n", ""
@@ -95,28 +95,26 @@ def test_long_lists_of_faults_are_cut(run: Run, folder: Path, shop: str) -> None
     assert "\n  and 10 more lines; --json names all of them\n" in shown
 
 
-def test_a_column_can_be_left_alone(run: Run, folder: Path, shop: str) -> None:
+def test_ignored_column_is_not_imported(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("email,user_id\na@example.com,999\n")
     assert run("import", "csv", "a.csv").code == 1
     assert run("import", "csv", "a.csv", "--ignore", "user_id").code == 0
     assert run("import", "csv", "a.csv", "--ignore", "x") == complained("--ignore: there is no column x")
 
 
-def test_what_is_wrong_with_the_whole_is_named(run: Run, folder: Path, shop: str) -> None:
+def test_error_of_the_whole_file_is_named(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("emial\n")
     assert run("import", "csv", "a.csv").err.startswith("fluent-cart: Unknown column 'emial'; known are ")
     assert run("import", "csv", "b.csv") == complained("b.csv: No such file or directory")
 
 
-def test_a_terminal_shows_progress(
-    run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_terminal_shows_progress(run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     (folder / "a.csv").write_text("email\na@example.com\n")
     assert "100%" in run("import", "csv", "a.csv").err
 
 
-def test_the_commands_of_the_docs_work(
+def test_commands_of_the_guide_work(
     run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each as printed, in their order, with what the page says it finds there."""

@@ -37,7 +37,7 @@ def empty(shop: str) -> None:
         connection.execute(delete(User))
 
 
-def test_a_dump_comes_along(run: Run) -> None:
+def test_dump_is_imported_with_a_report(run: Run) -> None:
     planned = run("import", "wordpress", str(SHOP), "--dry-run")
     assert planned.code == 0
     assert run("users", "list").out == "There are no users.\n"
@@ -55,7 +55,7 @@ def test_a_dump_comes_along(run: Run) -> None:
     assert " jurgen " in run("users", "list").out
 
 
-def test_the_report_as_json(run: Run) -> None:
+def test_report_is_printed_as_json(run: Run) -> None:
     report = json.loads(run("import", "wordpress", str(SHOP), "--json", "--dry-run").out)
     assert report["dry_run"] is True
     assert report["missing_tables"] == report["other_totals"] == []
@@ -77,7 +77,7 @@ def test_the_report_as_json(run: Run) -> None:
     }
 
 
-def test_a_difference_is_left_or_changed(run: Run, tmp_path: Path) -> None:
+def test_different_row_is_changed_only_with_update(run: Run, tmp_path: Path) -> None:
     def dump(name: str, *passwords: str) -> str:
         listed = "".join(
             f'i:{number};a:2:{{s:4:"uuid";s:1:"{number}";s:8:"password";s:49:"$generic${text * 40}";}}'
@@ -123,7 +123,7 @@ def test_rows_that_are_refused_are_the_last_line_and_the_exit_code(
     )
 
 
-def test_a_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     shown = run("import", "wordpress", str(SHOP), "--dry-run").err
     for step in ("source", "users", "customers", "customer_addresses", "orders"):
@@ -131,7 +131,7 @@ def test_a_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert "100%" in shown
 
 
-def test_what_is_missing_is_named(run: Run, tmp_path: Path) -> None:
+def test_missing_tables_are_named(run: Run, tmp_path: Path) -> None:
     (path := tmp_path / "dump.sql").write_text("CREATE TABLE shop_fct_customers (id int, email text);")
     code, shown, _ = run("import", "wordpress", str(path))
     assert "\nNot in the source: shop_fct_customer_addresses, shop_fct_customer_meta," in shown
@@ -144,7 +144,7 @@ def test_what_is_missing_is_named(run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_a_source_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
+def test_unreadable_source_is_rejected(run: Run, tmp_path: Path) -> None:
     assert run("import", "wordpress", "no.sql") == complained("no.sql: No such file or directory")
     (path := tmp_path / "dump.sql").write_text("This is not a dump;")
     assert run("import", "wordpress", str(path)) == complained(
@@ -180,14 +180,14 @@ class TestPassword:
             ("shop.sql", "shop.sql"),
         ],
     )
-    def test_comes_from_the_environment_if_the_address_has_none(
+    def test_database_password_comes_from_the_environment(
         self, run: Run, read: list[str], monkeypatch: pytest.MonkeyPatch, source: str, expected: str
     ) -> None:
         monkeypatch.setenv("MYSQL_PWD", "p@ss/word")
         assert run("import", "wordpress", source) == complained("not read here")
         assert read == [expected]
 
-    def test_is_prompted_for_at_a_terminal(
+    def test_database_password_is_prompted_for_at_a_terminal(
         self, run: Run, read: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("MYSQL_PWD", raising=False)

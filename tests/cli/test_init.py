@@ -46,7 +46,7 @@ def test_result_is_printed_as_json(run: Run) -> None:
     assert made == {"database": URL, "login": "ada", "address": "http://127.0.0.1:8000"}
 
 
-def test_answers_are_asked_for_at_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_init_prompts_for_missing_options_at_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = ["ada", "ada@example.com"]
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("typer.prompt", lambda _: answers.pop(0))

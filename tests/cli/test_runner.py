@@ -31,26 +31,28 @@ OLD = "The database is not at the newest migration. Run: fluent-cart migrate"
 
 
 class TestEveryCommand:
-    def test_refuses_a_missing_database_and_makes_none(self, run: Run, folder: Path) -> None:
+    def test_command_rejects_a_missing_database_and_creates_none(self, run: Run, folder: Path) -> None:
         for command in COMMANDS:
             assert run(*command) == complained(
                 "There is no database at sqlite:///fluent-cart.db. Create a shop with: fluent-cart init"
             )
         assert list(folder.iterdir()) == []
 
-    def test_refuses_an_old_database(self, run: Run, folder: Path) -> None:
+    def test_command_rejects_a_database_at_an_old_migration(self, run: Run, folder: Path) -> None:
         migrations.upgrade("sqlite:///fluent-cart.db", "0001")
         for command in COMMANDS:
             assert run(*command) == complained(OLD)
 
-    def test_refuses_a_file_that_is_no_database(self, run: Run, folder: Path) -> None:
+    def test_command_rejects_a_file_that_is_no_database(self, run: Run, folder: Path) -> None:
         (folder / "fluent-cart.db").write_bytes(b"this is no database" * 100)
         for command in COMMANDS:
             assert run(*command) == complained(
                 "sqlite:///fluent-cart.db: file is not a database. Look at it with: fluent-cart doctor"
             )
 
-    def test_names_a_wrong_setting(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_every_command_names_a_wrong_setting(
+        self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("FLUENT_CART_READ_THREADS", "many")
         for command in COMMANDS:
             assert run(*command) == complained("FLUENT_CART_READ_THREADS must be a whole number from 1 to 32")
@@ -58,13 +60,11 @@ class TestEveryCommand:
 
 
 class TestSettings:
-    def test_that_are_wrong_in_the_file_are_named_alike(self, run: Run, folder: Path) -> None:
+    def test_wrong_settings_in_the_env_file_are_named(self, run: Run, folder: Path) -> None:
         (folder / ".env").write_text("FLUENT_CART_WORKERS=100\n")
         assert run("migrate") == complained("FLUENT_CART_WORKERS must be a whole number from 1 to 64")
 
-    def test_of_a_database_that_nobody_knows_are_named(
-        self, run: Run, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_unknown_database_is_named(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FLUENT_CART_DATABASE_URL", "mysql://shop:hunter2@127.0.0.1/shop")
         for command in (("migrate",), ("check",), ("serve",)):
             assert run(*command) == complained(
@@ -87,7 +87,7 @@ class TestSettings:
             "fluent-cart: warning: FLUENT_CART_WORKRS is not a setting. Did you mean FLUENT_CART_WORKERS?",
         ]
 
-    def test_in_a_file_that_is_no_text_are_refused_in_one_line(self, run: Run, folder: Path) -> None:
+    def test_env_file_that_is_not_utf_8_is_rejected_in_one_line(self, run: Run, folder: Path) -> None:
         (folder / ".env").write_bytes("FLUENT_CART_HOST=Büro\n".encode("latin-1"))
         refused = run("check")
         assert (refused.code, refused.out) == (1, "")
@@ -95,7 +95,7 @@ class TestSettings:
 
 
 class TestWrites:
-    def test_that_fail_say_what_the_database_says(self, run: Run) -> None:
+    def test_failed_write_prints_the_message_of_the_database(self, run: Run) -> None:
         run("migrate")
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         size = Path("fluent-cart.db").stat().st_size

@@ -87,7 +87,7 @@ def deleted(url: str) -> str:
 
 
 class TestRefusals:
-    def test_a_missing_database_is_told_how_to_make(
+    def test_missing_database_is_named_with_the_command_that_creates_it(
         self, run: Run, folder: Path, served: list[Any], port: int
     ) -> None:
         assert run("serve", "--port", str(port)) == complained(
@@ -107,7 +107,7 @@ class TestRefusals:
         run("migrate")
         assert run("serve", "--port", str(port)).out == announced(port)
 
-    def test_a_taken_port_is_named(self, run: Run, served: list[Any]) -> None:
+    def test_taken_port_is_named(self, run: Run, served: list[Any]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             refusal = (
@@ -117,7 +117,7 @@ class TestRefusals:
             assert run("serve", "--port", str(port)) == complained(refusal)
         assert served == []
 
-    def test_a_host_that_is_nobody_is_named(self, run: Run, made: None, served: list[Any], port: int) -> None:
+    def test_unknown_host_is_named(self, run: Run, made: None, served: list[Any], port: int) -> None:
         refused = run("serve", "--host", "nowhere.invalid", "--port", str(port))
         assert (refused.code, refused.out, served) == (1, "", [])
         assert refused.err.startswith(f"fluent-cart: Cannot listen on nowhere.invalid:{port}: ")
@@ -141,7 +141,7 @@ class TestRefusals:
             ),
         ],
     )
-    def test_a_setting_out_of_range_is_named_in_one_line(
+    def test_setting_out_of_range_is_named_in_one_line(
         self, run: Run, monkeypatch: pytest.MonkeyPatch, served: list[Any],
         setting: str, value: str, complaint: str,
     ) -> None:  # fmt: skip
@@ -169,7 +169,7 @@ class TestRefusals:
 
 
 class TestAnnouncement:
-    def test_of_a_shop_is_the_address_of_its_docs(
+    def test_serve_prints_the_address_of_the_docs(
         self, run: Run, made: None, served: list[Any], port: int
     ) -> None:
         assert run("serve", "--port", str(port)) == printed(announced(port))
@@ -180,7 +180,7 @@ class TestAnnouncement:
         assert output == printed(announced(port) + try_it(port) + deleted(url))
 
     @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 on this machine")
-    def test_of_an_ipv6_address_can_be_opened(
+    def test_printed_ipv6_address_can_be_opened(
         self, run: Run, made: None, served: list[Any], port: int
     ) -> None:
         assert run("serve", "--host", "::1", "--port", str(port)) == printed(announced(port, "[::1]"))
@@ -197,7 +197,7 @@ class TestFirstStart:
         monkeypatch.setattr("typer.confirm", lambda _, default: wanted)
         monkeypatch.setattr("typer.prompt", lambda _: answers.pop(0))
 
-    def test_a_shop_is_made_where_there_is_none(
+    def test_missing_shop_is_created_on_request(
         self, run: Run, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.type(monkeypatch, wanted=True)
@@ -206,19 +206,19 @@ class TestFirstStart:
         assert re.search(r"^    (\w{4} ){5}\w{4}$", done.out, re.M)
         assert re.search(rf"^Try:  curl -u ada:\w{{24}} http://127.0.0.1:{port}{CUSTOMERS}$", done.out, re.M)
 
-    def test_nothing_is_made_unless_a_person_wants_it(
+    def test_missing_shop_is_not_created_without_a_yes(
         self, run: Run, folder: Path, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.type(monkeypatch, wanted=False)
         assert run("serve", "--port", str(port)).code == 1
         assert (served, list(folder.iterdir())) == ([], [])
 
-    def test_nobody_is_asked_where_there_is_a_shop(
+    def test_existing_shop_is_served_without_a_question(
         self, run: Run, made: None, served: list[Any], port: int
     ) -> None:
         assert run("serve", "--port", str(port)) == printed(announced(port))
 
-    def test_a_shop_without_users_is_served_with_a_warning(
+    def test_shop_without_users_is_served_with_a_warning(
         self, run: Run, served: list[Any], port: int
     ) -> None:
         run("migrate")
@@ -246,7 +246,7 @@ class TestOptions:
             "timeout_worker_healthcheck": 10,
         } | others
 
-    def test_come_from_the_settings(
+    def test_serve_options_come_from_the_settings(
         self, run: Run, made: None, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         given = {"HOST": "0.0.0.0", "PORT": str(port), "WORKERS": "3", "LOG_LEVEL": "warning"}
@@ -258,7 +258,7 @@ class TestOptions:
         options = self.options(port, **expected)
         assert served == [("fluent_cart.server.process:create_app", "sqlite:///fluent-cart.db", options)]
 
-    def test_on_the_command_line_win(
+    def test_options_on_the_command_line_win_over_settings(
         self, run: Run, made: None, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name, value in {"HOST": "0.0.0.0", "PORT": "1", "WORKERS": "3"}.items():
@@ -266,7 +266,7 @@ class TestOptions:
         run("serve", "--host", "127.0.0.1", "--port", str(port), "--workers", "2")
         assert [options for *_, options in served] == [self.options(port, workers=2)]
 
-    def test_of_the_settings_file_reach_the_worker_processes(
+    def test_settings_of_the_env_file_reach_the_workers(
         self, run: Run, folder: Path, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("FLUENT_CART_DATABASE_URL")
@@ -292,7 +292,7 @@ class TestOptions:
         run("serve", "--demo", "--port", str(port))
         assert [options for *_, options in served] == [self.options(port, host="0.0.0.0")]
 
-    def test_of_where_to_listen_give_way_to_a_socket_that_is_passed(
+    def test_passed_socket_wins_over_host_and_port(
         self, run: Run, made: None, served: list[Any], passed: socket.socket
     ) -> None:
         """As systemd does it; its address is the one that is printed."""
@@ -300,14 +300,14 @@ class TestOptions:
         assert run("serve", "--host", "0.0.0.0", "--port", "1") == printed(announced(port))
         assert [options for *_, options in served] == [self.options(port, fd=passed.fileno())]
 
-    def test_of_several_sockets_none_is_chosen(
+    def test_several_passed_sockets_are_rejected(
         self, run: Run, made: None, served: list[Any], passed: socket.socket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LISTEN_FDS", "2")
         assert run("serve") == complained("Started with several sockets. Use one ListenStream= only")
         assert served == []
 
-    def test_a_socket_that_was_passed_to_another_process_is_not_taken(
+    def test_socket_passed_to_another_process_is_ignored(
         self, run: Run, made: None, served: list[Any], port: int, passed: socket.socket,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:  # fmt: skip
@@ -315,7 +315,7 @@ class TestOptions:
         assert run("serve", "--port", str(port)) == printed(announced(port))
         assert [options for *_, options in served] == [self.options(port)]
 
-    def test_of_the_demo_leave_the_configured_shop_alone(
+    def test_demo_does_not_touch_the_configured_shop(
         self, run: Run, made: None, folder: Path, served: list[Any], port: int
     ) -> None:
         before = (folder / "fluent-cart.db").read_bytes()
@@ -355,14 +355,14 @@ class TestWorkers:
         monkeypatch.setattr(uvicorn, "run", run)
         return seen
 
-    def test_count_requests_in_one_file_while_they_serve(
+    def test_workers_count_requests_in_one_file(
         self, run: Run, made: None, handed: list[Any], port: int
     ) -> None:
         run("serve", "--port", str(port), "--workers", "2")
         assert handed[1] == BYTES
         assert not Path(handed[0]).parent.exists()
 
-    def test_of_whom_there_is_one_needs_none(
+    def test_single_worker_needs_no_shared_file(
         self, run: Run, made: None, handed: list[Any], port: int
     ) -> None:
         run("serve", "--port", str(port))
@@ -403,7 +403,7 @@ def listens(host: str, port: int) -> bool:
 
 @pytest.mark.server
 class TestServer:
-    def test_of_the_demo_works_as_announced_and_ends_cleanly(self, folder: Path, port: int) -> None:
+    def test_demo_server_works_as_printed_and_stops_cleanly(self, folder: Path, port: int) -> None:
         (temporary := folder / "tmp").mkdir()
         with serving(folder, port, "--demo", FLUENT_CART_HOST="0.0.0.0", TMPDIR=str(temporary)) as process:
             log = (folder / "server.log").read_text()
@@ -459,6 +459,8 @@ class TestCapacity:
             refused.err,
         )
 
-    def test_enough_are_served(self, run: Run, port: int, served: list[tuple[Any, ...]]) -> None:
+    def test_server_with_enough_connections_starts(
+        self, run: Run, port: int, served: list[tuple[Any, ...]]
+    ) -> None:
         assert run("serve", "--port", str(port), "--workers", "4").code == 0
         assert len(served) == 1

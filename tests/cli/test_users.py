@@ -34,7 +34,7 @@ def settings(sqlite_settings: Settings) -> Settings:
 
 
 class TestCreate:
-    def test_makes_a_user(self, run: Run, shop: str) -> None:
+    def test_create_user_stores_a_user(self, run: Run, shop: str) -> None:
         made = run("users", "create", "Ada", "--email", "Ada@Example.COM", "--role", "manager",
                    "--display-name", "Ada Lovelace")  # fmt: skip
         assert made == printed("User Ada has ID 7 and the role manager.\n")
@@ -54,14 +54,14 @@ class TestCreate:
         for part in ("ada", "ada@example.com", "ada lovelace"):
             assert part in user["search_text"]
 
-    def test_gives_no_permission_unless_told(self, run: Run, shop: str) -> None:
+    def test_create_user_without_a_role_gives_no_permission(self, run: Run, shop: str) -> None:
         made = run("users", "create", "ada", "--email", "ada@example.com")
         assert made == warned(
             "User ada has ID 7 and the role subscriber.\n", NO_PERMISSION.format("subscriber")
         )
         assert (stored(shop)[-1]["display_name"], stored(shop)[-1]["role"]) == ("ada", "subscriber")
 
-    def test_takes_a_role_that_no_policy_knows_with_a_warning(self, run: Run, shop: str) -> None:
+    def test_create_user_with_an_unknown_role_prints_a_warning(self, run: Run, shop: str) -> None:
         made = run("users", "create", "ada", "--email", "ada@example.com", "--role", "shop editor")
         assert made == warned(
             "User ada has ID 7 and the role shop editor.\n", NO_PERMISSION.format("shop editor")
@@ -83,7 +83,7 @@ class TestCreate:
         hint = NO_PERMISSION.format(role).partition("These")[0]
         assert made == warned(f"User ada has ID 7 and the role {role}.\n", f"{hint}Did you mean {meant}?")
 
-    def test_makes_one_that_can_be_attached(self, run: Run, shop: str) -> None:
+    def test_created_user_can_be_attached(self, run: Run, shop: str) -> None:
         run("users", "create", "ada", "--email", "ada@example.com")
         assert stored(shop)[-1]["id"] == 7
         assert len(stored(shop, ApplicationPassword)) == 6, "it has no password yet"
@@ -98,14 +98,14 @@ class TestCreate:
             ("manager@shop.example", "ada@example.com"),
         ],
     )
-    def test_refuses_a_name_that_means_another(self, run: Run, shop: str, login: str, email: str) -> None:
+    def test_create_user_rejects_a_taken_name(self, run: Run, shop: str, login: str, email: str) -> None:
         """Login and e-mail address both sign in, so neither may be the other one of somebody else."""
         before = stored(shop)
         assert run("users", "create", login, "--email", email) == complained(TAKEN)
         assert stored(shop) == before
 
     @pytest.mark.parametrize("login", ["", " ", "a:b", ":", "x" * 61])
-    def test_refuses_what_cannot_be_a_login(self, run: Run, shop: str, login: str) -> None:
+    def test_create_user_rejects_an_invalid_login(self, run: Run, shop: str, login: str) -> None:
         """HTTP Basic ends the login at its first colon."""
         assert run("users", "create", login, "--email", "ada@example.com") == misused(
             "A login has 1 to 60 characters, none of them a colon"
@@ -113,24 +113,24 @@ class TestCreate:
         assert len(stored(shop)) == 6
 
     @pytest.mark.parametrize("email", ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example"])
-    def test_refuses_what_cannot_be_an_address(self, run: Run, shop: str, email: str) -> None:
+    def test_create_user_rejects_an_invalid_address(self, run: Run, shop: str, email: str) -> None:
         assert run("users", "create", "ada", "--email", email) == misused(
             "--email must be a valid e-mail address"
         )
         assert len(stored(shop)) == 6
 
     @pytest.mark.parametrize("role", ["", " ", "x" * 61])
-    def test_refuses_what_cannot_be_a_role(self, run: Run, shop: str, role: str) -> None:
+    def test_create_user_rejects_an_invalid_role(self, run: Run, shop: str, role: str) -> None:
         assert run("users", "create", "ada", "--email", "ada@example.com", "--role", role) == misused(
             "A role has 1 to 60 characters"
         )
         assert len(stored(shop)) == 6
 
-    def test_takes_the_longest_names(self, run: Run, shop: str) -> None:
+    def test_create_user_accepts_the_longest_names(self, run: Run, shop: str) -> None:
         assert run("users", "create", "x" * 60, "--email", "ada@example.com", "--role", "y" * 60).code == 0
         assert (stored(shop)[-1]["login"], stored(shop)[-1]["role"]) == ("x" * 60, "y" * 60)
 
-    def test_needs_an_address(self, run: Run, shop: str) -> None:
+    def test_create_user_needs_an_address(self, run: Run, shop: str) -> None:
         refused = run("users", "create", "ada")
         assert (refused.code, refused.out) == (2, "")
         assert "Missing option '--email'" in refused.err
@@ -138,7 +138,7 @@ class TestCreate:
 
 
 class TestList:
-    def test_shows_every_user(self, run: Run, shop: str) -> None:
+    def test_list_of_users_shows_every_user(self, run: Run, shop: str) -> None:
         run("users", "create", "zoë", "--email", "zoe@example.com", "--display-name", "Zoë Müller")
         assert run("users", "list") == printed(
             "id  login          email                       display_name   role\n"
@@ -151,14 +151,14 @@ class TestList:
             "7   zoë            zoe@example.com             Zoë Müller     subscriber\n"
         )
 
-    def test_says_when_there_are_none(self, run: Run, shop: str) -> None:
+    def test_list_of_no_rows_is_a_sentence(self, run: Run, shop: str) -> None:
         for user in stored(shop):
             run("users", "delete", user["login"])
         assert run("users", "list") == printed("There are no users.\n")
 
 
 class TestSetRole:
-    def test_changes_the_role_of_one(self, run: Run, shop: str) -> None:
+    def test_set_role_changes_the_role_of_one_user(self, run: Run, shop: str) -> None:
         before = stored(shop)
         assert run("users", "set-role", "WORKER", "manager") == printed("User WORKER has the role manager.\n")
         before[3]["role"] = "manager"
@@ -172,7 +172,7 @@ class TestSetRole:
             ("worker", "x" * 61, misused("A role has 1 to 60 characters")),
         ],
     )
-    def test_refuses_what_is_not_there(
+    def test_set_role_rejects_an_unknown_user(
         self, run: Run, shop: str, login: str, role: str, result: Result
     ) -> None:
         before = stored(shop)
@@ -181,7 +181,7 @@ class TestSetRole:
 
 
 class TestDelete:
-    def test_takes_the_passwords_along_and_leaves_the_customer(self, run: Run, shop: str) -> None:
+    def test_delete_user_removes_passwords_and_keeps_the_customer(self, run: Run, shop: str) -> None:
         with connect(shop) as connection:
             moment = {"created_at": now(), "updated_at": now()}
             customer = {"email": "a@example.com", "additional_info": {}, "search_text": "", "user_id": 4}
@@ -191,14 +191,14 @@ class TestDelete:
         assert [password["user_id"] for password in stored(shop, ApplicationPassword)] == [1, 2, 3, 5, 6]
         assert [(c["email"], c["user_id"]) for c in stored(shop, Customer)] == [("a@example.com", None)]
 
-    def test_refuses_a_user_that_is_not_there(self, run: Run, shop: str) -> None:
+    def test_delete_user_rejects_an_unknown_user(self, run: Run, shop: str) -> None:
         before = stored(shop)
         assert run("users", "delete", "nobody") == complained("There is no user 'nobody'")
         assert stored(shop) == before
 
 
 class TestNames:
-    def test_that_are_no_text_are_refused_in_one_line(self, run: Run, shop: str) -> None:
+    def test_names_that_are_not_utf_8_are_rejected_in_one_line(self, run: Run, shop: str) -> None:
         """What a terminal sends that does not speak UTF-8 comes in as half a character."""
         refused = run("users", "create", "ad\udce4", "--email", "ada@example.com")
         assert (refused.code, refused.out) == (1, "")
@@ -206,7 +206,7 @@ class TestNames:
         assert refused.err.count("\n") == 1
 
 
-def test_without_a_command_the_help_is_shown(run: Run) -> None:
+def test_group_without_a_command_shows_the_help(run: Run) -> None:
     shown = run("users")
     assert shown.code == 2
     for command in ("create", "list", "set-role", "delete"):
@@ -237,7 +237,7 @@ class TestPasswords:
         [found] = [row["password_hash"] for row in stored(url) if row["login"] == login]
         return str(found)
 
-    def test_are_set_as_typed(self, run: Run, shop: str, typed: list[str]) -> None:
+    def test_login_password_is_set_as_typed(self, run: Run, shop: str, typed: list[str]) -> None:
         typed.append(self.PASSWORD)
         assert run("users", "set-password", "worker") == printed("User worker has a new login password.\n")
         assert login_passwords.verify(self.PASSWORD, self._hash(shop, "worker"))
@@ -247,14 +247,16 @@ class TestPasswords:
             "Standard input is not a terminal. Use --stdin"
         )
 
-    def test_are_set_as_read(self, run: Run, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_login_password_is_set_from_standard_input(
+        self, run: Run, shop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         given = TextIOWrapper(BytesIO(f"{self.PASSWORD}\n".encode()), "utf-8")
         monkeypatch.setattr("sys.stdin", given)
         done = run("users", "set-password", "WORKER", "--stdin")
         assert done == printed("User WORKER has a new login password.\n")
         assert login_passwords.verify(self.PASSWORD, self._hash(shop, "worker"))
 
-    def test_come_with_a_new_user_on_demand(self, run: Run, shop: str, typed: list[str]) -> None:
+    def test_new_user_gets_a_login_password_on_request(self, run: Run, shop: str, typed: list[str]) -> None:
         typed.append(self.PASSWORD)
         run("users", "create", "ada", "--email", "ada@example.com", "--password")
         assert login_passwords.verify(self.PASSWORD, self._hash(shop, "ada"))
@@ -269,7 +271,7 @@ class TestPasswords:
             ("Summer2025!", "This login password is one of the most common ones. Choose another one"),
         ],
     )
-    def test_that_are_none_are_refused(
+    def test_invalid_login_passwords_are_rejected(
         self, run: Run, shop: str, typed: list[str], password: str, complaint: str
     ) -> None:
         before = stored(shop)
@@ -281,11 +283,15 @@ class TestPasswords:
             assert run("users", *command) == complained(complaint)
         assert stored(shop) == before
 
-    def test_of_nobody_are_refused(self, run: Run, shop: str, typed: list[str]) -> None:
+    def test_login_password_of_an_unknown_user_is_rejected(
+        self, run: Run, shop: str, typed: list[str]
+    ) -> None:
         typed.append(self.PASSWORD)
         assert run("users", "set-password", "nobody") == complained("There is no user 'nobody'")
 
-    def test_end_the_sessions_of_the_old_one(self, run: Run, shop: str, typed: list[str]) -> None:
+    def test_new_login_password_ends_the_sessions_of_the_old_one(
+        self, run: Run, shop: str, typed: list[str]
+    ) -> None:
         typed.append(self.PASSWORD)
         begin_sessions(shop, "worker", "manager")
         run("users", "set-password", "worker")
@@ -293,7 +299,7 @@ class TestPasswords:
 
 
 class TestSignOut:
-    def test_ends_all_sessions_of_a_user(self, run: Run, shop: str) -> None:
+    def test_sign_out_ends_all_sessions_of_a_user(self, run: Run, shop: str) -> None:
         begin_sessions(shop, "worker", "worker", "manager")
         for ended in ("2 sessions", "0 sessions"):
             assert run("users", "sign-out", "worker") == printed(
@@ -304,7 +310,7 @@ class TestSignOut:
         )
         assert stored(shop, Session) == []
 
-    def test_of_nobody_is_refused(self, run: Run, shop: str) -> None:
+    def test_sign_out_of_an_unknown_user_is_rejected(self, run: Run, shop: str) -> None:
         assert run("users", "sign-out", "nobody") == complained("There is no user 'nobody'")
 
 

@@ -102,7 +102,7 @@ def test_every_operation_has_one_in_each_language(samples: dict[str, dict[str, s
     ],
 )
 @pytest.mark.parametrize("operation", [*DOCUMENTED, *ADDITIONS])
-def test_it_answers_as_documented(
+def test_code_sample_returns_the_documented_response(
     operation: str, language: str, samples: dict[str, dict[str, str]], fresh_demo: str
 ) -> None:
     source = samples[operation][language].replace(SITE, fresh_demo)

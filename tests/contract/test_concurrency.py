@@ -257,7 +257,7 @@ async def test_stats_read_meanwhile_are_those_of_some_moment(
     assert len(set(seen)) > 2
 
 
-async def test_changes_of_one_known_state_are_one(
+async def test_only_one_of_several_changes_of_a_known_state_succeeds(
     callers: list[Caller], database: Database, make_customer: MakeCustomer
 ) -> None:
     await make_customer(email="customer@example.com")
@@ -292,7 +292,7 @@ class TestIdempotencyKeys:
         assert len(await database.scan(rows, Customer)) == 1
         assert len(await database.scan(rows, IdempotencyKey)) == 1
 
-    async def test_of_different_users_do_not_meet(
+    async def test_idempotency_keys_of_different_users_are_different(
         self, callers: list[Caller], client_of: MakeClient, database: Database
     ) -> None:
         async with client_of(credentials("administrator")) as other:
@@ -305,7 +305,7 @@ class TestIdempotencyKeys:
         assert answers == {(200, ""): 2}
 
     @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
-    async def test_of_a_request_in_flight_are_refused(
+    async def test_idempotency_key_of_a_running_request_is_rejected(
         self, postgres_settings: Settings, shared_app: FastAPI, client_of: MakeClient
     ) -> None:
         """However it ends. On SQLite, where writes take turns, the second waits for the first."""

@@ -29,12 +29,12 @@ def assert_conforming(shop: Settings, *phases: str, without: Collection[str] = (
     return set(found.checks)
 
 
-def test_at_the_limits(sqlite_settings: Settings) -> None:
+def test_requests_at_the_limits_of_the_schema_conform(sqlite_settings: Settings) -> None:
     # Addresses have many fields, one of them with every country: `make test-stress` takes their time.
     assert_conforming(sqlite_settings, "examples", "coverage", without=["create_address", "update_address"])
 
 
 @pytest.mark.parametrize("kind", ["shared_postgres" if postgres.AVAILABLE else "sqlite"])
-def test_anywhere(kind: str, request: pytest.FixtureRequest) -> None:
+def test_random_requests_conform(kind: str, request: pytest.FixtureRequest) -> None:
     made = assert_conforming(request.getfixturevalue(f"{kind}_settings"), "fuzzing", "stateful")
     assert fuzzing.CHECKS - made <= {"use_after_free"}

@@ -268,13 +268,13 @@ async def test_every_documented_error_is_reached(
     assert (IN_FLIGHT in documented) == (method == "POST")
 
 
-async def test_a_customer_has_one_user_at_a_time(shop: None, manager: httpx.AsyncClient) -> None:
+async def test_customer_has_one_user_at_a_time(shop: None, manager: httpx.AsyncClient) -> None:
     response = await manager.post("/2/attachable-user", json={"user_id": 1})
     assert_error(response, 422, "invalid_user", "The customer is attached to another user")
 
 
 class TestRoutes:
-    async def test_that_do_not_exist(self, client_of: MakeClient) -> None:
+    async def test_unknown_route_is_404(self, client_of: MakeClient) -> None:
         text = "No route was found matching the URL and request method"
         async with client_of(prefix="") as client:
             for path in ("/nothing", "/wp-json/wp", "/wp-json/fluent-cart/v3", f"{PREFIX}/1/nothing"):
@@ -283,7 +283,7 @@ class TestRoutes:
                     assert_error(response, 404, "rest_no_route", text)
 
     @pytest.mark.parametrize("prefix", [PREFIX, EXAMPLES_PREFIX])
-    async def test_that_do_not_know_the_method(
+    async def test_unknown_method_of_a_route_is_405(
         self, client_of: MakeClient, shared_app: FastAPI, prefix: str
     ) -> None:
         """``Allow`` names the methods of all routes with the path, as the OpenAPI document has them."""
@@ -299,7 +299,7 @@ class TestRoutes:
 
 
 class TestBrokenServers:
-    async def test_a_cause_that_nobody_foresaw_is_not_told(
+    async def test_unexpected_error_is_500_without_its_cause(
         self, shop: None, manager: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:  # fmt: skip
@@ -314,7 +314,7 @@ class TestBrokenServers:
         assert [record.getMessage() for record in caplog.records] == ["Unexpected error in request mine-1"]
 
     @pytest.mark.parametrize("kind", ["rubbish", "empty", "missing folder"])
-    async def test_a_database_that_is_none(
+    async def test_missing_database_is_503(
         self, shared_app: FastAPI, client_of: MakeClient, tmp_path: Path, kind: str
     ) -> None:
         path = tmp_path / "broken.db"
@@ -331,7 +331,7 @@ class TestBrokenServers:
                 assert_error(response, 503, "service_unavailable", text)
                 assert response.headers["retry-after"] == "1"
 
-    async def test_a_write_that_does_not_get_its_turn(
+    async def test_write_without_a_turn_in_time_is_503(
         self, sqlite_settings: Settings, shared_app: FastAPI, client_of: MakeClient
     ) -> None:
         """Another program holds SQLite's write lock; nothing of the refused request happens later."""

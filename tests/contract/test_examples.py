@@ -192,7 +192,7 @@ def fresh_demo(server: tuple[str, Path], demo_file: Path) -> str:
 
 @by_operation
 @pytest.mark.server
-def test_the_documented_curl_answers_as_documented(example: dict[str, Any], fresh_demo: str) -> None:
+def test_documented_curl_returns_the_documented_response(example: dict[str, Any], fresh_demo: str) -> None:
     arguments = command(example, fresh_demo)
     status, body = run(arguments)
     assert status == 200, body
@@ -227,7 +227,7 @@ def assert_modelled(app: FastAPI, operation: str, content: bytes) -> None:
 
 class TestCanonicalPaths:
     @by_operation
-    async def test_the_documented_request(
+    async def test_documented_request_works_on_the_canonical_path(
         self, example: dict[str, Any], shared_app: FastAPI, owner: httpx.AsyncClient
     ) -> None:
         request = parsed(command(example, ""))
@@ -240,7 +240,7 @@ class TestCanonicalPaths:
 
     @pytest.mark.parametrize("prefix", [PREFIX, EXAMPLES_PREFIX], ids=["v2", "v1"])
     @by_operation
-    async def test_the_documented_body(
+    async def test_documented_body_is_accepted_on_the_canonical_path(
         self, example: dict[str, Any], prefix: str, shared_app: FastAPI, owner: httpx.AsyncClient
     ) -> None:
         """The documentation prints longer bodies than its curls send; all they say is taken."""

@@ -89,7 +89,7 @@ def survive(shop: None, manager: httpx.AsyncClient, documented: dict[str, dict[i
 
 @with_body
 class TestValues:
-    async def test_in_every_place(
+    async def test_hostile_value_in_any_field_is_never_5xx(
         self, survive: Survive, shared_app: FastAPI, manager: httpx.AsyncClient, settings: Settings,
         method: str, path: str, operation: str,
     ) -> None:  # fmt: skip
@@ -123,7 +123,9 @@ class TestValues:
         assert answer.status_code == 200
         assert b"\\u0000" not in answer.content
 
-    async def test_as_ids(self, survive: Survive, method: str, path: str, operation: str) -> None:
+    async def test_hostile_value_as_an_id_is_422_or_404(
+        self, survive: Survive, method: str, path: str, operation: str
+    ) -> None:
         if operation not in IDS_IN_BODIES:
             return  # no id in its body
         member, place = IDS_IN_BODIES[operation]
@@ -143,7 +145,9 @@ class TestValues:
                 again = operation == "delete_address" and value != "1"
                 assert response.status_code == (404 if again else status), value
 
-    async def test_as_keys(self, survive: Survive, method: str, path: str, operation: str) -> None:
+    async def test_hostile_value_as_a_key_is_ignored_or_rejected(
+        self, survive: Survive, method: str, path: str, operation: str
+    ) -> None:
         """A strange key is unknown and so ignored; additional info keeps keys, and refuses what it cannot."""
         keys = (("\\ud800", 422), ("a\\u0000b", 422), ("x" * 70_000, 422), ("", 200), ("__proto__", 200))
         for key, status in keys:
@@ -154,7 +158,7 @@ class TestValues:
             if operation == "update_additional_info":
                 assert response.status_code == status, key
 
-    async def test_as_the_last_of_two_equal_keys(
+    async def test_last_of_two_equal_keys_counts(
         self, survive: Survive, method: str, path: str, operation: str
     ) -> None:
         """As in PHP, in every browser and in every database: the last one counts."""
@@ -171,13 +175,15 @@ class TestBodies:
         """One database will do: hardly any of these bodies gets as far."""
         return sqlite_settings
 
-    async def test_of_every_kind(self, survive: Survive, method: str, path: str, operation: str) -> None:
+    async def test_malformed_body_is_400_or_422(
+        self, survive: Survive, method: str, path: str, operation: str
+    ) -> None:
         for label, (content, content_type, status) in hostile.RAW_BODIES.items():
             headers = {"Content-Type": content_type}
             response = await survive(operation, url(path), content=content, headers=headers)
             assert status in (None, response.status_code), (label, response.text)
 
-    async def test_that_are_compressed(
+    async def test_compressed_body_is_415(
         self, survive: Survive, method: str, path: str, operation: str
     ) -> None:
         for coding in ("gzip", "GZIP", "deflate", "br", "gzip, gzip", "x"):
@@ -186,7 +192,7 @@ class TestBodies:
             )
             assert_error(response, 415, "unsupported_media_type")
 
-    async def test_of_ten_megabytes_of_one_text(
+    async def test_body_of_ten_megabytes_is_413(
         self, survive: Survive, method: str, path: str, operation: str
     ) -> None:
         content = hostile.body_with('"first_name": %s', "", f'"{MARK}{"x" * 10_000_000}"', BODIES[operation])
@@ -200,7 +206,9 @@ class TestHundredMegabytes:
         """One database will do: none of these bodies gets as far."""
         return sqlite_settings
 
-    async def test_are_not_read(self, survive: Survive, method: str, path: str, operation: str) -> None:
+    async def test_body_of_a_hundred_megabytes_is_not_read(
+        self, survive: Survive, method: str, path: str, operation: str
+    ) -> None:
         """The server stops reading at its limit; what takes no body does not read one at all."""
         taken = 0
 
@@ -231,7 +239,7 @@ class TestAddresses:
         """One database will do: what gets as far as one is sent to both in ``TestValues``."""
         return sqlite_settings
 
-    async def test_queries(
+    async def test_hostile_query_is_never_5xx(
         self, survive: Survive, manager: httpx.AsyncClient, method: str, path: str, operation: str
     ) -> None:
         for query in hostile.QUERIES:
@@ -241,14 +249,16 @@ class TestAddresses:
             assert "x-injected" not in response.headers
             assert "\r" not in response.headers.get("link", "")
 
-    async def test_ids(self, survive: Survive, method: str, path: str, operation: str) -> None:
+    async def test_hostile_id_in_a_path_is_never_5xx(
+        self, survive: Survive, method: str, path: str, operation: str
+    ) -> None:
         if "{customer" not in path:
             return
         for written, status in hostile.PATH_IDS.items():
             response = await survive(operation, url(path, written), json=BODIES.get(operation))
             assert_error(response, status, "validation_error" if status == 422 else "customer_not_found")
 
-    async def test_other_paths(
+    async def test_hostile_path_is_404(
         self, shop: None, manager: httpx.AsyncClient, method: str, path: str, operation: str
     ) -> None:
         for written in hostile.PATHS_ELSEWHERE:
@@ -264,13 +274,13 @@ class TestAddresses:
     ["filters[nope]=1", "filters=%7B%22stauts%22%3A%22active%22%7D", "filters[status]=actve",
      "filters=active", "filters[status][]=active", "filters[]=active", "order_by=nope"],
 )  # fmt: skip
-async def test_a_misspelt_filter_never_answers_everyone(survive: Survive, query: str) -> None:
+async def test_misspelt_filter_is_rejected(survive: Survive, query: str) -> None:
     assert_error(await survive("list_customers", f"?{query}"), 422, "validation_error")
     assert_error(await survive("export_customers", f"/export?{query}"), 422, "validation_error")
 
 
 @pytest.mark.parametrize("operation", ["get_customer", "get_customer_stats"])
-async def test_an_integer_of_any_length_is_an_integer(survive: Survive, operation: str) -> None:
+async def test_integer_of_any_length_is_an_integer(survive: Survive, operation: str) -> None:
     """Out of range, so not found; one operation for each name of the parameter.
 
     See docs/decisions.md#6-ids.
@@ -287,7 +297,7 @@ async def test_letters_that_only_become_a_country_in_upper_case(survive: Survive
     assert_error(await survive("create_address", "/1/address", json=body), 422, "validation_error")
 
 
-def test_the_corpus_is_as_large_as_promised() -> None:
+def test_corpus_is_as_large_as_promised() -> None:
     assert len(hostile.VALUES | hostile.UNREADABLE_VALUES) + len(hostile.RAW_BODIES) >= 42
     assert len(OPERATIONS) == 21
     assert len(WITH_BODY) == 11

@@ -51,7 +51,7 @@ async def send(client: httpx.AsyncClient, way: str, method: str, path: str, oper
 
 @pytest.mark.parametrize("way", ["JSON", "form", "query"])
 @pytest.mark.parametrize(("method", "path", "operation"), WRITES, ids=[operation for *_, operation in WRITES])
-async def test_changes_nothing_of_the_servers(
+async def test_extra_fields_do_not_change_values_of_the_server(
     way: str,
     method: str,
     path: str,

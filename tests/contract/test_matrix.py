@@ -104,7 +104,7 @@ def has_target(row: str) -> bool:
     return not row.startswith("bulk_") and "{" in PATHS[row][1]
 
 
-async def test_everybody_everywhere(
+async def test_permission_matrix(
     callers: dict[tuple[str, str], httpx.AsyncClient],
     database: Database,
     make_customer: MakeCustomer,

@@ -102,12 +102,12 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 class TestDocument:
-    def test_it_is_openapi_3_1(self, document: dict[str, Any]) -> None:
+    def test_document_is_valid_openapi_3_1(self, document: dict[str, Any]) -> None:
         assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
         assert document["info"]["title"] == "FluentCart Customers API"
         assert document["info"]["version"]
 
-    def test_its_operations_are_the_contracts(self, whole: dict[str, Any]) -> None:
+    def test_document_has_the_operations_of_the_contract(self, whole: dict[str, Any]) -> None:
         """By method and path of the documented commands, under the canonical prefix; and our additions."""
         documented = {name: (method, PREFIX + path) for name, (method, path) in ADDITIONS.items()}
         for example in EXAMPLES:
@@ -142,17 +142,17 @@ class TestDocument:
         components = document["components"]
         assert {*components["schemas"], *components["responses"]} == used
 
-    def test_names_read_well(self, document: dict[str, Any]) -> None:
+    def test_document_names_are_readable(self, document: dict[str, Any]) -> None:
         """Generated clients name their types after them."""
         schemas = document["components"]["schemas"]
         assert [name for name in schemas if not re.fullmatch(r"([A-Z][a-z]+)+", name)] == []
         assert [name for name, schema in schemas.items() if schema["title"] != name] == []
 
-    def test_the_introduction_has_every_error(self, document: dict[str, Any]) -> None:
+    def test_introduction_has_every_error(self, document: dict[str, Any]) -> None:
         rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (.+) \|$", document["info"]["description"], re.M)
         assert sorted(rows) == sorted((str(each.status), each.code, each.when) for each in all_error_types())
 
-    def test_all_it_takes_is_described(self, document: dict[str, Any]) -> None:
+    def test_document_describes_every_input(self, document: dict[str, Any]) -> None:
         parameters = [node for node in nodes(document["paths"]) if {"in", "name", "schema"} <= set(node)]
         assert len(parameters) > 30
         assert [each["name"] for each in parameters if not each.get("description")] == []
@@ -173,7 +173,7 @@ class TestDocument:
         ] == []
         assert schemas["Country"]["description"]
 
-    def test_what_counts_as_blank_is_said_to_the_character(self, document: dict[str, Any]) -> None:
+    def test_document_describes_blank_text_by_character(self, document: dict[str, Any]) -> None:
         """Regular expressions do not agree on white space: U+0085, for example, is none in JavaScript."""
         schema = document["components"]["schemas"]["AddressCreate"]["properties"]["address_1"]
         characters = [chr(number) for number in range(1, 0x3100)]
@@ -287,7 +287,7 @@ class TestOperations:
     def operation(self, request: pytest.FixtureRequest, operations: list[Operation]) -> Operation:
         return next(each for each in operations if each["operationId"] == request.param)
 
-    def test_it_says_what_it_does(self, operation: Operation) -> None:
+    def test_operation_has_a_summary_and_a_description(self, operation: Operation) -> None:
         """A sentence, and prose; headings in Markdown would not be of the operation."""
         assert operation["summary"] == TITLES[operation["operationId"]]
         sentence, _, prose = operation["description"].partition("\n\n")
@@ -295,7 +295,7 @@ class TestOperations:
         assert re.fullmatch(r"(?![#])[\s\S]+\.", prose)
         assert len(operation["tags"]) == 1
 
-    def test_it_needs_the_credentials_that_are_described(
+    def test_operation_has_the_documented_security(
         self, document: dict[str, Any], operation: Operation
     ) -> None:
         """An application password; or a cookie and its nonce, both together."""
@@ -306,12 +306,14 @@ class TestOperations:
         sent = {(schemes[name]["in"], schemes[name]["name"]) for name in ("SessionCookie", "Nonce")}
         assert sent == {("cookie", session_cookies.NAME), ("header", "X-WP-Nonce")}
 
-    def test_its_parameters_are_the_paths(self, whole: dict[str, Any], operation: Operation) -> None:
+    def test_operation_has_the_parameters_of_its_path(
+        self, whole: dict[str, Any], operation: Operation
+    ) -> None:
         [path] = [path for path, methods in whole["paths"].items() if operation in methods.values()]
         named = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
         assert named == re.findall(r"{(\w+)}", path)
 
-    def test_it_shows_the_contracts_answer(self, operation: Operation) -> None:
+    def test_operation_shows_the_contracts_response(self, operation: Operation) -> None:
         name = operation["operationId"]
         answer = operation["responses"]["200"]
         # FastAPI's own, which says nothing, begins otherwise.
@@ -325,7 +327,7 @@ class TestOperations:
             assert set(shown) == {"text/csv", "application/x-ndjson"}
             assert all(content["schema"] == {"type": "string"} for content in answer["content"].values())
 
-    def test_it_shows_the_contracts_body(self, operation: Operation) -> None:
+    def test_operation_shows_the_contracts_body(self, operation: Operation) -> None:
         name = operation["operationId"]
         example = next((each for each in EXAMPLES if each["operation"] == name), {})
         if name in ADDITIONS and SHOWN[name]["request"] is not None:
@@ -339,13 +341,13 @@ class TestOperations:
             assert list(content) == [JSON, "application/x-www-form-urlencoded", *merge_patch]
             assert content[JSON]["example"] == example["request_body"]
 
-    def test_it_names_the_errors_of_every_operation(self, operation: Operation) -> None:
+    def test_operation_lists_the_errors_of_every_operation(self, operation: Operation) -> None:
         for status, codes in ALWAYS.items():
             examples = operation["responses"][status]["content"][JSON]["examples"].values()
             found = [example["value"]["code"] for example in examples]
             assert [code for code in found if code != "cross_site_request"] == codes
 
-    def test_its_headers_may_be_left_out(self, whole: dict[str, Any], operation: Operation) -> None:
+    def test_operation_has_only_optional_headers(self, whole: dict[str, Any], operation: Operation) -> None:
         """A key for each POST, conditions for Get Customer Details and each PUT, and what they answer."""
         [method] = [
             method for path in whole["paths"].values() for method, each in path.items() if each is operation
@@ -388,12 +390,12 @@ class TestOperations:
         assert (of_page & set(described)) == (of_page if "page" in names else set())
         assert described["X-RateLimit-Limit"]["schema"] == {"type": "integer"}
 
-    def test_delete_takes_its_field_in_the_query_or_the_body(self, operation: Operation) -> None:
+    def test_delete_operation_has_its_field_in_query_and_body(self, operation: Operation) -> None:
         if operation["operationId"] == "delete_address":
             in_query = [each["name"] for each in operation["parameters"] if each["in"] == "query"]
             assert (in_query, operation["requestBody"]["required"]) == (["address_id"], False)
 
-    def test_it_names_the_headers_of_limits(self, operation: Operation) -> None:
+    def test_operation_lists_the_headers_of_limits(self, operation: Operation) -> None:
         rate_limit = {f"X-RateLimit-{name}" for name in ("Limit", "Remaining", "Reset")}
         assert set(operation["responses"]["200"]["headers"]) >= {*rate_limit, "X-WP-Nonce"}
         assert set(operation["responses"]["429"]["headers"]) == {"X-Request-Id", "Retry-After", *rate_limit}
@@ -430,7 +432,7 @@ class TestExamples:
         assert list(SHOWN) == [*DOCUMENTED, *ADDITIONS]
 
     @by_operation
-    def test_it_is_the_contracts(self, example: dict[str, Any], shared_app: FastAPI) -> None:
+    def test_example_is_the_contracts(self, example: dict[str, Any], shared_app: FastAPI) -> None:
         operation, shown = example["operation"], SHOWN[example["operation"]]
         assert [name for name in shown if name != "query"] == ["request", "response"]
         assert urlencode(shown.get("query", {})) == command(example, "")[3].partition("?")[2]

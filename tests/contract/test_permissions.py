@@ -169,7 +169,7 @@ async def everything(database: Database) -> list[Any]:
     return [await database.scan(rows, table) for table in (Customer, Address, Order, User)]
 
 
-def test_the_table_names_every_operation_action_and_role() -> None:
+def test_table_names_every_operation_action_and_role() -> None:
     actions = [f"bulk_{action}" for action in BulkActionName]
     routes = OPERATIONS + EXTENSIONS
     operations = [operation for *_, operation in routes if operation != "do_bulk_action"]
@@ -200,7 +200,7 @@ class TestStrangers:
     """Whoever may not do something learns nothing by asking: not what exists, nor what input is right."""
 
     @every_route
-    async def test_get_the_same_bytes_whatever_they_ask(
+    async def test_request_without_permission_gets_the_same_bytes_for_any_target(
         self, shop: None, database: Database, client_of: MakeClient, method: str, path: str, operation: str
     ) -> None:
         before = await everything(database)
@@ -273,7 +273,7 @@ class TestUndeclaredRoutes:
         """Nobody gave this route a policy."""
         raise NotImplementedError
 
-    def test_a_router_with_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_router_with_an_undeclared_route_is_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
         router = ApiRouter(tags=["forgotten"])
         router.get("/forgotten")(self.forgotten)
         monkeypatch.setattr("fluent_cart.app.ROUTERS", (router,))
@@ -297,12 +297,12 @@ class TestUndeclaredRoutes:
             require_policies(app)
 
     @pytest.mark.parametrize("policy", [policies.allow_any, policies.signed_in, policies.can_view])
-    def test_whoever_it_is_for_is_a_declaration(self, policy: Any) -> None:
+    def test_any_policy_counts_as_a_declaration(self, policy: Any) -> None:
         app = FastAPI()
         app.get("/wp-json/declared", dependencies=[policy])(self.forgotten)
         require_policies(app)
 
-    def test_outside_the_api_none_is_needed(self, shared_app: FastAPI) -> None:
+    def test_routes_outside_the_api_need_no_policy(self, shared_app: FastAPI) -> None:
         require_policies(shared_app)
         app = FastAPI()
         app.get("/elsewhere")(self.forgotten)

@@ -72,7 +72,7 @@ class TestExtensions:
         assert list(response.json()["data"]["addresses"][0]) == list(ADDRESS)
 
     @pytest.mark.parametrize("action", ["update_status", "delete", "export"])
-    async def test_a_failed_bulk_result_ends_with_its_error(
+    async def test_failed_bulk_result_ends_with_its_error(
         self, shop: Record, shared_app: FastAPI, manager: httpx.AsyncClient, action: str
     ) -> None:
         body = {"action": action, "customer_ids": [999, 1], "data": {"status": "active"}}
@@ -140,7 +140,7 @@ class TestNothingThere:
     }  # fmt: skip
 
     @pytest.mark.parametrize("operation", EMPTY)
-    async def test_answers_are_empty_not_absent(
+    async def test_response_without_data_is_empty_and_not_absent(
         self, make_customer: MakeCustomer, shared_app: FastAPI, manager: httpx.AsyncClient, operation: str
     ) -> None:
         await make_customer(email="ann@example.com")
@@ -149,7 +149,9 @@ class TestNothingThere:
         assert_modelled(shared_app, operation, response.content)
         assert response.json() == {"success": True, "data": data}
 
-    async def test_a_creation_with_the_least(self, shared_app: FastAPI, manager: httpx.AsyncClient) -> None:
+    async def test_creation_with_the_fewest_fields_returns_defaults(
+        self, shared_app: FastAPI, manager: httpx.AsyncClient
+    ) -> None:
         response = await manager.post("", json={"email": "ann@example.com"})
         assert_modelled(shared_app, "create_customer", response.content)
         assert_documented(response.json(), DOCUMENTED["create_customer"], "create_customer")

@@ -63,7 +63,7 @@ async def held_by(client: httpx.AsyncClient, login: str) -> Held:
 
 
 @every_operation
-async def test_let_in_together_and_not_otherwise(
+async def test_cookie_and_nonce_sign_in_only_together(
     shop: None, database: Database, client: httpx.AsyncClient, clock: list[float],
     method: str, path: str, operation: str,
 ) -> None:  # fmt: skip
@@ -121,7 +121,7 @@ async def test_let_in_together_and_not_otherwise(
 
 
 @every_operation
-async def test_are_worth_what_their_user_may_do(
+async def test_cookie_and_nonce_have_the_permissions_of_their_user(
     shop: None, database: Database, client: httpx.AsyncClient, method: str, path: str, operation: str
 ) -> None:
     subscriber = await held_by(client, "subscriber")

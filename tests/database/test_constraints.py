@@ -140,7 +140,7 @@ def test_a_documented_error_is_answered_only_where_there_is_one(settings: Settin
             assert re.fullmatch(rf"\w+ (SQLITE_CONSTRAINT_[A-Z]+|23\w+), constraint {named}", str(answer))
 
 
-def test_the_documented_errors_are_the_contracts() -> None:
+def test_documented_errors_are_the_contracts() -> None:
     assert {
         "uq_customers_email": InvalidEmail,
         "uq_customers_user_id": InvalidUser,
@@ -148,7 +148,7 @@ def test_the_documented_errors_are_the_contracts() -> None:
     } == CONSTRAINT_ERRORS
 
 
-async def test_a_unit_of_work_that_loses_a_race_raises_it(database: Database) -> None:
+async def test_unit_of_work_that_loses_a_race_raises_it(database: Database) -> None:
     await database.write(fill)
     races = {
         "uq_customers_email": InvalidEmail,
@@ -160,7 +160,7 @@ async def test_a_unit_of_work_that_loses_a_race_raises_it(database: Database) ->
             await database.write(execute, VIOLATIONS[name])
 
 
-def test_an_error_that_is_none_of_the_schemas_has_no_name() -> None:
+def test_other_database_error_has_no_constraint_name() -> None:
     for message in (
         "",
         "database is locked",
@@ -172,7 +172,7 @@ def test_an_error_that_is_none_of_the_schemas_has_no_name() -> None:
         assert str(to_api_error(error)) == "Exception None, constraint None"
 
 
-def test_the_models_hold_no_other_tables() -> None:
+def test_every_table_of_the_models_is_tested_here() -> None:
     """A new table needs violations above."""
     known = {User, ApplicationPassword, IdempotencyKey, Session, Customer, Address, Order}
     known |= {CustomerChange, CustomerChangeLog}

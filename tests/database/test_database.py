@@ -32,26 +32,26 @@ def emails(url: str) -> list[str]:
 
 
 class TestCreateDatabase:
-    def test_knows_sqlite_by_its_path(self, tmp_path: Path) -> None:
+    def test_create_database_opens_sqlite_by_its_path(self, tmp_path: Path) -> None:
         database = create_database(settings_for(f"sqlite:///{tmp_path}/shop.db"))
         assert isinstance(database, SQLiteDatabase)
         assert database.path == tmp_path / "shop.db"
         database.stop()
 
     @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-    def test_knows_postgresql(self, scheme: str) -> None:
+    def test_create_database_opens_postgresql(self, scheme: str) -> None:
         database = create_database(settings_for(f"{scheme}://shop:secret@db.example/shop"))
         assert isinstance(database, PostgreSQLDatabase)
         database.stop()
 
-    def test_opens_and_makes_nothing(self, tmp_path: Path) -> None:
+    def test_create_database_opens_and_makes_nothing(self, tmp_path: Path) -> None:
         database = create_database(settings_for(f"sqlite:///{tmp_path}/shop.db"))
         database.start()
         assert not database.exists()
         database.stop()
         assert list(tmp_path.iterdir()) == []
 
-    def test_leaves_it_to_a_server_to_tell_what_exists(self) -> None:
+    def test_create_database_does_not_check_whether_a_server_has_it(self) -> None:
         database = create_database(settings_for("postgresql://shop@127.0.0.1:1/shop"))
         assert database.exists()
         database.stop()
@@ -72,7 +72,7 @@ class TestCreateDatabase:
             "hunter2",
         ],
     )
-    def test_refuses_others_and_does_not_repeat_them(self, url: str) -> None:
+    def test_create_database_rejects_other_urls_without_repeating_them(self, url: str) -> None:
         with pytest.raises(UnsupportedDatabase) as refused:
             create_database(settings_for(url))
         assert str(refused.value) == REFUSAL
@@ -89,7 +89,7 @@ class TestDescribe:
             ("postgresql://shop:hunter%402@db.example/shop", "postgresql://shop:***@db.example/shop"),
         ],
     )
-    def test_shows_all_but_the_password(self, url: str, shown: str) -> None:
+    def test_describe_shows_all_but_the_password(self, url: str, shown: str) -> None:
         assert describe(url) == shown
 
     @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ class TestConnect:
             fail(connection)
         assert emails(settings.database_url) == []
 
-    def test_is_invisible_to_others_until_then(self, sqlite_settings: Settings) -> None:
+    def test_connect_is_invisible_to_others_until_its_commit(self, sqlite_settings: Settings) -> None:
         database = create_database(sqlite_settings)
         with connect(sqlite_settings.database_url) as connection:
             store(connection, "a@example.com")
@@ -136,18 +136,18 @@ class TestConnect:
         other.execute("BEGIN IMMEDIATE")
         other.close()
 
-    def test_leaves_no_connection_open(self, sqlite_settings: Settings, tmp_path: Path) -> None:
+    def test_connect_leaves_no_connection_open(self, sqlite_settings: Settings, tmp_path: Path) -> None:
         with connect(sqlite_settings.database_url) as connection:
             store(connection, "a@example.com")
         assert connection.closed
         # The last connection to go takes the write-ahead log along.
         assert list(tmp_path.glob("*-wal")) == []
 
-    def test_refuses_what_create_database_refuses(self) -> None:
+    def test_connect_rejects_what_create_database_rejects(self) -> None:
         with pytest.raises(UnsupportedDatabase, match=REFUSAL), connect("mysql://shop@db.example/shop"):
             pass
 
-    def test_makes_no_folder(self, tmp_path: Path) -> None:
+    def test_connect_makes_no_folder(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/nowhere/shop.db"
         with pytest.raises(OperationalError, match="unable to open database file"), connect(url):
             pass

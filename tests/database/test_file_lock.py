@@ -60,19 +60,19 @@ def is_free(path: Path) -> bool:
 
 
 class TestHolder:
-    def test_keeps_others_out_until_it_leaves(self, path: Path) -> None:
+    def test_holder_keeps_others_out_until_it_leaves(self, path: Path) -> None:
         with (lock := FileLock(path)):
             assert not is_free(path)
         assert is_free(path)
         lock.close()
 
-    def test_leaves_when_its_work_fails(self, path: Path) -> None:
+    def test_holder_leaves_when_its_work_fails(self, path: Path) -> None:
         with pytest.raises(RuntimeError), (lock := FileLock(path)):
             raise RuntimeError
         assert is_free(path)
         lock.close()
 
-    def test_can_come_again(self, path: Path) -> None:
+    def test_lock_can_be_taken_again(self, path: Path) -> None:
         lock = FileLock(path)
         for _ in range(3):
             with lock:
@@ -80,7 +80,7 @@ class TestHolder:
             assert is_free(path)
         lock.close()
 
-    def test_can_come_again_after_closing(self, path: Path) -> None:
+    def test_lock_can_be_taken_again_after_closing(self, path: Path) -> None:
         lock = FileLock(path)
         with lock:
             pass
@@ -90,7 +90,7 @@ class TestHolder:
             assert not is_free(path)
         lock.close()
 
-    def test_waits_for_another_process(self, path: Path) -> None:
+    def test_holder_waits_for_another_process(self, path: Path) -> None:
         entered, lock = threading.Event(), FileLock(path)
 
         def enter() -> None:
@@ -105,14 +105,14 @@ class TestHolder:
         waiting.join()
         lock.close()
 
-    def test_that_is_killed_leaves_the_lock_to_others(self, path: Path) -> None:
+    def test_holder_that_is_killed_leaves_the_lock_to_others(self, path: Path) -> None:
         with held_elsewhere(path) as holder:
             assert not is_free(path)
             holder.send_signal(signal.SIGKILL)
             holder.wait()
             assert is_free(path)
 
-    def test_is_one_of_many_threads(self, path: Path) -> None:
+    def test_lock_excludes_other_threads(self, path: Path) -> None:
         """Each has a lock of its own, as processes do; none sees another inside."""
         inside, seen = [], []
 
@@ -142,19 +142,19 @@ class TestFile:
             assert path.read_bytes() == b""
         lock.close()
 
-    def test_is_nobody_elses(self, path: Path) -> None:
+    def test_lock_file_is_readable_by_its_owner_only(self, path: Path) -> None:
         with (lock := FileLock(path)):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         lock.close()
 
-    def test_stays_for_those_who_wait(self, path: Path) -> None:
+    def test_lock_file_stays_for_waiting_processes(self, path: Path) -> None:
         """Were it deleted, the next holder would lock another file of the same name."""
         with (lock := FileLock(path)):
             pass
         lock.close()
         assert path.exists()
 
-    def test_is_not_handed_to_child_processes(self, path: Path) -> None:
+    def test_lock_file_is_closed_in_child_processes(self, path: Path) -> None:
         """A child that outlived its parent would hold the lock for ever."""
         lock = FileLock(path)
         with lock:
@@ -167,12 +167,14 @@ class TestFile:
                 assert is_free(path)
                 child.communicate(b"\n")
 
-    def test_that_cannot_be_made_is_an_error(self, tmp_path: Path) -> None:
+    def test_lock_file_that_cannot_be_created_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError), FileLock(tmp_path / "nowhere" / "shop.db.lock"):
             pass
 
 
-def test_without_file_locks_every_one_enters(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_without_file_locks_lets_every_process_enter(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SQLite's own lock has to do there."""
     monkeypatch.setattr(file_lock, "fcntl", None)
     with (one := FileLock(path)), (other := FileLock(path)):

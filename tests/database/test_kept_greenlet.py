@@ -13,7 +13,7 @@ from fluent_cart.database.kept_greenlet import KeptGreenlet, _Greenlet
 CALLER: ContextVar[str] = ContextVar("caller")
 
 
-async def test_a_function_waits_and_returns() -> None:
+async def test_function_waits_and_returns() -> None:
     kept = KeptGreenlet()
     for number in range(3):
         assert await kept.run(lambda: await_only(asyncio.sleep(0, number)) + 1) == number + 1  # noqa: B023  # it runs at once
@@ -21,7 +21,7 @@ async def test_a_function_waits_and_returns() -> None:
     kept.end()
 
 
-async def test_an_error_reaches_the_caller_and_the_greenlet_serves_the_next() -> None:
+async def test_error_reaches_the_caller_and_the_greenlet_serves_the_next() -> None:
     kept = KeptGreenlet()
 
     async def fail() -> None:
@@ -33,7 +33,7 @@ async def test_an_error_reaches_the_caller_and_the_greenlet_serves_the_next() ->
     assert await kept.run(lambda: await_only(asyncio.sleep(0, "next"))) == "next"
 
 
-async def test_a_function_that_is_cancelled_can_clean_up() -> None:
+async def test_function_that_is_cancelled_can_clean_up() -> None:
     kept, cleaned = KeptGreenlet(), []
 
     def wait() -> None:
@@ -50,7 +50,7 @@ async def test_a_function_that_is_cancelled_can_clean_up() -> None:
     assert cleaned == ["cleaned"]
 
 
-async def test_a_function_sees_the_context_of_its_own_caller() -> None:
+async def test_function_sees_the_context_of_its_own_caller() -> None:
     kept = KeptGreenlet()
 
     async def ask(name: str) -> str:
@@ -61,7 +61,7 @@ async def test_a_function_sees_the_context_of_its_own_caller() -> None:
         assert await asyncio.create_task(ask(name)) == name
 
 
-async def test_a_result_is_not_kept() -> None:
+async def test_result_is_not_kept() -> None:
     class Result:
         pass
 

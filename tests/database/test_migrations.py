@@ -94,7 +94,7 @@ def url(settings: Settings) -> str:
 
 
 class TestSchema:
-    def test_is_that_of_the_models(self, url: str) -> None:
+    def test_migrated_schema_is_that_of_the_models(self, url: str) -> None:
         """To the last check, collation and partial index; ``compare_metadata`` sees none of these three."""
         empty = schema(url)
         migrations.upgrade(url)
@@ -105,7 +105,7 @@ class TestSchema:
             Base.metadata.create_all(connection)
         assert schema(url) == migrated
 
-    def test_leaves_nothing_to_autogenerate(self, settings: Settings) -> None:
+    def test_migrated_schema_leaves_nothing_to_autogenerate(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection, warnings.catch_warnings():
             # SQLAlchemy cannot read SQLite's indexes on expressions; the test above can.
             warnings.filterwarnings("ignore", ".*expression-based index", Warning)
@@ -116,7 +116,7 @@ class TestSchema:
             context = MigrationContext.configure(connection, opts=options)
             assert compare_metadata(context, Base.metadata) == []
 
-    def test_has_names_of_the_convention_only(self, settings: Settings) -> None:
+    def test_schema_names_follow_the_convention(self, settings: Settings) -> None:
         found = dict(names(settings.database_url))
         for name, table in found.items():
             assert re.fullmatch(rf"pk_{table}|(fk|uq|ck|ix)_{table}_(?!(fk|uq|ck|ix)_)\w+", name)
@@ -124,7 +124,7 @@ class TestSchema:
         assert set(found) >= {str(constraint.name) for table in tables for constraint in table.constraints}
         assert set(found) >= {str(index.name) for table in tables for index in table.indexes}
 
-    def test_gives_no_id_twice(self, settings: Settings) -> None:
+    def test_deleted_ids_are_not_used_again(self, settings: Settings) -> None:
         """Not even that of the newest row, when it is deleted."""
         user = "'ada', 'ada@example.com', 'ada@example.com', 'Ada', 'editor', '', '2024-01-01T10:00:00Z'"
         columns = "login, login_key, email, email_key, display_name, role, search_text, created_at"
@@ -162,7 +162,7 @@ def names(url: str) -> Iterator[tuple[str, str]]:
 
 
 class TestUpgrade:
-    def test_goes_step_by_step_and_back_again(self, url: str) -> None:
+    def test_upgrade_goes_step_by_step_and_back_again(self, url: str) -> None:
         """After each step back the schema is what it was before that step."""
         seen = {}
         before: str | None = None
@@ -182,12 +182,12 @@ class TestUpgrade:
         migrations.upgrade(url)
         assert (at(url), schema(url)) == (migrations.newest(), newest)
 
-    def test_of_the_newest_changes_nothing(self, sqlite_settings: Settings) -> None:
+    def test_upgrade_of_the_newest_changes_nothing(self, sqlite_settings: Settings) -> None:
         before = schema(sqlite_settings.database_url)
         migrations.upgrade(sqlite_settings.database_url)
         assert schema(sqlite_settings.database_url) == before
 
-    def test_keeps_the_rows_of_older_tables(self, url: str) -> None:
+    def test_upgrade_keeps_the_rows_of_older_tables(self, url: str) -> None:
         migrations.upgrade(url, "0001")
         row = (
             "'ada', 'ada', 'ada@example.com', 'ada@example.com', 'Ada', 'manager', '', '2024-01-01T10:00:00Z'"
@@ -293,7 +293,7 @@ class TestUpgrade:
             user = f"'ada', 'ada', {address}, {address}, 'Ada', 'manager', '', {moment}"
             connection.execute(text(f"INSERT INTO users ({columns}) VALUES ({user})"))
 
-    def test_that_fails_half_way_leaves_nothing_changed(self, url: str) -> None:
+    def test_upgrade_that_fails_half_way_leaves_nothing_changed(self, url: str) -> None:
         """A migration finds its table there already, when those before it are through."""
         with connect(url) as connection:
             connection.execute(text("CREATE TABLE orders (id INTEGER)"))
@@ -306,12 +306,12 @@ class TestUpgrade:
         migrations.upgrade(url)
         assert at(url) == migrations.newest()
 
-    def test_makes_a_missing_sqlite_file(self, tmp_path: Path) -> None:
+    def test_upgrade_makes_a_missing_sqlite_file(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/new.db"
         migrations.upgrade(url)
         assert at(url) == migrations.newest()
 
-    def test_that_fails_leaves_a_missing_file_empty(self, tmp_path: Path) -> None:
+    def test_upgrade_that_fails_leaves_a_missing_file_empty(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/new.db"
         with pytest.raises(Exception, match="Can't locate revision identified by 'nothing'"):
             migrations.upgrade(url, "nothing")
@@ -332,30 +332,30 @@ class TestIsNewest:
         finally:
             database.stop()
 
-    def test_knows_the_newest_as_alembic_does(self) -> None:
+    def test_is_newest_knows_the_newest_as_alembic_does(self) -> None:
         assert migrations.newest() == SCRIPTS.get_current_head()
 
-    def test_is_true_of_the_newest(self, settings: Settings) -> None:
+    def test_is_newest_is_true_of_the_newest(self, settings: Settings) -> None:
         assert self.is_newest(settings)
 
-    def test_is_false_of_older_ones(self, settings: Settings) -> None:
+    def test_is_newest_is_false_of_older_ones(self, settings: Settings) -> None:
         for _ in revisions():
             migrations.downgrade(settings.database_url, "-1")
             assert not self.is_newest(settings)
         assert at(settings.database_url) is None
 
-    def test_is_false_of_an_empty_one(self, tmp_path: Path) -> None:
+    def test_is_newest_is_false_of_an_empty_one(self, tmp_path: Path) -> None:
         (path := tmp_path / "new.db").touch()
         assert not self.is_newest(Settings(database_url=f"sqlite:///{path}", _env_file=None))
 
-    def test_is_false_of_one_from_a_later_version(self, settings: Settings) -> None:
+    def test_is_newest_is_false_of_one_from_a_later_version(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         assert not self.is_newest(settings)
 
 
 class TestScripts:
-    def test_form_one_line(self) -> None:
+    def test_migrations_form_one_line(self) -> None:
         assert SCRIPTS.get_heads() == [migrations.newest()]
         assert SCRIPTS.get_bases() == [revisions()[0].revision]
         assert [script.down_revision for script in revisions()] == [
@@ -363,11 +363,11 @@ class TestScripts:
             *(script.revision for script in revisions()[:-1]),
         ]
 
-    def test_are_named_by_date_number_and_noun(self) -> None:
+    def test_scripts_are_named_by_date_number_and_noun(self) -> None:
         for script in revisions():
             assert re.fullmatch(rf"20\d\d_\d\d_\d\d_{script.revision}_[a-z_]+\.py", Path(script.path).name)
 
-    def test_say_what_was_decided(self) -> None:
+    def test_migration_scripts_have_docstrings(self) -> None:
         assert all(script.doc for script in revisions())
 
     def test_import_alembic_and_sqlalchemy_only(self) -> None:
@@ -396,13 +396,13 @@ class TestAlembicsOwnCommand:
         monkeypatch.setenv("FLUENT_CART_DATABASE_URL", url)
         monkeypatch.chdir(tmp_path)
 
-    def test_upgrades_and_downgrades(self, url: str) -> None:
+    def test_migrations_go_up_and_down_by_the_alembic_command(self, url: str) -> None:
         alembic.main(["-c", INI, "upgrade", "head"])
         assert at(url) == migrations.newest()
         alembic.main(["-c", INI, "downgrade", "base"])
         assert at(url) is None
 
-    def test_rolls_back_what_fails(self, url: str) -> None:
+    def test_failed_migration_is_rolled_back(self, url: str) -> None:
         with connect(url) as connection:
             connection.execute(text("CREATE TABLE orders (id INTEGER)"))
         before = schema(url)

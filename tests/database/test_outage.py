@@ -95,7 +95,7 @@ def first_success(answers: list[Answer], since: float) -> float:
     )
 
 
-async def test_an_outage_is_503_and_loses_nothing(
+async def test_outage_is_503_and_loses_nothing(
     cluster: Cluster, running: Server, record_property: Callable[[str, object], None]
 ) -> None:
     outages: list[tuple[signal.Signals, float, float]] = []

@@ -41,7 +41,7 @@ async def test_sessions_obey_the_limits(postgres_settings: Settings) -> None:
         assert await database.scan(show, "synchronous_commit") == "on"
 
 
-async def test_a_scan_cannot_change_anything(postgres_settings: Settings) -> None:
+async def test_scan_cannot_change_anything(postgres_settings: Settings) -> None:
     async with create_database(postgres_settings) as database:
         with pytest.raises(ServiceUnavailable):
             await database.scan(create, "a@example.com")
@@ -51,7 +51,7 @@ async def test_a_scan_cannot_change_anything(postgres_settings: Settings) -> Non
         )
 
 
-async def test_the_loser_of_a_race_gets_the_documented_error(postgres_settings: Settings) -> None:
+async def test_loser_of_a_race_gets_the_documented_error(postgres_settings: Settings) -> None:
     """The row is inserted past the service's own check, as a faster request would have."""
 
     def insert_row(connection: Connection) -> None:
@@ -65,7 +65,7 @@ async def test_the_loser_of_a_race_gets_the_documented_error(postgres_settings: 
             await database.write(insert_row)
 
 
-async def test_a_deadlock_runs_the_unit_again(postgres_settings: Settings) -> None:
+async def test_deadlock_runs_the_unit_again(postgres_settings: Settings) -> None:
     """Two units lock two rows in opposite order; both succeed, one at its second attempt."""
     first_locks, attempts = asyncio.Barrier(2), []
 
@@ -83,7 +83,7 @@ async def test_a_deadlock_runs_the_unit_again(postgres_settings: Settings) -> No
     assert len(attempts) == 3
 
 
-async def test_attempts_end(postgres_settings: Settings) -> None:
+async def test_attempts_are_limited(postgres_settings: Settings) -> None:
     attempts = []
 
     def always_deadlocked(connection: Connection) -> None:
@@ -146,14 +146,14 @@ async def test_a_connection_lost_in_commit_is_503_and_never_run_again(postgres_s
         assert len(ran) == 1
 
 
-async def test_no_server_is_503(postgres_settings: Settings) -> None:
+async def test_missing_server_is_503(postgres_settings: Settings) -> None:
     nowhere = postgres_settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/shop"})
     async with create_database(nowhere) as database:
         with pytest.raises(ServiceUnavailable):
             await database.scan(show, "TimeZone")
 
 
-async def test_a_full_pool_is_503_and_the_waiting_unit_never_runs(postgres_settings: Settings) -> None:
+async def test_full_pool_is_503_and_the_waiting_unit_never_runs(postgres_settings: Settings) -> None:
     release, ran = asyncio.Event(), []
     small = postgres_settings.model_copy(update={"pool_size": 3, "write_timeout": 0.2})
     async with create_database(small) as database:

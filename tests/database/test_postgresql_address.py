@@ -11,7 +11,7 @@ from tests.support import postgres
 ADDRESS = "postgres://shop:p%40ss@db.example:6432/shop?sslmode=verify-full&sslrootcert=/ca.crt"
 
 
-def test_the_pooler_is_left_out_for_both_drivers() -> None:
+def test_pooler_is_left_out_for_both_drivers() -> None:
     url = f"{ADDRESS}&pooler=transaction"
     assert has_pooler(url)
     wanted = ADDRESS.replace("postgres:", "postgresql:")
@@ -20,7 +20,7 @@ def test_the_pooler_is_left_out_for_both_drivers() -> None:
 
 
 @pytest.mark.parametrize("url", [ADDRESS, f"{ADDRESS}&pooler=session"])
-def test_a_pooler_that_keeps_sessions_is_none(url: str) -> None:
+def test_pooler_that_keeps_sessions_is_no_pooler(url: str) -> None:
     assert not has_pooler(url)
 
 
@@ -31,7 +31,7 @@ def test_parameters_of_libpq_alone_are_left_out_for_asyncpg() -> None:
 
 
 @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
-async def test_an_address_of_a_provider_is_served(shared_postgres_settings: Settings) -> None:
+async def test_address_of_a_hosting_provider_is_accepted(shared_postgres_settings: Settings) -> None:
     """As providers of databases write them, with an option of libpq."""
     url = shared_postgres_settings.database_url.replace("postgresql:", "postgres:")
     url += "?sslmode=prefer&channel_binding=prefer&connect_timeout=3&keepalives=1&options=-c%20work_mem%3D5MB"

@@ -48,7 +48,7 @@ async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
     ],
     ids=str,
 )  # fmt: skip
-async def test_a_select_answers_the_same_rows(
+async def test_select_returns_the_same_rows(
     shop: None, database: Database, statement: Any, values: dict[str, Any]
 ) -> None:
     prepared = Prepared(statement)
@@ -65,7 +65,7 @@ async def test_a_select_answers_the_same_rows(
         ]
 
 
-async def test_an_insert_and_an_update_store_the_same_values(shop: None, database: Database) -> None:
+async def test_insert_and_an_update_store_the_same_values(shop: None, database: Database) -> None:
     inserted = Prepared(insert(Customer).returning(Customer.__table__), NEW)
     updated = Prepared(update(Customer).where(Customer.id == bindparam("customer_id")), ("phone",))
 
@@ -85,7 +85,7 @@ async def test_an_insert_and_an_update_store_the_same_values(shop: None, databas
 
 
 class TestErrors:
-    def test_are_those_of_sqlalchemy(self, settings: Settings) -> None:
+    def test_prepared_errors_are_those_of_sqlalchemy(self, settings: Settings) -> None:
         taken = Prepared(insert(Customer), NEW)
         missing = Prepared(select(Customer.id).where(text("no_such_column = 1")))
         with connect(settings.database_url) as connection:
@@ -98,7 +98,7 @@ class TestErrors:
             assert "example.com" not in str(refused.value).partition("DETAIL")[0]
             connection.execute(delete(Customer))
 
-    def test_a_parameter_that_is_not_given(self, settings: Settings) -> None:
+    def test_missing_parameter_of_a_statement_is_an_error(self, settings: Settings) -> None:
         prepared = Prepared(select(User.id).where(User.id == bindparam("wanted")))
         with connect(settings.database_url) as connection, pytest.raises((KeyError, DBAPIError)):
             prepared.rows(connection)

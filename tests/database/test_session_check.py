@@ -26,7 +26,7 @@ def test_sessions_of_the_server_itself_have_no_fault(shared_postgres_settings: S
     assert find_fault(shared_postgres_settings.database_url) is None
 
 
-def test_a_database_in_another_time_zone_is_read_in_utc(postgres_settings: Settings) -> None:
+def test_database_in_another_time_zone_is_read_in_utc(postgres_settings: Settings) -> None:
     set_time_zone(postgres_settings.database_url, "Asia/Tokyo")
     assert find_fault(postgres_settings.database_url) is None
 
@@ -93,7 +93,7 @@ async def test_pgbouncer_with_transaction_pooling_serves_if_the_address_says_so(
 
 
 @needs_pgbouncer
-def test_a_pooler_that_drops_settings_is_refused(
+def test_pooler_that_drops_settings_is_rejected(
     postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settings have a check of their own: by chance a pooler can give two connections two sessions."""

@@ -61,7 +61,7 @@ async def database(postgres_settings: Settings) -> AsyncIterator[Database]:
         yield database
 
 
-async def test_a_lookup_answers_the_same_as_a_scan(database: Database) -> None:
+async def test_lookup_returns_the_same_as_a_scan(database: Database) -> None:
     odd = CustomerCreate(
         email="a@example.com", additional_info={"ключ": [1, None, {"a": 'x"\\'}]}, phone=None
     )
@@ -88,7 +88,7 @@ async def test_many_callers_share_as_many_connections_as_there_may_be(sessions: 
     assert 1 <= len(set(pids)) <= 2
 
 
-async def test_a_unit_without_a_turn_in_time_is_503(sessions: SessionPool) -> None:
+async def test_unit_without_a_turn_in_time_is_503(sessions: SessionPool) -> None:
     busy = [asyncio.create_task(sessions.run(partial(sleep, seconds=1), LOOKUP)) for _ in range(2)]
     await asyncio.sleep(0.1)
     with pytest.raises(ServiceUnavailable):
@@ -100,7 +100,7 @@ async def test_a_unit_without_a_turn_in_time_is_503(sessions: SessionPool) -> No
 
 
 @pytest.mark.parametrize("transaction", [LOOKUP, WRITE])
-async def test_a_cancelled_unit_does_not_disturb_the_next(
+async def test_cancelled_unit_does_not_disturb_the_next(
     sessions: SessionPool, transaction: tuple[str, ...]
 ) -> None:
     before = await sessions.run(pid, transaction)
@@ -123,7 +123,7 @@ async def test_a_cancelled_unit_does_not_disturb_the_next(
         assert await sessions.run(partial(echo, text="mine"), transaction) == "mine"
 
 
-async def test_a_turn_that_comes_as_its_caller_leaves_is_passed_on(sessions: SessionPool) -> None:
+async def test_turn_that_comes_as_its_caller_leaves_is_passed_on(sessions: SessionPool) -> None:
     held = [await sessions._acquire() for _ in range(2)]
     leaving = asyncio.create_task(sessions.run(pid, LOOKUP))
     await asyncio.sleep(0)
@@ -136,7 +136,7 @@ async def test_a_turn_that_comes_as_its_caller_leaves_is_passed_on(sessions: Ses
 
 
 @pytest.mark.parametrize("name", ["write", "write_many"])
-async def test_a_cancelled_write_leaves_nothing_behind(database: Database, name: str) -> None:
+async def test_cancelled_write_leaves_nothing_behind(database: Database, name: str) -> None:
     write = getattr(database, name)
 
     def create_and_wait(connection: Connection) -> None:
@@ -163,7 +163,7 @@ async def test_lookups_never_wait_for_writes_or_scans(postgres_settings: Setting
         await asyncio.gather(*busy, return_exceptions=True)
 
 
-async def test_a_write_does_not_wait_for_scans(postgres_settings: Settings) -> None:
+async def test_write_does_not_wait_for_scans(postgres_settings: Settings) -> None:
     async with create_database(postgres_settings) as database:
         busy = [asyncio.create_task(database.scan(sleep, 4)) for _ in range(20)]
         await asyncio.sleep(0.1)
@@ -183,7 +183,7 @@ async def test_units_on_lost_connections_run_again(
         assert not set(before) & set(after)
 
 
-async def test_a_unit_whose_connection_is_lost_while_it_asks_runs_again(
+async def test_unit_whose_connection_is_lost_while_it_asks_runs_again(
     sessions: SessionPool, postgres_settings: Settings
 ) -> None:
     asking = asyncio.create_task(sessions.run(partial(sleep, seconds=1), LOOKUP))
@@ -192,7 +192,7 @@ async def test_a_unit_whose_connection_is_lost_while_it_asks_runs_again(
     assert await asking
 
 
-async def test_a_unit_whose_connection_breaks_without_a_word_runs_again(sessions: SessionPool) -> None:
+async def test_unit_whose_connection_breaks_without_a_word_runs_again(sessions: SessionPool) -> None:
     before = await sessions.run(pid, LOOKUP)
     [session] = sessions._idle
     connection = session._connection
@@ -203,7 +203,7 @@ async def test_a_unit_whose_connection_breaks_without_a_word_runs_again(sessions
     assert await sessions.run(pid, LOOKUP) != before
 
 
-async def test_a_unit_that_is_never_answered_is_503_once(
+async def test_unit_that_is_never_answered_is_503_once(
     postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgresql_engine, "ANSWER_SECONDS", 0.2)
@@ -220,7 +220,7 @@ async def test_a_unit_that_is_never_answered_is_503_once(
         assert await database.read(pid)
 
 
-async def test_a_refused_value_is_not_repeated_in_the_error(sessions: SessionPool) -> None:
+async def test_rejected_value_is_not_repeated_in_the_error(sessions: SessionPool) -> None:
     with pytest.raises(ConstraintViolation) as refused:
         await sessions.run(lambda connection: _broken.rows(connection, text="770077 is no number"), LOOKUP)
     assert "770077" not in str(refused.value)
@@ -228,13 +228,13 @@ async def test_a_refused_value_is_not_repeated_in_the_error(sessions: SessionPoo
     assert await sessions.run(pid, LOOKUP)
 
 
-async def test_a_text_with_a_null_byte_is_refused(sessions: SessionPool) -> None:
+async def test_text_with_a_null_byte_is_rejected(sessions: SessionPool) -> None:
     with pytest.raises(ConstraintViolation):
         await sessions.run(partial(echo, text="a\0b"), LOOKUP)
     assert await sessions.run(pid, LOOKUP)
 
 
-async def test_a_statement_that_takes_too_long_is_503(sessions: SessionPool) -> None:
+async def test_statement_that_takes_too_long_is_503(sessions: SessionPool) -> None:
     limit = Prepared(select(func.set_config("statement_timeout", "100", False)))
 
     def wait(connection: LookupConnection) -> None:
@@ -245,7 +245,7 @@ async def test_a_statement_that_takes_too_long_is_503(sessions: SessionPool) -> 
         await sessions.run(wait, LOOKUP)
 
 
-async def test_a_statement_that_a_migration_made_stale_is_prepared_again(database: Database) -> None:
+async def test_statement_that_a_migration_made_stale_is_prepared_again(database: Database) -> None:
     def change(connection: Connection, type_: str) -> None:
         connection.exec_driver_sql(f"ALTER TABLE customer_addresses ALTER phone TYPE {type_}")
 
@@ -256,7 +256,7 @@ async def test_a_statement_that_a_migration_made_stale_is_prepared_again(databas
     await database.write(change, "varchar(50)")
 
 
-async def test_a_lookup_without_a_server_is_503(postgres_settings: Settings) -> None:
+async def test_lookup_without_a_server_is_503(postgres_settings: Settings) -> None:
     nowhere = postgres_settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/shop"})
     async with create_database(nowhere) as database:
         for _ in range(10):
@@ -264,7 +264,7 @@ async def test_a_lookup_without_a_server_is_503(postgres_settings: Settings) -> 
                 await database.read(pid)
 
 
-async def test_a_transaction_of_many_rows_leaves_the_loop_to_others(database: Database) -> None:
+async def test_transaction_of_many_rows_leaves_the_loop_to_others(database: Database) -> None:
     """Its own code runs in a thread with a session of its own."""
     started = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -280,7 +280,7 @@ async def test_a_transaction_of_many_rows_leaves_the_loop_to_others(database: Da
         await database.write_many(customers.get_customer, 1)
 
 
-async def test_the_end_waits_for_queued_units_and_leaves_no_connection_open(
+async def test_end_waits_for_queued_units_and_leaves_no_connection_open(
     postgres_settings: Settings,
 ) -> None:
     name = postgres_settings.database_url.rpartition("/")[2]
@@ -305,7 +305,7 @@ async def test_the_end_waits_for_queued_units_and_leaves_no_connection_open(
                 await asyncio.sleep(0.01)
 
 
-async def test_the_end_does_not_wait_for_a_unit_that_does_not_end(postgres_settings: Settings) -> None:
+async def test_end_does_not_wait_for_a_unit_that_does_not_end(postgres_settings: Settings) -> None:
     hasty = postgres_settings.model_copy(update={"write_timeout": 0.2})
     async with create_database(hasty) as database:
         asking = asyncio.create_task(database.read(sleep, 4))

@@ -123,14 +123,14 @@ class TestConnections:
             ("cache_size", -2000, -2000, -16384),
         ],
     )
-    async def test_have_these_settings(
+    async def test_sqlite_connections_have_these_settings(
         self, database: Database, setting: str, read: Any, scan: Any, write: Any
     ) -> None:
         assert await database.read(pragma, setting) == read
         assert await database.scan(pragma, setting) == scan
         assert await database.write(pragma, setting) == write
 
-    async def test_of_the_scanners_all_have_them(self, settings: Settings) -> None:
+    async def test_scan_connections_have_these_settings(self, settings: Settings) -> None:
         """Each scan waits until the other runs, too, on a connection of its own."""
         both = threading.Barrier(2)
 
@@ -142,19 +142,21 @@ class TestConnections:
             found = [await scan for scan in await queued(database.scan(look), database.scan(look))]
         assert found == [["wal", 2, 1], ["wal", 2, 1]]
 
-    async def test_of_a_transaction_for_migrations_have_them(self, settings: Settings) -> None:
+    async def test_migration_connections_have_these_settings(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             names = ("journal_mode", "synchronous", "foreign_keys", "query_only")
             assert [pragma(connection, name) for name in names] == ["wal", 2, 1, 0]
 
-    async def test_are_closed_in_the_end_and_leave_no_log(self, settings: Settings, path: Path) -> None:
+    async def test_connections_are_closed_and_leave_no_write_ahead_log(
+        self, settings: Settings, path: Path
+    ) -> None:
         async with create_database(settings) as database:
             await database.write(store, "a@example.com")
             assert await database.read(count) == await database.scan(count) == 1
             assert path.with_name("shop.db-wal").exists()
         assert sorted(file.name for file in path.parent.iterdir()) == ["shop.db", "shop.db.lock"]
 
-    async def test_without_a_write_ahead_log_are_refused(
+    async def test_connection_without_a_write_ahead_log_is_rejected(
         self, settings: Settings, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """This way of opening files cannot share memory between processes, as network shares cannot."""
@@ -172,7 +174,7 @@ class TestConnections:
                     await run(count)
                 assert "SQLite cannot use WAL here" in str(refused.value.__cause__)
 
-    async def test_of_a_missing_file_are_refused_and_make_none(self, settings: Settings, path: Path) -> None:
+    async def test_missing_database_file_is_not_created(self, settings: Settings, path: Path) -> None:
         """An empty file in its place would look like a lost shop."""
         nowhere = path.with_name("missing.db")
         missing = settings.model_copy(update={"database_url": f"sqlite:///{nowhere}"})
@@ -184,7 +186,7 @@ class TestConnections:
 
 
 class TestReads:
-    async def test_see_what_was_written_at_once(self, database: Database) -> None:
+    async def test_reads_see_what_was_written_at_once(self, database: Database) -> None:
         prepared = Prepared(select(Customer.email).where(Customer.email == bindparam("email")))
 
         def find(connection: LookupConnection, email: str) -> Any:
@@ -195,13 +197,13 @@ class TestReads:
             assert await database.read(count) == await database.scan(count) == number + 1
             assert await database.read(find, email) == [(email,)]
 
-    async def test_see_what_another_program_wrote(self, database: Database, path: Path) -> None:
+    async def test_reads_see_what_another_program_wrote(self, database: Database, path: Path) -> None:
         assert await database.read(count) == 0
         with connect(f"sqlite:///{path}") as connection:
             store(connection, "a@example.com")
         assert await database.read(count) == await database.scan(count) == 1
 
-    async def test_see_nothing_of_a_write_before_its_commit(self, database: Database) -> None:
+    async def test_reads_see_nothing_of_a_write_before_its_commit(self, database: Database) -> None:
         stored, release = threading.Event(), threading.Event()
 
         def store_slowly(connection: Connection) -> None:
@@ -216,7 +218,7 @@ class TestReads:
         await writing
         assert await database.read(count) == await database.scan(count) == 1
 
-    async def test_of_a_scan_all_see_one_state(self, database: Database) -> None:
+    async def test_reads_of_one_scan_see_one_state(self, database: Database) -> None:
         begun, written = threading.Event(), threading.Event()
 
         def look_twice(connection: Connection) -> tuple[int, int]:
@@ -231,7 +233,7 @@ class TestReads:
         written.set()
         assert await scan == (0, 0)
 
-    async def test_cannot_write(self, database: Database) -> None:
+    async def test_reads_cannot_write(self, database: Database) -> None:
         def delete_all(connection: LookupConnection) -> None:
             execute(connection, "DELETE FROM customers")
 
@@ -246,7 +248,7 @@ class TestReads:
             store(connection, "a@example.com")
         assert await database.read(count) == await database.scan(count) == 0
 
-    async def test_that_fail_once_work_again(self, database: Database) -> None:
+    async def test_read_works_after_a_failed_read(self, database: Database) -> None:
         def divide(_connection: LookupConnection) -> int:
             return 1 // 0
 
@@ -283,14 +285,14 @@ class TestGroupCommit:
         batches = ["commit", *["unit"] * 64, "commit", *["unit"] * 64, "commit", *["unit"] * 64, "commit"]
         assert happened == [*batches, *["unit"] * 8, "commit"]
 
-    async def test_keeps_the_order_of_the_queue(self, database: Database, path: Path) -> None:
+    async def test_group_commit_keeps_the_order_of_the_queue(self, database: Database, path: Path) -> None:
         wanted = [f"{number}@example.com" for number in range(150)]
         async with Held(database):
             writes = await queued(*(database.write(store, email) for email in wanted))
         assert await asyncio.gather(*writes) == wanted
         assert emails(path) == wanted
 
-    async def test_answers_nobody_before_the_commit(self, database: Database, path: Path) -> None:
+    async def test_group_commit_returns_after_the_commit_only(self, database: Database, path: Path) -> None:
         """Looked at from outside when the commit is next, the event loop having had its chance to answer."""
         loop = asyncio.get_running_loop()
         seen: list[tuple[int, int]] = []
@@ -344,7 +346,9 @@ class TestFailedCommit:
         store(connection, "spoilt@example.com")
         connection.execute(text("UPDATE customers SET user_id = 99 WHERE email = 'spoilt@example.com'"))
 
-    async def test_answers_503_to_all_and_keeps_nothing(self, database: Database, path: Path) -> None:
+    async def test_failed_commit_returns_503_to_all_and_keeps_nothing(
+        self, database: Database, path: Path
+    ) -> None:
         async with Held(database):
             writes = await queued(
                 database.write(store, "before@example.com"),
@@ -356,14 +360,16 @@ class TestFailedCommit:
         assert emails(path) == []
         assert await database.read(count) == await database.scan(count) == 0
 
-    async def test_is_forgotten_by_the_next_write(self, database: Database, path: Path) -> None:
+    async def test_failed_commit_is_forgotten_by_the_next_write(self, database: Database, path: Path) -> None:
         with pytest.raises(ServiceUnavailable) as failure:
             await database.write(self.spoil)
         assert "FOREIGN KEY constraint failed" in str(failure.value.__cause__)
         await database.write(store, "next@example.com")
         assert emails(path) == ["next@example.com"]
 
-    async def test_of_a_full_disk_leaves_reads_working(self, database: Database, path: Path) -> None:
+    async def test_failed_commit_of_a_full_disk_leaves_reads_working(
+        self, database: Database, path: Path
+    ) -> None:
         await database.write(store, "before@example.com")
         pages = await database.write(lambda connection: pragma(connection, "page_count"))
         await database.write(pragma, f"max_page_count = {pages}")
@@ -401,7 +407,7 @@ class TestWaiting:
         assert await database.write(store, "later@example.com") == "later@example.com"
         assert emails(path) == ["later@example.com"]
 
-    async def test_for_a_program_that_knows_no_lock_file_is_as_good(
+    async def test_write_waits_for_a_program_without_the_lock_file(
         self, database: Database, path: Path
     ) -> None:
         other = sqlite3.connect(path, isolation_level=None)
@@ -413,7 +419,7 @@ class TestWaiting:
         assert await database.write(store, "later@example.com") == "later@example.com"
         assert emails(path) == ["later@example.com"]
 
-    async def test_ends_in_time(self, database: Database, path: Path) -> None:
+    async def test_write_without_a_turn_in_time_is_503(self, database: Database, path: Path) -> None:
         started, lock = asyncio.get_running_loop().time(), FileLock(path.with_name("shop.db.lock"))
         with lock, pytest.raises(ServiceUnavailable):
             await database.write(store, "never@example.com")
@@ -429,9 +435,7 @@ class TestWaiting:
 
         assert await database.write(store_slowly) == "slow@example.com"
 
-    async def test_is_no_matter_where_the_lock_comes_free_in_time(
-        self, database: Database, path: Path
-    ) -> None:
+    async def test_write_runs_if_the_lock_is_free_in_time(self, database: Database, path: Path) -> None:
         lock = FileLock(path.with_name("shop.db.lock"))
         with lock:
             (write,) = await queued(database.write(store, "a@example.com"))
@@ -440,7 +444,7 @@ class TestWaiting:
         lock.close()
         assert await write == "a@example.com"
 
-    async def test_where_no_lock_file_can_be_made_is_503(self, database: Database, path: Path) -> None:
+    async def test_write_without_a_lock_file_is_503(self, database: Database, path: Path) -> None:
         path.with_name("shop.db.lock").mkdir()
         with pytest.raises(ServiceUnavailable) as failure:
             await database.write(store, "never@example.com")
@@ -451,7 +455,7 @@ class TestWaiting:
 
 
 class TestCancelledCallers:
-    async def test_disturb_nobody(self, database: Database, path: Path) -> None:
+    async def test_cancelled_callers_do_not_disturb_others(self, database: Database, path: Path) -> None:
         """What they asked for may have happened or not, as a whole."""
         wanted = [f"{number}@example.com" for number in range(10)]
         async with Held(database):
@@ -466,7 +470,7 @@ class TestCancelledCallers:
         assert kept == [email for email in [*wanted, "last@example.com"] if email in kept]
         assert set(kept) >= {*wanted[1::2], "last@example.com"}
 
-    async def test_may_leave_while_their_work_runs(self, database: Database, path: Path) -> None:
+    async def test_caller_may_be_cancelled_while_its_work_runs(self, database: Database, path: Path) -> None:
         begun, release = threading.Event(), threading.Event()
 
         def store_slowly(connection: Connection) -> None:
@@ -496,7 +500,7 @@ class TestStop:
         assert emails(path) == wanted
         assert await asyncio.gather(*writes) == wanted
 
-    async def test_leaves_no_thread_and_no_open_file(self, settings: Settings, path: Path) -> None:
+    async def test_stop_leaves_no_thread_and_no_open_file(self, settings: Settings, path: Path) -> None:
         before = set(threading.enumerate())
         async with create_database(settings) as database:
             await database.write(store, "a@example.com")
@@ -506,7 +510,7 @@ class TestStop:
         assert set(threading.enumerate()) - before == set()
         assert opened_files(path) == []
 
-    async def test_refuses_what_comes_later(self, settings: Settings, path: Path) -> None:
+    async def test_stop_rejects_later_work(self, settings: Settings, path: Path) -> None:
         database = create_database(settings.model_copy(update={"write_timeout": 0.05}))
         database.start()
         database.stop()
@@ -514,7 +518,7 @@ class TestStop:
             await database.write(store, "late@example.com")
         assert emails(path) == []
 
-    def test_can_come_without_a_start_and_twice(self, settings: Settings) -> None:
+    def test_stop_works_without_a_start_and_twice(self, settings: Settings) -> None:
         database = create_database(settings)
         database.stop()
         database.start()
@@ -561,7 +565,9 @@ class TestManyWriters:
             info: dict[str, int] = connection.execute(select(Customer.additional_info)).scalar_one()
         return info["count"]
 
-    async def test_of_one_process_take_turns_and_lose_nothing(self, settings: Settings, path: Path) -> None:
+    async def test_many_writers_of_one_process_take_turns_and_lose_nothing(
+        self, settings: Settings, path: Path
+    ) -> None:
         finished: list[int] = []
         async with create_database(settings) as one, create_database(settings) as other:
             await one.write(store, "counter@example.com")
@@ -572,7 +578,7 @@ class TestManyWriters:
         # Neither waited until the other was through with its hundred.
         assert max(first.values()) < 100 < min(last.values())
 
-    async def test_keep_other_programs_out_between_reading_and_writing(
+    async def test_many_writers_keep_other_programs_out_between_reading_and_writing(
         self, database: Database, path: Path
     ) -> None:
         refusals: list[str] = []
@@ -591,7 +597,7 @@ class TestManyWriters:
         assert refusals == ["database is locked"]
         assert emails(path) == ["a@example.com"]
 
-    async def test_of_two_processes_lose_nothing(self, settings: Settings, path: Path) -> None:
+    async def test_many_writers_of_two_processes_lose_nothing(self, settings: Settings, path: Path) -> None:
         command = [sys.executable, "-c", WRITER, settings.database_url]
         root = Path(__file__).parents[2]
         pipe = subprocess.PIPE

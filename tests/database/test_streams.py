@@ -54,7 +54,7 @@ class Endless:
             self.is_closed.set()
 
 
-async def test_gives_all_pieces_of_one_state(database: Database) -> None:
+async def test_stream_has_all_pieces_of_one_state(database: Database) -> None:
     stream = await database.stream(counts)
     await database.write(customers.create_customer, CustomerCreate(email="late@example.com"))
     assert await all_of(stream) == [b"0"] * 10
@@ -62,7 +62,7 @@ async def test_gives_all_pieces_of_one_state(database: Database) -> None:
     assert await all_of(await database.stream(lambda _connection: (_ for _ in ()))) == [b""]
 
 
-async def test_cannot_write(database: Database) -> None:
+async def test_stream_cannot_write(database: Database) -> None:
     def writes(connection: Connection) -> Pieces:
         yield b"first"
         connection.execute(
@@ -78,7 +78,7 @@ async def test_cannot_write(database: Database) -> None:
         await anext(stream)
 
 
-async def test_is_a_few_pieces_ahead_at_most_and_ends_with_its_reader(database: Database) -> None:
+async def test_stream_is_a_few_pieces_ahead_and_ends_with_its_reader(database: Database) -> None:
     endless = Endless()
     with closing(await database.stream(endless)) as stream:
         for _ in range(10):
@@ -91,7 +91,7 @@ async def test_is_a_few_pieces_ahead_at_most_and_ends_with_its_reader(database: 
     await until(lambda: not stream.runs)
 
 
-async def test_a_reader_that_stalls_is_given_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stream_ends_if_its_reader_stalls(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "STALL_SECONDS", 0.1)
     endless = Endless()
     stream = await database.stream(endless)
@@ -100,7 +100,7 @@ async def test_a_reader_that_stalls_is_given_up(database: Database, monkeypatch:
         await all_of(stream)
 
 
-async def test_the_whole_has_a_limit_however_steady_its_reader(settings: Settings) -> None:
+async def test_stream_has_a_limit_for_the_whole_time(settings: Settings) -> None:
     hasty = settings.model_copy(update={"export_timeout": 0.2})
     endless = Endless()
     async with create_database(hasty) as database:
@@ -111,7 +111,7 @@ async def test_the_whole_has_a_limit_however_steady_its_reader(settings: Setting
     assert endless.is_closed.is_set()
 
 
-async def test_a_database_that_fails_midway_never_looks_complete(database: Database) -> None:
+async def test_stream_of_a_failed_database_never_looks_complete(database: Database) -> None:
     def fails(connection: Connection) -> Pieces:
         yield b"first"
         raise OperationalError("SELECT 1", None, Exception("disk I/O error"))
@@ -122,7 +122,7 @@ async def test_a_database_that_fails_midway_never_looks_complete(database: Datab
         await anext(stream)
 
 
-async def test_a_database_that_fails_at_first_is_an_answer(database: Database) -> None:
+async def test_database_error_before_the_first_piece_is_raised(database: Database) -> None:
     def fails(connection: Connection) -> Pieces:
         connection.execute(text("SELECT nothing FROM nowhere"))
         yield b"never"
@@ -147,7 +147,7 @@ async def test_too_many_are_turned_away_until_one_ends(database: Database) -> No
     running[1].close()
 
 
-async def test_ends_with_the_database(settings: Settings) -> None:
+async def test_stream_ends_with_the_database(settings: Settings) -> None:
     endless = Endless()
     async with create_database(settings) as database:
         stream = await database.stream(endless)
@@ -156,7 +156,7 @@ async def test_ends_with_the_database(settings: Settings) -> None:
         await all_of(stream)
 
 
-async def test_a_reader_that_leaves_before_the_first_piece_leaves_nothing_behind(database: Database) -> None:
+async def test_reader_that_leaves_before_the_first_piece_leaves_nothing_behind(database: Database) -> None:
     wait = threading.Event()
     done = threading.Event()
 

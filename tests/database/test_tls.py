@@ -77,7 +77,7 @@ async def test_every_connection_is_encrypted(address: str, folder: Path, options
         assert (await database.read(customers.get_customer, created))["id"] == created
 
 
-async def test_a_certificate_of_another_authority_is_refused(address: str, folder: Path) -> None:
+async def test_certificate_of_another_authority_is_rejected(address: str, folder: Path) -> None:
     url = f"{address}?sslmode=verify-full&sslrootcert={folder}/other.crt"
     async with create_database(settings_for(url)) as database:
         for run in (database.read, database.scan):
@@ -85,7 +85,7 @@ async def test_a_certificate_of_another_authority_is_refused(address: str, folde
                 await run(customers.get_customer, 1)
 
 
-async def test_a_server_without_tls_is_refused_if_tls_is_required(shared_postgres_settings: Settings) -> None:
+async def test_server_without_tls_is_rejected_if_tls_is_required(shared_postgres_settings: Settings) -> None:
     async with create_database(
         settings_for(f"{shared_postgres_settings.database_url}?sslmode=require")
     ) as database:

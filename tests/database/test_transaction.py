@@ -36,7 +36,7 @@ class TestSavepoint:
         kept = {customer["email"] for customer in await database.scan(rows, Customer)}
         assert kept == {"a@example.com", "c@example.com"}
 
-    async def test_answers_a_lost_race_as_documented(self, database: Database) -> None:
+    async def test_savepoint_raises_the_documented_error_of_a_lost_race(self, database: Database) -> None:
         def unit(connection: Connection) -> None:
             create(connection, "a@example.com")
             other = create(connection, "b@example.com")

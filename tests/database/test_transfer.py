@@ -77,7 +77,7 @@ seen_pages = text(
 
 
 class TestCopy:
-    def test_sqlite_to_sqlite(self, shop: str, tmp_path: Path, run: Run) -> None:
+    def test_copy_from_sqlite_to_sqlite_keeps_all_rows(self, shop: str, tmp_path: Path, run: Run) -> None:
         target = f"sqlite:///{tmp_path / 'target.db'}"
         assert f"The shop is copied. All {len(invariants.INVARIANTS)} rules hold." in run(
             "copy", shop, target
@@ -87,7 +87,7 @@ class TestCopy:
             assert new_customer(connection) == 40
 
     @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
-    def test_to_postgresql_and_back(
+    def test_copy_to_postgresql_and_back_keeps_all_rows(
         self, shop: str, tmp_path: Path, postgres_settings: Settings, run: Run
     ) -> None:
         away, back = postgres_settings.database_url, f"sqlite:///{tmp_path / 'back.db'}"
@@ -107,14 +107,14 @@ class TestCopy:
             with connect(url) as connection:
                 assert new_customer(connection) == 40
 
-    def test_a_target_that_holds_a_shop_is_refused(self, shop: str, tmp_path: Path, run: Run) -> None:
+    def test_target_that_holds_a_shop_is_rejected(self, shop: str, tmp_path: Path, run: Run) -> None:
         target = f"sqlite:///{tmp_path / 'target.db'}"
         run("copy", shop, target)
         complaint = "fluent-cart: The target is not empty. It has rows in users\n"
         assert run("copy", shop, target).endswith(complaint)
         assert_same(shop, target)
 
-    def test_a_shop_that_breaks_a_rule_is_not_copied(self, shop: str, tmp_path: Path, run: Run) -> None:
+    def test_shop_that_breaks_a_rule_is_not_copied(self, shop: str, tmp_path: Path, run: Run) -> None:
         target = f"sqlite:///{tmp_path / 'target.db'}"
         with connect(shop) as connection:
             connection.execute(Customer.__table__.update().values(total_spent=1))  # type: ignore[attr-defined]
@@ -122,7 +122,7 @@ class TestCopy:
         with create_database(Settings(database_url=target, _env_file=None)).snapshot() as connection:
             assert content(connection)["customers"] == []
 
-    def test_a_missing_source_is_named(self, tmp_path: Path, run: Run) -> None:
+    def test_missing_source_is_named(self, tmp_path: Path, run: Run) -> None:
         source, target = f"sqlite:///{tmp_path / 'no.db'}", f"sqlite:///{tmp_path / 'target.db'}"
         assert run("copy", source, target) == (
             f"fluent-cart: There is no database at {source}. Create a shop with: fluent-cart init\n"

@@ -48,7 +48,9 @@ class TestSQLite:
         file_of(sqlite_settings).chmod(0o600)
         return sqlite_settings
 
-    def test_of_a_good_shop_is_all_well(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_doctor_finds_nothing_in_a_good_sqlite_shop(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(machine, "NETWORK", frozenset())
         monkeypatch.setattr(machine, "MEMORY", frozenset())
         shown: list[Finding] = []
@@ -62,7 +64,7 @@ class TestSQLite:
         ]
         assert weak == []
 
-    def test_a_missing_database(self, tmp_path: Path) -> None:
+    def test_doctor_finds_a_missing_database(self, tmp_path: Path) -> None:
         settings = Settings(database_url=f"sqlite:///{tmp_path}/none.db", _env_file=None)
         assert found(settings, "database") == Finding(
             "database",
@@ -72,14 +74,14 @@ class TestSQLite:
         )
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_file_that_is_no_database(self, settings: Settings) -> None:
+    def test_doctor_finds_a_file_that_is_no_database(self, settings: Settings) -> None:
         file_of(settings).write_bytes(b"this is no database" * 100)
         finding = run_checks(settings)[-1]
         assert (finding.check, finding.state) == ("database", Severity.FAILURE)
         assert "file is not a database" in finding.text
         assert "restore" in finding.advice
 
-    def test_an_old_migration(self, settings: Settings) -> None:
+    def test_doctor_finds_an_old_migration(self, settings: Settings) -> None:
         migrations.downgrade(settings.database_url, "-1")
         finding = found(settings, "migrations")
         assert finding.state is Severity.FAILURE
@@ -87,14 +89,14 @@ class TestSQLite:
         # What is not understood is not judged.
         assert "rules" not in {each.check for each in run_checks(settings)}
 
-    def test_a_later_migration(self, settings: Settings) -> None:
+    def test_doctor_finds_a_later_migration(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         finding = found(settings, "migrations")
         assert finding.state is Severity.FAILURE
         assert "later version" in finding.text
 
-    def test_writes_that_are_not_synced(self, settings: Settings) -> None:
+    def test_doctor_finds_writes_that_are_not_synced(self, settings: Settings) -> None:
         engine = sqlite.engine(settings.database_url, begin=None, connections=1)
         with engine.connect() as connection:
             assert shop.durability(connection).state is Severity.OK
@@ -106,7 +108,7 @@ class TestSQLite:
         assert finding.state is Severity.FAILURE
         assert "synchronous=1" in finding.text
 
-    def test_a_file_that_everybody_can_read(self, settings: Settings) -> None:
+    def test_doctor_finds_a_file_that_all_users_can_read(self, settings: Settings) -> None:
         file_of(settings).chmod(0o644)
         finding = found(settings, "permissions")
         assert finding.state is Severity.WARNING
@@ -118,7 +120,7 @@ class TestSQLite:
         ("free", "state"),
         [(1, Severity.FAILURE), (machine.FAIL_BELOW, Severity.WARNING), (machine.WARN_BELOW, Severity.OK)],
     )
-    def test_a_disk_that_is_full(
+    def test_doctor_finds_a_full_disk(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch, free: int, state: Severity
     ) -> None:
         monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free))
@@ -134,16 +136,16 @@ class TestSQLite:
             ("ext4", Severity.OK),
         ],
     )
-    def test_a_share(self, tmp_path: Path, kind: str, state: Severity) -> None:
+    def test_doctor_finds_a_network_share(self, tmp_path: Path, kind: str, state: Severity) -> None:
         mounts = tmp_path / "mounts"
         mounts.write_text(f"a / xfs rw 0 0\nb /srv/the\\040shop {kind} rw 0 0\nc /srv/the xfs rw 0 0\n")
         finding = machine.file_system(Path("/srv/the shop/data/shop.db"), mounts)
         assert (finding.state, kind in finding.text) == (state, True)
 
-    def test_where_nothing_tells_of_shares(self, tmp_path: Path) -> None:
+    def test_doctor_reports_an_unknown_file_system(self, tmp_path: Path) -> None:
         assert machine.file_system(tmp_path, tmp_path / "nothing").state is Severity.OK
 
-    def test_nobody_who_can_sign_in(self, settings: Settings) -> None:
+    def test_doctor_finds_a_shop_without_users(self, settings: Settings) -> None:
         counted = "{} users with permissions have an application password, {} a login password"
         assert found(settings, "users").text == counted.format(5, 5)
         with connect(settings.database_url) as connection:
@@ -166,7 +168,7 @@ class TestSQLite:
             users.set_password(connection, "administrator", stored)
         assert found(settings, "users").state is state
 
-    def test_the_demos_password(self, settings: Settings) -> None:
+    def test_doctor_finds_the_demos_password(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             users.create_user(connection, "username", "demo@shop.example", "Demo", "worker")
             create_application_password(connection, "username", "Demo")
@@ -179,7 +181,7 @@ class TestSQLite:
         assert finding.state is Severity.FAILURE
         assert finding.advice == "Delete it: fluent-cart users delete username"
 
-    def test_a_broken_rule(self, settings: Settings) -> None:
+    def test_doctor_finds_a_broken_rule(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             connection.execute(text("UPDATE customer_counts SET count = count + 1 WHERE id = 0"))
         finding = found(settings, "rules")
@@ -189,7 +191,7 @@ class TestSQLite:
 
 @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
 class TestPostgreSQL:
-    def test_of_a_good_shop_is_all_well(self, shared_postgres_settings: Settings) -> None:
+    def test_doctor_finds_nothing_in_a_good_postgresql_shop(self, shared_postgres_settings: Settings) -> None:
         findings = {finding.check: finding for finding in run_checks(shared_postgres_settings)}
         of_a_file = ("disk", "file system", "permissions")
         assert [*findings] == [
@@ -202,7 +204,7 @@ class TestPostgreSQL:
         findings.pop("backup")
         assert [each for each in findings.values() if each.state is not Severity.OK] == []
 
-    def test_writes_that_are_not_synced(self, shared_postgres_settings: Settings) -> None:
+    def test_doctor_finds_postgresql_without_synced_writes(self, shared_postgres_settings: Settings) -> None:
         with connect(shared_postgres_settings.database_url) as connection:
             connection.execute(text("SET synchronous_commit = off"))
             finding = shop.durability(connection)
@@ -219,13 +221,13 @@ class TestPostgreSQL:
         with pytest.raises(CommandError, match="connections"):
             runner.require_capacity(settings, 4)
 
-    def test_too_few_connections(self, shared_postgres_settings: Settings) -> None:
+    def test_doctor_finds_too_few_connections(self, shared_postgres_settings: Settings) -> None:
         many = shared_postgres_settings.model_copy(update={"workers": 64, "pool_size": 100})
         finding = found(many, "connections")
         assert finding.state is Severity.FAILURE
         assert "64 workers with 100 connections each, and 2 for exports, need 6528" in finding.text
 
-    def test_a_server_that_is_away(self) -> None:
+    def test_doctor_finds_an_unavailable_server(self) -> None:
         settings = Settings(database_url="postgresql://shop:hunter2@127.0.0.1:1/shop", _env_file=None)
         finding = run_checks(settings)[-1]
         assert (finding.check, finding.state) == ("database", Severity.FAILURE)
@@ -248,7 +250,7 @@ class TestMachine:
         assert finding.state is state
         assert hours is None or f"{hours} hours old" in finding.text
 
-    def test_clocks(self) -> None:
+    def test_doctor_finds_a_wrong_clock(self) -> None:
         hour = timedelta(hours=1)
         for now, newest, server, state in (
             (NOW, None, None, Severity.OK),
@@ -274,7 +276,9 @@ class TestMachine:
             ("0.0.0.0", "10.0.0.0/8", Severity.WARNING),
         ],
     )
-    def test_proxies(self, host: str, believed: str, state: Severity) -> None:
+    def test_doctor_finds_proxies_that_are_trusted_too_widely(
+        self, host: str, believed: str, state: Severity
+    ) -> None:
         assert machine.proxy(host, believed).state is state
 
 
@@ -286,7 +290,9 @@ class TestCommand:
         monkeypatch.setattr(machine, "MEMORY", frozenset())
         monkeypatch.setenv("FLUENT_CART_DATABASE_URL", sqlite_settings.database_url)
 
-    def test_tells_each_finding_and_what_helps(self, run: Run, sqlite_settings: Settings) -> None:
+    def test_doctor_command_prints_each_finding_with_advice(
+        self, run: Run, sqlite_settings: Settings
+    ) -> None:
         file_of(sqlite_settings).chmod(0o644)
         output = run("doctor")
         assert (output.code, output.err) == (0, "")
@@ -320,7 +326,7 @@ class TestCommand:
         assert {tuple(finding) for finding in findings} == {("check", "state", "text", "advice")}
 
     @pytest.mark.parametrize("options", [(), ("--json",)])
-    def test_names_a_wrong_setting(
+    def test_command_names_a_wrong_setting(
         self, run: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
     ) -> None:
         monkeypatch.setenv("FLUENT_CART_PORT", "0")

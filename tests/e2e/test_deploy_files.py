@@ -92,7 +92,7 @@ def health_command() -> list[str]:
 
 
 class TestImage:
-    def test_copies_what_exists_and_what_the_build_context_lets_in(self) -> None:
+    def test_image_copies_what_exists_and_what_the_build_context_lets_in(self) -> None:
         let_in = {
             line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
         }
@@ -103,7 +103,7 @@ class TestImage:
         assert [name for name in copied if not (ROOT / name).exists()] == []
         assert "*" in (ROOT / ".dockerignore").read_text().splitlines()
 
-    def test_is_made_of_files_whose_hashes_are_locked(self) -> None:
+    def test_image_installs_only_locked_files(self) -> None:
         """One command has the network, and it wants hashes; whatever else installs has no index."""
         commands = [
             command.strip()
@@ -136,7 +136,7 @@ class TestImage:
         assert re.findall(r"-m pip (\w+)", " ".join(runs)) == ["uninstall"]
         assert any("venv --without-pip /opt/fluent-cart" in instruction.value for instruction in BUILD)
 
-    def test_runs_as_a_user_that_is_not_root(self) -> None:
+    def test_image_runs_as_a_user_that_is_not_root(self) -> None:
         names = [instruction.name for instruction in FINAL]
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", only(FINAL, "USER").value)
         assert "RUN" not in names[names.index("USER") :]
@@ -150,7 +150,7 @@ class TestImage:
         assert settings["FLUENT_CART_PORT"] == only(FINAL, "EXPOSE").value
         assert not {name for name in settings if "PASSWORD" in name or "URL" in name}
 
-    def test_keeps_the_shop_in_a_volume_of_its_user(self) -> None:
+    def test_image_keeps_the_shop_in_a_volume_of_its_user(self) -> None:
         """Alone, it makes a shop, serves the demo and backs PostgreSQL up."""
         assert only(FINAL, "WORKDIR").value == only(FINAL, "VOLUME").value == "/data"
         [run] = [each.value for each in FINAL if each.name == "RUN"]
@@ -161,7 +161,7 @@ class TestImage:
         assert settings["FLUENT_CART_DEMO_HOST"] == "0.0.0.0"
 
     @pytest.mark.skipif(HADOLINT is None, reason="THE DOCKERFILE WAS NOT LINTED: no hadolint here")
-    def test_is_what_hadolint_recommends(self) -> None:
+    def test_dockerfile_has_no_hadolint_findings(self) -> None:
         assert HADOLINT
         done = subprocess.run([HADOLINT, "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (0, "")
@@ -190,13 +190,15 @@ def by_default(value: object) -> str:
 
 
 class TestCompose:
-    def test_is_valid_by_the_compose_specification(self) -> None:
+    def test_compose_is_valid_by_the_compose_specification(self) -> None:
         pytest.importorskip("check_jsonschema", reason="THE COMPOSE FILE WAS NOT TESTED: no schema here")
         command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
         done = subprocess.run([*command, COMPOSE], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 
-    def test_is_a_database_a_migration_servers_and_a_proxy(self, services: dict[str, Service]) -> None:
+    def test_compose_is_a_database_a_migration_servers_and_a_proxy(
+        self, services: dict[str, Service]
+    ) -> None:
         assert set(services) == {"db", "migrate", "api", "backup", "proxy", "prometheus"}
         assert [name for name, service in services.items() if "profiles" in service] == ["prometheus"]
         assert by_default(services["api"]["deploy"]["replicas"]) == "2"
@@ -204,7 +206,7 @@ class TestCompose:
         for name in ("migrate", "api", "backup"):
             assert (services[name]["build"], services[name]["image"]) == (".", "fluent-cart-api")
 
-    def test_is_reached_through_the_proxy_and_from_this_machine_only(
+    def test_compose_is_reached_through_the_proxy_and_from_this_machine_only(
         self, compose: dict[str, Any], services: dict[str, Service]
     ) -> None:
         published = {name: service["ports"] for name, service in services.items() if "ports" in service}
@@ -220,7 +222,9 @@ class TestCompose:
         assert not set(services["proxy"]["networks"]) & set(services["db"]["networks"])
 
     @pytest.mark.parametrize("name", ["db", "migrate", "api", "backup", "proxy", "prometheus"])
-    def test_gives_no_service_more_than_it_needs(self, services: dict[str, Service], name: str) -> None:
+    def test_compose_services_have_only_the_rights_they_need(
+        self, services: dict[str, Service], name: str
+    ) -> None:
         service = services[name]
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
@@ -228,11 +232,11 @@ class TestCompose:
         assert service["tmpfs"][0].startswith("/tmp:")
         assert not {"privileged", "cap_add", "pid", "ipc", "devices"} & set(service)
 
-    def test_runs_the_image_as_the_user_it_was_made_for(self, services: dict[str, Service]) -> None:
+    def test_compose_runs_the_image_as_the_user_it_was_made_for(self, services: dict[str, Service]) -> None:
         user = only(FINAL, "USER").value
         assert (services["api"]["user"], services["migrate"]["user"]) == (user, user)
 
-    def test_has_no_secret_and_asks_for_each(self, services: dict[str, Service]) -> None:
+    def test_compose_has_no_secret_and_requires_each(self, services: dict[str, Service]) -> None:
         values = {
             (name, variable): value
             for name, service in services.items()
@@ -245,7 +249,7 @@ class TestCompose:
         # There is no replica, unless one is named.
         assert {by_default(address) for address in addresses} == {"postgresql://shop@db/shop", ""}
 
-    def test_names_in_the_example_what_can_be_set_and_no_value(self) -> None:
+    def test_compose_names_in_the_example_what_can_be_set_and_no_value(self) -> None:
         example = (ROOT / ".env.example").read_text()
         variables = {(name, kind) for name, kind, _ in VARIABLE.findall(COMPOSE.read_text())}
         assert dict(re.findall(r"^(\w+)=(.*)$", example, re.M)) == {
@@ -255,7 +259,9 @@ class TestCompose:
             name for name, kind in variables if kind == "-"
         }
 
-    def test_starts_each_service_when_what_it_needs_is_there(self, services: dict[str, Service]) -> None:
+    def test_compose_starts_each_service_when_what_it_needs_is_there(
+        self, services: dict[str, Service]
+    ) -> None:
         needs = {
             name: {other: need["condition"] for other, need in service.get("depends_on", {}).items()}
             for name, service in services.items()
@@ -270,7 +276,7 @@ class TestCompose:
         }
         assert services["migrate"]["restart"] == "no"
 
-    def test_asks_each_service_how_it_is(self, services: dict[str, Service]) -> None:
+    def test_compose_has_a_health_check_for_each_service(self, services: dict[str, Service]) -> None:
         assert services["db"]["healthcheck"]["test"][1] == "pg_isready"
         assert services["proxy"]["healthcheck"]["test"][-1].endswith(":8080/readyz")
         assert services["migrate"]["healthcheck"] == {"disable": True}
@@ -284,7 +290,7 @@ class TestCompose:
             for source, *_, mode in (volume.split(":") for volume in services[name]["volumes"]):
                 assert source in compose["volumes"] or ((ROOT / source).is_file() and mode == "ro")
 
-    def test_has_connections_for_twice_the_servers(self, services: dict[str, Service]) -> None:
+    def test_compose_has_connections_for_twice_the_servers(self, services: dict[str, Service]) -> None:
         """While new ones replace old ones both are there; 10 are for PostgreSQL's own and for commands."""
         settings = services["api"]["environment"]
         each = [by_default(settings[f"FLUENT_CART_{name}"]) for name in ("WORKERS", "POOL_SIZE")]
@@ -292,7 +298,7 @@ class TestCompose:
         limit = by_default(services["db"]["command"][-1]).removeprefix("max_connections=")
         assert 2 * replicas * int(each[0]) * (int(each[1]) + MAX_STREAMS) + 10 <= int(limit)
 
-    def test_lets_servers_believe_the_proxy_and_nobody_else(
+    def test_compose_servers_trust_only_the_proxy(
         self, compose: dict[str, Any], services: dict[str, Service]
     ) -> None:
         subnets = [compose["networks"][name]["ipam"]["config"][0]["subnet"] for name in ("inner", "outer")]
@@ -311,7 +317,7 @@ class TestCompose:
         known = {f"FLUENT_CART_{name.upper()}" for name in Settings.model_fields}
         assert set(services["api"]["environment"]) - {"PGPASSWORD"} <= known
 
-    def test_passes_every_setting_on_with_its_default(self, services: dict[str, Service]) -> None:
+    def test_compose_passes_every_setting_on_with_its_default(self, services: dict[str, Service]) -> None:
         """But for what the image and the program say themselves."""
         given = services["api"]["environment"]
         own = {"HOST", "DEMO_HOST", "PORT", "RATE_LIMIT_FILE", "BACKUP_FOLDER"}
@@ -321,7 +327,7 @@ class TestCompose:
                 value = by_default(given[f"FLUENT_CART_{name.upper()}"])
                 assert value == str(field.default).replace("False", "false") or name.upper() in other
 
-    def test_lets_prometheus_read_each_replica_and_nobody_else(
+    def test_compose_allows_only_prometheus_to_read_replicas(
         self, compose: dict[str, Any], services: dict[str, Service]
     ) -> None:
         subnet = by_default(compose["networks"]["monitoring"]["ipam"]["config"][0]["subnet"])
@@ -332,7 +338,9 @@ class TestCompose:
         scrape = (ROOT / "deploy/prometheus-compose.yml").read_text()
         assert f"names: [api], type: A, port: {only(FINAL, 'EXPOSE').value}" in scrape
 
-    def test_keeps_backups_in_a_volume_that_servers_only_read(self, services: dict[str, Service]) -> None:
+    def test_compose_keeps_backups_in_a_volume_that_servers_only_read(
+        self, services: dict[str, Service]
+    ) -> None:
         assert services["backup"]["volumes"] == ["backups:/data/backups"]
         assert services["api"]["volumes"] == ["backups:/data/backups:ro"]
         command = services["backup"]["command"][0].replace("$$", "$")
@@ -341,20 +349,20 @@ class TestCompose:
 
 
 class TestProxyConfiguration:
-    def test_names_the_port_of_the_image_and_the_one_that_is_published(self) -> None:
+    def test_proxy_configuration_names_the_port_of_the_image_and_the_one_that_is_published(self) -> None:
         assert PROXY.count(ENTRY) == 1
         assert ENTRY.split()[1] == f"api:{only(FINAL, 'EXPOSE').value}"
         assert PROXY.count("listen 8080;") == 1
 
-    def test_leaves_the_limit_of_bodies_to_the_server(self) -> None:
+    def test_proxy_configuration_leaves_the_limit_of_bodies_to_the_server(self) -> None:
         (kilobytes,) = re.findall(r"client_max_body_size (\d+)k;", PROXY)
         assert MAX_BYTES < int(kilobytes) * 1024 < 2 * MAX_BYTES
 
-    def test_gives_up_idle_connections_before_the_server_does(self) -> None:
+    def test_proxy_configuration_gives_up_idle_connections_before_the_server_does(self) -> None:
         (seconds,) = re.findall(r"\n        keepalive_timeout (\d+)s;", PROXY)
         assert int(seconds) < uvicorn.Config("unused").timeout_keep_alive
 
-    def test_sends_no_request_twice_that_may_have_happened(self) -> None:
+    def test_proxy_configuration_sends_no_request_twice_that_may_have_happened(self) -> None:
         """By default nginx sends nothing again that is not idempotent; one word would change that."""
         assert re.findall(r"proxy_next_upstream (.*);", PROXY) == ["error timeout"]
 
@@ -459,7 +467,7 @@ def addressed(configuration: str, port: int, ports: tuple[int, int]) -> str:
 class TestTwoServers:
     """In the order in which they are written: the last one leaves no server behind."""
 
-    def test_are_one_shop_that_is_served_by_both(self, deployment: Deployment) -> None:
+    def test_two_servers_serve_one_shop(self, deployment: Deployment) -> None:
         emails = [f"{number}@one.example" for number in range(20)]
         with deployment.client() as client:
             made = [client.post(PREFIX, json={"email": email}) for email in emails]
@@ -471,7 +479,7 @@ class TestTwoServers:
             answer = httpx.get(f"http://127.0.0.1:{port}{PREFIX}", auth=credentials("manager"))
             assert answer.headers["x-wp-total"] == "20"
 
-    def test_are_called_as_the_world_calls_the_proxy(self, deployment: Deployment) -> None:
+    def test_two_servers_use_the_address_of_the_proxy(self, deployment: Deployment) -> None:
         with deployment.client() as client:
             for number in range(2):
                 client.post(PREFIX, json={"email": f"{number}@called.example"})
@@ -523,7 +531,7 @@ class TestTwoServers:
         [line] = [line for line in lines if said["X-Request-Id"] in line and '"address"' in line]
         assert json.loads(line)["address"] == address
 
-    def test_lose_one_and_no_read_fails(self, deployment: Deployment) -> None:
+    def test_no_read_fails_when_one_of_two_servers_dies(self, deployment: Deployment) -> None:
         """Nor is a write lost or made twice: what was in flight is answered 503, once.
 
         Uvicorn sends the head of an answer before its body. One that was cut between them has been passed on,

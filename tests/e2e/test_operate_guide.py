@@ -62,7 +62,7 @@ def shell(script: str, folder: Path, **environment: str) -> str:
 
 class TestOperate:
     @pytest.mark.server
-    def test_commands_work_beside_a_server(self, tmp_path: Path) -> None:
+    def test_commands_work_while_a_server_runs(self, tmp_path: Path) -> None:
         written = [
             block
             for block in blocks(OPERATE)
@@ -92,7 +92,7 @@ class TestOperate:
         counters = {"fluent_cart_refusals", "fluent_cart_dropped_log_lines"}
         assert named == {f"{name}_total" if name in counters else name for name in own}
 
-    def test_the_line_of_a_request_has_the_fields_of_one(self) -> None:
+    def test_line_of_a_request_has_the_fields_of_one(self) -> None:
         (line, *_) = blocks(OPERATE, "json")
         log = RequestLog("json", written := Written())
         log.on_requests([RequestEvent(0, RequestContext("a"), "/", "GET", 200, 1, 0.1)])
@@ -107,7 +107,7 @@ class TestOperate:
 
     @pytest.mark.server
     @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
-    def test_exit_codes_of_signals_are_as_a_shell_tells_them(
+    def test_exit_codes_of_signals_are_those_of_a_shell(
         self, tmp_path: Path, sent: signal.Signals, code: int
     ) -> None:
         with server(tmp_path, "--demo") as running:
@@ -133,12 +133,12 @@ def collected() -> list[Metric]:
 class TestChangelog:
     LOG = (ROOT / "CHANGELOG.md").read_text()
 
-    def test_knows_this_version_and_what_comes_next(self) -> None:
+    def test_changelog_has_this_version_and_unreleased(self) -> None:
         versions = re.findall(r"^## \[(.+?)\]", self.LOG, re.M)
         assert versions[0] == "Unreleased"
         assert __version__ in versions
 
-    def test_has_kinds_of_changes_that_are_known(self) -> None:
+    def test_changelog_has_kinds_of_changes_that_are_known(self) -> None:
         kinds = set(re.findall(r"^### (.+)$", self.LOG, re.M))
         assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
@@ -156,14 +156,14 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 class TestUnit:
-    def test_serves_and_reloads(self) -> None:
+    def test_service_serves_and_reloads(self) -> None:
         assert "ExecStart=/opt/fluent-cart/bin/fluent-cart serve --workers 2\n" in UNIT
         assert "ExecReload=/bin/kill -HUP $MAINPID\n" in UNIT
         # Longer than a process may take to end in good order, which is ten seconds.
         assert int(re.findall(r"TimeoutStopSec=(\d+)", UNIT)[0]) > 10
 
     @pytest.mark.skipif(SYSTEMD is None, reason="THE SYSTEMD UNIT WAS NOT CHECKED: no systemd-analyze here")
-    def test_is_found_good_by_systemd(self, tmp_path: Path) -> None:
+    def test_systemd_accepts_the_unit(self, tmp_path: Path) -> None:
         assert SYSTEMD
         for unit in UNITS:
             (tmp_path / unit.name).write_text(
@@ -264,7 +264,7 @@ class TestCaddy:
         answer = proxied.request("GET", path, "http")
         assert (answer.status_code, answer.headers["location"]) == (308, f"https://shop.example.com{path}")
 
-    def test_believes_nobody_and_logs_no_search(self, proxied: Proxied) -> None:
+    def test_proxy_trusts_no_client_header_and_logs_no_search(self, proxied: Proxied) -> None:
         folder = proxied.folder
         said = {"X-Forwarded-For": "192.0.2.9", "X-Request-Id": "spoofed"}
         proxied.request("GET", PREFIX, params={"search": "Canary"}, headers=said)

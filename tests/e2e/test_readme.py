@@ -69,14 +69,14 @@ def runnable(page: Path) -> list[str]:
     return [terminal for terminal in terminals if terminal.strip()]
 
 
-def test_the_settings_are_documented_with_their_defaults() -> None:
+def test_settings_are_documented_with_their_defaults() -> None:
     text = (ROOT / "docs/configure.md").read_text()
     rows = dict(re.findall(r"^\| `(FLUENT_CART_\w+)` \| (?:`([^`]*)` )?\|", text, re.M))
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     assert rows == {f"FLUENT_CART_{name.upper()}": str(default) for name, default in defaults.items()}
 
 
-def test_what_is_not_run_is_somewhere() -> None:
+def test_commands_that_are_not_run_are_in_the_guides() -> None:
     lines = [line for page in PAGES for block in blocks(page) for line in block.splitlines()]
     assert [begin for begin in NOT_RUN if not any(line.startswith(begin) for line in lines)] == []
 
@@ -91,13 +91,13 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in [re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings]
 
 
-def test_the_readme_leads_to_every_guide() -> None:
+def test_readme_leads_to_every_guide() -> None:
     text = (ROOT / "README.md").read_text()
     assert [name_of(page) for page in GUIDES if f"({name_of(page)})" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_its_code_says_its_language(page: Path) -> None:
+def test_code_blocks_name_their_language(page: Path) -> None:
     fences = re.findall(r"^ *```(\w*)(?: title=\S+)?$", page.read_text(), re.M)
     assert [language for language in fences[::2] if not language] == []
 
@@ -121,7 +121,7 @@ def empty_postgres(request: pytest.FixtureRequest) -> str:
 @pytest.mark.server
 @pytest.mark.skipif(shutil.which("curl") is None, reason="THE GUIDES' COMMANDS WERE NOT RUN: no curl here")
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=name_of)
-def test_every_command_works(
+def test_every_command_of_a_guide_works(
     page: Path, installed: Path, empty_postgres: str, empty_shop: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "demo").mkdir()
@@ -197,5 +197,5 @@ def test_no_command_has_the_password_of_a_database(page: Path) -> None:
     assert re.findall(r"\w+://[^/@\s]*:[^/@\s]+@", "".join(blocks(page))) == []
 
 
-def test_the_readme_has_a_curl_for_every_operation() -> None:
+def test_readme_has_a_curl_for_every_operation() -> None:
     assert len(re.findall(r"^curl ", "".join(blocks(ROOT / "README.md")), re.M)) >= 20

@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "wordpress-clients.md").read_text()
 
 
 class TestPage:
-    def test_names_all_the_names(self) -> None:
+    def test_page_names_all_the_names(self) -> None:
         _, _, table = PAGE.partition("## The live plugin's names")
         for operation, names in NAMES.items():
             # An action has its usual name, and other values.
@@ -35,7 +35,7 @@ def test_every_script_is_run() -> None:
 
 @pytest.mark.server
 @pytest.mark.skipif(not nodejs.AVAILABLE, reason="WORDPRESS CLIENTS WERE NOT TESTED: no node or no npm here")
-def test_real_clients(tmp_path: Path) -> None:
+def test_real_wordpress_clients_work(tmp_path: Path) -> None:
     try:
         folder = nodejs.install()
     except nodejs.NotInstalled as error:

@@ -92,7 +92,7 @@ async def test_writers_are_served_in_turn(workers: Server, path: Path, record_pr
     record_property("answers of the slowest worker to those of the fastest", f"{served[0] / served[-1]:.2f}")
 
 
-async def test_readers_beside_writers_hardly_wait(workers: Server, record_property: Record) -> None:
+async def test_readers_hardly_wait_for_writers(workers: Server, record_property: Record) -> None:
     idle, busy = await reads_alone_and_beside(workers, SECONDS)
     # Whatever else the machine did meanwhile may have met one of both: twice as long decides.
     if busy > max(3 * idle, 0.05):

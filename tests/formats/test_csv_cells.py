@@ -20,7 +20,7 @@ def test_every_text_comes_back(text: str, apostrophes: int) -> None:
 
 
 @pytest.mark.parametrize("text", PLAIN)
-def test_what_is_no_formula_is_left_alone(text: str) -> None:
+def test_text_that_is_no_formula_does_not_change(text: str) -> None:
     assert to_cell(text) == text
     assert from_cell(text) == text
 

@@ -24,14 +24,14 @@ from fluent_cart.formats.php_query import MAX_LEVELS, parse_query
         ("a=%zz&%zz=1", {"a": "%zz", "%zz": "1"}),
     ],
 )
-def test_plain_fields(text: str, fields: dict[str, Any]) -> None:
+def test_plain_fields_are_texts(text: str, fields: dict[str, Any]) -> None:
     assert parse_query(text) == fields
 
 
 @pytest.mark.parametrize(
     "text", ["", "a", "a=1&a=2", "&&a=b=c&=x&", "a=\xe4&b=;", "page=1&per_page=10&search="]
 )
-def test_a_query_with_nothing_to_decode_is_read_as_any_other(text: str) -> None:
+def test_query_with_nothing_to_decode_is_read_as_any_other(text: str) -> None:
     """Such a query takes a shorter way, which an encoded letter bars."""
     assert parse_query(text) == {
         k: v for k, v in parse_query(f"{text}&%62arrier=1").items() if k != "barrier"
@@ -60,7 +60,7 @@ def test_too_many_fields_are_an_error_with_or_without_something_to_decode() -> N
         ("a[0][b]=1&a[0][c]=2", [{"b": "1", "c": "2"}]),
     ],
 )
-def test_lists(text: str, value: Any) -> None:
+def test_brackets_are_lists(text: str, value: Any) -> None:
     assert parse_query(text) == {"a": value}
 
 
@@ -84,12 +84,12 @@ def test_no_item_is_lost_when_numbered_and_unnumbered_ones_meet(text: str) -> No
         ("a[b]=1&a[b][c]=2", {"b": {"c": "2"}}),
     ],
 )
-def test_objects(text: str, value: Any) -> None:
+def test_names_in_brackets_are_objects(text: str, value: Any) -> None:
     assert parse_query(text) == {"a": value}
 
 
 @pytest.mark.parametrize("name", ["a[", "a]", "a[b", "a[[]", "a[[b]]", "a[b]c", "a[b]]", "[a]", "[]", "["])
-def test_a_name_with_loose_brackets_is_an_ordinary_name(name: str) -> None:
+def test_name_with_loose_brackets_is_an_ordinary_name(name: str) -> None:
     assert parse_query(f"{name}=1") == {name: "1"}
 
 
@@ -102,11 +102,11 @@ def test_deep_names_are_cut() -> None:
 
 
 class TestWhatIsNotUtf8:
-    def test_is_replaced_in_a_query(self) -> None:
+    def test_bytes_that_are_not_utf_8_are_replaced_in_a_query(self) -> None:
         assert parse_query("a=%ff") == {"a": "\ufffd"}
         assert "\ud800" not in parse_query("a=%ED%A0%80")["a"]
 
-    def test_is_refused_where_asked(self) -> None:
+    def test_bytes_that_are_not_utf_8_are_rejected_in_strict_mode(self) -> None:
         with pytest.raises(ValueError, match="invalid start byte"):
             parse_query("a=%ff", errors="strict")
 

@@ -23,7 +23,7 @@ from fluent_cart.formats.php_serialize import MAX_LEVELS, PhpError, unserialize
         ('a:2:{i:0;s:1:"a";s:1:"k";a:1:{i:0;N;}}', {0: "a", "k": {0: None}}),
     ],
 )
-def test_a_value_is_read(text: str, value: Any) -> None:
+def test_serialised_value_is_read(text: str, value: Any) -> None:
     assert unserialize(text) == value
 
 
@@ -53,6 +53,6 @@ def test_a_value_is_read(text: str, value: Any) -> None:
         "a:1:{i:0;" * 100_000,
     ],
 )
-def test_what_is_none_is_refused(text: str) -> None:
+def test_malformed_value_is_rejected(text: str) -> None:
     with pytest.raises(PhpError):
         unserialize(text)

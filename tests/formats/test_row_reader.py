@@ -27,7 +27,7 @@ class TestCsv:
     @pytest.mark.parametrize("mark", [b",", b";", b"\t"])
     @pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r"])
     @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
-    def test_however_a_spreadsheet_writes_it(self, mark: bytes, end: bytes, start: bytes) -> None:
+    def test_csv_of_any_spreadsheet_is_read(self, mark: bytes, end: bytes, start: bytes) -> None:
         lines = [b"id,name,info,total", b'1,Ann,"{""a"":1}",5', b",,,", b"2,'=1,,"]
         content = start + end.join(line.replace(b",", mark) for line in lines)
         assert read(content) == [
@@ -36,14 +36,14 @@ class TestCsv:
             Line(4, {"id": "2", "name": "=1"}),
         ]
 
-    def test_a_cell_may_have_line_feeds_which_count(self) -> None:
+    def test_cell_may_have_line_feeds_which_count(self) -> None:
         assert read(b'name\n"a\nb"\n\n"c\r\nd"\ne\n') == [
             Line(2, {"name": "a\nb"}),
             Line(5, {"name": "c\r\nd"}),
             Line(7, {"name": "e"}),
         ]
 
-    def test_a_line_that_is_none_does_not_stop_the_next(self) -> None:
+    def test_malformed_line_does_not_stop_the_next(self) -> None:
         assert read(b'id,name\n1\n2,"b"x\n3,c,d\n4,d\n5,"e') == [
             Line(2, {}, {"line": ["Has 1 cells, but the header has 2"]}),
             Line(3, {}, {"line": ["Is not CSV: ',' expected after '\"'"]}),
@@ -52,7 +52,7 @@ class TestCsv:
             Line(6, {}, {"line": ["Is not CSV: unexpected end of data"]}),
         ]
 
-    def test_a_quote_that_is_not_closed_names_all_lines_that_it_takes_along(self) -> None:
+    def test_quote_that_is_not_closed_names_all_lines_that_it_takes_along(self) -> None:
         assert read(b'id,name\n1,a\n2,"b\n3,c\n4,d\n') == [
             Line(2, {"id": "1", "name": "a"}),
             Line(3, {}, {"line": ["Is not CSV: lines 3 to 5 are one row, because a quote is not closed"]}, 3),
@@ -75,14 +75,14 @@ class TestCsv:
             read(content, NDJSON)
 
     @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;"])
-    def test_the_line_that_names_the_separator(self, first: str) -> None:
+    def test_line_that_names_the_separator_is_read(self, first: str) -> None:
         content = f"{first}\r\nid;name\r\n1;a,b\r\n2\r\n".encode()
         assert read(content) == [
             Line(3, {"id": "1", "name": "a,b"}),
             Line(4, {}, {"line": ["Has 1 cells, but the header has 2"]}),
         ]
 
-    def test_a_pipe_is_read_from_its_beginning(self) -> None:
+    def test_pipe_is_read_from_its_beginning(self) -> None:
         for content in ("id,name\n1,a\n".encode("utf-16"), b"id,name\n1,a\n"):
             reading, writing = os.pipe()
             os.write(writing, content)
@@ -104,7 +104,7 @@ class TestCsv:
             Line(4, {"id": "3", "info": 1}),
         ]
 
-    def test_what_is_not_utf_8_stays_apart(self) -> None:
+    def test_cell_that_is_not_utf_8_is_an_error_of_its_line(self) -> None:
         assert read(b"name\nJos\xe9\n") == [Line(2, {"name": "Jos\udce9"})]
 
     @pytest.mark.parametrize(
@@ -120,16 +120,16 @@ class TestCsv:
             (b"id,id\n", "A column is there twice"),
         ],
     )
-    def test_a_header_that_is_none(self, content: bytes, complaint: str) -> None:
+    def test_malformed_header_is_rejected(self, content: bytes, complaint: str) -> None:
         with pytest.raises(FileError, match=complaint):
             read(content)
 
-    def test_the_stream_stays_the_callers(self) -> None:
+    def test_reader_does_not_close_the_callers_stream(self) -> None:
         stream = BytesIO(b"name\na\n")
         assert len(list(read_rows(stream, CSV, COLUMNS))) == 1
         assert stream.tell() == 7
 
-    def test_a_stream_that_was_closed_meanwhile_raises_nothing_more(self) -> None:
+    def test_stream_that_was_closed_meanwhile_raises_nothing_more(self) -> None:
         lines = read_rows(stream := BytesIO(b"name\na\nb\n"), CSV, COLUMNS)
         assert next(iter(lines)).number == 2
         stream.close()
@@ -137,7 +137,7 @@ class TestCsv:
 
 
 class TestNdjson:
-    def test_by_line_feeds_alone(self) -> None:
+    def test_ndjson_is_split_by_line_feeds_only(self) -> None:
         content = '\ufeff{"id":1,"total":5}\r\n\n {"name":"a\u2028b\x85"}\n{"x":1}'.encode()
         assert read(content, NDJSON) == [
             Line(1, {"id": 1}),
@@ -146,5 +146,5 @@ class TestNdjson:
         ]
 
     @pytest.mark.parametrize("line", [b"{", b"[1]", b"1", b"null", b'{"a":NaN}', b"\xff", b"[" * 100])
-    def test_a_line_that_is_no_object(self, line: bytes) -> None:
+    def test_ndjson_line_that_is_no_object_is_an_error(self, line: bytes) -> None:
         assert read(line + b"\n{}", NDJSON) == [Line(1, {}, NO_OBJECT), Line(2, {})]

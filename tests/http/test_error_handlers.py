@@ -225,13 +225,13 @@ class TestErrors:
         classes = [(error.__name__, str(error.status), error.code) for error in errors.all_error_types()]
         assert lines == classes
 
-    def test_every_one_is_tried_below(self) -> None:
+    def test_every_error_has_a_test(self) -> None:
         assert {type(error) for error, *_ in ENVELOPES} == set(errors.all_error_types())
 
     @pytest.mark.parametrize(
         ("error", "expected", "headers"), ENVELOPES, ids=[type(error).__name__ for error, *_ in ENVELOPES]
     )
-    async def test_is_answered_whole(
+    async def test_error_has_the_whole_envelope(
         self, app: FastAPI, error: ApiError, expected: dict[str, Any], headers: dict[str, str]
     ) -> None:
         @app.get("/")
@@ -254,7 +254,7 @@ class TestErrors:
         many = errors.ValidationFailed(details={str(number): ["X"] for number in range(9)})
         assert error_body(many)["message"] == f"{FAILED}. 0: X. 1: X. 2: X. And 6 more"
 
-    async def test_can_have_a_text_and_headers_of_its_own(self, app: FastAPI) -> None:
+    async def test_error_can_have_its_own_text_and_headers(self, app: FastAPI) -> None:
         @app.get("/")
         async def fail() -> None:
             raise errors.PayloadTooLarge("Much too large", headers={"Connection": "close", "X-Why": "size"})
@@ -270,7 +270,7 @@ class TestErrors:
         error.headers["X-Why"] = "other"
         assert (given, errors.InvalidUser().headers) == ({"X-Why": "one"}, {})
 
-    def test_of_a_lost_race_belongs_to_a_constraint_that_exists(self) -> None:
+    def test_error_of_a_lost_race_belongs_to_a_constraint(self) -> None:
         indexes = {index.name for table in Base.metadata.tables.values() for index in table.indexes}
         constraints = {item.name for table in Base.metadata.tables.values() for item in table.constraints}
         assert set(CONSTRAINT_ERRORS) <= indexes | constraints
@@ -342,7 +342,7 @@ class TestFieldErrors:
         answer = await client.post("/", content=body, headers={"Content-Type": "application/json"})
         assert_whole(answer, envelope(422, "validation_error", FAILED, details))
 
-    async def test_of_a_model_that_pydantic_calls_otherwise(self, app: FastAPI) -> None:
+    async def test_fault_of_a_model_has_the_name_of_its_field(self, app: FastAPI) -> None:
         @app.get("/")
         async def fail() -> None:
             try:
@@ -359,12 +359,14 @@ class TestFieldErrors:
     def test_have_no_text_that_is_never_used(self) -> None:
         assert set(TEXTS) <= {*FIELD_ERRORS, "model_type"}
 
-    async def test_of_the_query_are_named_like_those_of_a_body(self, client: httpx.AsyncClient) -> None:
+    async def test_faults_of_the_query_are_named_like_those_of_a_body(
+        self, client: httpx.AsyncClient
+    ) -> None:
         answer = await client.get("/")
         details = {"page": ["This field is required"]}
         assert_whole(answer, envelope(422, "validation_error", FAILED, details))
 
-    async def test_of_an_email_alone_are_invalid_email(self, client: httpx.AsyncClient) -> None:
+    async def test_fault_of_an_email_alone_is_invalid_email(self, client: httpx.AsyncClient) -> None:
         for field in ("email", "other_email"):
             answer = await client.post("/", json={"required": "", field: "nope"})
             assert_whole(answer, envelope(422, "invalid_email", "The email address is invalid"))
@@ -383,13 +385,13 @@ class TestFieldErrors:
             ("", "mapping."),
         ],
     )
-    async def test_of_fields_that_the_caller_made_up_repeat_only_harmless_names(
+    async def test_faults_of_fields_that_the_caller_made_up_repeat_only_harmless_names(
         self, client: httpx.AsyncClient, name: str, shown: str
     ) -> None:
         answer = await client.post("/", json={"required": "", "mapping": {name: "1"}})
         assert_whole(answer, envelope(422, "validation_error", FAILED, {shown: WHOLE_NUMBER}))
 
-    async def test_of_one_name_are_listed_together(self, client: httpx.AsyncClient) -> None:
+    async def test_faults_of_one_name_are_listed_together(self, client: httpx.AsyncClient) -> None:
         strange: dict[str, Any] = {"\u00e4": "1", "x" * 100: [], "\n": None}
         answer = await client.post("/", json={"required": "", "mapping": strange})
         assert_whole(answer, envelope(422, "validation_error", FAILED, {"(unknown)": WHOLE_NUMBER * 3}))
@@ -397,7 +399,9 @@ class TestFieldErrors:
 
 class TestHttpExceptions:
     @pytest.mark.parametrize("status", [400, 401, 403, 409, 415, 418, 422, 500, 503])
-    async def test_of_the_framework_are_about_input_and_say_no_more(self, app: FastAPI, status: int) -> None:
+    async def test_framework_error_is_a_validation_error_without_details(
+        self, app: FastAPI, status: int
+    ) -> None:
         @app.get("/")
         async def fail() -> None:
             raise HTTPException(status, "secret detail", {"X-Secret": "secret"})
@@ -407,7 +411,7 @@ class TestHttpExceptions:
         assert_whole(answer, envelope(422, "validation_error", FAILED))
         assert "x-secret" not in answer.headers
 
-    async def test_of_a_body_that_the_framework_cannot_parse(self, app: FastAPI) -> None:
+    async def test_unparsable_body_is_a_validation_error(self, app: FastAPI) -> None:
         @app.post("/")
         async def take(body: Everything) -> Response:
             raise AssertionError(body)
@@ -416,7 +420,7 @@ class TestHttpExceptions:
             answer = await client.post("/", content=b"\xff", headers={"Content-Type": "application/json"})
         assert_whole(answer, envelope(422, "validation_error", FAILED))
 
-    async def test_of_a_path_that_nobody_knows(self, app: FastAPI) -> None:
+    async def test_unknown_path_is_404(self, app: FastAPI) -> None:
         expected = envelope(404, "rest_no_route", "No route was found matching the URL and request method")
         async with client_of(app) as client:
             for method in ("GET", "POST", "DELETE", "BREW"):
@@ -426,7 +430,7 @@ class TestHttpExceptions:
 class TestAllow:
     REFUSED = envelope(405, "rest_no_route", "This route does not support the request method")
 
-    async def test_names_the_methods_of_every_route_with_the_path(self, app: FastAPI) -> None:
+    async def test_allow_names_the_methods_of_every_route_with_the_path(self, app: FastAPI) -> None:
         async def handle() -> None: ...
 
         app.mount("/files", StaticFiles(directory="."))
@@ -453,7 +457,9 @@ class TestAllow:
 
 
 class TestUnexpected:
-    def test_is_logged_with_its_cause_and_answered_without(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_unexpected_error_is_logged_with_its_cause_and_returned_without(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         error = RuntimeError("secret cause")
         answer = internal_error_response(error, "id-1")
         text = "Something went wrong on our side. Request ID: id-1"

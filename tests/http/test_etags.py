@@ -56,7 +56,7 @@ def record_order(connection: Connection) -> None:
 
 
 class TestTag:
-    async def test_is_strong_and_stays_while_nothing_changes(
+    async def test_tag_is_strong_and_stays_without_a_change(
         self, shop: None, viewer: httpx.AsyncClient, client_of: MakeClient
     ) -> None:
         tag = await tag_of(viewer)
@@ -67,7 +67,7 @@ class TestTag:
         assert (await viewer.head("/1")).headers["etag"] == tag
         assert await tag_of(viewer, 2) != tag
 
-    async def test_changes_whenever_the_answer_does(
+    async def test_tag_changes_with_every_change_of_the_response(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         """By what writes of this API do, and by what others do to its addresses, totals and user."""
@@ -91,7 +91,7 @@ class TestTag:
             before = after
 
     @every_put
-    async def test_of_a_put_on_a_condition_is_the_new_one(
+    async def test_put_with_a_condition_returns_the_new_tag(
         self, shop: None, manager: httpx.AsyncClient, path: str, body: Any
     ) -> None:
         before = await tag_of(manager)
@@ -101,14 +101,14 @@ class TestTag:
         assert again.headers["etag"] == changed.headers["etag"]
         assert "etag" not in (await manager.put(path, json=body)).headers
 
-    async def test_is_of_customers_only(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_only_customers_have_a_tag(self, shop: None, manager: httpx.AsyncClient) -> None:
         for path in ("", "/1/address", "/1/orders", "/get-stats/1", "/attachable-user", "/999"):
             assert "etag" not in (await manager.get(path)).headers
         assert "etag" not in (await manager.put("/999", json={})).headers
 
 
 class TestGet:
-    async def test_of_a_known_state_is_304(self, shop: None, viewer: httpx.AsyncClient) -> None:
+    async def test_get_of_a_known_state_is_304(self, shop: None, viewer: httpx.AsyncClient) -> None:
         tag = await tag_of(viewer)
         for known in (*lists(tag), f"W/{tag}"):
             for method in ("GET", "HEAD"):
@@ -117,26 +117,28 @@ class TestGet:
                 assert not {"content-type", "content-length"} & set(answer.headers)
                 assert answer.headers["x-request-id"]
 
-    async def test_of_an_unknown_state_is_the_answer(self, shop: None, viewer: httpx.AsyncClient) -> None:
+    async def test_get_of_an_unknown_state_is_200(self, shop: None, viewer: httpx.AsyncClient) -> None:
         whole = await viewer.get("/1")
         tag = whole.headers["etag"]
         for known in (OTHER, f"W/{OTHER}", tag.strip('"'), tag.upper(), "", "rubbish", f"w/{tag[:-2]}"):
             answer = await viewer.get("/1", headers={"If-None-Match": known})
             assert (answer.status_code, answer.content) == (200, whole.content)
 
-    async def test_takes_several_headers_for_one_list(self, shop: None, viewer: httpx.AsyncClient) -> None:
+    async def test_get_takes_several_headers_for_one_list(
+        self, shop: None, viewer: httpx.AsyncClient
+    ) -> None:
         tag = await tag_of(viewer)
         sent = [("If-None-Match", OTHER), ("If-None-Match", tag)]
         assert (await viewer.get("/1", headers=sent)).status_code == 304
 
-    async def test_with_if_match_comes_first(self, shop: None, viewer: httpx.AsyncClient) -> None:
+    async def test_get_with_if_match_comes_first(self, shop: None, viewer: httpx.AsyncClient) -> None:
         tag = await tag_of(viewer)
         refused = await viewer.get("/1", headers={"If-Match": OTHER, "If-None-Match": tag})
         assert_error(refused, 412, "precondition_failed", FAILED)
         answer = await viewer.get("/1", headers={"If-Match": tag, "If-None-Match": tag})
         assert answer.status_code == 304
 
-    async def test_tells_strangers_nothing(
+    async def test_get_with_a_tag_without_credentials_is_401(
         self, shop: None, viewer: httpx.AsyncClient, nobody: httpx.AsyncClient
     ) -> None:
         tag = await tag_of(viewer)
@@ -145,14 +147,14 @@ class TestGet:
             assert_error(refused, 403, "insufficient_permissions")
             assert "etag" not in refused.headers
 
-    async def test_of_nobody_is_not_found(self, viewer: httpx.AsyncClient) -> None:
+    async def test_get_of_an_unknown_customer_with_a_tag_is_404(self, viewer: httpx.AsyncClient) -> None:
         for header in ("If-Match", "If-None-Match"):
             assert_error(await viewer.get("/999", headers={header: "*"}), 404, "customer_not_found")
 
 
 @every_put
 class TestPut:
-    async def test_of_the_known_state_changes_it(
+    async def test_put_of_the_known_state_changes_it(
         self, shop: None, manager: httpx.AsyncClient, path: str, body: Any
     ) -> None:
         for number in range(len(lists(OTHER))):
@@ -160,7 +162,7 @@ class TestPut:
             answer = await manager.put(path, json=body, headers={"If-Match": known})
             assert answer.status_code == 200
 
-    async def test_of_another_state_changes_nothing(
+    async def test_put_of_another_state_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database, path: str, body: Any
     ) -> None:
         tag = await tag_of(manager)
@@ -177,7 +179,7 @@ class TestPut:
         answer = await manager.put(path, json=body, headers={"If-None-Match": OTHER, "If-Match": tag})
         assert answer.status_code == 200
 
-    async def test_names_other_errors_first(
+    async def test_put_names_other_errors_first(
         self, shop: None, manager: httpx.AsyncClient, viewer: httpx.AsyncClient, path: str, body: Any
     ) -> None:
         """RFC 9110, 13.2.1: conditions are for requests that would succeed without them."""

@@ -67,7 +67,7 @@ async def test_every_post_is_answered_as_before(
 
 
 class TestScope:
-    async def test_a_key_is_each_users_own(
+    async def test_idempotency_key_belongs_to_one_user(
         self, manager: httpx.AsyncClient, client_of: MakeClient, database: Database
     ) -> None:
         first = await manager.post("", json=BODY, headers=KEY)
@@ -78,7 +78,7 @@ class TestScope:
         assert "idempotency-replayed" not in theirs.headers
         assert len(await kept(database)) == 2
 
-    async def test_a_key_is_each_paths_own(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_idempotency_key_belongs_to_one_path(self, shop: None, manager: httpx.AsyncClient) -> None:
         answers = [await manager.post(f"/{number}/detach-user", headers=KEY) for number in (1, 2)]
         assert [answer.json()["data"]["customer"]["id"] for answer in answers] == [1, 2]
 
@@ -107,7 +107,7 @@ class TestScope:
 
 
 class TestRefusals:
-    async def test_of_the_operation_itself_are_kept(
+    async def test_errors_of_the_operation_are_stored_for_the_key(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         """Even when the cause is gone: the key stands for the request that was refused."""
@@ -121,7 +121,7 @@ class TestRefusals:
         assert {each["status"] for each in await kept(database)} == {422}
         assert len(await database.scan(rows, Customer)) == 2
 
-    async def test_of_the_schema_are_kept_too(
+    async def test_errors_of_the_schema_are_stored_for_the_key(
         self, shop: None, manager: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The e-mail address was free when the operation looked, and is not when it writes."""
@@ -130,7 +130,7 @@ class TestRefusals:
         assert_error(lost, 422, "invalid_email", "The email address is invalid or already exists")
         assert_replayed(await manager.post("", json={"email": "A@example.com"}, headers=KEY), lost)
 
-    async def test_before_it_are_not(
+    async def test_errors_before_the_operation_are_not_stored_for_the_key(
         self, shop: None, client_of: MakeClient, manager: httpx.AsyncClient, database: Database
     ) -> None:
         for auth, status in ((None, 401), (credentials("worker"), 403)):
@@ -149,7 +149,7 @@ class TestRefusals:
         accepted = await manager.post("", json={"email": "new@example.com"}, headers=KEY)
         assert accepted.status_code == 200
 
-    async def test_that_nobody_foresaw_are_not(
+    async def test_unexpected_errors_are_not_stored_for_the_key(
         self, shop: None, manager: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fails(*_arguments: object) -> None:
@@ -165,7 +165,7 @@ class TestRefusals:
 
 class TestKeys:
     @pytest.mark.parametrize("key", BAD_KEYS)
-    async def test_that_are_none_are_refused(
+    async def test_malformed_idempotency_key_is_rejected(
         self, manager: httpx.AsyncClient, database: Database, key: bytes
     ) -> None:
         refused = await manager.post(
@@ -175,11 +175,11 @@ class TestKeys:
         assert_error(refused, 422, "validation_error", None, {"Idempotency-Key": text})
         assert await database.scan(rows, Customer) == []
 
-    async def test_one_at_a_time(self, manager: httpx.AsyncClient) -> None:
+    async def test_several_idempotency_keys_are_rejected(self, manager: httpx.AsyncClient) -> None:
         refused = await manager.post("/1/detach-user", headers=[*KEY.items(), *KEY.items()])
         assert_error(refused, 422, "validation_error")
 
-    async def test_of_any_printable_kind_are_taken(
+    async def test_printable_idempotency_key_is_accepted(
         self, manager: httpx.AsyncClient, database: Database
     ) -> None:
         keys = ["x" * 255, '"quoted"', "'; DROP TABLE users; --", "a b", "%00"]
@@ -190,7 +190,9 @@ class TestKeys:
             assert_replayed(await manager.post("", json=body, headers={"Idempotency-Key": key}), first)
         assert [each["key"] for each in await kept(database)] == keys
 
-    async def test_come_after_the_permission(self, anonymous: httpx.AsyncClient) -> None:
+    async def test_permission_is_checked_before_the_idempotency_key(
+        self, anonymous: httpx.AsyncClient
+    ) -> None:
         refused = await anonymous.post("", headers={"Idempotency-Key": "x" * 256})
         assert_error(refused, 401, "authentication_required")
 
@@ -204,7 +206,7 @@ class TestKeys:
         assert await kept(database) == []
 
 
-async def test_a_request_without_a_key_keeps_nothing(
+async def test_request_without_a_key_stores_no_response(
     shop: None, manager: httpx.AsyncClient, database: Database
 ) -> None:
     for path, body in POSTS:
@@ -212,13 +214,15 @@ async def test_a_request_without_a_key_keeps_nothing(
     assert await kept(database) == []
 
 
-async def test_with_its_user_a_key_goes(manager: httpx.AsyncClient, database: Database) -> None:
+async def test_deleted_user_loses_its_idempotency_keys(
+    manager: httpx.AsyncClient, database: Database
+) -> None:
     await manager.post("", json={"email": "new@example.com"}, headers=KEY)
     await database.write(users.delete_user, "manager")
     assert await kept(database) == []
 
 
-async def test_answers_about_a_deleted_customer_are_erased(
+async def test_stored_responses_about_a_deleted_customer_are_erased(
     manager: httpx.AsyncClient, make_customer: MakeCustomer, database: Database
 ) -> None:
     """Their keys stay, so that a late retry does not create the customer again."""

@@ -16,7 +16,7 @@ from fluent_cart.http.parameters import _without, page_headers
         "search=%C3%A4&page=2", "a&page=2", 'a=">&page=2', "a=b=c&page=2", "&&a=1&&",
     ],
 )  # fmt: skip
-def test_a_page_is_taken_out_of_any_query_in_the_same_way(query: str) -> None:
+def test_page_is_taken_out_of_any_query_in_the_same_way(query: str) -> None:
     """A query in which nothing is encoded takes a shorter way."""
     sent = parse_qsl(query, keep_blank_values=True)
     assert _without("page", query) == urlencode([(name, value) for name, value in sent if name != "page"])

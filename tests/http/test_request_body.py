@@ -61,7 +61,9 @@ class TestContentTypes:
         assert (await customer(manager))["first_name"] == "Jané"
 
     @pytest.mark.parametrize("kind", [FORM, f"{FORM}; charset=UTF-8", FORM.title()])
-    async def test_that_forms_come_under(self, shop: None, manager: httpx.AsyncClient, kind: str) -> None:
+    async def test_forms_are_read_under_their_content_types(
+        self, shop: None, manager: httpx.AsyncClient, kind: str
+    ) -> None:
         await send(manager, "PUT", "/1", "first_name=Jan%C3%A9+M&phone=%2B1", kind)
         changed = await customer(manager)
         assert (changed["first_name"], changed["phone"]) == ("Jané M", "+1")
@@ -76,7 +78,7 @@ class TestFormsAndQueries:
          "customer_ids%5B%5D=1&customer_ids%5B%5D=2", "customer_ids[1]=1&customer_ids[]=2"],
     )  # fmt: skip
     @pytest.mark.parametrize("in_query", [False, True], ids=["form", "query"])
-    async def test_bulk_action(
+    async def test_bulk_action_is_read_from_a_form(
         self, shop: None, manager: httpx.AsyncClient, ids: str, in_query: bool
     ) -> None:
         fields = f"action=update_status&{ids}&data[status]=inactive"
@@ -99,13 +101,17 @@ class TestFormsAndQueries:
          "filters[status]=inactive&filters[date_to]=",
          "filters=" + quote('{"status": "inactive", "total_spent_min": "0"}')],
     )  # fmt: skip
-    async def test_filters(self, shop: None, manager: httpx.AsyncClient, filters: str) -> None:
+    async def test_filters_are_read_from_brackets_or_json(
+        self, shop: None, manager: httpx.AsyncClient, filters: str
+    ) -> None:
         await manager.put("/2", json={"status": "inactive"})
         customers = (await manager.get(f"?{filters}")).json()["data"]["customers"]
         assert [found["id"] for found in customers] == [2]
 
     @pytest.mark.parametrize("filters", ["filters=", "filters[]", "filters=[]", "filters={}", "filters=null"])
-    async def test_no_filters(self, shop: None, manager: httpx.AsyncClient, filters: str) -> None:
+    async def test_empty_filters_are_no_filters(
+        self, shop: None, manager: httpx.AsyncClient, filters: str
+    ) -> None:
         if filters == "filters[]":
             filters = "filters=%5B%5D"
         assert (await manager.get(f"?{filters}")).json()["data"]["pagination"]["total"] == 3
@@ -121,7 +127,7 @@ class TestFormsAndQueries:
             ("?address_id=2", '{"address_id": 1}', JSON),
         ],
     )
-    async def test_the_address_to_delete(
+    async def test_address_to_delete_is_read_from_body_or_query(
         self, shop: None, manager: httpx.AsyncClient, query: str, body: str, kind: str
     ) -> None:
         """The body wins over the query."""
@@ -129,26 +135,26 @@ class TestFormsAndQueries:
         assert answer == {"success": True, "message": "Address deleted successfully"}
         assert [address["id"] for address in (await customer(manager))["addresses"]] == [2]
 
-    async def test_a_query_stands_in_for_the_body(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_query_stands_in_for_the_body(self, shop: None, manager: httpx.AsyncClient) -> None:
         await send(manager, "PUT", "/1?first_name=Query&last_name=Query", '{"last_name": "Body"}', JSON)
         changed = await customer(manager)
         assert (changed["first_name"], changed["last_name"]) == ("Query", "Body")
 
-    async def test_a_form_of_an_address(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_address_is_read_from_a_form(self, shop: None, manager: httpx.AsyncClient) -> None:
         fields = "address_1=1+Via&city=Rome&country=it&is_primary=true&type=shipping"
         made = (await send(manager, "POST", "/3/address", fields))["data"]["address"]
         assert (made["country"], made["type"], made["first_name"]) == ("IT", "shipping", "")
 
 
 class TestAdditionalInfo:
-    async def test_keeps_what_the_body_says_and_nothing_of_the_query(
+    async def test_additional_info_is_read_from_the_body_only(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         query = "?_locale=user&company=Query&rest_route=/x&_wpnonce=1&customerId=2"
         answer = await send(manager, "PUT", f"/1/additional-info{query}", '{"notes": [1, {"a": null}]}', JSON)
         assert answer["data"]["customer"]["additional_info"] == {"notes": [1, {"a": None}]}
 
-    async def test_of_a_form_is_text(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_additional_info_of_a_form_is_text(self, shop: None, manager: httpx.AsyncClient) -> None:
         await send(manager, "PUT", "/1/additional-info", "a=1&b[c]=2&b[d][]=3")
         assert (await customer(manager))["additional_info"] == {"a": "1", "b": {"c": "2", "d": ["3"]}}
 
@@ -163,16 +169,16 @@ async def test_unknown_members_are_ignored(shop: None, manager: httpx.AsyncClien
 
 class TestParse:
     @pytest.mark.parametrize("kind", [JSON, FORM, "", "text/xml", "multipart/form-data"])
-    def test_an_empty_body_has_no_fields(self, kind: str) -> None:
+    def test_empty_body_has_no_fields(self, kind: str) -> None:
         assert parse(b"", kind, "gzip") == {}
 
-    def test_two_equal_keys(self) -> None:
+    def test_two_equal_keys_in_a_body_are_the_last(self) -> None:
         assert parse(b'{"a": 1, "a": {"b": 1, "b": 2}, "a": 3}', JSON) == {"a": 3}
 
     @pytest.mark.parametrize(
         ("coding", "name"), [("gzip", " gzip"), ("br", " br"), ("identity, gzip", ""), ("<b>", "")]
     )
-    def test_compressed(self, coding: str, name: str) -> None:
+    def test_compressed_body_is_rejected(self, coding: str, name: str) -> None:
         text = f"The content coding{name} is not supported. Send the request body without Content-Encoding"
         with pytest.raises(UnsupportedMediaType, match=f"^{text}$") as caught:
             parse(b"{}", JSON, coding)
@@ -180,12 +186,12 @@ class TestParse:
         assert parse(b"{}", JSON, "identity") == {}
 
     @pytest.mark.parametrize("kind", ["text/xml", "multipart/form-data", "image/png", "text/json", "x/y+xml"])
-    def test_other_types(self, kind: str) -> None:
+    def test_other_content_types_are_rejected(self, kind: str) -> None:
         with pytest.raises(UnsupportedMediaType):
             parse(b"{}", kind)
 
     @pytest.mark.parametrize("charset", ["latin-1", "utf-16", "utf-7", "", "x", "*=utf-8''x"])
-    def test_other_charsets(self, charset: str) -> None:
+    def test_other_charsets_are_rejected(self, charset: str) -> None:
         with pytest.raises(UnsupportedMediaType, match="The charset is not supported"):
             parse(b"{}", f"{JSON}; charset={charset}")
 
@@ -193,25 +199,25 @@ class TestParse:
         ("body", "kind"),
         [(b"\xff", JSON), (b"\xff", FORM), (b"a=%ff", FORM), (b"a=1&" * 2001, FORM), (b"[1", JSON)],
     )
-    def test_unreadable(self, body: bytes, kind: str) -> None:
+    def test_unreadable_body_is_rejected(self, body: bytes, kind: str) -> None:
         with pytest.raises(UnreadableBody):
             parse(body, kind)
 
 
 class TestLimitsOfJson:
-    def test_levels(self) -> None:
+    def test_json_over_the_limit_of_levels_is_rejected(self) -> None:
         assert parse_json("[" * MAX_LEVELS + "]" * MAX_LEVELS)
         with pytest.raises(UnreadableBody, match="nested too deeply"):
             parse_json("[" * MAX_LEVELS + "1" + "]" * MAX_LEVELS)
 
-    def test_members(self) -> None:
+    def test_json_over_the_limit_of_members_is_rejected(self) -> None:
         """The outermost value counts as one."""
         assert len(parse_json(f"[{'1,' * (MAX_NODES - 2)}1]")) == MAX_NODES - 1
         with pytest.raises(UnreadableBody, match="too many members"):
             parse_json(f"[{'1,' * (MAX_NODES - 1)}1]")
 
     @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 5000])
-    def test_numbers(self, number: str) -> None:
+    def test_json_numbers_over_the_limit_are_rejected(self, number: str) -> None:
         assert parse_json('{"a": -1.5e3}') == {"a": -1500.0}
         with pytest.raises(UnreadableBody):
             parse_json(f'{{"a": [{number}]}}')
@@ -227,7 +233,7 @@ class TestReading:
 
         return Request({"type": "http", "method": "POST", "headers": []}, receive)
 
-    async def test_stops_at_the_limit(self) -> None:
+    async def test_reading_stops_at_the_limit(self) -> None:
         part = {"type": "http.request", "body": b"x" * MAX_BYTES, "more_body": True}
         end: Message = {"type": "http.request", "body": b"", "more_body": False}
         assert await read_bytes(self.request(part, end)) == b"x" * MAX_BYTES
@@ -236,7 +242,7 @@ class TestReading:
             await read_bytes(self.request(part, one_more))  # a third message is never asked for
         assert refused.value.headers == {"Connection": "close"}
 
-    async def test_of_a_caller_who_left(self) -> None:
+    async def test_body_of_a_disconnected_caller_is_not_read(self) -> None:
         part = {"type": "http.request", "body": b"{", "more_body": True}
         with pytest.raises(ApiError) as refused:
             await read_bytes(self.request(part, {"type": "http.disconnect"}))

@@ -60,7 +60,7 @@ class TestDependencies:
         assert response.json()["data"] == {"one": "1", "two": "1, then second", "method": "GET"}
         assert called == ["first", "guard of 1", "second"]
 
-    async def test_of_another_kind_are_refused_at_the_start(self) -> None:
+    async def test_unsupported_dependency_is_rejected_at_startup(self) -> None:
         def in_a_thread() -> None: ...
 
         async def with_an_end() -> AsyncIterator[None]:
@@ -93,13 +93,13 @@ class TestInput:
 
         return router
 
-    async def test_reaches_the_handler(self, router: ApiRouter) -> None:
+    async def test_request_reaches_the_handler(self, router: ApiRouter) -> None:
         put = await answer(router, "PUT", "/sizes/1?height=5&unknown=6", json={"width": 2})
         assert put.json()["data"] == {"number": 1, "width": 2, "height": 5}
         get = await answer(router, "GET", "/sizes/1?width=3&unknown=6")
         assert get.json()["data"] == {"number": 1, "width": 3, "height": 1}
 
-    async def test_all_faults_are_told_at_once(self, router: ApiRouter) -> None:
+    async def test_all_faults_of_the_input_are_reported_at_once(self, router: ApiRouter) -> None:
         for method, request in (("PUT", {"json": {"height": "x"}}), ("GET", {"params": {"height": "x"}})):
             response = await answer(router, method, "/sizes/one", **request)
             assert_error(response, 422, "validation_error")

@@ -428,7 +428,7 @@ def empty(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("file_format", FileFormat)
-async def test_what_was_exported_comes_back(database: Database, file_format: FileFormat) -> None:
+async def test_exported_files_can_be_imported(database: Database, file_format: FileFormat) -> None:
     """Into an empty shop, byte for byte: ids, texts, addresses, primary ones, info, times; then orders."""
     lines = [Line(number, row) for number, row in enumerate(make_shop(random.Random(1)), start=1)]
     made = await import_rows(database, CUSTOMERS, lines, lambda: None, dry_run=False)
@@ -463,7 +463,7 @@ async def test_what_was_exported_comes_back(database: Database, file_format: Fil
     )
 
 
-async def test_an_import_gives_way_to_others(database: Database, make_customer: MakeCustomer) -> None:
+async def test_import_waits_for_other_writers(database: Database, make_customer: MakeCustomer) -> None:
     """What was written meanwhile is there: ids that are on their way are given to nobody else."""
     lines = (Line(number, {"id": number * 2, "email": f"c{number}@example.com"}) for number in range(1, 1201))
     created: list[int] = []

@@ -38,7 +38,7 @@ class Reader:
         return [json.loads(line) for line in b"".join(self.pieces).splitlines()]
 
 
-def test_a_line_tells_of_a_request_and_nothing_of_people() -> None:
+def test_log_line_of_a_request_has_no_personal_data() -> None:
     log = RequestLog("json", reader := Reader())
     log.on_requests([request(7, user_id=3, account="ann@example.com")])
     assert reader.lines() == [
@@ -67,7 +67,7 @@ def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
     assert len(reader.pieces) < 50
 
 
-def test_a_reader_who_is_stuck_gets_the_lines_later() -> None:
+def test_stuck_reader_gets_the_lines_later() -> None:
     log = RequestLog("json", reader := Reader())
     reader.is_stuck = True
     log.on_requests([request(number) for number in range(100)])
@@ -90,7 +90,7 @@ def test_beyond_what_is_kept_lines_are_lost_and_counted(monkeypatch: pytest.Monk
     assert len(reader.lines()) < 100
 
 
-def test_a_full_pipe_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_pipe_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
     out, into = os.pipe()
     with os.fdopen(out, "rb"), os.fdopen(into, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -102,7 +102,7 @@ def test_a_full_pipe_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EPIPE])
-def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_unwritable_log_fails_no_request(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """A full disk, or a reader that is gone, is a slow reader: the line is kept for later."""
     written: list[bytes] = []
 
@@ -143,7 +143,7 @@ class TestReport:
         report.flush()
         assert sizes == [BATCH, 1, 0]
 
-    def test_figures_that_cannot_be_written_fail_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_metrics_that_cannot_be_written_fail_no_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Processes that count together do so in files."""
 
         def full(*_: object) -> None:
@@ -157,7 +157,7 @@ class TestReport:
         assert sizes == [1]
 
 
-def test_the_console_line_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_console_line_is_a_single_line(capsys: pytest.CaptureFixture[str]) -> None:
     log = RequestLog("console", reader := Reader())
     log.on_requests([request(1)])
     (piece,) = reader.pieces

@@ -52,7 +52,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 class TestJson:
-    def test_is_a_line_of_one_form_for_everybody(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_every_logger_writes_json_of_one_form(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "json")
         logging.getLogger("uvicorn.error").info(
             "Started server process [%d]", 7, extra={"color_message": "x"}
@@ -64,7 +64,7 @@ class TestJson:
         assert first == {"level": "info", "logger": "uvicorn.error", "event": "Started server process [7]"}
         assert second["event"] == "two\nlines\u2028 \x1b[2J"
 
-    def test_of_the_security_log_has_its_own_fields(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_security_log_line_has_its_own_fields(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "json")
         scope = {
             "method": "GET",
@@ -81,7 +81,7 @@ class TestJson:
         }
         assert TIME.fullmatch(line["time"])
 
-    def test_of_a_traceback_is_one_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_traceback_is_one_line_of_json(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("error", "json")
         fail()
         (line,) = written(capsys)
@@ -89,7 +89,7 @@ class TestJson:
         assert "ValueError" in line["exception"]
 
     @pytest.mark.parametrize(("level", "lines"), [("debug", 3), ("info", 2), ("warning", 1), ("error", 0)])
-    def test_is_written_from_its_level_on(
+    def test_log_lines_below_the_level_are_dropped(
         self, capsys: pytest.CaptureFixture[str], level: str, lines: int
     ) -> None:
         configure(level, "json")
@@ -104,13 +104,13 @@ class TestJson:
 
 
 class TestConsole:
-    def test_is_for_people_and_without_colours_in_a_file(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_console_format_has_no_colours_in_a_file(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "console")
         logging.getLogger("uvicorn.error").info("Started")
         err = capsys.readouterr().err
         assert re.fullmatch(r"\d\d:\d\d:\d\dZ  Started\n", err)
 
-    def test_shows_no_values_of_a_traceback(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_console_traceback_has_no_values(self, capsys: pytest.CaptureFixture[str]) -> None:
         """The library that draws pretty ones shows variables."""
         configure("info", "console")
         fail()
@@ -118,7 +118,7 @@ class TestConsole:
         assert "ValueError" in err
         assert CANARY not in err
 
-    def test_escapes_what_a_stranger_sent(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_console_escapes_what_a_stranger_sent(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure("info", "console")
         scope = {"method": "GET", "state": {"context": RequestContext(account="a\x1b[2J\nb")}}
         security_log.log_denied(scope, AuthenticationFailed())
@@ -126,7 +126,7 @@ class TestConsole:
         assert err.count("\n") == 1
         assert "\x1b" not in err
 
-    def test_tells_of_a_request(self) -> None:
+    def test_console_line_of_a_request_is_short(self) -> None:
         event = {
             "time": datetime(2026, 11, 27, 7, 32, 10, 946774, tzinfo=UTC),
             "level": "info",

@@ -80,7 +80,7 @@ class TestLines(OnSQLite):
         anonymous.headers["X-Request-Id"] = "mine"
         return anonymous
 
-    async def test_of_authentication(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
+    async def test_failed_authentication_is_logged(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
         await stranger.get("/1/address?search=x")
         await stranger.post("", headers=basic("worker:wrong"), json={})
         assert lines() == [
@@ -88,12 +88,12 @@ class TestLines(OnSQLite):
             line("authentication", "authentication_failed", "worker", f"POST {ROUTE}"),
         ]
 
-    async def test_of_authorization(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
+    async def test_failed_authorization_is_logged(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
         await stranger.put("/1", headers=basic(f"worker:{secret_of('worker')}"), json={})
         route = f"PUT {ROUTE}/{{customerId}}"
         assert lines() == [line("authorization", "insufficient_permissions", "worker", route)]
 
-    async def test_of_success_there_is_none(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
+    async def test_success_is_not_logged(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
         manager = basic(f"manager:{secret_of('manager')}")
         assert_signed_in(await stranger.get("", headers=manager))
         assert_signed_in(await stranger.post("", headers=manager, json={"email": "new@example.com"}))
@@ -101,7 +101,7 @@ class TestLines(OnSQLite):
         await stranger.post("", headers=manager, json={"email": "no address"})
         assert lines() == []
 
-    async def test_of_throttling_are_one_a_minute(
+    async def test_throttled_caller_is_logged_once_a_minute(
         self, app: FastAPI, stranger: httpx.AsyncClient, lines: Lines, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         minute = [60.0]
@@ -125,14 +125,18 @@ class TestLines(OnSQLite):
         await stranger.get("", headers=worker)
         assert lines() == [refusal, *once, *once]
 
-    async def test_of_throttling_are_bounded(self, monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    async def test_remembered_throttled_callers_are_bounded(
+        self, monkeypatch: pytest.MonkeyPatch, lines: Lines
+    ) -> None:
         monkeypatch.setattr(security_log, "_throttled", security_log._Throttled(lambda: 60.0))
         for n in range(3000):
             scope = {"method": "GET", "client": (f"10.0.{n >> 8}.{n & 255}", 1)}
             security_log.log_denied(scope, TooManyRequests())
         assert len(lines()) == 1000
 
-    async def test_of_an_upgrade(self, database: Database, stranger: httpx.AsyncClient, lines: Lines) -> None:
+    async def test_password_upgrade_is_logged(
+        self, database: Database, stranger: httpx.AsyncClient, lines: Lines
+    ) -> None:
         await database.write(store_user, "legacy")
         await database.write(store_hash, "legacy", LEGACY_HASH)
         for _ in range(2):
@@ -198,7 +202,7 @@ class TestLines(OnSQLite):
         await sign_in(stranger, "worker", "old password")
         assert [each["outcome"] for each in lines()] == ["upgraded", "signed_in"]
 
-    async def test_are_none_where_nobody_wants_them(
+    async def test_disabled_security_log_writes_nothing(
         self, stranger: httpx.AsyncClient, lines: Lines, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.ERROR, "fluent_cart.security")
@@ -209,16 +213,16 @@ class TestLines(OnSQLite):
 class TestAccounts(OnSQLite):
     """Names as they were sent, but neither personal data nor what is no name at all."""
 
-    async def test_cannot_forge_a_line(self, anonymous: httpx.AsyncClient, lines: Lines) -> None:
+    async def test_accounts_cannot_forge_a_line(self, anonymous: httpx.AsyncClient, lines: Lines) -> None:
         for name in ('a\n{"event"', "a\r\x1b[2J\u2028\x85\u202e", "\u0130stanbul", " "):
             await anonymous.get("", headers=basic(f"{name}:wrong"))
             assert lines()[-1]["account"] == name
 
-    async def test_are_cut(self, anonymous: httpx.AsyncClient, lines: Lines) -> None:
+    async def test_long_account_name_is_cut(self, anonymous: httpx.AsyncClient, lines: Lines) -> None:
         await anonymous.get("", headers=basic(f"{'- ' * 500}:wrong"))
         assert lines()[-1]["account"] == "- " * 30
 
-    async def test_that_are_addresses_are_told_by_a_hash(
+    async def test_email_address_is_logged_as_a_hash(
         self, anonymous: httpx.AsyncClient, lines: Lines
     ) -> None:
         for name in ("ann@example.com", " Ann@EXAMPLE.com", "bob@example.com", "worker@shop.example"):
@@ -229,7 +233,7 @@ class TestAccounts(OnSQLite):
         assert first == again
         assert len({first, other, known}) == 3
 
-    async def test_that_look_like_application_passwords_are_too(
+    async def test_name_like_an_application_password_is_logged_as_a_hash(
         self, anonymous: httpx.AsyncClient, lines: Lines
     ) -> None:
         """People put things into the wrong box."""
@@ -243,7 +247,7 @@ class TestAccounts(OnSQLite):
             assert re.fullmatch("hash:[0-9a-f]{12}", lines()[-1]["account"])
 
 
-async def test_the_address_is_the_connections(app: FastAPI, lines: Lines) -> None:
+async def test_logged_address_is_the_connections(app: FastAPI, lines: Lines) -> None:
     """What a client says of itself is believed by the server's trusted proxies only, long before."""
     for client in (("2001:db8::1", 1), ("/run/socket", 0), None):
         transport = httpx.ASGITransport(app, client=client)  # type: ignore[arg-type]
@@ -277,7 +281,7 @@ class TestLogs:
         header = basic(f"{name}:{secret}")["Authorization"].removeprefix("Basic ")
         return secret, application_passwords.normalize(secret), application_passwords.digest(secret), header
 
-    async def test_of_success(
+    async def test_logs_of_success_have_no_secret(
         self, make_customer: MakeCustomer, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         await make_customer(email="ann@example.com", first_name=self.CANARY)
@@ -288,21 +292,23 @@ class TestLogs:
             changed = await anonymous.put("/1", json={"phone": self.CANARY}, headers=header)
             assert_signed_in(changed)
 
-    async def test_of_refusals(self, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_logs_of_refusals_have_no_secret(
+        self, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
         wrong = f"{self.CANARY} wrong secret"
         with self._nothing_leaks(caplog, self.CANARY, *self._private("worker", wrong)):
             for name in ("worker", "unknown", f"{self.CANARY}@shop.example"):
                 answer = await anonymous.get(f"?search={self.CANARY}", headers=basic(f"{name}:{wrong}"))
                 assert_refused(answer)
 
-    async def test_of_input_errors(
+    async def test_logs_of_input_errors_have_no_secret(
         self, manager: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         with self._nothing_leaks(caplog, self.CANARY):
             answer = await manager.post("", json={"email": self.CANARY, "status": self.CANARY})
             assert_error(answer, 422, "validation_error")
 
-    async def test_of_legacy_passwords(
+    async def test_logs_of_legacy_passwords_have_no_secret(
         self, database: Database, client_of: MakeClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         await database.write(store_user, "legacy")
@@ -311,7 +317,7 @@ class TestLogs:
             async with client_of(httpx.BasicAuth("legacy", LEGACY_SECRET)) as client:
                 assert_signed_in(await client.get(""))
 
-    async def test_of_a_hash_that_two_users_have(
+    async def test_logs_of_a_shared_hash_have_no_secret(
         self, database: Database, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Imported users may have chosen the same password; each signs in, and keeps a hash of its own."""
@@ -322,7 +328,7 @@ class TestLogs:
             for name in ("legacy", "clone", "legacy"):
                 assert_signed_in(await anonymous.get("", headers=basic(f"{name}:{LEGACY_SECRET}")))
 
-    async def test_of_signing_in(
+    async def test_logs_and_database_have_no_secret_after_logins(
         self, app: FastAPI, database: Database, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Bar A13: passwords right and wrong, cookies, nonces; in the database, hashes alone."""
@@ -347,7 +353,7 @@ class TestLogs:
             assert not any(text in str(stored) for text in (self.CANARY, cookie, token, signature, nonce))
             await anonymous.get(f"{LOGIN}?action=logout&_wpnonce={nonce}")
 
-    async def test_of_a_broken_server(
+    async def test_logs_of_an_unexpected_error_have_no_secret(
         self, manager: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A unit of work that the database refuses for a reason that nobody foresaw."""

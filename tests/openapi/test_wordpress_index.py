@@ -38,7 +38,7 @@ def named(path: str) -> str:
 
 
 class TestIndex:
-    async def test_says_what_the_site_is(self, site: httpx.AsyncClient) -> None:
+    async def test_index_describes_the_site(self, site: httpx.AsyncClient) -> None:
         index = (await site.get("/wp-json/")).json()
         assert {name: value for name, value in index.items() if name != "routes"} == {
             "name": "FluentCart Customers API",
@@ -56,7 +56,7 @@ class TestIndex:
             "_links": {"help": [{"href": "https://developer.wordpress.org/rest-api/"}]},
         }
 
-    async def test_lists_every_route(self, site: httpx.AsyncClient) -> None:
+    async def test_index_lists_every_route(self, site: httpx.AsyncClient) -> None:
         routes = (await site.get("/wp-json/")).json()["routes"]
         listed = {(method, name) for name, route in routes.items() for method in route["methods"]}
         examples = [(method, path.replace(PREFIX, EXAMPLES_PREFIX)) for method, path in ROUTES]
@@ -66,7 +66,7 @@ class TestIndex:
             methods = [method for endpoint in route["endpoints"] for method in endpoint["methods"]]
             assert methods == route["methods"]
 
-    async def test_lists_a_route_as_wordpress_does(self, site: httpx.AsyncClient) -> None:
+    async def test_index_lists_a_route_as_wordpress_does(self, site: httpx.AsyncClient) -> None:
         routes = (await site.get("/wp-json/")).json()["routes"]
         customers = routes["/fluent-cart/v2/customers"]
         assert list(customers) == ["namespace", "methods", "endpoints", "_links"]
@@ -91,24 +91,24 @@ class TestIndex:
         text = (await site.get("/wp-json/")).text
         assert "Idempotency" not in text
 
-    async def test_is_found_at_each_of_its_addresses(self, site: httpx.AsyncClient) -> None:
+    async def test_index_is_found_at_each_of_its_addresses(self, site: httpx.AsyncClient) -> None:
         for path in ("/wp-json", "/wp-json//", "/?rest_route=/", "/?rest_route=//"):
             assert (await site.get(path)).content == (await site.get("/wp-json/")).content
 
-    async def test_in_part_and_without_a_body(self, site: httpx.AsyncClient) -> None:
+    async def test_index_supports_fields_and_head(self, site: httpx.AsyncClient) -> None:
         answer = await site.get("/wp-json/?_fields=name,namespaces,authentication.application-passwords")
         assert list(answer.json()) == ["name", "namespaces", "authentication"]
         head = await site.head("/wp-json/")
         assert (head.status_code, head.content) == (200, b"")
 
-    async def test_needs_no_credentials_and_reads_none(self, client_of: MakeClient) -> None:
+    async def test_index_ignores_credentials(self, client_of: MakeClient) -> None:
         async with client_of(httpx.BasicAuth("nobody", "wrong"), prefix="") as wrong:
             assert (await wrong.get("/wp-json/")).status_code == 200
 
 
 class TestNamespaces:
     @pytest.mark.parametrize("namespace", ["fluent-cart/v2", "fluent-cart/v1", "wp/v2"])
-    async def test_list_their_own_routes(self, site: httpx.AsyncClient, namespace: str) -> None:
+    async def test_namespaces_list_their_own_routes(self, site: httpx.AsyncClient, namespace: str) -> None:
         index = (await site.get("/wp-json/")).json()
         answer = (await site.get(f"/wp-json/{namespace}/")).json()
         own = {name: route for name, route in index["routes"].items() if route["namespace"] == namespace}
@@ -121,7 +121,7 @@ class TestNamespaces:
         expected = 2 if namespace == "wp/v2" else 1 + len({path for _, path in ROUTES[:-1]}) + checks
         assert len(own) == expected
 
-    async def test_of_the_examples_have_addresses_of_their_own(self, site: httpx.AsyncClient) -> None:
+    async def test_example_namespaces_have_their_own_addresses(self, site: httpx.AsyncClient) -> None:
         routes = (await site.get("/wp-json/fluent-cart/v1")).json()["routes"]
         for name, route in routes.items():
             for link in route.get("_links", {}).get("self", []):
@@ -144,7 +144,7 @@ class TestAddresses:
             ("", "localhost"),
         ],
     )
-    async def test_begin_with_a_host_that_can_be_one(
+    async def test_addresses_begin_with_a_host_that_can_be_one(
         self, site: httpx.AsyncClient, host: str, shown: str
     ) -> None:
         headers = [(b"Host", host.encode("latin-1"))]
@@ -157,7 +157,7 @@ class TestAddresses:
         address = f"http://{shown}{PREFIX}/attachable-user?per_page=1&page=2"
         assert users.headers["link"] == f'<{address}>; rel="next"'
 
-    async def test_have_the_callers_scheme(self, shared_app: FastAPI) -> None:
+    async def test_addresses_have_the_callers_scheme(self, shared_app: FastAPI) -> None:
         transport = httpx.ASGITransport(shared_app)
         async with httpx.AsyncClient(transport=transport, base_url="https://shop.example") as client:
             index = (await client.get("/wp-json/")).json()
@@ -173,7 +173,7 @@ class TestAddresses:
 
 
 class TestOptions:
-    async def test_of_a_route_is_its_description(self, site: httpx.AsyncClient) -> None:
+    async def test_options_returns_the_description_of_a_route(self, site: httpx.AsyncClient) -> None:
         routes = (await site.get("/wp-json/")).json()["routes"]
         for path in {*(path for _, path in ROUTES), *PUBLIC}:
             url = re.sub(r"{\w+}", "1", path)
@@ -184,16 +184,16 @@ class TestOptions:
             assert answer.headers["allow"] == ", ".join(sorted(methods))
             assert (await site.options(f"{url}/")).content == answer.content
 
-    async def test_of_the_examples_is_the_same(self, site: httpx.AsyncClient) -> None:
+    async def test_options_of_example_paths_is_the_same(self, site: httpx.AsyncClient) -> None:
         assert (await site.options(EXAMPLES_PREFIX)).content == (await site.options(PREFIX)).content
 
-    async def test_no_post_stands_for_it(self, site: httpx.AsyncClient) -> None:
+    async def test_post_cannot_override_to_options(self, site: httpx.AsyncClient) -> None:
         answer = await site.post(f"{PREFIX}/1/detach-user?_method=OPTIONS")
         assert answer.status_code == 401
 
 
 class TestAllow:
-    async def test_is_on_every_answer_of_a_route(
+    async def test_allow_header_is_on_every_response_of_a_route(
         self, client_of: MakeClient, manager: httpx.AsyncClient, anonymous: httpx.AsyncClient
     ) -> None:
         for client, path, status in (
@@ -206,12 +206,12 @@ class TestAllow:
         assert wrong.status_code == 405
         assert wrong.headers.get_list("allow") == ["GET, HEAD, OPTIONS, POST"]
 
-    async def test_is_on_no_other(self, site: httpx.AsyncClient) -> None:
+    async def test_allow_header_is_on_no_other_response(self, site: httpx.AsyncClient) -> None:
         for path in ("/wp-json/nothing", "/healthz", "/docs"):
             assert "allow" not in (await site.get(path)).headers
 
 
-def test_it_is_described_only_when_someone_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_index_is_built_at_the_first_request_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start has other things to do, and so has each request."""
     described: list[Any] = []
     monkeypatch.setattr("fluent_cart.openapi.wordpress_index.get_openapi", described.append)
@@ -219,7 +219,7 @@ def test_it_is_described_only_when_someone_asks(monkeypatch: pytest.MonkeyPatch)
     assert described == []
 
 
-async def test_it_is_described_once(sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_index_is_built_once(sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     count = 0
 
     def counted(**arguments: Any) -> dict[str, Any]:

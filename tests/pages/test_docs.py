@@ -17,7 +17,7 @@ SCALAR_SHA256 = "bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762
 
 class TestPages:
     @pytest.mark.parametrize(("path", "assets"), [("/docs", 5)])
-    async def test_all_it_loads_comes_from_the_server(
+    async def test_docs_page_loads_only_from_this_server(
         self, path: str, assets: int, client_of: MakeClient
     ) -> None:
         async with client_of(prefix="") as client:
@@ -38,14 +38,14 @@ class TestPages:
         assert re.fullmatch(r"'self'( 'sha256-[\w+/]+=')?", policy["script-src"])
         assert headers["referrer-policy"] == "same-origin"
 
-    async def test_the_viewer_is_the_published_one(self, client_of: MakeClient) -> None:
+    async def test_viewer_is_the_published_one(self, client_of: MakeClient) -> None:
         async with client_of(prefix="") as client:
             response = await client.get("/docs/scalar-1.72.1.js")
         assert response.headers["content-type"] == "text/javascript; charset=utf-8"
         assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert sha256(response.content).hexdigest() == SCALAR_SHA256
 
-    async def test_it_is_at_the_root_as_well(self, client_of: MakeClient) -> None:
+    async def test_docs_page_is_also_at_the_root(self, client_of: MakeClient) -> None:
         async with client_of(prefix="") as client:
             root, page = await client.get("/"), await client.get("/docs")
         assert (root.status_code, root.content) == (200, page.content)
@@ -106,7 +106,7 @@ class TestReference:
         page.goto(f"{address}/docs{anchor}")
         expect(page.get_by_role("heading", name="FluentCart Customers API")).to_be_attached()
 
-    def test_it_shows_an_operation_to_everyone(self, page: Page, address: str) -> None:
+    def test_docs_page_shows_operations_to_everyone(self, page: Page, address: str) -> None:
         self.open(page, address, DETAILS)
         operation = page.get_by_role("region", name="Get Customer Details")
         expect(operation).to_contain_text("The answer has the customer's addresses")

@@ -55,18 +55,18 @@ async def lost(shared_app: FastAPI, tmp_path: Path) -> AsyncIterator[httpx.Async
 
 
 class TestHealthz:
-    async def test_answers_without_a_database(self, lost: httpx.AsyncClient, tmp_path: Path) -> None:
+    async def test_healthz_returns_without_a_database(self, lost: httpx.AsyncClient, tmp_path: Path) -> None:
         answer = await lost.get("/healthz")
         assert (answer.status_code, answer.json()) == (200, {"success": True, "data": {"status": "ok"}})
         assert names_in(tmp_path) == []
 
 
 class TestReadyz:
-    async def test_answers_200_at_the_newest_migration(self, probe: httpx.AsyncClient) -> None:
+    async def test_readyz_returns_200_at_the_newest_migration(self, probe: httpx.AsyncClient) -> None:
         answer = await probe.get("/readyz")
         assert (answer.status_code, answer.json()) == (200, {"success": True, "data": {"status": "ready"}})
 
-    async def test_answers_503_at_an_older_migration_until_it_is_applied(
+    async def test_readyz_returns_503_at_an_older_migration_until_it_is_applied(
         self, settings: Settings, probe: httpx.AsyncClient
     ) -> None:
         migrations.downgrade(settings.database_url, "-1")
@@ -74,9 +74,7 @@ class TestReadyz:
         migrations.upgrade(settings.database_url)
         assert (await probe.get("/readyz")).status_code == 200
 
-    async def test_answers_503_once_the_server_was_told_to_end(
-        self, probe: httpx.AsyncClient, app: FastAPI
-    ) -> None:
+    async def test_readyz_is_503_during_shutdown(self, probe: httpx.AsyncClient, app: FastAPI) -> None:
         app.state.stopping = True
         try:
             assert_not_ready(await probe.get("/readyz"), STOPPING)
@@ -84,7 +82,9 @@ class TestReadyz:
         finally:
             app.state.stopping = False
 
-    async def test_answers_503_without_a_database(self, lost: httpx.AsyncClient, tmp_path: Path) -> None:
+    async def test_readyz_returns_503_without_a_database(
+        self, lost: httpx.AsyncClient, tmp_path: Path
+    ) -> None:
         """Nor does it make one: an empty file would look like a shop that has lost everything."""
         assert_not_ready(await lost.get("/readyz"))
         assert names_in(tmp_path) == []
@@ -105,7 +105,7 @@ class TestReadyzOnSQLite:
         return sqlite_settings
 
     @pytest.mark.parametrize("revision", ["from-the-future", ""])
-    async def test_answers_503_at_a_migration_that_this_version_does_not_know(
+    async def test_readyz_on_sqlite_returns_503_at_a_migration_that_this_version_does_not_know(
         self, settings: Settings, probe: httpx.AsyncClient, revision: str
     ) -> None:
         with sqlite3.connect(settings.database_url.removeprefix("sqlite:///")) as connection:
@@ -114,7 +114,7 @@ class TestReadyzOnSQLite:
         assert_not_ready(await probe.get("/readyz"), MIGRATE)
 
     @pytest.mark.parametrize("content", [b"", b"this is no database" * 100], ids=["empty", "rubbish"])
-    async def test_answers_503_where_the_file_is_no_shop(
+    async def test_readyz_is_503_for_a_file_that_is_no_shop(
         self, shared_app: FastAPI, lost: httpx.AsyncClient, tmp_path: Path, content: bytes
     ) -> None:
         (path := tmp_path / "other.db").write_bytes(content)
@@ -130,12 +130,12 @@ class TestBoth:
     def settings(self, sqlite_settings: Settings) -> Settings:
         return sqlite_settings
 
-    async def test_answer_head_and_get_only(self, probe: httpx.AsyncClient, path: str) -> None:
+    async def test_health_checks_accept_head_and_get_only(self, probe: httpx.AsyncClient, path: str) -> None:
         head = await probe.head(path)
         assert (head.status_code, head.content) == (200, b"")
         refused = await probe.post(path)
         assert_error(refused, 405, "rest_no_route", "This route does not support the request method")
         assert refused.headers["allow"] == "GET, HEAD"
 
-    def test_are_no_part_of_the_documented_api(self, shared_app: FastAPI, path: str) -> None:
+    def test_health_checks_are_not_in_the_document(self, shared_app: FastAPI, path: str) -> None:
         assert path not in shared_app.openapi()["paths"]

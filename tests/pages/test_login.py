@@ -70,7 +70,7 @@ def assert_wrong(response: httpx.Response, status: int = 403, text: str = WRONG)
 
 
 class TestForm(OnSQLite):
-    async def test_is_wordpresss(self, browser: httpx.AsyncClient) -> None:
+    async def test_login_form_has_the_fields_of_wordpress(self, browser: httpx.AsyncClient) -> None:
         page = await browser.get(LOGIN)
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert re.findall(r' name="(\w+)"', page.text) == [
@@ -81,7 +81,7 @@ class TestForm(OnSQLite):
         assert '<form id="loginform" action="/wp-login.php" method="post">' in page.text
         assert "login_error" not in page.text
 
-    async def test_is_kept_by_nobody_and_framed_by_nobody(self, browser: httpx.AsyncClient) -> None:
+    async def test_login_form_is_not_cached_and_not_framed(self, browser: httpx.AsyncClient) -> None:
         headers = (await browser.get(LOGIN)).headers
         assert headers["cache-control"] == "no-store, private"
         assert headers["referrer-policy"] == "same-origin"
@@ -110,7 +110,7 @@ class TestForm(OnSQLite):
         assert 'value="/docs?a=&quot;&amp;b=&lt;c&gt;"' in page.text
         assert 'value="/"' in (await browser.get(LOGIN, params={"redirect_to": "//evil.example"})).text
 
-    async def test_begins_a_session(self, browser: httpx.AsyncClient, database: Database) -> None:
+    async def test_login_form_begins_a_session(self, browser: httpx.AsyncClient, database: Database) -> None:
         response = await sign_in(browser, "worker", WORKER)
         assert (response.status_code, response.headers["location"], response.text) == (302, "/", "")
         assert response.headers["cache-control"] == "no-store, private"
@@ -175,7 +175,7 @@ class TestForm(OnSQLite):
         assert sorted(attributes) == ["HttpOnly", f"Max-Age={14 * 24 * 3600}", "Path=/", "SameSite=lax"]
         assert abs(int(unquote(value).split("|")[1]) - time.time() - 14 * 24 * 3600) < 60
 
-    async def test_begins_a_session_for_tls_alone_where_there_is_any(self, app: FastAPI) -> None:
+    async def test_login_over_tls_sets_a_secure_cookie(self, app: FastAPI) -> None:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="https://shop.example") as client:
             response = await client.post("/wp-login.php", data={"log": "worker", "pwd": WORKER})
@@ -186,7 +186,7 @@ class TestForm(OnSQLite):
 
     @pytest.mark.parametrize("name", ["worker", " WORKER\n", "Worker@shop.example"])
     @pytest.mark.parametrize("password", [WORKER, f" \t{WORKER}\r\n\0"])
-    async def test_takes_names_and_passwords_as_wordpress(
+    async def test_login_form_reads_names_and_passwords_as_wordpress(
         self, browser: httpx.AsyncClient, name: str, password: str
     ) -> None:
         assert (await sign_in(browser, name, password)).status_code == 302
@@ -195,7 +195,9 @@ class TestForm(OnSQLite):
         "target",
         ["/", "/docs", "/docs?a=b#c", "/wp-admin/", f"{SITE}/docs", f"{SITE}/", "/%2f/evil.example", "/a//b"],
     )
-    async def test_goes_on_to_this_site(self, browser: httpx.AsyncClient, target: str) -> None:
+    async def test_login_redirects_to_an_address_of_this_site(
+        self, browser: httpx.AsyncClient, target: str
+    ) -> None:
         response = await sign_in(browser, "worker", WORKER, redirect_to=target)
         assert response.headers["location"] == target
 
@@ -208,7 +210,9 @@ class TestForm(OnSQLite):
             "/a\r\nSet-Cookie: a=b", " /docs", "/\u00e9", f"{SITE}:81/", "/docs\0",
         ],
     )  # fmt: skip
-    async def test_goes_on_to_no_other_site(self, browser: httpx.AsyncClient, target: str) -> None:
+    async def test_login_does_not_redirect_to_another_site(
+        self, browser: httpx.AsyncClient, target: str
+    ) -> None:
         response = await sign_in(browser, "worker", WORKER, redirect_to=target)
         assert (response.status_code, response.headers["location"]) == (302, "/")
         assert len(response.headers.get_list("set-cookie")) == 1
@@ -217,7 +221,7 @@ class TestForm(OnSQLite):
 class TestRefusals(OnSQLite):
     """Whoever is refused learns nothing of the account."""
 
-    async def test_are_the_same_bytes_for_every_cause(
+    async def test_failed_login_has_the_same_bytes_for_every_cause(
         self, browser: httpx.AsyncClient, database: Database
     ) -> None:
         await database.write(store_user, "without-password")
@@ -250,7 +254,7 @@ class TestRefusals(OnSQLite):
         response = await browser.post(LOGIN, data={"log": "worker", "pwd": "x" * 16_384})
         assert response.status_code == 413
 
-    async def test_of_what_is_no_form(self, browser: httpx.AsyncClient) -> None:
+    async def test_body_that_is_no_form_is_rejected(self, browser: httpx.AsyncClient) -> None:
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         for content, headers, status, code in [
             (b'{"log": "worker"}', {"Content-Type": "application/json"}, 415, "unsupported_media_type"),
@@ -263,7 +267,9 @@ class TestRefusals(OnSQLite):
         for content in (b"", b"log[]=worker&pwd[a]=b", b"pwd=x", b"log=worker"):
             assert_wrong(await browser.post(LOGIN, content=content, headers=form))
 
-    async def test_are_429_after_ten_from_one_address(self, app: FastAPI, browser: httpx.AsyncClient) -> None:
+    async def test_login_is_429_after_ten_failures_from_one_address(
+        self, app: FastAPI, browser: httpx.AsyncClient
+    ) -> None:
         """Bar A10: from another address the right password still passes."""
         app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(10))
         for n in range(10):
@@ -277,7 +283,7 @@ class TestRefusals(OnSQLite):
         async with httpx.AsyncClient(transport=elsewhere, base_url=SITE) as client:
             assert (await sign_in(client, "worker", WORKER)).status_code == 302
 
-    async def test_are_429_after_ten_for_one_name(self, app: FastAPI) -> None:
+    async def test_login_is_429_after_ten_failures_for_one_name(self, app: FastAPI) -> None:
         """Known or not; and nobody is locked out."""
         app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(10))
         for n in range(22):
@@ -288,7 +294,7 @@ class TestRefusals(OnSQLite):
                 if n == 21:
                     assert (await sign_in(client, "worker", WORKER)).status_code == 302
 
-    async def test_are_429_if_too_many_wait_for_a_slow_hash(
+    async def test_login_is_429_if_too_many_wait_for_a_slow_hash(
         self, app: FastAPI, browser: httpx.AsyncClient
     ) -> None:
         busy = HashQueue()
@@ -302,7 +308,7 @@ class TestRefusals(OnSQLite):
 class TestTiming(OnSQLite):
     """Bar A6: the time of a refusal does not depend on whether the name is known."""
 
-    async def test_of_refusals_is_the_same_for_known_and_unknown_names(
+    async def test_failed_login_takes_as_long_for_known_as_for_unknown_names(
         self, browser: httpx.AsyncClient, database: Database
     ) -> None:
         await database.write(store_user, "without-password")
@@ -330,7 +336,9 @@ class TestTiming(OnSQLite):
 
 
 class TestOldHashes(OnSQLite):
-    async def test_are_stored_anew(self, browser: httpx.AsyncClient, database: Database) -> None:
+    async def test_old_hash_is_replaced_at_login(
+        self, browser: httpx.AsyncClient, database: Database
+    ) -> None:
         await set_hash(database, "worker", LEGACY_HASH)
         assert_wrong(await sign_in(browser, "worker", "wrong"))
         assert await stored_hash(database, "worker") == LEGACY_HASH
@@ -344,7 +352,7 @@ class TestOldHashes(OnSQLite):
         await browser.get(LOGIN)
         assert new == await stored_hash(database, "worker")
 
-    async def test_that_cost_less_are_stored_anew_and_that_cost_more_stay(
+    async def test_cheaper_hash_is_replaced_and_more_expensive_one_stays(
         self, browser: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cheap = await stored_hash(database, "worker")
@@ -356,7 +364,7 @@ class TestOldHashes(OnSQLite):
         assert (await sign_in(browser, "worker", WORKER)).status_code == 302
         assert await stored_hash(database, "worker") == dear
 
-    async def test_that_change_while_they_are_checked_let_nobody_in(
+    async def test_hash_that_changes_during_its_check_does_not_sign_in(
         self, browser: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The answer is that to any wrong password."""
@@ -365,7 +373,7 @@ class TestOldHashes(OnSQLite):
 
 
 class TestNonce(OnSQLite):
-    async def test_is_given_to_who_is_signed_in(self, browser: httpx.AsyncClient) -> None:
+    async def test_nonce_is_returned_for_a_session(self, browser: httpx.AsyncClient) -> None:
         await sign_in(browser, "worker", WORKER)
         response = await browser.get(NONCE)
         assert (response.status_code, response.headers["content-type"]) == (200, "text/plain; charset=utf-8")
@@ -373,7 +381,7 @@ class TestNonce(OnSQLite):
         assert (await browser.post(NONCE)).text == response.text
         assert_signed_in(await browser.get("", headers=with_nonce(response.text)))
 
-    async def test_is_given_to_nobody_else(self, browser: httpx.AsyncClient) -> None:
+    async def test_nonce_is_not_returned_without_a_session(self, browser: httpx.AsyncClient) -> None:
         for headers in ({}, basic("worker:wrong"), {"Cookie": f"{session_cookies.NAME}=worker%7C9%7Cx%7Cy"}):
             response = await browser.get(NONCE, headers=headers)
             assert (response.status_code, response.text) == (400, "0")
@@ -393,7 +401,7 @@ class TestRequests(OnSQLite):
         await sign_in(browser, "worker", WORKER)
         return await make_nonce(browser)
 
-    async def test_are_the_users(self, browser: httpx.AsyncClient, nonce: str) -> None:
+    async def test_request_with_a_session_has_its_user(self, browser: httpx.AsyncClient, nonce: str) -> None:
         response = await browser.get("", headers=with_nonce(nonce))
         assert_signed_in(response)
         assert response.headers.get_list("x-wp-nonce") == [nonce]
@@ -402,20 +410,24 @@ class TestRequests(OnSQLite):
         missing = await browser.get("/999", headers=with_nonce(nonce))
         assert (missing.status_code, missing.headers["x-wp-nonce"]) == (404, nonce)
 
-    async def test_may_have_the_nonce_in_their_query(self, browser: httpx.AsyncClient, nonce: str) -> None:
+    async def test_nonce_may_be_in_the_query(self, browser: httpx.AsyncClient, nonce: str) -> None:
         assert_signed_in(await browser.get("", params={"_wpnonce": nonce}))
         # As in WordPress, the query comes first.
         assert_signed_in(await browser.get("", params={"_wpnonce": nonce}, headers=with_nonce("x")))
         response = await browser.get("", params={"_wpnonce": "x"}, headers=with_nonce(nonce))
         assert_error(response, 403, "rest_cookie_invalid_nonce")
 
-    async def test_with_a_nonce_need_no_password(self, browser: httpx.AsyncClient, nonce: str) -> None:
+    async def test_request_with_cookie_and_nonce_needs_no_password(
+        self, browser: httpx.AsyncClient, nonce: str
+    ) -> None:
         """As in WordPress, whoever the cookie names is who asks."""
         for auth in (credentials("manager"), httpx.BasicAuth("manager", "wrong")):
             response = await browser.post("", json={}, headers=with_nonce(nonce), auth=auth)
             assert_error(response, 403, "insufficient_permissions")
 
-    async def test_without_a_nonce_may_have_a_password(self, browser: httpx.AsyncClient, nonce: str) -> None:
+    async def test_request_without_a_nonce_may_have_a_password(
+        self, browser: httpx.AsyncClient, nonce: str
+    ) -> None:
         """A browser sends its cookie with whatever a page or a program asks for."""
         response = await browser.get("", auth=credentials("manager"))
         assert_signed_in(response)
@@ -423,14 +435,12 @@ class TestRequests(OnSQLite):
         assert_refused(await browser.get("", auth=httpx.BasicAuth("manager", "wrong")))
         assert_refused(await browser.get(""), "authentication_required")
 
-    async def test_with_a_wrong_nonce_are_refused_whatever_else_they_have(
-        self, browser: httpx.AsyncClient, nonce: str
-    ) -> None:
+    async def test_request_with_a_wrong_nonce_is_403(self, browser: httpx.AsyncClient, nonce: str) -> None:
         response = await browser.get("", headers=with_nonce("wrong"), auth=credentials("manager"))
         assert_error(response, 403, "rest_cookie_invalid_nonce")
         assert "x-wp-nonce" not in response.headers
 
-    async def test_are_counted_as_all_of_the_user_are(
+    async def test_requests_of_a_session_count_for_its_user(
         self, app: FastAPI, browser: httpx.AsyncClient, nonce: str
     ) -> None:
         app.state.limits = app.state.limits._replace(requests=RateLimiter(1, clock=lambda: 60.0))
@@ -444,7 +454,7 @@ class TestRequests(OnSQLite):
 class TestSigningOut(OnSQLite):
     LOGOUT = f"{LOGIN}?action=logout"
 
-    async def test_ends_the_session(self, browser: httpx.AsyncClient, database: Database) -> None:
+    async def test_logout_ends_the_session(self, browser: httpx.AsyncClient, database: Database) -> None:
         await sign_in(browser, "worker", WORKER)
         nonce, cookie = await make_nonce(browser), browser.cookies[session_cookies.NAME]
         response = await browser.get(f"{self.LOGOUT}&_wpnonce={nonce}")
@@ -457,14 +467,16 @@ class TestSigningOut(OnSQLite):
         headers = {"Cookie": f"{session_cookies.NAME}={cookie}", **with_nonce(nonce)}
         assert_refused(await browser.get("", headers=headers), "authentication_required")
 
-    async def test_leaves_other_sessions(self, browser: httpx.AsyncClient, client_of: MakeClient) -> None:
+    async def test_logout_keeps_other_sessions(
+        self, browser: httpx.AsyncClient, client_of: MakeClient
+    ) -> None:
         await sign_in(browser, "worker", WORKER)
         async with client_of() as other:
             await sign_in(other, "worker", WORKER)
             await browser.get(f"{self.LOGOUT}&_wpnonce={await make_nonce(browser)}")
             assert_signed_in(await other.get("", headers=with_nonce(await make_nonce(other))))
 
-    async def test_needs_a_nonce_of_the_session(
+    async def test_logout_needs_a_nonce_of_the_session(
         self, browser: httpx.AsyncClient, client_of: MakeClient
     ) -> None:
         """Else a picture on any page could sign people out; they are asked instead, as in WordPress."""
@@ -479,7 +491,7 @@ class TestSigningOut(OnSQLite):
         assert (await browser.get(f"{SITE}{link.replace('&amp;', '&')}")).status_code == 302
         assert (await browser.get(NONCE)).status_code == 400
 
-    async def test_goes_on_to_this_site_alone(self, browser: httpx.AsyncClient) -> None:
+    async def test_logout_redirects_to_this_site_only(self, browser: httpx.AsyncClient) -> None:
         """Also for who is not signed in: there is nothing to end, but perhaps an old cookie to forget."""
         for target, location in [("/docs", "/docs"), ("//evil.example", "/wp-login.php?loggedout=true")]:
             response = await browser.get(self.LOGOUT, params={"action": "logout", "redirect_to": target})
@@ -502,7 +514,7 @@ class TestOtherProcesses:
             yield client
 
     @pytest.mark.parametrize("way", ["log out", "sign out", "password", "user", "role"])
-    async def test_see_a_session_end_at_once(
+    async def test_other_processes_see_a_session_end_at_once(
         self, database: Database, browser: httpx.AsyncClient, elsewhere: httpx.AsyncClient, way: str
     ) -> None:
         await sign_in(browser, "worker", WORKER)
@@ -534,7 +546,7 @@ class TestOtherProcesses:
             assert (await sign_in(browser, "worker", "another")).status_code == 302
 
 
-async def test_a_request_with_a_password_costs_nothing_more(
+async def test_request_with_a_password_has_no_session_look_up(
     app: FastAPI, client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One look-up, as before; a cookie without a nonce is not even looked up."""

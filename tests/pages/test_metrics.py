@@ -57,7 +57,7 @@ def come_from(app: FastAPI, address: str | None, host: str = "127.0.0.1:8000") -
 
 
 class TestWhoMayRead(OnSQLite):
-    async def test_asks_directly_from_this_machine(self, app: FastAPI) -> None:
+    async def test_metrics_are_readable_from_this_machine(self, app: FastAPI) -> None:
         for address in ("127.0.0.1", "::1"):
             async with come_from(app, address) as caller:
                 answer = await caller.get("/metrics")
@@ -66,7 +66,7 @@ class TestWhoMayRead(OnSQLite):
             assert answer.headers["cache-control"] == "no-store, private"
 
     @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "127.0.0.2", "/run/socket", None])
-    async def test_from_elsewhere_nobody_unless_signed_in(self, app: FastAPI, address: str | None) -> None:
+    async def test_metrics_from_elsewhere_need_a_login(self, app: FastAPI, address: str | None) -> None:
         async with come_from(app, address) as caller:
             assert_error(await caller.get("/metrics"), 401, "authentication_required")
 
@@ -74,7 +74,7 @@ class TestWhoMayRead(OnSQLite):
         "header",
         ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP"],
     )
-    async def test_through_a_proxy_nobody_unless_signed_in(self, app: FastAPI, header: str) -> None:
+    async def test_metrics_through_a_proxy_need_a_login(self, app: FastAPI, header: str) -> None:
         """It is on this machine, and its callers are not; what they say of themselves counts for nothing."""
         async with come_from(app, "127.0.0.1") as caller:
             answer = await caller.get("/metrics", headers={header: "127.0.0.1"})
@@ -103,7 +103,7 @@ class TestWhoMayRead(OnSQLite):
         else:
             assert_error(answer, 403, "insufficient_permissions")
 
-    async def test_is_told_by_a_setting(self, app: FastAPI) -> None:
+    async def test_metrics_are_readable_from_configured_networks(self, app: FastAPI) -> None:
         default = app.state.metrics_allow
         for allowed, address, status in (
             ("192.0.2.0/24, 2001:db8::/32", "192.0.2.77", 200),
@@ -118,12 +118,12 @@ class TestWhoMayRead(OnSQLite):
                 assert (await caller.get("/metrics")).status_code == status
         app.state.metrics_allow = default
 
-    def test_a_setting_that_is_no_network_is_refused(self) -> None:
+    def test_setting_that_is_no_network_is_rejected(self) -> None:
         with pytest.raises(ValidationError) as caught:
             Settings(metrics_allow="127.0.0.1,everybody", _env_file=None)
         assert [fault["loc"] for fault in caught.value.errors()] == [("metrics_allow",)]
 
-    async def test_is_not_in_the_document(self, app: FastAPI) -> None:
+    async def test_metrics_are_not_in_the_document(self, app: FastAPI) -> None:
         assert "/metrics" not in app.openapi()["paths"]
 
 
@@ -136,7 +136,7 @@ class TestFigures(OnSQLite):
 
         return read
 
-    async def test_are_by_route_method_and_status(
+    async def test_metrics_have_route_method_and_status(
         self, client_of: MakeClient, make_customer: MakeCustomer, app: FastAPI, read: object
     ) -> None:
         await make_customer(email="ann@example.com")
@@ -166,7 +166,7 @@ class TestFigures(OnSQLite):
             ("/metrics", "GET", 200): 1,
         }
 
-    async def test_tell_who_was_refused(
+    async def test_metrics_count_refusals(
         self, app: FastAPI, anonymous: httpx.AsyncClient, read: object
     ) -> None:
         before = await read()  # type: ignore[operator]
@@ -184,7 +184,7 @@ class TestFigures(OnSQLite):
         assert refused("too_many_attempts") == 1
         assert refused("insufficient_permissions") == 1
 
-    async def test_tell_of_commits_that_writes_share(self, database: Database, read: object) -> None:
+    async def test_metrics_count_shared_commits(self, database: Database, read: object) -> None:
         before = await read()  # type: ignore[operator]
         await asyncio.gather(*(database.write(lambda _: None) for _ in range(10)))
         after = await read()  # type: ignore[operator]
@@ -196,7 +196,7 @@ class TestFigures(OnSQLite):
         assert units == 10
         assert 1 <= commits < 10
 
-    async def test_tell_what_goes_on(self, app: FastAPI, read: object) -> None:
+    async def test_metrics_show_work_in_progress(self, app: FastAPI, read: object) -> None:
         found = await read()  # type: ignore[operator]
         own = {metrics.IN_PROGRESS, metrics.WORKERS}
         for name in metrics.GAUGES:
@@ -233,7 +233,7 @@ async def test_size_is_that_of_the_database(database: Database) -> None:
     assert await database.scan(database_bytes) > 10_000
 
 
-async def test_of_postgresql_are_its_connections(database: Database) -> None:
+async def test_metrics_of_postgresql_have_its_connections(database: Database) -> None:
     """Those of the other database are not its own."""
     gauges = database.gauges()
     assert gauges[metrics.QUEUED_UNITS] == 0
@@ -251,7 +251,7 @@ async def test_of_postgresql_are_its_connections(database: Database) -> None:
         assert database.gauges()[metrics.LOOKUPS_IN_USE] == 0
 
 
-def test_without_the_folder_each_process_counts_for_itself(tmp_path: Path) -> None:
+def test_process_counts_for_itself_without_the_shared_folder(tmp_path: Path) -> None:
     """Something cleaned /tmp; workers that start after that must start."""
     script = (
         "from fluent_cart.observability import metrics; metrics.count_request('/', 'GET', 200, 0.1);"

@@ -53,14 +53,14 @@ async def touched(database: Database) -> set[int]:
 
 
 class TestList:
-    async def test_is_oldest_first_and_of_this_customer_alone(
+    async def test_address_list_is_oldest_first_and_of_one_customer(
         self, shop: None, viewer: httpx.AsyncClient
     ) -> None:
         for customer_id, ids in ((1, [1, 2, 3]), (2, [4])):
             addresses = (await viewer.get(f"/{customer_id}/address")).json()["data"]["addresses"]
             assert [address["id"] for address in addresses] == ids
 
-    async def test_list_of_a_type_has_no_other_addresses(
+    async def test_address_list_of_a_type_has_no_other_addresses(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         await manager.put("/1/address", json={"address_id": 2, "type": "shipping"})
@@ -74,7 +74,7 @@ class TestList:
 
 
 class TestCreate:
-    async def test_stores_defaults_and_makes_the_first_primary(
+    async def test_first_address_gets_defaults_and_is_primary(
         self, manager: httpx.AsyncClient, make_customer: MakeCustomer, database: Database
     ) -> None:
         await make_customer(email="one@example.com")
@@ -121,7 +121,9 @@ class TestCreate:
         assert await primary(database, customer_id=2) == [4]
 
     @pytest.mark.parametrize("field", PLACE)
-    async def test_needs_a_place(self, shop: None, manager: httpx.AsyncClient, field: str) -> None:
+    async def test_address_without_street_city_and_country_is_rejected(
+        self, shop: None, manager: httpx.AsyncClient, field: str
+    ) -> None:
         for body in ({**PLACE, field: " "}, {name: value for name, value in PLACE.items() if name != field}):
             answer = await manager.post("/1/address", json=body)
             assert_error(answer, 422, "validation_error")
@@ -129,7 +131,7 @@ class TestCreate:
 
 
 class TestUpdate:
-    async def test_changes_what_is_sent_and_nothing_else(
+    async def test_update_changes_only_the_fields_that_are_sent(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         before = (await stored(database))[2]
@@ -146,20 +148,20 @@ class TestUpdate:
         assert await touched(database) == {2}
 
     @pytest.mark.parametrize("body", [{}, {"city": "New York"}, {"is_primary": False}, {"phone": None}])
-    async def test_without_a_change_leaves_the_time(
+    async def test_update_without_a_change_keeps_updated_at(
         self, shop: None, manager: httpx.AsyncClient, database: Database, body: dict[str, Any]
     ) -> None:
         answer = await manager.put("/1/address", json={"address_id": 2, **body})
         assert answer.json()["data"]["address"]["updated_at"] == LONG_AGO
         assert await touched(database) == set()
 
-    async def test_moves_the_primary(
+    async def test_update_can_make_an_address_primary(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await manager.put("/1/address", json={"address_id": 3, "is_primary": True})
         assert (await primary(database), await touched(database)) == ([3], {1, 3})
 
-    async def test_does_not_leave_a_customer_without_a_primary(
+    async def test_update_does_not_leave_a_customer_without_a_primary(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         refused = await manager.put("/1/address", json={"address_id": 1, "is_primary": False, "city": "Oslo"})
@@ -178,7 +180,7 @@ class TestUpdate:
 
 
 class TestDelete:
-    async def test_of_the_primary_promotes_the_oldest_left(
+    async def test_deleting_the_primary_address_promotes_the_oldest(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         for address_id, left in ((1, [2]), (2, [3]), (3, [])):
@@ -187,7 +189,7 @@ class TestDelete:
             assert await primary(database) == left
         assert set(await stored(database)) == {4}
 
-    async def test_of_another_leaves_the_primary(
+    async def test_deleting_another_address_keeps_the_primary(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await manager.delete("/1/address?address_id=3")
@@ -195,7 +197,9 @@ class TestDelete:
 
 
 class TestMakePrimary:
-    async def test_moves_it(self, shop: None, manager: httpx.AsyncClient, database: Database) -> None:
+    async def test_make_primary_replaces_the_primary_address(
+        self, shop: None, manager: httpx.AsyncClient, database: Database
+    ) -> None:
         answer = await manager.post("/1/address/make-primary", json={"address_id": 2})
         address = answer.json()["data"]["address"]
         assert address == {
@@ -204,7 +208,7 @@ class TestMakePrimary:
         }  # fmt: skip
         assert (await primary(database), await touched(database)) == ([2], {1, 2})
 
-    async def test_of_the_primary_changes_nothing(
+    async def test_make_primary_of_the_primary_address_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         answer = await manager.post("/1/address/make-primary", json={"address_id": 1})
@@ -212,7 +216,7 @@ class TestMakePrimary:
         assert await touched(database) == set()
 
 
-async def test_an_address_is_out_of_reach_through_another_customer(
+async def test_address_is_out_of_reach_through_another_customer(
     shop: None, manager: httpx.AsyncClient, database: Database
 ) -> None:
     """Address 4 is customer 2's. Whoever asks for it through customer 1 hears what is said of 999."""

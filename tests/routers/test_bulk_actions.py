@@ -71,7 +71,7 @@ class TestListsOfPhp:
 
 
 class TestUpdateStatus:
-    async def test_tells_of_each_customer_once_and_in_order(
+    async def test_update_status_has_one_result_for_each_customer_in_order(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         done = await act(manager, "update_status", [3, 99, "1", 3, 5, 98], status="inactive")
@@ -87,7 +87,9 @@ class TestUpdateStatus:
         # Number 5 was inactive already.
         assert {number for number, each in customers.items() if each["updated_at"] != LONG_AGO} == {1, 3}
 
-    async def test_takes_a_thousand_and_no_more(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_bulk_action_accepts_at_most_a_thousand_ids(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         done = await act(manager, "update_status", list(range(1, 1001)), status="active")
         assert (done["processed"], done["failed"], len(done["results"])) == (5, 995, 1000)
         body = {"action": "update_status", "customer_ids": list(range(1, 1002)), "data": {"status": "active"}}
@@ -98,7 +100,7 @@ class TestUpdateStatus:
         [{"action": "rename"}, {"action": None}, {"data": {}}, {"data": []}, {"data": {"status": ""}},
          {"data": 0}, {"data": False}, {"customer_ids": []}, {"customer_ids": 1}, {"customer_ids": [1, 0]}],
     )  # fmt: skip
-    async def test_changes_nothing_if_anything_is_wrong(
+    async def test_bulk_action_with_an_error_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database, change: dict[str, Any]
     ) -> None:
         before = await database.scan(rows, Customer)
@@ -108,7 +110,7 @@ class TestUpdateStatus:
 
 
 class TestDelete:
-    async def test_takes_addresses_along_and_leaves_orders_in_the_books(
+    async def test_bulk_delete_removes_addresses_and_keeps_orders(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await manager.post("/1/attachable-user", json={"user_id": 1})
@@ -121,7 +123,7 @@ class TestDelete:
         attachable = (await manager.get("/attachable-user")).json()["data"]["users"]
         assert attachable[0]["id"] == 1
 
-    async def test_never_gives_an_id_to_another(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_delete_never_gives_an_id_to_another(self, shop: None, manager: httpx.AsyncClient) -> None:
         await act(manager, "delete", [5])
         created = await manager.post("", json={"email": "new@example.com"})
         assert created.json()["data"]["customer"]["id"] == 6
@@ -138,7 +140,7 @@ class TestExport:
         await manager.put("/2/additional-info", json=info)
 
     @pytest.mark.parametrize("data", [{}, {"format": "json"}])
-    async def test_as_json_is_full_records(
+    async def test_bulk_export_as_json_has_full_records(
         self, hostile: None, manager: httpx.AsyncClient, data: dict[str, Any]
     ) -> None:
         done = await act(manager, "export", [2, 99, 1], **data)
@@ -146,7 +148,9 @@ class TestExport:
         assert done["export"] == records
         assert list(done) == ["processed", "failed", "results", "export"]
 
-    async def test_as_csv_is_read_back_by_any_reader(self, hostile: None, manager: httpx.AsyncClient) -> None:
+    async def test_bulk_export_as_csv_is_readable_by_any_reader(
+        self, hostile: None, manager: httpx.AsyncClient
+    ) -> None:
         done = await act(manager, "export", [2, 1], format="csv")
         assert done["export"].count("\r\n") == 3
         read = list(csv.DictReader(StringIO(done["export"], newline="")))
@@ -163,7 +167,7 @@ class TestExport:
 
 class TestDryRun:
     @pytest.mark.parametrize("action", ["update_status", "delete", "export"])
-    async def test_returns_the_results_and_changes_nothing(
+    async def test_dry_run_returns_the_results_and_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database, action: str
     ) -> None:
         body = {"action": action, "customer_ids": [1, 99], "data": {"status": "inactive"}, "dry_run": True}

@@ -45,7 +45,7 @@ async def export(client: httpx.AsyncClient, **query: Any) -> httpx.Response:
 
 
 class TestAnswer:
-    async def test_is_a_file_with_a_name_of_ours(
+    async def test_export_is_a_file_with_a_fixed_name(
         self, make_customer: MakeCustomer, viewer: httpx.AsyncClient
     ) -> None:
         await make_customer(email="ann@example.com", first_name="Ann")
@@ -61,7 +61,7 @@ class TestAnswer:
             assert response.headers["x-content-type-options"] == "nosniff"
             assert response.headers["cache-control"] == "no-store, private"
 
-    async def test_takes_the_lists_query_but_no_page(
+    async def test_export_accepts_the_query_of_the_list_without_a_page(
         self, make_customer: MakeCustomer, viewer: httpx.AsyncClient
     ) -> None:
         for number in range(12):
@@ -71,11 +71,11 @@ class TestAnswer:
         emails = [json.loads(line)["email"] for line in response.text.splitlines()]
         assert emails == sorted(f"c{number}@example.com" for number in range(1, 12, 2))
 
-    async def test_is_a_header_alone_in_an_empty_shop(self, viewer: httpx.AsyncClient) -> None:
+    async def test_export_of_an_empty_shop_is_a_header(self, viewer: httpx.AsyncClient) -> None:
         assert (await export(viewer)).text.count("\r\n") == 1
         assert (await export(viewer, format="ndjson")).text == ""
 
-    async def test_is_there_under_both_versions_and_before_customers(
+    async def test_export_exists_under_both_versions(
         self, client_of: MakeClient, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="ann@example.com")
@@ -83,7 +83,7 @@ class TestAnswer:
             for path in ("/wp-json/fluent-cart/v1/customers/export", f"{PREFIX}/export/"):
                 assert (await client.get(path)).text.startswith("id,email,")
 
-    async def test_of_head_makes_no_file(
+    async def test_head_of_the_export_makes_no_file(
         self, viewer: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made: list[int] = []
@@ -104,7 +104,7 @@ class TestAnswer:
         assert len(made) < 50
         assert (await export(viewer)).text.count("\n") == 201
 
-    async def test_is_refused_while_too_many_run(
+    async def test_export_is_503_while_too_many_run(
         self, viewer: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("fluent_cart.database.base.MAX_STREAMS", 0)
@@ -145,10 +145,10 @@ class TestFormulas:
             assert json.loads(row["additional_info"]) == record["additional_info"] == {cell: cell}
             assert json.loads(row["addresses"]) == record["addresses"]
 
-    async def test_are_read_back_by_python(self, manager: httpx.AsyncClient, text: str) -> None:
+    async def test_formulas_are_read_back_by_python(self, manager: httpx.AsyncClient, text: str) -> None:
         await self.check(manager, list(csv.DictReader(StringIO(text, newline=""))))
 
-    async def test_are_read_back_by_postgresql(
+    async def test_formulas_are_read_back_by_postgresql(
         self, manager: httpx.AsyncClient, text: str, postgres_template: str
     ) -> None:
         """A reader of RFC 4180 that is nobody's of Python, and strict."""
@@ -198,7 +198,7 @@ def begun(running: Server, login: str = "worker") -> socket.socket:
 
 @pytest.mark.server
 class TestClients:
-    def test_who_leave_make_room_for_others(self, own_settings: Settings, tmp_path: Path) -> None:
+    def test_client_that_disconnects_frees_its_place(self, own_settings: Settings, tmp_path: Path) -> None:
         fill(own_settings)
         environment = {"FLUENT_CART_DATABASE_URL": own_settings.database_url}
         with server(tmp_path, environment=environment) as running:
@@ -212,7 +212,7 @@ class TestClients:
         log = (tmp_path / "server.log").read_text()
         assert "Traceback" not in log
 
-    def test_are_cut_off_if_the_database_fails_midway(
+    def test_connection_is_closed_if_the_database_fails_midway(
         self, postgres_settings: Settings, tmp_path: Path
     ) -> None:
         fill(postgres_settings)

@@ -48,7 +48,7 @@ class TestList:
                 email=f"customer{number}@example.com", status="inactive" if number > 10 else "active"
             )
 
-    async def test_has_ten_newest_first_unless_asked_otherwise(
+    async def test_customer_list_has_the_ten_newest_first_by_default(
         self, shop: None, viewer: httpx.AsyncClient
     ) -> None:
         answer = await viewer.get("")
@@ -87,18 +87,18 @@ class TestList:
         following = await viewer.get(first.links["next"]["url"])
         assert [customer["id"] for customer in following.json()["data"]["customers"]] == [4, 5, 6, 7]
 
-    async def test_counts_in_headers(self, shop: None, viewer: httpx.AsyncClient) -> None:
+    async def test_customer_list_has_totals_in_headers(self, shop: None, viewer: httpx.AsyncClient) -> None:
         for query, total, pages in (("", "12", "2"), ("?per_page=5", "12", "3"), ("?search=zzz", "0", "0")):
             headers = (await viewer.get(query)).headers
             assert (headers["x-wp-total"], headers["x-wp-totalpages"]) == (total, pages)
 
-    async def test_a_page_past_the_end_is_empty(self, shop: None, viewer: httpx.AsyncClient) -> None:
+    async def test_page_past_the_end_is_empty(self, shop: None, viewer: httpx.AsyncClient) -> None:
         for query in ("?page=3", "?page=3&search=customer", "?page=9&filters[status]=active"):
             data = (await viewer.get(query)).json()["data"]
             assert data["customers"] == []
             assert data["pagination"]["total"] >= 10
 
-    async def test_an_empty_shop_has_no_pages(self, viewer: httpx.AsyncClient) -> None:
+    async def test_empty_shop_has_no_pages(self, viewer: httpx.AsyncClient) -> None:
         expected = {"current_page": 1, "per_page": 10, "total": 0, "total_pages": 0}
         assert (await viewer.get("")).json()["data"] == {"customers": [], "pagination": expected}
 
@@ -125,7 +125,9 @@ class TestList:
 
 
 class TestCreate:
-    async def test_stores_defaults(self, manager: httpx.AsyncClient, database: Database) -> None:
+    async def test_created_customer_has_defaults(
+        self, manager: httpx.AsyncClient, database: Database
+    ) -> None:
         answer = await manager.post("", json={"email": "new@example.com"})
         customer = answer.json()["data"]["customer"]
         assert answer.json() == {
@@ -156,7 +158,7 @@ class TestCreate:
         customer = (await manager.post("", json=sent)).json()["data"]["customer"]
         assert [customer[name] for name in sent] == ["new@example.com", "Zo\u00eb", None, "Doe"]
 
-    async def test_keeps_the_mailbox_as_typed(self, manager: httpx.AsyncClient) -> None:
+    async def test_created_customer_keeps_the_mailbox_as_typed(self, manager: httpx.AsyncClient) -> None:
         answer = await manager.post("", json={"email": "John.DOE+x@Example.COM"})
         assert answer.json()["data"]["customer"]["email"] == "John.DOE+x@example.com"
 
@@ -167,7 +169,7 @@ class TestCreate:
             ("a@B\u00dcCHER.example", "a@b\u00fccher.example", "A@xn--bcher-kva.example"),
         ],
     )
-    async def test_keeps_the_form_of_a_domain_and_knows_the_other(
+    async def test_domain_keeps_its_form_and_matches_the_other_form(
         self, john: Any, manager: httpx.AsyncClient, typed: str, kept: str, other: str
     ) -> None:
         made = (await manager.post("", json={"email": typed})).json()["data"]["customer"]
@@ -203,7 +205,7 @@ class TestCreate:
         kept = (await manager.get(f"/{made}")).json()["data"]["customer"]["additional_info"]
         assert kept == {}
 
-    async def test_stores_additional_info_as_it_is(self, manager: httpx.AsyncClient) -> None:
+    async def test_created_customer_has_additional_info_unchanged(self, manager: httpx.AsyncClient) -> None:
         info = {"z": None, "a": [1, 2.5, True], "\u043a": {"": "x"}, "big": 2**63 - 1}
         await manager.post("", json={"email": "new@example.com", "additional_info": info})
         kept = (await manager.get("/1")).json()["data"]["customer"]["additional_info"]
@@ -214,7 +216,7 @@ class TestCreate:
         ["", "john", "john@", "@example.com", "john@example", "a b@example.com", "j\u00f6hn@example.com",
          "john@example..com", f"j@{'x' * 250}.com", 7, None, ["a@example.com"]],
     )  # fmt: skip
-    async def test_refuses_what_is_no_address(self, manager: httpx.AsyncClient, email: Any) -> None:
+    async def test_invalid_email_address_is_rejected(self, manager: httpx.AsyncClient, email: Any) -> None:
         assert_error(
             await manager.post("", json={"email": email}),
             422,
@@ -224,7 +226,7 @@ class TestCreate:
 
 
 class TestGet:
-    async def test_has_every_key_in_the_documented_order(
+    async def test_customer_details_have_the_documented_keys_in_order(
         self, john: Any, make_address: MakeAddress, viewer: httpx.AsyncClient
     ) -> None:
         for number in (1, 2):
@@ -250,7 +252,7 @@ class TestGet:
 
 
 class TestUpdate:
-    async def test_changes_what_is_sent_and_nothing_else(
+    async def test_update_changes_only_the_fields_that_are_sent(
         self, john: Any, manager: httpx.AsyncClient, database: Database
     ) -> None:
         before = await stored(database)
@@ -267,7 +269,7 @@ class TestUpdate:
         "body",
         [{}, {"unknown": 1}, {"first_name": "John", "phone": " +1234 "}, {"email": "john@EXAMPLE.com"}],
     )
-    async def test_without_a_change_leaves_the_time(
+    async def test_update_without_a_change_keeps_updated_at(
         self, john: Any, manager: httpx.AsyncClient, database: Database, body: dict[str, Any]
     ) -> None:
         before = await stored(database)
@@ -280,7 +282,7 @@ class TestUpdate:
             assert_error(await manager.put("/1", json={name: None}), 422, "validation_error")
         assert_error(await manager.put("/1", json={"email": None}), 422, "invalid_email")
 
-    async def test_the_address_may_change_and_so_may_its_case(
+    async def test_email_address_and_its_case_may_change(
         self, john: Any, manager: httpx.AsyncClient, database: Database
     ) -> None:
         for email in ("JOHN@example.com", "other@example.com"):
@@ -292,7 +294,7 @@ class TestUpdate:
 
 
 class TestAdditionalInfo:
-    async def test_is_merged_and_null_removes(
+    async def test_additional_info_is_merged_and_null_removes_a_key(
         self, john: Any, manager: httpx.AsyncClient, database: Database
     ) -> None:
         for sent, expected in (
@@ -308,18 +310,22 @@ class TestAdditionalInfo:
             assert row["additional_info"] == expected
             assert row["updated_at"] > LONG_AGO
 
-    async def test_without_a_change_leaves_the_time(self, john: Any, manager: httpx.AsyncClient) -> None:
+    async def test_additional_info_without_a_change_keeps_updated_at(
+        self, john: Any, manager: httpx.AsyncClient
+    ) -> None:
         for body in ({}, {"a": 1}, {"missing": None}):
             answer = await manager.put("/1/additional-info", json=body)
             assert answer.json()["data"]["customer"]["updated_at"] == LONG_AGO
 
-    async def test_takes_true_for_another_value_than_1(self, john: Any, manager: httpx.AsyncClient) -> None:
+    async def test_additional_info_distinguishes_true_from_1(
+        self, john: Any, manager: httpx.AsyncClient
+    ) -> None:
         """Python does not."""
         for value in (True, 1, 1.5):
             await manager.put("/1/additional-info", json={"a": value})
             assert f'"a":{json.dumps(value)}' in (await manager.get("/1")).text
 
-    async def test_has_room_for_what_fits_together(
+    async def test_merged_additional_info_must_be_within_the_limit(
         self, john: Any, manager: httpx.AsyncClient, database: Database
     ) -> None:
         half = "x" * (MAX_BYTES // 2)
@@ -330,7 +336,9 @@ class TestAdditionalInfo:
         assert await stored(database) == before
         assert (await manager.put("/1/additional-info", json={"b": None, "c": half})).status_code == 200
 
-    async def test_has_limits(self, john: Any, manager: httpx.AsyncClient) -> None:
+    async def test_additional_info_over_the_limits_is_rejected(
+        self, john: Any, manager: httpx.AsyncClient
+    ) -> None:
         await manager.put("/1/additional-info", json={"a": None})
         deep: Any = 1
         for _ in range(7):

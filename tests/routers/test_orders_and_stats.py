@@ -54,7 +54,7 @@ class TestOrders:
             moment = f"2024-01-{20 - number // 2:02}T10:00:00Z"
             await database.write(orders.record_order, order(created_at=moment, paid=number))
 
-    async def test_are_all_oldest_first(self, thirty: None, viewer: httpx.AsyncClient) -> None:
+    async def test_orders_are_listed_oldest_first(self, thirty: None, viewer: httpx.AsyncClient) -> None:
         answer = await viewer.get("/1/orders")
         found = answer.json()["data"]["orders"]
         assert [each["id"] for each in found] == [
@@ -76,7 +76,7 @@ class TestOrders:
             ("?per_page=20&page=2", 10, "2", {"prev"}),
         ],
     )  # fmt: skip
-    async def test_come_in_pages_if_asked_for(
+    async def test_orders_are_paged_on_request(
         self, thirty: None, viewer: httpx.AsyncClient, query: str, count: int, pages: str, relations: set[str]
     ) -> None:
         answer = await viewer.get(f"/1/orders{query}")
@@ -107,20 +107,22 @@ class TestOrders:
             assert [each["id"] for each in found] == ids
             assert "per_page" in query or answer.headers["x-wp-total"] == str(len(ids))
 
-    async def test_by_an_unknown_field_are_rejected(self, customer: None, viewer: httpx.AsyncClient) -> None:
+    async def test_orders_by_an_unknown_field_are_rejected(
+        self, customer: None, viewer: httpx.AsyncClient
+    ) -> None:
         for query in ("order_by=email", "order_type=up"):
             assert_error(await viewer.get(f"/1/orders?{query}"), 422, "validation_error")
 
 
 class TestStats:
-    async def test_are_of_nothing_without_an_order(self, customer: None, viewer: httpx.AsyncClient) -> None:
+    async def test_stats_without_an_order_are_zero(self, customer: None, viewer: httpx.AsyncClient) -> None:
         assert await stats(viewer) == {
             "total_spent": 0, "order_count": 0, "average_order_value": 0, "last_order_date": None,
             "first_order_date": None,
         }  # fmt: skip
 
     @pytest.mark.parametrize("payment_status", PaymentStatus)
-    async def test_count_what_is_paid(
+    async def test_stats_count_paid_orders(
         self, customer: None, database: Database, viewer: httpx.AsyncClient, payment_status: str
     ) -> None:
         await database.write(orders.record_order, order(payment_status=str(payment_status), total_refund=300))
@@ -129,7 +131,7 @@ class TestStats:
         assert (found["order_count"], found["total_spent"]) == expected
         assert (found["first_order_date"] is not None) == (payment_status in COUNTED)
 
-    async def test_never_fall_below_zero_for_an_order(
+    async def test_stats_never_fall_below_zero_for_an_order(
         self, customer: None, database: Database, viewer: httpx.AsyncClient
     ) -> None:
         for fields in ({"paid": 500, "total_refund": 900}, {"paid": 300}):
@@ -137,7 +139,7 @@ class TestStats:
         found = await stats(viewer)
         assert (found["total_spent"], found["order_count"], found["average_order_value"]) == (300, 2, 150)
 
-    async def test_follow_an_order_to_another_customer(
+    async def test_stats_follow_an_order_to_another_customer(
         self, customer: None, make_customer: MakeCustomer, database: Database, viewer: httpx.AsyncClient
     ) -> None:
         await make_customer(email="two@example.com")
@@ -151,7 +153,7 @@ class TestStats:
         ("total", "count", "rounded"),
         [(5000, 3, 1667), (5, 2, 3), (1, 3, 0), (2, 3, 1), (0, 4, 0), (0, 0, 0)],
     )
-    def test_round_half_up(self, total: int, count: int, rounded: int) -> None:
+    def test_averages_round_half_up(self, total: int, count: int, rounded: int) -> None:
         assert average(total, count) == rounded
 
 
@@ -208,7 +210,7 @@ class TestThePluginsRoutes:
         assert len(answer.json()["data"]["data"]) == 1
         assert_error(await viewer.get("/999/order"), 404, "customer_not_found")
 
-    async def test_recalculation_mends_one_customers_totals(
+    async def test_recalculation_corrects_one_customers_totals(
         self, orders_of_one: None, make_customer: MakeCustomer, database: Database, manager: httpx.AsyncClient
     ) -> None:
         await make_customer(email="two@example.com")

@@ -24,7 +24,9 @@ async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
 
 class TestPatch:
     @pytest.mark.parametrize("kind", ["application/json", "application/merge-patch+json"])
-    async def test_answers_as_put_does(self, shop: None, manager: httpx.AsyncClient, kind: str) -> None:
+    async def test_patch_returns_the_same_as_put(
+        self, shop: None, manager: httpx.AsyncClient, kind: str
+    ) -> None:
         headers = {"Content-Type": kind}
         patched = await manager.patch("/1", content=b'{"last_name": "Doe"}', headers=headers)
         put = await manager.put("/1", json={"last_name": "Doe"})
@@ -35,7 +37,7 @@ class TestPatch:
         answer = await manager.patch("/1", json={"phone": None})
         assert answer.json()["data"]["customer"]["phone"] is None
 
-    async def test_with_an_old_etag_is_refused(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_patch_with_an_old_etag_is_412(self, shop: None, manager: httpx.AsyncClient) -> None:
         tag = (await manager.get("/1")).headers["etag"]
         first = await manager.patch("/1", json={"phone": "2"}, headers={"If-Match": tag})
         assert first.headers["etag"] == (await manager.get("/1")).headers["etag"] != tag
@@ -48,7 +50,7 @@ class TestPatch:
 
 
 class TestDelete:
-    async def test_does_what_the_bulk_action_does(
+    async def test_delete_does_the_same_as_the_bulk_action(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         answer = await manager.delete("/1")
@@ -64,10 +66,10 @@ class TestDelete:
         assert (await manager.delete("/1")).status_code == 200
         assert [kept["body"] for kept in await database.scan(rows, IdempotencyKey)] == [""]
 
-    async def test_needs_the_permission_to_delete(self, shop: None, client_of: MakeClient) -> None:
+    async def test_delete_needs_the_permission_to_delete(self, shop: None, client_of: MakeClient) -> None:
         async with client_of(credentials("worker")) as worker:
             assert_error(await worker.delete("/1"), 403, "insufficient_permissions")
 
-    async def test_of_a_fixed_path_is_405(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_delete_of_a_fixed_path_is_405(self, shop: None, manager: httpx.AsyncClient) -> None:
         for path in ("/export", "/attachable-user", "/do-bulk-action"):
             assert_error(await manager.delete(path), 405, "rest_no_route")

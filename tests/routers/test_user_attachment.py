@@ -37,7 +37,7 @@ async def owners(database: Database) -> dict[int, int | None]:
 
 
 class TestList:
-    async def test_has_the_users_of_no_customer(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_attachable_users_have_no_customer(self, shop: None, manager: httpx.AsyncClient) -> None:
         await manager.post("/1/attachable-user", json={"user_id": 2})
         answer = await manager.get("/attachable-user")
         users_ = answer.json()["data"]["users"]
@@ -50,7 +50,7 @@ class TestList:
         await manager.post("/1/detach-user")
         assert await attachable(manager) == [1, 2, 3, 4, 5, 6]
 
-    async def test_comes_in_pages_and_can_be_searched(
+    async def test_attachable_users_can_be_paged_and_searched(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await database.write(users.create_user, "zoe", "z@example.com", "Zo\u00eb M\u00fcller", "subscriber")
@@ -64,7 +64,7 @@ class TestList:
 
 
 class TestAttach:
-    async def test_answers_and_stores_the_user(
+    async def test_attach_stores_and_returns_the_user(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         answer = await manager.post("/1/attachable-user", json={"user_id": 3})
@@ -73,14 +73,14 @@ class TestAttach:
         assert customer["updated_at"] > LONG_AGO
         assert await owners(database) == {1: 3, 2: None}
 
-    async def test_of_the_same_user_again_changes_nothing(
+    async def test_attaching_the_same_user_again_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         first = await manager.post("/1/attachable-user", json={"user_id": 3})
         again = await manager.post("/1/attachable-user", json={"user_id": "3"})
         assert again.json() == first.json()
 
-    async def test_is_refused_to_two(
+    async def test_attach_rejects_a_second_partner(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await manager.post("/1/attachable-user", json={"user_id": 3})
@@ -104,7 +104,9 @@ class TestDetach:
         assert await owners(database) == {1: None, 2: None}
         assert (await manager.post("/2/attachable-user", json={"user_id": 3})).status_code == 200
 
-    async def test_of_nobody_changes_nothing(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_detach_without_a_user_changes_nothing(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         answer = await manager.post("/1/detach-user")
         assert answer.json()["data"]["customer"] == {"id": 1, "user_id": None, "updated_at": LONG_AGO}
 

@@ -21,7 +21,7 @@ VIEW, EVERYTHING = ["customers/view"], ["customers/view", "customers/manage", "c
 
 class TestProfile:
     @pytest.mark.parametrize("role", ROLES)
-    async def test_is_told_to_every_user(self, client_of: MakeClient, role: str) -> None:
+    async def test_profile_is_returned_to_every_user(self, client_of: MakeClient, role: str) -> None:
         async with client_of(credentials(role), prefix="") as client:
             profile = (await client.get(PATH)).json()
         number = ROLES.index(role) + 1
@@ -38,7 +38,7 @@ class TestProfile:
             ("subscriber", []),
         ],
     )
-    async def test_for_editing_has_role_and_capabilities(
+    async def test_profile_for_editing_has_role_and_capabilities(
         self, client_of: MakeClient, role: str, held: list[str]
     ) -> None:
         async with client_of(credentials(role), prefix="") as client:
@@ -53,28 +53,30 @@ class TestProfile:
         }
 
     @pytest.mark.parametrize("context", ["view", "embed"])
-    async def test_else_tells_neither_address_nor_role(self, client_of: MakeClient, context: str) -> None:
+    async def test_profile_in_other_contexts_has_neither_address_nor_role(
+        self, client_of: MakeClient, context: str
+    ) -> None:
         async with client_of(credentials("manager"), prefix="") as client:
             answer = await client.get(f"{PATH}?context={context}")
             assert answer.content == (await client.get(PATH)).content
         assert "@" not in answer.text
 
-    async def test_of_no_known_context(self, client_of: MakeClient) -> None:
+    async def test_profile_of_an_unknown_context_is_rejected(self, client_of: MakeClient) -> None:
         async with client_of(credentials("manager"), prefix="") as client:
             assert_error(await client.get(f"{PATH}?context=all"), 422, "validation_error")
 
-    async def test_in_part(self, client_of: MakeClient) -> None:
+    async def test_profile_can_be_limited_to_fields(self, client_of: MakeClient) -> None:
         async with client_of(credentials("worker"), prefix="") as client:
             answer = await client.get(f"{PATH}?context=edit&_fields=id,capabilities.worker")
         assert answer.json() == {"id": 4, "capabilities": {"worker": True}}
 
-    async def test_needs_credentials(self, client_of: MakeClient) -> None:
+    async def test_profile_needs_credentials(self, client_of: MakeClient) -> None:
         async with client_of(prefix="") as client:
             assert_error(await client.get(PATH), 401, "authentication_required")
         async with client_of(httpx.BasicAuth("manager", "wrong"), prefix="") as client:
             assert_error(await client.get(PATH), 401, "authentication_failed")
 
-    async def test_of_a_user_who_was_deleted_meanwhile(self, database: Database) -> None:
+    async def test_profile_of_a_deleted_user_is_401(self, database: Database) -> None:
         await database.write(users.delete_user, "worker")
         with pytest.raises(AuthenticationFailed):
             await database.read(get_profile, 4, Context.VIEW, [])

@@ -68,20 +68,20 @@ NO_HASHES = {
 
 class TestVerify:
     @pytest.mark.parametrize(("secret", "known"), KNOWN.items())
-    def test_accepts_the_hashes_of_other_programs(self, secret: str, known: str) -> None:
+    def test_verify_accepts_the_hashes_of_other_programs(self, secret: str, known: str) -> None:
         assert application_passwords.verify(secret, known)
 
     @pytest.mark.parametrize(("secret", "known"), KNOWN.items())
-    def test_refuses_a_secret_that_differs_in_one_letter(self, secret: str, known: str) -> None:
+    def test_verify_rejects_a_secret_that_differs_in_one_letter(self, secret: str, known: str) -> None:
         for other in (f"{secret}x", f"x{secret}", secret[:-1], f"{secret[:-1]}_", f"{secret[:-1]}x"):
             assert not application_passwords.verify(other, known)
 
     @pytest.mark.parametrize(("secret", "known"), WORDPRESS.items())
-    def test_refuses_a_secret_in_another_case(self, secret: str, known: str) -> None:
+    def test_verify_rejects_a_secret_in_another_case(self, secret: str, known: str) -> None:
         for other in (secret.lower(), secret.upper(), secret.swapcase()):
             assert not application_passwords.verify(other, known)
 
-    def test_refuses_the_secret_of_another_hash(self) -> None:
+    def test_verify_rejects_the_secret_of_another_hash(self) -> None:
         accepted = [
             (secret, known)
             for secret in KNOWN
@@ -91,17 +91,17 @@ class TestVerify:
         assert accepted == list(KNOWN.items())
 
     @pytest.mark.parametrize("secret", ["", " ", "-_-", "\u00e9\u00df\u0661", "\0", "x" * 4097])
-    def test_refuses_secrets_of_which_nothing_is_left(self, secret: str) -> None:
+    def test_verify_rejects_secrets_of_which_nothing_is_left(self, secret: str) -> None:
         for stored in (*KNOWN.values(), *NO_HASHES.values(), DUMMY):
             assert not application_passwords.verify(secret, stored)
 
-    def test_refuses_nothing_even_if_the_hash_of_nothing_is_stored(self) -> None:
+    def test_verify_rejects_an_empty_secret_even_if_its_hash_is_stored(self) -> None:
         assert not application_passwords.verify("", application_passwords.digest(""))
         assert phpass.verify("", EMPTY_LEGACY_HASH)
         assert not application_passwords.verify("", EMPTY_LEGACY_HASH)
 
     @pytest.mark.parametrize("stored", NO_HASHES.values(), ids=NO_HASHES)
-    def test_refuses_what_is_no_hash_without_an_exception(self, stored: str) -> None:
+    def test_verify_rejects_what_is_no_hash_without_an_exception(self, stored: str) -> None:
         assert not application_passwords.verify(SECRET, stored)
 
     @pytest.mark.parametrize("prefix", ["$2y$04$", "$wp$2y$04$"])
@@ -121,10 +121,10 @@ class TestVerify:
 
 class TestDigest:
     @pytest.mark.parametrize(("secret", "known"), FAST_HASHES)
-    def test_is_what_other_programs_make(self, secret: str, known: str) -> None:
+    def test_digest_is_what_other_programs_make(self, secret: str, known: str) -> None:
         assert application_passwords.digest(secret) == known
 
-    def test_is_the_same_however_the_secret_is_written(self) -> None:
+    def test_digest_is_the_same_however_the_secret_is_written(self) -> None:
         for written in (
             "application_password",
             "appl icat ionp assw ord",
@@ -137,13 +137,13 @@ class TestDigest:
                 "applicationpassword"
             )
 
-    def test_tells_letters_digits_and_case_apart(self) -> None:
+    def test_digest_differs_by_letter_digit_and_case(self) -> None:
         secrets = ("abcd", "Abcd", "abcD", "abcd0", "0abcd", "abdc", "")
         assert len({application_passwords.digest(secret) for secret in secrets}) == len(secrets)
 
 
 class TestNormalize:
-    def test_keeps_ascii_letters_and_digits_only(self) -> None:
+    def test_normalize_keeps_ascii_letters_and_digits_only(self) -> None:
         everything = "".join(map(chr, range(0x800)))
         assert (
             application_passwords.normalize(everything)
@@ -151,22 +151,22 @@ class TestNormalize:
         )
 
     @pytest.mark.parametrize(("length", "kept"), [(4096, 4096), (4097, 0)])
-    def test_leaves_nothing_of_what_is_too_long(self, length: int, kept: int) -> None:
+    def test_normalize_leaves_nothing_of_what_is_too_long(self, length: int, kept: int) -> None:
         assert application_passwords.normalize("x" * length) == "x" * kept
 
-    def test_counts_what_will_be_dropped_too(self) -> None:
+    def test_normalize_counts_what_will_be_dropped_too(self) -> None:
         assert application_passwords.normalize("x" + " " * 4096) == ""
 
 
 class TestGenerate:
-    def test_makes_24_letters_and_digits(self) -> None:
+    def test_generate_makes_24_letters_and_digits(self) -> None:
         made = [application_passwords.generate() for _ in range(500)]
         assert {len(secret) for secret in made} == {24}
         # Any of the 62 would be missing from 12,000 characters once in 10^84 runs.
         assert set("".join(made)) == set(string.ascii_letters + string.digits)
         assert len(set(made)) == len(made)
 
-    def test_uses_every_character_about_equally_often(self) -> None:
+    def test_generate_uses_every_character_about_equally_often(self) -> None:
         made = "".join(application_passwords.generate() for _ in range(2_000))
         expected = len(made) / 62
         # Eight standard deviations: a biased choice is far outside, chance never.
@@ -175,7 +175,7 @@ class TestGenerate:
             abs(made.count(character) - expected) < spread for character in application_passwords.ALPHABET
         )
 
-    def test_is_accepted_grouped_and_ungrouped(self) -> None:
+    def test_generate_is_accepted_grouped_and_ungrouped(self) -> None:
         secret = application_passwords.generate()
         stored = application_passwords.digest(secret)
         assert application_passwords.verify(secret, stored)
@@ -192,29 +192,29 @@ class TestGroups:
             ("", ""),
         ],
     )
-    def test_are_of_four(self, secret: str, shown: str) -> None:
+    def test_groups_are_of_four(self, secret: str, shown: str) -> None:
         assert application_passwords.in_groups(secret) == shown
 
 
 class TestDummy:
     """What stands in for a hash that is not there must cost what a real one costs, and belong to nobody."""
 
-    def test_is_a_legacy_hash_of_as_many_rounds_as_wordpress_makes(self) -> None:
+    def test_dummy_is_a_legacy_hash_of_as_many_rounds_as_wordpress_makes(self) -> None:
         def cost(stored: str) -> Any:
             return phpass.from_string(stored).rounds
 
         assert cost(DUMMY) == cost(LEGACY_HASH) == 13
 
     @pytest.mark.parametrize("beginning", ["$P$5", "$P$E", "$2y$04$", "$2y$12$", "$wp$2y$10$"])
-    def test_is_a_known_hash_of_the_same_beginning(self, beginning: str) -> None:
+    def test_dummy_is_a_known_hash_of_the_same_beginning(self, beginning: str) -> None:
         found = application_passwords.dummy(beginning)
         assert (found.startswith(beginning), application_passwords.is_known(found)) == (True, True)
         assert not application_passwords.verify(SECRET, found)
 
-    def test_has_another_salt_than_a_real_one(self) -> None:
+    def test_dummy_has_another_salt_than_a_real_one(self) -> None:
         assert phpass.from_string(DUMMY).salt != phpass.from_string(LEGACY_HASH).salt
 
-    def test_belongs_to_no_secret_that_is_easily_guessed(self) -> None:
+    def test_dummy_belongs_to_no_secret_that_is_easily_guessed(self) -> None:
         for secret in (
             "password",
             "dummy",

@@ -114,7 +114,7 @@ class TestLegacyPasswords(OnSQLite):
             assert_refused(await anonymous.get("", headers=basic(f"{name}:{secret}")))
         assert await database.scan(rows, ApplicationPassword) == before
 
-    async def test_the_stand_in_for_a_missing_hash_lets_nobody_in(
+    async def test_dummy_hash_lets_no_user_in(
         self, work: Work, anonymous: httpx.AsyncClient, legacy_id: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Even if somebody found out what secret it belongs to."""
@@ -142,7 +142,7 @@ class TestLegacyPasswords(OnSQLite):
             assert slow == [other for other in ids if other < password_id]
 
     @pytest.mark.parametrize("prefix", ["$2y$", "$wp$2y$"])
-    async def test_of_bcrypt_sign_in_and_become_fast_ones(
+    async def test_legacy_passwords_of_bcrypt_sign_in_and_become_fast_ones(
         self, database: Database, anonymous: httpx.AsyncClient, prefix: str
     ) -> None:
         await database.write(store_user, "legacy")
@@ -155,7 +155,9 @@ class TestLegacyPasswords(OnSQLite):
         [stored] = [row["password_hash"] for row in found if row["id"] == password_id]
         assert stored == application_passwords.digest("Abcd1234Efgh")
 
-    async def test_cost_the_same_for_every_name_whatever_hashes_it_has(self, database: Database) -> None:
+    async def test_legacy_passwords_cost_the_same_for_every_name_whatever_hashes_it_has(
+        self, database: Database
+    ) -> None:
         hashes = {
             "one": ["$P$B" + "a" * 30, "$2y$10$" + "a" * 53],
             "two": ["$P$B" + "b" * 30, "$P$B" + "c" * 30, "$wp$2y$11$" + "a" * 53],
@@ -199,7 +201,7 @@ class TestLegacyPasswords(OnSQLite):
         [stored] = [row for row in await database.scan(rows, ApplicationPassword) if row["id"] == legacy_id]
         assert stored["password_hash"] == application_passwords.digest(LEGACY_SECRET)
 
-    async def test_are_hashed_one_at_a_time_and_off_the_event_loop(
+    async def test_legacy_passwords_are_hashed_one_at_a_time_and_off_the_event_loop(
         self, anonymous: httpx.AsyncClient, legacy_id: int, work: Work, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         verify, running, most = application_passwords.verify, [0], [0]

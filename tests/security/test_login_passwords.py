@@ -63,18 +63,18 @@ NO_HASHES = {
 
 class TestVerify:
     @pytest.mark.parametrize(("password", "known"), VECTORS)
-    def test_accepts_what_other_programs_stored(self, password: str, known: str) -> None:
+    def test_verify_accepts_what_other_programs_stored(self, password: str, known: str) -> None:
         assert is_known(known)
         # However it is typed: PHP's white space around it does not count, and nothing else is taken away.
         assert verify(f"\0\x0b\r\n\t {password} \t\n\r\x0b\0", known)
 
     @pytest.mark.parametrize(("password", "known"), VECTORS[len(WORDPRESS) - 1 :])
-    def test_refuses_a_password_that_differs(self, password: str, known: str) -> None:
+    def test_verify_rejects_a_password_that_differs(self, password: str, known: str) -> None:
         inner = password.strip(login_passwords.TRIMMED)
         for other in (f"x{inner}", inner.swapcase() if inner.swapcase() != inner else f"\u00a0{inner}"):
             assert not verify(other, known), other
 
-    def test_refuses_the_password_of_another_hash(self) -> None:
+    def test_verify_rejects_the_password_of_another_hash(self) -> None:
         of_php = VECTORS[len(WORDPRESS) :]
         for password in {each for each, _ in of_php}:
             assert [verify(password, known) for _, known in of_php] == [
@@ -82,17 +82,17 @@ class TestVerify:
             ]
 
     @pytest.mark.parametrize("vector", PHP, ids=range(len(PHP)))
-    def test_refuses_md5(self, vector: dict[str, Any]) -> None:
+    def test_verify_rejects_md5(self, vector: dict[str, Any]) -> None:
         assert not verify(vector["password"], vector["md5"])
 
     @pytest.mark.parametrize("stored", NO_HASHES.values(), ids=NO_HASHES)
-    def test_refuses_what_is_no_hash_without_an_exception(self, stored: str | None) -> None:
+    def test_verify_rejects_what_is_no_hash_without_an_exception(self, stored: str | None) -> None:
         for password in (SECRET, "", "*", "*0", "\0", "\ud800"):
             assert not verify(password, stored)
         assert stored == "$wp" + BCRYPT or not is_known(stored or "")
 
     @pytest.mark.parametrize("password", ["", " ", "\0\x0b\r\n\t ", "x" * 4097, "\u00e9" * 2049])
-    def test_refuses_nothing_and_too_much_before_it_hashes(
+    def test_verify_rejects_empty_and_long_passwords_before_hashing(
         self, password: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         of_nothing = [quick_legacy_hash(""), "$2y$" + bcrypt.hashpw(b"", bcrypt.gensalt(4))[4:].decode()]
@@ -105,10 +105,10 @@ class TestVerify:
         for stored in (*of_nothing, *WORDPRESS.values(), None):
             assert not verify(password, stored)
 
-    def test_takes_as_many_bytes_as_wordpress(self) -> None:
+    def test_verify_takes_as_many_bytes_as_wordpress(self) -> None:
         assert verify("x" * 4096, hash_password("x" * 4096))
 
-    def test_looks_no_further_than_php(self) -> None:
+    def test_verify_looks_no_further_than_php(self) -> None:
         """PHP's bcrypt ends with the 72nd byte; WordPress's does not, nor does a NUL end anything here."""
         [long] = [vector for vector in PHP if len(vector["password"]) == 100]
         other = long["password"][:72] + "x"
@@ -117,29 +117,29 @@ class TestVerify:
 
 
 class TestHash:
-    def test_is_one_that_wordpress_reads(self) -> None:
+    def test_login_password_hash_is_readable_by_wordpress(self) -> None:
         made = hash_password(" geheim & s\u00fc\u00df\n")
         assert made.startswith("$wp$2y$04$")
         assert len(made) == len(WORDPRESS["pass-worker"])
         assert is_known(made)
         assert verify("geheim & s\u00fc\u00df", made)
 
-    def test_is_another_one_each_time(self) -> None:
+    def test_login_password_hash_differs_each_time(self) -> None:
         made = {hash_password(SECRET) for _ in range(20)}
         assert len({each[10:32] for each in made}) == 20
         # Of the last character of a salt bcrypt keeps two bits; a salt with more is not what it says.
         assert all(verify(SECRET, each) for each in made)
 
     @pytest.mark.parametrize("password", ["", " \0", "x" * 4097])
-    def test_of_nothing_or_too_much_is_none(self, password: str) -> None:
+    def test_empty_or_too_long_password_is_not_hashed(self, password: str) -> None:
         with pytest.raises(ValueError, match="1 to 4096 bytes"):
             hash_password(password)
 
-    def test_costs_what_phps_own_does(self) -> None:
+    def test_login_password_hash_has_phps_cost(self) -> None:
         assert "COST = 12\n" in Path(login_passwords.__file__).read_text()
 
 
-def test_is_outdated_if_it_is_of_another_kind_or_cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hash_of_another_kind_or_cheaper_is_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login_passwords, "COST", 10)
     outdated = {known: is_outdated(known) for _, known in VECTORS}
     assert {known for known, old in outdated.items() if not old} == {
@@ -180,15 +180,17 @@ class TestCost:
             (WORDPRESS["old login p\u00e4ssword"], [6]),
         ],
     )
-    def test_of_a_refusal(self, rounds: list[int], stored: str | None, costs: list[int]) -> None:
+    def test_wrong_password_costs_the_same_for_every_hash(
+        self, rounds: list[int], stored: str | None, costs: list[int]
+    ) -> None:
         assert not verify("wrong", stored)
         assert rounds == costs
 
-    def test_of_a_password_that_no_hash_can_be_of(self, rounds: list[int]) -> None:
+    def test_impossible_password_costs_one_hash(self, rounds: list[int]) -> None:
         assert not verify("a\0b", BCRYPT)
         assert rounds == [7]
 
-    def test_of_a_right_password_is_one_hash(self, rounds: list[int]) -> None:
+    def test_right_password_costs_one_hash(self, rounds: list[int]) -> None:
         assert verify(SECRET, BCRYPT)
         assert rounds == [5]
 
@@ -217,7 +219,7 @@ class TestCommonPasswords:
     def test_other_password_is_not_common(self, password: str) -> None:
         assert not login_passwords.is_common(password)
 
-    def test_list_has_passwords_that_are_long_enough_to_be_chosen(self) -> None:
+    def test_list_of_common_passwords_has_only_long_enough_ones(self) -> None:
         common = login_passwords._common_passwords()
         assert len(common) > 1000
         assert [word for word in common if len(word) < 8 or word != word.casefold()] == []

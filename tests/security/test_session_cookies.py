@@ -39,13 +39,13 @@ def nonce(ago: int = 0) -> str:
 
 
 class TestCookie:
-    def test_has_the_parts_of_wordpress(self) -> None:
+    def test_cookie_has_the_parts_of_wordpress(self) -> None:
         assert re.fullmatch(r"wordpress_logged_in_[0-9a-f]{32}", session_cookies.NAME)
         assert re.fullmatch(r"[A-Za-z0-9%._-]+", written()), "a header takes it as it is"
         assert re.fullmatch(rf"{re.escape(LOGIN)}\|{NOW + 60}\|{TOKEN}\|[0-9a-f]{{64}}", unquote(written()))
         assert session_cookies.is_right(read(written()), KEY, HASH)
 
-    def test_is_found_among_others(self) -> None:
+    def test_cookie_is_found_among_others(self) -> None:
         own = f"{session_cookies.NAME}={written()}"
         for sent in (
             [own], [f"a=b;{own}"], [f"a=b;   {own} ;c=d"], ["a=b", own, "c=d"],
@@ -59,10 +59,10 @@ class TestCookie:
          f"x{session_cookies.NAME}=a|1|b|c",
          f"{session_cookies.NAME}x=a|1|b|c", f"{session_cookies.NAME[:-1]}=a|1|b|c"],
     )  # fmt: skip
-    def test_of_another_form_is_none(self, sent: str) -> None:
+    def test_malformed_cookie_counts_as_absent(self, sent: str) -> None:
         assert session_cookies.read(headers(sent)) is None
 
-    def test_is_worth_nothing_if_anything_is_changed(self) -> None:
+    def test_changed_cookie_is_rejected(self) -> None:
         text = unquote(written())
         for place in range(len(text)):
             other = f"{text[:place]}{chr(ord(text[place]) ^ 1)}{text[place + 1 :]}"
@@ -76,10 +76,10 @@ class TestCookie:
     @pytest.mark.parametrize(
         "text", ["a|b|c|d", "|||", "a|1|b|\u00e9", "%ff|%00|\u00ff|%ED%A0%80", "|" * 500]
     )
-    def test_that_makes_no_sense_is_refused(self, text: str) -> None:
+    def test_cookie_with_impossible_values_is_rejected(self, text: str) -> None:
         assert not session_cookies.is_right(read(text), KEY, HASH)
 
-    def test_ends(self, clock: list[float]) -> None:
+    def test_cookie_expires(self, clock: list[float]) -> None:
         cookie = read(written())
         clock[0] += 59.9
         assert session_cookies.is_right(cookie, KEY, HASH)
@@ -88,10 +88,10 @@ class TestCookie:
 
 
 class TestNonce:
-    def test_has_ten_digits(self) -> None:
+    def test_nonce_has_ten_digits(self) -> None:
         assert re.fullmatch("[0-9a-f]{10}", nonce())
 
-    def test_is_of_one_user_and_session(self) -> None:
+    def test_nonce_belongs_to_one_user_and_session(self) -> None:
         others = {
             session_cookies.nonce(8, TOKEN, KEY),
             session_cookies.nonce(7, "u" * 43, KEY),
@@ -102,7 +102,7 @@ class TestNonce:
             False
         ] * 3
 
-    def test_is_that_text_and_no_other(self) -> None:
+    def test_only_the_exact_text_is_the_nonce(self) -> None:
         for other in ("", "0", "x" * 10_000, "\u00e9", nonce()[:-1], f"{nonce()}0", f" {nonce()}"):
             assert not session_cookies.is_nonce(other, 7, TOKEN, KEY)
 

@@ -72,7 +72,9 @@ class Load:
 
 
 class TestStop:
-    def test_loses_nothing_and_is_told_beforehand(self, sqlite_settings: Settings, tmp_path: Path) -> None:
+    def test_stop_loses_no_request_and_is_not_ready_beforehand(
+        self, sqlite_settings: Settings, tmp_path: Path
+    ) -> None:
         """E8 in short: SIGTERM under load, with a request under way."""
 
         def create(client: httpx.Client, number: int) -> httpx.Response:
@@ -121,7 +123,7 @@ def half_sent(server: Server) -> Iterator[Callable[[], bytes]]:
 
 
 class TestWorkers:
-    def test_are_replaced_without_a_failure_and_end_with_their_supervisor(
+    def test_workers_are_replaced_without_a_failure_and_end_with_their_supervisor(
         self, sqlite_settings: Settings, tmp_path: Path
     ) -> None:
         """E9 and E11 in short: SIGHUP, then a killed worker, then a killed supervisor."""
@@ -190,7 +192,9 @@ def listens(port: int) -> bool:
 
 @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
 class TestStart:
-    def test_without_the_database_waits_for_it(self, postgres_settings: Settings, tmp_path: Path) -> None:
+    def test_server_without_its_database_waits_for_it(
+        self, postgres_settings: Settings, tmp_path: Path
+    ) -> None:
         """E6: alive, not ready; ready once it is there, without a new start."""
         address, _, rest = postgres_settings.database_url.rpartition(":")
         port = free_port()

@@ -188,11 +188,11 @@ HEAD, BODY, READ, STOP, LEAVE = (int(seconds) for seconds in Protocol.TIMEOUTS.v
 class TestDeadlines:
     """Each counts from the first time that the server sees what it is waiting for."""
 
-    def test_are_as_documented(self) -> None:
+    def test_deadlines_are_as_documented(self) -> None:
         assert (HEAD, BODY, READ, STOP, LEAVE) == (10, 15, 30, 15, 2)
 
     @pytest.mark.parametrize("nothing", [b"", b"\r\n\r\n"])
-    async def test_end_a_connection_that_never_asks_without_a_word(self, site: Site, nothing: bytes) -> None:
+    async def test_idle_connection_is_closed_without_a_response(self, site: Site, nothing: bytes) -> None:
         peer = await site.connect(nothing)
         await site.pass_time(HEAD)
         assert len(connections) == 1
@@ -200,13 +200,13 @@ class TestDeadlines:
         assert await peer.rest() == b""
 
     @pytest.mark.parametrize("head", [b"G", GET[:-2], GET[:-1]])
-    async def test_end_a_head_that_stays_unfinished(self, site: Site, head: bytes) -> None:
+    async def test_unfinished_head_is_408(self, site: Site, head: bytes) -> None:
         peer = await site.connect(head)
         await site.pass_time(HEAD + 1)
         assert_late(await peer.rest())
 
     @pytest.mark.parametrize("body", [b"half", b""])
-    async def test_end_a_body_that_stays_unfinished(self, site: Site, body: bytes) -> None:
+    async def test_unfinished_body_is_408(self, site: Site, body: bytes) -> None:
         peer = await site.connect(post(10) + body)
         await site.pass_time(BODY)
         assert site.application.disconnected == 0
@@ -222,7 +222,7 @@ class TestDeadlines:
             (CHUNKED, b"4\r\nbody\r\n", BODY),
         ],
     )
-    async def test_are_for_the_whole_of_what_trickles_in(
+    async def test_deadline_counts_for_a_head_that_trickles_in(
         self, site: Site, start: bytes, piece: bytes, seconds: int
     ) -> None:
         peer = await site.connect(start)
@@ -231,7 +231,7 @@ class TestDeadlines:
             await site.pass_time(1)
         assert_late(await peer.rest())
 
-    async def test_begin_anew_with_each_request(self, site: Site) -> None:
+    async def test_deadline_begins_again_with_each_request(self, site: Site) -> None:
         peer = await site.connect()
         for _ in range(3):
             peer.writer.write(post(4)[:-2])
@@ -244,7 +244,7 @@ class TestDeadlines:
         await site.pass_time(HEAD + 1)
         assert_late(await peer.rest())
 
-    async def test_end_an_answered_connection_that_asks_no_more(self, site: Site) -> None:
+    async def test_kept_connection_without_a_request_is_closed(self, site: Site) -> None:
         """Uvicorn has a timer for that, but forgets it once an empty line has come."""
         peer = await site.connect(GET)
         await peer.until(b"/path ")
@@ -252,13 +252,13 @@ class TestDeadlines:
         await site.pass_time(HEAD + 1)
         assert await peer.rest() == b""
 
-    async def test_are_not_for_the_application(self, site: Site) -> None:
+    async def test_slow_application_has_no_deadline(self, site: Site) -> None:
         peer = await site.connect(GET.replace(b"path", b"late"))
         await site.pass_time(1000)
         site.application.go_on.set()
         assert await peer.until(b"/late ")
 
-    async def test_end_an_answer_that_nobody_reads(self, site: Site) -> None:
+    async def test_response_that_is_not_read_is_closed(self, site: Site) -> None:
         peer = await site.connect(GET.replace(b"path", b"large"))
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await site.pass_time(READ)
@@ -266,7 +266,7 @@ class TestDeadlines:
         await site.pass_time(1)
         assert not connections
 
-    async def test_let_an_answer_be_read_slowly(self, site: Site) -> None:
+    async def test_response_may_be_read_slowly(self, site: Site) -> None:
         peer = await site.connect(CLOSE.replace(b"path", b"large"))
         # More than the system keeps for a peer that does not read.
         for _ in range(3):
@@ -274,7 +274,7 @@ class TestDeadlines:
             await site.pass_time(READ)
         assert len(await peer.rest()) > LARGE - 18_000_000
 
-    async def test_leave_no_time_to_those_who_were_refused(self, site: Site) -> None:
+    async def test_rejected_connection_is_closed_after_a_moment(self, site: Site) -> None:
         peer = await site.connect(b"nonsense\r\n\r\n")
         await peer.until(b"}}")
         await site.pass_time(LEAVE)
@@ -282,7 +282,7 @@ class TestDeadlines:
         await site.pass_time(1)
         assert not connections
 
-    async def test_end_hundreds_while_others_are_served(self, site: Site) -> None:
+    async def test_hundreds_of_slow_connections_do_not_delay_others(self, site: Site) -> None:
         """E12 in short: half-open heads and half-sent bodies."""
         peers = [await site.connect(GET[:-2]) for _ in range(70)]
         peers += [await site.connect(post(10) + b"half") for _ in range(20)]
@@ -292,7 +292,7 @@ class TestDeadlines:
         for peer in peers:
             assert_late(await peer.rest())
 
-    async def test_are_looked_at_by_themselves(
+    async def test_deadlines_are_enforced_without_requests(
         self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr("fluent_cart.server.process.SWEEP_SECONDS", 0.01)
@@ -320,21 +320,21 @@ class TestHeads:
         return await peer.rest()
 
     @pytest.mark.parametrize("pieces", [1, 2, 30])
-    async def test_of_64_kib_are_read(self, site: Site, pieces: int) -> None:
+    async def test_head_of_64_kib_is_read(self, site: Site, pieces: int) -> None:
         assert b"200 OK" in await self.send(site, self.head(MAX_HEAD_BYTES), pieces)
 
     @pytest.mark.parametrize("pieces", [1, 2, 30])
     @pytest.mark.parametrize("size", [MAX_HEAD_BYTES + 1, 70_000, 180_000, 200_000])
-    async def test_of_more_are_refused(self, site: Site, size: int, pieces: int) -> None:
+    async def test_head_over_64_kib_is_431(self, site: Site, size: int, pieces: int) -> None:
         assert_large(await self.send(site, self.head(size), pieces))
 
-    async def test_of_many_headers_are_refused(self, site: Site) -> None:
+    async def test_head_with_too_many_headers_is_431(self, site: Site) -> None:
         assert_large(await site.ask(CLOSE[:-2] + b"X-Name: value\r\n" * 5000 + b"\r\n"))
 
-    async def test_of_a_long_address_are_refused(self, site: Site) -> None:
+    async def test_head_with_a_long_address_is_431(self, site: Site) -> None:
         assert_large(await site.ask(CLOSE.replace(b"/path", b"/" + b"x" * MAX_HEAD_BYTES)))
 
-    async def test_without_an_end_are_refused_early(self, site: Site) -> None:
+    async def test_head_without_an_end_is_rejected_early(self, site: Site) -> None:
         peer = await site.connect(GET[:-2] + b"X: ")
         for _ in range(1000):
             if connections and next(iter(connections)).discarding_input:
@@ -343,7 +343,7 @@ class TestHeads:
             await asyncio.sleep(0)
         assert_large(await peer.rest())
 
-    async def test_after_another_request_have_the_same_limit(self, site: Site) -> None:
+    async def test_heads_after_another_request_have_the_same_limit(self, site: Site) -> None:
         for first in (GET, post(60_000) + b"x" * 60_000):
             peer = await site.connect(first)
             await peer.until(b"/path ")
@@ -354,11 +354,11 @@ class TestHeads:
             peer.writer.write(self.head(MAX_HEAD_BYTES + 1))
             assert_large((await peer.rest()).lstrip(b"x"))
 
-    async def test_in_a_row_are_not_counted_together(self, site: Site) -> None:
+    async def test_heads_of_several_requests_count_separately(self, site: Site) -> None:
         answer = await site.ask(GET * 2500 + CLOSE)
         assert answer.count(b"HTTP/1.1 200 OK") == 2501
 
-    async def test_after_a_large_body_are_not_counted_with_it(self, site: Site) -> None:
+    async def test_heads_after_a_large_body_are_not_counted_with_it(self, site: Site) -> None:
         body = b"x" * (MAX_HEAD_BYTES * 3 - len(post(1_000_000)))
         answer = await self.send(site, post(len(body)) + body + CLOSE, 2)
         assert answer.count(b"HTTP/1.1 200 OK") == 2
@@ -377,19 +377,21 @@ class TestRefusals:
             b"\x16\x03\x01\x02\x00\x01",
         ],
     )
-    async def test_of_what_is_not_http_are_in_the_envelope(self, site: Site, nonsense: bytes) -> None:
+    async def test_bytes_that_are_not_http_get_an_error_in_the_envelope(
+        self, site: Site, nonsense: bytes
+    ) -> None:
         assert_invalid(await site.ask(nonsense))
 
-    async def test_of_a_broken_body_end_the_request(self, site: Site) -> None:
+    async def test_broken_body_ends_the_request(self, site: Site) -> None:
         assert_invalid(await site.ask(CHUNKED + b"nonsense\r\n"))
         assert site.application.disconnected == 1
 
-    async def test_reach_a_peer_that_sends_on(self, site: Site) -> None:
+    async def test_error_reaches_a_peer_that_still_sends(self, site: Site) -> None:
         """Closed at once, the connection would be reset, and the answer lost."""
         peer = await site.connect(b"nonsense\r\n\r\n" + b"x" * 5_000_000)
         assert_invalid(await peer.rest())
 
-    async def test_come_after_the_answers_to_what_was_asked_before(self, site: Site) -> None:
+    async def test_error_comes_after_responses_to_earlier_requests(self, site: Site) -> None:
         peer = await site.connect(post(4, "/late") + b"body" + b"nonsense")
         await wait_until_idle()
         site.application.go_on.set()
@@ -398,9 +400,7 @@ class TestRefusals:
         assert answer.count(b"HTTP/1.1") == 1
 
     @pytest.mark.parametrize("rest", [post(10) + b"half", CHUNKED + b"nonsense\r\n"])
-    async def test_are_never_taken_for_the_answer_to_an_earlier_request(
-        self, site: Site, rest: bytes
-    ) -> None:
+    async def test_error_is_never_sent_for_an_earlier_request(self, site: Site, rest: bytes) -> None:
         peer = await site.connect(GET.replace(b"path", b"late") + rest)
         await site.pass_time(1000)
         site.application.go_on.set()
@@ -410,7 +410,7 @@ class TestRefusals:
         assert b"200 OK" in answer[:20]
         assert_late(answer.partition(b"/late ")[2])
 
-    async def test_are_too_late_once_an_answer_has_begun(self, site: Site) -> None:
+    async def test_error_is_not_sent_after_a_response_has_begun(self, site: Site) -> None:
         peer = await site.connect(post(10, "/early") + b"half")
         assert (await peer.until(b"/early ")).startswith(b"HTTP/1.1 200 OK")
         await site.pass_time(BODY + 1)
@@ -427,32 +427,32 @@ UPLOAD = b"POST /enough HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\nsome" %
 class TestAnswers:
     """Each is one write, and says what it would have said in two."""
 
-    async def test_have_head_and_body_together(self, site: Site) -> None:
+    async def test_head_and_body_are_one_write(self, site: Site) -> None:
         answer = await site.ask(CLOSE)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert answer.endswith(b"connection: close\r\n\r\n/path ")
 
-    async def test_to_head_are_not_kept_back(self, site: Site) -> None:
+    async def test_response_to_head_is_sent_at_once(self, site: Site) -> None:
         peer = await site.connect(GET.replace(b"GET", b"HEAD"))
         assert b"content-length: 6\r\n" in await peer.until(b"\r\n\r\n")
         peer.writer.write(GET)
         assert (await peer.until(b"/path ")).count(b"HTTP/1.1") == 1
         assert (await site.ask(CLOSE.replace(b"GET", b"HEAD"))).endswith(b"\r\n\r\n")
 
-    async def test_without_a_body_are_not_kept_back(self, site: Site) -> None:
+    async def test_response_without_a_body_is_sent_at_once(self, site: Site) -> None:
         peer = await site.connect(GET.replace(b"path", b"same"))
         assert (await peer.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 304 ")
 
-    async def test_in_pieces_arrive_as_they_are(self, site: Site) -> None:
+    async def test_response_in_pieces_arrives_unchanged(self, site: Site) -> None:
         answer = await site.ask(CLOSE.replace(b"path", b"pieces"))
         assert answer.partition(b"\r\n\r\n")[2] == (
             b"9\r\nHTTP/1.1 \r\nd\r\nHTTP/1.1 100 \r\n8\r\n/pieces \r\n0\r\n\r\n"
         )
 
-    async def test_that_break_off_are_cut(self, site: Site) -> None:
+    async def test_interrupted_response_closes_the_connection(self, site: Site) -> None:
         assert (await site.ask(GET.replace(b"path", b"broken"))).endswith(b"content-length: 8\r\n\r\n")
 
-    async def test_that_come_early_reach_a_peer_that_sends_on(self, site: Site) -> None:
+    async def test_early_response_reaches_a_peer_that_still_sends(self, site: Site) -> None:
         peer = await site.connect(UPLOAD)
         for _ in range(LARGE // 1_000_000):
             peer.writer.write(b"x" * 1_000_000)
@@ -461,11 +461,11 @@ class TestAnswers:
         peer.writer.close()
         await until(lambda: not connections)
 
-    async def test_that_come_early_are_the_last(self, site: Site) -> None:
+    async def test_early_response_is_the_last_of_its_connection(self, site: Site) -> None:
         rest = b"x" * LARGE + b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
         assert b"/next" not in await site.ask(UPLOAD + rest)
 
-    async def test_that_come_early_do_not_wait_for_the_rest_for_ever(self, site: Site) -> None:
+    async def test_early_response_waits_for_the_rest_a_limited_time(self, site: Site) -> None:
         peer = await site.connect(UPLOAD)
         assert (await peer.rest()).endswith(b"/enough ")
         await site.pass_time(STOP)
@@ -473,7 +473,7 @@ class TestAnswers:
         await site.pass_time(1)
         assert not connections
 
-    async def test_wait_for_a_body_that_is_to_be_asked_for(self, site: Site) -> None:
+    async def test_expect_continue_is_sent_before_the_body_is_read(self, site: Site) -> None:
         peer = await site.connect(post(4)[:-2] + b"Expect: 100-continue\r\n\r\n")
         await peer.until(b"HTTP/1.1 100 Continue\r\n\r\n")
         peer.writer.write(b"body")
@@ -481,7 +481,7 @@ class TestAnswers:
 
 
 class TestShutdown:
-    async def test_lets_a_new_connection_ask(self, site: Site) -> None:
+    async def test_shutdown_serves_a_new_connection(self, site: Site) -> None:
         peer = await site.connect()
         await until(lambda: connections)
         for connection in tuple(connections):
@@ -489,7 +489,7 @@ class TestShutdown:
         peer.writer.write(GET)
         assert (await peer.rest()).endswith(b"connection: close\r\n\r\n/path ")
 
-    async def test_waits_for_it_no_longer_than_a_moment(
+    async def test_shutdown_waits_only_a_moment_for_a_new_connection(
         self, site: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Protocol, "SHUTDOWN_GRACE_SECONDS", 0.05)
@@ -549,7 +549,7 @@ class TestUpgrade:
         assert answered.count(b"HTTP/1.1 200") == 2
         assert b"101" not in answered
 
-    async def test_connect_is_rejected(self, site: Site) -> None:
+    async def test_connect_method_is_rejected(self, site: Site) -> None:
         answered = await site.ask(b"CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\nhello")
         assert answered.startswith(b"HTTP/1.1 400 ")
 

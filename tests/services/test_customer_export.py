@@ -48,7 +48,7 @@ def listed(connection: Connection, **query: Any) -> list[int]:
     return ids
 
 
-def test_is_all_that_the_list_shows_in_its_order(connection: Connection) -> None:
+def test_export_has_all_customers_of_the_list_in_its_order(connection: Connection) -> None:
     sizes = set()
     for query in islice(make_queries(), QUERIES):
         del query["page"], query["per_page"]

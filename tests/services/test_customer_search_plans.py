@@ -55,13 +55,13 @@ def assert_index(settings: Settings, plan: str, index: str) -> None:
         assert "Seq Scan" not in plan
 
 
-def test_a_page_is_read_from_the_index_of_its_order(settings: Settings) -> None:
+def test_page_is_read_from_the_index_of_its_order(settings: Settings) -> None:
     for order in ORDERS:
         statement = customer_search.ordered(order)
         assert_index(settings, explain(settings.database_url, statement, WINDOW), INDEXES[order.field])
 
 
-def test_a_page_near_the_start_is_read_in_order(settings: Settings) -> None:
+def test_page_near_the_start_is_read_in_order(settings: Settings) -> None:
     for order in ORDERS:
         statement = customer_search.ordered(order, late=False)
         plan = explain(settings.database_url, statement, WINDOW)
@@ -69,7 +69,7 @@ def test_a_page_near_the_start_is_read_in_order(settings: Settings) -> None:
         assert not re.search("TEMP B-TREE|Sort|Seq Scan", plan), plan
 
 
-def test_the_usual_filter_is_counted_from_its_index(settings: Settings) -> None:
+def test_usual_filter_is_counted_from_its_index(settings: Settings) -> None:
     count = customer_search._count(frozenset(FILTERS)).statement
     # In a shop as small as this one, a bitmap of some of the conditions costs less than an index of all.
     plan = explain(settings.database_url, count, FILTERS, bitmaps=False)
@@ -86,7 +86,7 @@ def test_many_matches_are_read_in_order(sqlite_settings: Settings) -> None:
         assert re.fullmatch(f"SCAN customers{by_index}", scan), plan
 
 
-def test_a_term_is_looked_up_in_the_index(settings: Settings) -> None:
+def test_term_is_looked_up_in_the_index(settings: Settings) -> None:
     for order, term in product(ORDERS, TERMS):
         statement = customer_search.found(settings.database_url.partition(":")[0], term, order).page
         plan = explain(settings.database_url, statement, WINDOW)
@@ -107,7 +107,7 @@ class TestSQLiteIndex:
     def settings(self, sqlite_settings: Settings) -> Settings:
         return sqlite_settings
 
-    async def test_follows_every_change(self, database: Database) -> None:
+    async def test_sqlite_index_follows_every_change(self, database: Database) -> None:
         """It is a table beside the customers, kept by triggers; SQLite itself compares the two."""
 
         def change(connection: Connection) -> None:
@@ -128,7 +128,7 @@ class TestSQLiteIndex:
         assert await database.write(check) == 8
 
 
-async def test_the_number_of_customers_is_kept(database: Database) -> None:
+async def test_number_of_customers_is_kept(database: Database) -> None:
     def number(connection: Connection) -> int:
         return int(connection.scalar(customer_search.number_of_customers) or 0)
 

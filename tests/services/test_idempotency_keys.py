@@ -36,7 +36,7 @@ def age(connection: Connection, created_at: str) -> None:
     connection.execute(update(IdempotencyKey).values(created_at=created_at))
 
 
-async def test_the_same_request_is_answered_with_the_same_bytes(database: Database) -> None:
+async def test_same_request_is_answered_with_the_same_bytes(database: Database) -> None:
     acts = Acts()
     first = await database.write(answer_once, ATTEMPT, acts)
     again = await database.write(answer_once, ATTEMPT, acts)
@@ -62,7 +62,7 @@ async def test_another_input_is_refused(database: Database) -> None:
     assert acts.count == 1
 
 
-async def test_what_fails_is_not_kept(database: Database) -> None:
+async def test_failed_request_is_not_stored(database: Database) -> None:
     def fails(connection: Connection) -> Answer:
         acts(connection)
         raise LookupError
@@ -75,7 +75,7 @@ async def test_what_fails_is_not_kept(database: Database) -> None:
 
 
 class TestExpiry:
-    async def test_comes_after_24_hours(self, database: Database) -> None:
+    async def test_idempotency_key_expires_after_24_hours(self, database: Database) -> None:
         acts = Acts()
         await database.write(answer_once, ATTEMPT, acts)
         await database.write(age, ago(DAY - timedelta(minutes=1)))
@@ -87,7 +87,7 @@ class TestExpiry:
         [kept] = await database.scan(rows, IdempotencyKey)
         assert (kept["fingerprint"], kept["created_at"] > ago(DAY)) == ("another", True)
 
-    async def test_removes_the_oldest_few_with_each_new_key(self, database: Database) -> None:
+    async def test_new_key_removes_the_oldest_expired_keys(self, database: Database) -> None:
         def fill(connection: Connection) -> None:
             old = {"user_id": 1, "route": "", "fingerprint": "", "status": 200, "body": "{}"}
             for number in range(15):

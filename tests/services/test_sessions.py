@@ -35,13 +35,13 @@ async def find(database: Database, cookie: str) -> ActiveSession | None:
 
 
 class TestAccount:
-    async def test_is_found_by_login_or_address(self, database: Database) -> None:
+    async def test_account_is_found_by_login_or_address(self, database: Database) -> None:
         for name in ("worker", " WORKER ", "Worker@shop.example"):
             assert (await account(database, name))[:2] == (4, "worker")
         for name in ("", "work", "4", "worker@", "%"):
             assert await database.read(sessions.find_account, name) is None
 
-    async def test_is_the_login_first(self, database: Database) -> None:
+    async def test_login_wins_over_an_equal_address(self, database: Database) -> None:
         """An imported user may have a login that is the address of another one."""
         values = {"login": "manager@shop.example", "login_key": "manager@shop.example"}
         await database.write(lambda c: c.execute(update(User).where(User.id == 6).values(values)))
@@ -49,7 +49,7 @@ class TestAccount:
 
 
 class TestStart:
-    async def test_keeps_neither_token_nor_cookie(self, database: Database) -> None:
+    async def test_new_session_stores_neither_token_nor_cookie(self, database: Database) -> None:
         cookie = await start(database)
         [row] = await database.scan(rows, Session)
         token = (await find(database, cookie) or pytest.fail("no session")).token
@@ -58,7 +58,7 @@ class TestStart:
         assert not any(token in str(value) for value in row.values())
         assert len(token) == 43
 
-    async def test_gives_each_its_own(self, database: Database) -> None:
+    async def test_each_session_has_its_own_cookie(self, database: Database) -> None:
         first, second = [await find(database, await start(database)) for _ in range(2)]
         assert first
         assert second
@@ -67,7 +67,7 @@ class TestStart:
         assert first.token != second.token
         assert first.key != second.key
 
-    async def test_stores_a_new_hash_of_the_same_password(self, database: Database) -> None:
+    async def test_new_session_can_replace_the_password_hash(self, database: Database) -> None:
         old = await account(database)
         cookie = await start(database, old, "new hash")
         assert (await account(database)).password_hash == "new hash"
@@ -75,7 +75,9 @@ class TestStart:
         assert await database.write(sessions.start_session, old, None, 60) is None
 
     @pytest.mark.parametrize("change", ["password", "no password", "user"])
-    async def test_is_not_if_the_account_changed_meanwhile(self, database: Database, change: str) -> None:
+    async def test_no_session_starts_if_the_password_changed_meanwhile(
+        self, database: Database, change: str
+    ) -> None:
         """A sign-in that began with the old password does not outlive it."""
         old = await account(database)
         if change == "user":
@@ -88,7 +90,7 @@ class TestStart:
         stored = await database.scan(lambda c: c.scalars(select(User.password_hash)).all())
         assert "newer hash" not in stored
 
-    async def test_removes_some_that_have_expired(self, database: Database) -> None:
+    async def test_new_session_removes_expired_sessions(self, database: Database) -> None:
         def keep(connection: Connection, number: int, expires_at: str) -> None:
             for n in range(number):
                 values: dict[str, Any] = {"user_id": 1, "token_hash": f"{expires_at} {n}", "key": ""}
@@ -103,7 +105,7 @@ class TestStart:
 
 
 class TestEnd:
-    async def test_is_of_one_session(self, database: Database) -> None:
+    async def test_end_of_one_session_keeps_others(self, database: Database) -> None:
         first, second = await start(database), await start(database)
         session = await find(database, first)
         assert session
@@ -111,24 +113,24 @@ class TestEnd:
         assert await find(database, first) is None
         assert await find(database, second)
 
-    async def test_comes_with_another_password(self, database: Database) -> None:
+    async def test_sessions_end_with_another_password(self, database: Database) -> None:
         """Whoever stores the hash: an import knows nothing of sessions."""
         cookie = await start(database)
         await database.write(lambda c: c.execute(update(User).values(password_hash="another hash")))
         assert await find(database, cookie) is None
 
-    async def test_comes_with_no_password(self, database: Database) -> None:
+    async def test_sessions_end_without_a_password(self, database: Database) -> None:
         cookie = await start(database)
         await database.write(lambda c: c.execute(update(User).values(password_hash=None)))
         assert await find(database, cookie) is None
 
-    async def test_comes_with_the_end_of_the_user(self, database: Database) -> None:
+    async def test_sessions_end_with_the_user(self, database: Database) -> None:
         cookie = await start(database)
         await database.write(users.delete_user, "worker")
         assert await find(database, cookie) is None
         assert await database.scan(rows, Session) == []
 
-    async def test_leaves_the_sessions_of_others(self, database: Database) -> None:
+    async def test_end_of_sessions_keeps_those_of_other_users(self, database: Database) -> None:
         own, other = await start(database), await start(database, await account(database, "manager"))
         assert await database.write(users.sign_out, "worker") == 1
         assert await find(database, own) is None
@@ -136,7 +138,7 @@ class TestEnd:
         await database.write(users.set_password, "worker", "another hash")
         assert await find(database, other)
 
-    async def test_takes_the_new_role_along(self, database: Database) -> None:
+    async def test_session_has_the_new_role(self, database: Database) -> None:
         cookie = await start(database)
         await database.write(users.set_role, "worker", "manager")
         session = await find(database, cookie)

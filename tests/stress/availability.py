@@ -22,9 +22,7 @@ from tests.support.server import Server, started, until
 
 @guarantee("E4", "PostgreSQL stopped fast, immediately and by SIGKILL, three times each", POSTGRESQL)
 async def outage(shop: Shop, scale: Scale) -> list[Figure]:
-    return await run_test(
-        "tests/database/test_outage.py::test_an_outage_is_503_and_loses_nothing", shop.folder
-    )
+    return await run_test("tests/database/test_outage.py::test_outage_is_503_and_loses_nothing", shop.folder)
 
 
 @guarantee("E5", "all connections terminated by an administrator, 5 times under load", POSTGRESQL)

@@ -222,7 +222,7 @@ async def fairness(shop: Shop, scale: Scale) -> list[Figure]:
 
 @guarantee("D8", "16 read while 16 write", SQLITE)
 async def readers(shop: Shop, scale: Scale) -> list[Figure]:
-    return await run_test("tests/e2e/test_workers.py::test_readers_beside_writers_hardly_wait", shop.folder)
+    return await run_test("tests/e2e/test_workers.py::test_readers_hardly_wait_for_writers", shop.folder)
 
 
 @guarantee("D9", "200 clients, 5 connections a worker, and a lock that somebody holds")

@@ -63,7 +63,7 @@ EVERYDAY = (
     Everyday(
         "A14",
         "the demo's password is nobody's elsewhere",
-        ["tests/auth/test_dependencies.py::TestSecrets::test_of_the_demo_are_nobodys_elsewhere"],
+        ["tests/auth/test_dependencies.py::TestSecrets::test_demo_password_is_rejected_outside_the_demo"],
     ),
     Everyday(
         "B1",
@@ -81,7 +81,7 @@ EVERYDAY = (
     Everyday(
         "B3",
         "addresses are out of reach through another customer",
-        ["tests/routers/test_addresses.py::test_an_address_is_out_of_reach_through_another_customer"],
+        ["tests/routers/test_addresses.py::test_address_is_out_of_reach_through_another_customer"],
     ),
     Everyday("B4", "nothing of the server's can be sent along", ["tests/contract/test_mass_assignment.py"]),
     Everyday(
@@ -104,7 +104,7 @@ EVERYDAY = (
         [
             "tests/formats/test_csv_cells.py",
             "tests/routers/test_customer_export.py::TestFormulas",
-            "tests/importers/test_rows.py::test_what_was_exported_comes_back",
+            "tests/importers/test_rows.py::test_exported_files_can_be_imported",
             "tests/services/test_customer_export.py",
         ],
     ),

@@ -58,7 +58,7 @@ LIST = (
         "E2",
         "synchronous=NORMAL",
         [Change(SQLITE, "synchronous=FULL", "synchronous=NORMAL")],
-        ["tests/stress/test_guarantees.py::test_on_sqlite[E2]"],
+        ["tests/stress/test_guarantees.py::test_guarantee_holds_on_sqlite[E2]"],
     ),
     Mutation(
         "E3", "synchronous=NORMAL", [Change(SQLITE, "synchronous=FULL", "synchronous=NORMAL")], stress="E3"
@@ -161,7 +161,7 @@ LIST = (
         ],
         [
             "tests/auth/test_dependencies.py::TestOtherProcesses",
-            "tests/stress/test_guarantees.py::test_on_sqlite[A7]",
+            "tests/stress/test_guarantees.py::test_guarantee_holds_on_sqlite[A7]",
         ],
     ),
     Mutation(

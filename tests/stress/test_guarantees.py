@@ -30,13 +30,13 @@ async def assert_held(name: str, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("name", ["A7", "E2", "E7"])
-async def test_on_sqlite(name: str, sqlite_template: Path, tmp_path: Path) -> None:
+async def test_guarantee_holds_on_sqlite(name: str, sqlite_template: Path, tmp_path: Path) -> None:
     await assert_held(name, Shops(tmp_path, sqlite_template).fresh(SQLITE, name))
 
 
 @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
 @pytest.mark.parametrize("name", ["E5"])
-async def test_on_postgresql(name: str, postgres_settings: Settings, tmp_path: Path) -> None:
+async def test_guarantee_holds_on_postgresql(name: str, postgres_settings: Settings, tmp_path: Path) -> None:
     await assert_held(name, Shop(POSTGRESQL, postgres_settings.database_url, tmp_path))
 
 

@@ -35,24 +35,24 @@ async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
 
 
 class TestTable:
-    def test_is_of_operations(self) -> None:
+    def test_alias_table_names_existing_operations(self) -> None:
         documented = {operation for *_, operation in OPERATIONS}
         assert set(NAMES) - documented == {"list_orders_as_the_plugin"}
 
-    def test_has_every_filter(self) -> None:
+    def test_alias_table_has_every_filter(self) -> None:
         assert tuple(CustomerFilters.model_fields) == FILTERS
         assert set(FILTERS).isdisjoint(CustomerListQuery.model_fields)
 
-    def test_leaves_additional_info_alone(self) -> None:
+    def test_aliases_do_not_change_additional_info(self) -> None:
         assert "update_additional_info" not in NAMES
 
-    def test_knows_the_id_of_an_address_alone(self) -> None:
+    def test_id_is_an_alias_for_addresses_only(self) -> None:
         assert [operation for operation, names in NAMES.items() if "id" in names] == ["update_address"]
 
     def test_leads_to_actions_that_there_are(self) -> None:
         assert set(BULK_ACTIONS.values()) <= set(BulkActionName)
 
-    def test_is_not_in_the_document(self, shared_app: FastAPI) -> None:
+    def test_aliases_are_not_in_the_document(self, shared_app: FastAPI) -> None:
         text = str(shared_app.openapi())
         for name in ("sort_by", "sort_type", "addressId", "full_name", "new_status", *BULK_ACTIONS):
             assert name not in text
@@ -134,7 +134,9 @@ CONTRACTS = {
 
 
 @pytest.mark.parametrize(("operation", "sent", "expected"), READ)
-def test_what_stands_for_what(operation: str, sent: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_alias_becomes_the_documented_name(
+    operation: str, sent: dict[str, Any], expected: dict[str, Any]
+) -> None:
     before = repr(sent)
     read = apply_aliases(sent, NAMES[operation])
     # Of an update it is read by the service, which knows what is stored.
@@ -143,7 +145,7 @@ def test_what_stands_for_what(operation: str, sent: dict[str, Any], expected: di
     assert repr(sent) == before
 
 
-def test_without_such_names_nothing_is_copied() -> None:
+def test_input_without_aliases_is_not_copied() -> None:
     sent = {"phone": "1", "first_name": "Ann"}
     for operation, names in NAMES.items():
         if operation != "do_bulk_action":
@@ -153,7 +155,7 @@ def test_without_such_names_nothing_is_copied() -> None:
 class TestOverHttp:
     """As the plugin's own clients send them: JSON, forms and queries with PHP's brackets."""
 
-    async def test_sorting(self, shop: None, viewer: httpx.AsyncClient) -> None:
+    async def test_plugin_names_of_sorting_work(self, shop: None, viewer: httpx.AsyncClient) -> None:
         for query in (
             "sort_by=email&sort_type=asc",
             "order_by=email&order_type=asc&sort_by=id&sort_type=desc",
@@ -164,7 +166,7 @@ class TestOverHttp:
         assert_error(refused, 422, "validation_error")
         assert list(refused.json()["error"]["details"]) == ["order_by"]
 
-    async def test_names_of_customers(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_plugin_names_of_customers_work(self, shop: None, manager: httpx.AsyncClient) -> None:
         body = {"full_name": "Full Name Here", "email": "new@example.com", "id": 77}
         made = (await manager.post("", json=body)).json()["data"]["customer"]
         assert (made["id"], made["first_name"], made["last_name"]) == (3, "Full Name", "Here")
@@ -197,7 +199,7 @@ class TestOverHttp:
             changed = (await manager.put(path, json=body)).json()["data"][member]
             assert (changed["first_name"], changed["last_name"]) == expected
 
-    async def test_full_name_that_is_stored_is_not_split_anew(
+    async def test_full_name_that_is_stored_is_not_split_again(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         await manager.put("/1", json={"first_name": "Ann", "last_name": "van der Lee"})
@@ -222,7 +224,7 @@ class TestOverHttp:
         refused = await manager.get("?status=gone")
         assert list(refused.json()["error"]["details"]) == ["filters.status"]
 
-    async def test_addresses(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_plugin_names_of_addresses_work(self, shop: None, manager: httpx.AsyncClient) -> None:
         body = {
             "name": "Ann Lee",
             "email": "a@example.com",
@@ -248,13 +250,17 @@ class TestOverHttp:
             {"params": {"address_id": 2}, "json": {"address": {"id": 3}, "addressId": 3}},
         ],
     )  # fmt: skip
-    async def test_deletion(self, shop: None, manager: httpx.AsyncClient, request_: dict[str, Any]) -> None:
+    async def test_plugin_names_of_deletion_work(
+        self, shop: None, manager: httpx.AsyncClient, request_: dict[str, Any]
+    ) -> None:
         answer = await manager.request("DELETE", "/1/address", **request_)
         assert answer.json() == {"success": True, "message": "Address deleted successfully"}
         left = (await manager.get("/1/address")).json()["data"]["addresses"]
         assert [each["id"] for each in left] == [1, 3]
 
-    async def test_the_primary_address(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_plugin_names_of_the_primary_address_work(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         answer = await manager.post("/1/address/make-primary", json={"addressId": 2, "type": "billing"})
         assert answer.json()["data"]["address"]["id"] == 2
 
@@ -270,7 +276,7 @@ class TestOverHttp:
             )
             assert (await manager.request(method, path, json=body | {"type": ""})).status_code == 200
 
-    async def test_bulk_actions(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_plugin_names_of_bulk_actions_work(self, shop: None, manager: httpx.AsyncClient) -> None:
         body = {"action": "change_customer_status", "customer_ids": ["1", "2"], "new_status": "inactive"}
         assert (await manager.post("/do-bulk-action", json=body)).json()["data"]["processed"] == 2
         assert (await manager.get("/1")).json()["data"]["customer"]["status"] == "inactive"
@@ -294,7 +300,7 @@ class TestOverHttp:
         customer = (await manager.get("/1")).json()["data"]["customer"]
         assert (customer["first_name"], customer["last_name"]) == ("Ann", "Lee")
 
-    async def test_a_repeated_request_is_the_same_by_any_name(
+    async def test_repeated_request_is_the_same_by_any_name(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         key = {"Idempotency-Key": "k"}

@@ -61,7 +61,9 @@ class TestPaths:
             f"/index.php{EXAMPLES_PREFIX}/1/",
         ],
     )
-    async def test_that_are_the_same(self, shop: None, site: httpx.AsyncClient, path: str) -> None:
+    async def test_equivalent_paths_return_the_same(
+        self, shop: None, site: httpx.AsyncClient, path: str
+    ) -> None:
         expected = await site.get(f"{PREFIX}/1")
         answer = await site.get(path)
         assert (answer.status_code, answer.content) == (200, expected.content)
@@ -163,7 +165,7 @@ class TestPaths:
 
 class TestMethods:
     @pytest.mark.parametrize("override", ["PUT", "put"])
-    async def test_a_post_stands_for_another(
+    async def test_post_can_override_its_method(
         self, shop: None, manager: httpx.AsyncClient, override: str
     ) -> None:
         by_header = await manager.post(
@@ -173,11 +175,13 @@ class TestMethods:
         by_query = await manager.post(f"/1?_method={override}", json={"first_name": "Query"})
         assert by_query.json()["data"]["customer"]["first_name"] == "Query"
 
-    async def test_the_query_wins_over_the_header(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_method_in_the_query_wins_over_the_header(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         answer = await manager.post("/1?_method=GET", headers={"X-HTTP-Method-Override": "PUT"})
         assert answer.json() == (await manager.get("/1")).json()
 
-    async def test_a_delete(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_delete_by_post_works(self, shop: None, manager: httpx.AsyncClient) -> None:
         answer = await manager.post("/1/address?_method=DELETE", data={"address_id": "1"})
         assert answer.json() == {"success": True, "message": "Address deleted successfully"}
 
@@ -187,7 +191,7 @@ class TestMethods:
         assert_error(await viewer.post("/1?_method=PUT", json={}), 403, "insufficient_permissions")
         assert (await viewer.post("/1?_method=GET")).status_code == 200
 
-    async def test_only_a_post_can(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_only_post_can_override_its_method(self, shop: None, manager: httpx.AsyncClient) -> None:
         answer = await manager.get(
             "/1?_method=PUT&first_name=Changed", headers={"X-HTTP-Method-Override": "PUT"}
         )
@@ -200,7 +204,7 @@ class TestMethods:
         answer = await manager.post(f"?_method={override}", json={"email": "new@example.com"})
         assert answer.json()["data"]["customer"]["id"] == 4
 
-    async def test_a_method_that_the_path_does_not_know(self, manager: httpx.AsyncClient) -> None:
+    async def test_override_with_an_unknown_method_is_405(self, manager: httpx.AsyncClient) -> None:
         answer = await manager.post("/1/orders?_method=DELETE")
         assert_error(answer, 405, "rest_no_route")
         assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
@@ -208,14 +212,16 @@ class TestMethods:
 
 class TestHead:
     @pytest.mark.parametrize("path", ["", "/1", "/1/address", "/999", "/abc", "/1/detach-user"])
-    async def test_is_get_without_its_body(self, shop: None, manager: httpx.AsyncClient, path: str) -> None:
+    async def test_head_is_get_without_its_body(
+        self, shop: None, manager: httpx.AsyncClient, path: str
+    ) -> None:
         answer, expected = await manager.head(path), await manager.get(path)
         assert (answer.status_code, answer.content) == (expected.status_code, b"")
         assert expected.content
         names = ("content-length", "content-type", "x-wp-total", "allow", "cache-control")
         assert [answer.headers.get(name) for name in names] == [expected.headers.get(name) for name in names]
 
-    async def test_sends_no_byte_of_it(self, shared_app: FastAPI) -> None:
+    async def test_head_sends_no_byte_of_the_body(self, shared_app: FastAPI) -> None:
         """Below the HTTP client, which would hide a body that should not be there."""
         sent: list[Message] = []
 
@@ -236,24 +242,26 @@ class TestHead:
         assert sent[0]["status"] == 200
         assert [message.get("body") for message in sent[1:]] == [b""]
 
-    async def test_without_credentials(self, anonymous: httpx.AsyncClient) -> None:
+    async def test_head_without_credentials_is_401(self, anonymous: httpx.AsyncClient) -> None:
         answer = await anonymous.head("/1")
         assert (answer.status_code, answer.content) == (401, b"")
 
-    async def test_of_pages_that_are_not_the_api(self, site: httpx.AsyncClient) -> None:
+    async def test_head_works_on_pages_outside_the_api(self, site: httpx.AsyncClient) -> None:
         assert (await site.head("/docs")).status_code == 200
 
 
 class TestRequestIds:
     @pytest.mark.parametrize("given", ["a", "trace-1.2_3", "x" * 64])
-    async def test_a_harmless_one_is_kept(self, anonymous: httpx.AsyncClient, given: str) -> None:
+    async def test_harmless_request_id_is_kept(self, anonymous: httpx.AsyncClient, given: str) -> None:
         answer = await anonymous.get("/1", headers={"X-Request-Id": given})
         assert answer.headers.get_list("x-request-id") == [given]
 
     @pytest.mark.parametrize(
         "given", [None, "", "x" * 65, "a b", "a;b", "<script>", "a\u00e4", "a\r\nX-Injected: 1"]
     )
-    async def test_another_is_replaced(self, anonymous: httpx.AsyncClient, given: str | None) -> None:
+    async def test_unsafe_request_id_is_replaced(
+        self, anonymous: httpx.AsyncClient, given: str | None
+    ) -> None:
         headers = {} if given is None else {b"X-Request-Id": given.encode()}
         answer = await anonymous.get("/1", headers=headers)
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
@@ -265,7 +273,7 @@ class TestRequestIds:
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["cache-control"] == "no-store, private"
 
-    async def test_an_error_after_the_answer_began_is_not_answered_twice(
+    async def test_error_after_the_answer_began_is_not_answered_twice(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def broken(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -286,7 +294,7 @@ class TestRequestIds:
         assert [record.message.startswith("Unexpected error") for record in caplog.records] == [True]
 
 
-async def test_what_is_not_http_passes_unchanged(shared_app: FastAPI) -> None:
+async def test_other_protocols_pass_unchanged(shared_app: FastAPI) -> None:
     seen: list[Scope] = []
 
     async def inner(scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -320,7 +328,7 @@ class TestControlCharacters:
         assert_error(answer, 404, "rest_no_route")
 
     @pytest.mark.parametrize("name", ["attachable-user", "export", "1"])
-    async def test_name_with_a_line_feed_at_its_end_is_no_customer_id(
+    async def test_path_with_a_line_feed_at_its_end_is_no_customer_id(
         self, manager: httpx.AsyncClient, name: str
     ) -> None:
         assert_error(await manager.get(f"/{name}%0A"), 422, "validation_error")

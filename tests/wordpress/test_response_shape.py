@@ -57,10 +57,10 @@ class TestReadingFields:
             ({"x": "id"}, {}),
         ],
     )
-    def test_as_wordpress_writes_them(self, value: Any, fields: Any) -> None:
+    def test_fields_are_read_as_wordpress_writes_them(self, value: Any, fields: Any) -> None:
         assert read_fields(value) == fields
 
-    def test_no_deeper_than_any_answer(self) -> None:
+    def test_fields_are_read_to_a_limited_depth(self) -> None:
         fields: Any = read_fields(".".join("a" * 30_000))
         depth = 0
         while fields:
@@ -84,7 +84,7 @@ class TestSelecting:
             ("nothing", {}),
         ],
     )
-    def test_of_a_record(self, fields: str, expected: Any) -> None:
+    def test_fields_are_selected_from_a_record(self, fields: str, expected: Any) -> None:
         wanted = read_fields(fields)
         assert select(RECORD, wanted) == expected
         assert select([RECORD, RECORD], wanted) == [expected, expected]
@@ -97,27 +97,27 @@ class TestSelecting:
         }
 
     @pytest.mark.parametrize("path", ["id", "customer.id", "data.id", "data.customer.id"])
-    def test_from_the_envelope_inward(self, path: str) -> None:
+    def test_fields_may_begin_at_the_envelope(self, path: str) -> None:
         answer = {"success": True, "data": {"customer": RECORD}}
         assert select(answer, read_fields(path)) == {"success": True, "data": {"customer": {"id": 1}}}
 
     @pytest.mark.parametrize("path", ["data", "data.customer", "customer", "data,customer.id"])
-    def test_of_nothing_in_particular_is_all(self, path: str) -> None:
+    def test_no_fields_select_all(self, path: str) -> None:
         answer = {"success": True, "data": {"customer": RECORD}}
         assert select(answer, read_fields(path)) == answer
 
-    def test_of_a_bulk_action(self) -> None:
+    def test_fields_are_selected_from_a_bulk_action(self) -> None:
         answer = {"success": True, "data": {"processed": 1, "results": [{"customer_id": 1, "success": True}]}}
         assert select(answer, read_fields("results.success")) == {
             "success": True,
             "data": {"results": [{"success": True}]},
         }
 
-    def test_of_a_message_is_the_message(self) -> None:
+    def test_message_is_not_changed_by_fields(self) -> None:
         answer = {"success": True, "message": "Deleted"}
         assert select(answer, read_fields("id")) == answer
 
-    def test_of_what_is_told_twice(self) -> None:
+    def test_fields_are_selected_in_both_copies(self) -> None:
         answer = {"success": True, "data": {"customer": RECORD}, "message": "Done", "customer": RECORD}
         assert select(answer, read_fields("id")) == {
             "success": True, "data": {"customer": {"id": 1}}, "message": "Done", "customer": {"id": 1},
@@ -128,7 +128,9 @@ class TestSelecting:
 
 
 class TestFields:
-    async def test_of_every_customer(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_fields_are_selected_from_every_customer(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         answer = await manager.get("?_fields=id,email&per_page=2")
         assert answer.json()["data"] == {
             "customers": [
@@ -141,26 +143,28 @@ class TestFields:
         assert "_fields=id" in answer.headers["link"]
         assert answer.content == (await manager.get("?_fields[]=id&_fields[]=email&per_page=2")).content
 
-    async def test_reach_inward(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_dotted_fields_select_nested_members(self, shop: None, manager: httpx.AsyncClient) -> None:
         answer = await manager.get("/1?_fields=addresses.city,additional_info.tags.a")
         assert answer.json()["data"]["customer"] == {
             "addresses": [{"city": "Rome"}, {"city": "Oslo"}],
             "additional_info": {"tags": [{"a": 1}]},
         }
 
-    async def test_none_are_all(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_empty_fields_select_all(self, shop: None, manager: httpx.AsyncClient) -> None:
         for query in ("?_fields=", "?_fields=,", "?x_fields=id", "?x=_fields"):
             assert (await manager.get(f"/1{query}")).content == (await manager.get("/1")).content
 
-    async def test_errors_stay_whole(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_errors_stay_whole_with_fields(self, shop: None, manager: httpx.AsyncClient) -> None:
         assert_error(await manager.get("/999?_fields=code"), 404, "customer_not_found")
         assert_error(await manager.post("?_fields=id", json={}), 422, "validation_error")
 
-    async def test_of_an_answer_to_a_write(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_fields_are_selected_from_the_response_to_a_write(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         answer = await manager.put("/1?_fields=first_name", json={"first_name": "Ann"})
         assert answer.json() == {"success": True, "data": {"customer": {"first_name": "Ann"}}}
 
-    async def test_of_a_plain_permalink(self, shop: None, client_of: MakeClient) -> None:
+    async def test_fields_work_with_plain_permalinks(self, shop: None, client_of: MakeClient) -> None:
         async with client_of(credentials("manager"), prefix="") as site:
             answer = await site.get("/?rest_route=/fluent-cart/v2/customers/1&_fields=id")
         assert answer.json()["data"]["customer"] == {"id": 1}
@@ -173,7 +177,7 @@ class TestFields:
 
 
 class TestEnvelope:
-    async def test_tells_status_and_headers(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_envelope_has_status_and_headers(self, shop: None, manager: httpx.AsyncClient) -> None:
         plain, answer = await manager.get("?per_page=2"), await manager.get("?per_page=2&_envelope")
         assert answer.status_code == 200
         enveloped = answer.json()
@@ -194,7 +198,7 @@ class TestEnvelope:
             ("/1/x", 404, "rest_no_route"),
         ],
     )
-    async def test_of_errors_is_200_too(
+    async def test_envelope_of_an_error_is_200(
         self, shop: None, manager: httpx.AsyncClient, path: str, status: int, code: str
     ) -> None:
         answer = await manager.get(
@@ -208,7 +212,7 @@ class TestEnvelope:
         assert (enveloped["status"], enveloped["body"]["code"]) == (401, "authentication_required")
         assert enveloped["headers"]["WWW-Authenticate"].startswith("Basic")
 
-    async def test_of_what_nobody_foresaw(
+    async def test_envelope_of_an_unexpected_error_is_500_inside(
         self, shop: None, manager: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("fluent_cart.services.addresses.list_addresses", None)
@@ -216,13 +220,15 @@ class TestEnvelope:
         assert (enveloped["status"], enveloped["body"]["code"]) == (500, "internal_error")
         assert enveloped["headers"]["X-Request-Id"] in enveloped["body"]["message"]
 
-    async def test_holds_the_fields_asked_for(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_envelope_has_only_the_selected_fields(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         answer = await manager.get("/1?_envelope&_fields=id")
         assert answer.json()["body"] == {"success": True, "data": {"customer": {"id": 1}}}
 
 
 class TestBesideOtherFeatures:
-    async def test_a_tag_is_that_of_the_whole_answer(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_etag_is_that_of_the_whole_response(self, shop: None, manager: httpx.AsyncClient) -> None:
         tag = (await manager.get("/1")).headers["etag"]
         for query in ("?_fields=id", "?_envelope", "?_fields=id&_envelope"):
             assert (await manager.get(f"/1{query}")).headers["etag"] == tag
@@ -231,7 +237,7 @@ class TestBesideOtherFeatures:
             changed = await manager.put(f"/1{query}", json={}, headers={"If-Match": tag})
             assert changed.headers["etag"] == tag
 
-    async def test_a_repeated_request_is_answered_as_before(
+    async def test_repeated_request_with_fields_has_the_stored_response(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         key, body = {"Idempotency-Key": "k"}, {"email": "once@example.com"}
@@ -255,11 +261,11 @@ class TestBesideOtherFeatures:
             len((await manager.get("/1?_fields=id")).content)
         )
 
-    async def test_those_who_ask_for_no_shape_pay_nothing(self) -> None:
+    async def test_request_without_a_shape_costs_nothing(self) -> None:
         for query in (b"", b"page=1", b"per_page=2&filters[status]=active"):
             assert not wants_shaping(query)
 
-    async def test_streams(self) -> None:
+    async def test_streamed_file_ignores_fields(self) -> None:
         """JSON in pieces is shaped as a whole, anything else passes piece by piece."""
         for kind, pieces in ((b"application/json", 1), (b"text/csv", 3)):
             sent: list[Message] = []
@@ -281,7 +287,7 @@ class TestBesideOtherFeatures:
                 assert dict(sent[0]["headers"])[b"content-length"] == b"10"
 
 
-def test_headers_are_told_by_their_usual_names_and_no_cookies() -> None:
+def test_envelope_has_headers_by_their_usual_names_and_no_cookies() -> None:
     assert canonical_names(
         [
             (b"x-wp-total", b"1"), (b"etag", b'"x"'), (b"link", b"<a>"), (b"Link", b"<b>"),

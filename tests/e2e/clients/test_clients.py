@@ -51,7 +51,7 @@ def lived(output: str) -> Any:
     return json.loads(output.splitlines()[-1])
 
 
-def test_a_linter_has_nothing_to_say(document: Path) -> None:
+def test_linter_has_no_findings_in_the_document(document: Path) -> None:
     redocly = tools.node_modules() / ".bin" / "redocly"
     said = run(
         document.parent, redocly, "lint", document, "--config", HERE / "redocly.yaml", "--format", "json"
@@ -60,7 +60,7 @@ def test_a_linter_has_nothing_to_say(document: Path) -> None:
     assert found["problems"] == []
 
 
-def test_typescript(document: Path, address: str) -> None:
+def test_typescript_client_works(document: Path, address: str) -> None:
     modules, folder = tools.node_modules(), document.parent
     (folder / "node_modules").symlink_to(modules)
     for name in ("package.json", "tsconfig.json", "life.ts"):
@@ -72,7 +72,7 @@ def test_typescript(document: Path, address: str) -> None:
     assert lived(run(folder, "node", "built/life.js", address, demo.LOGIN, demo.SECRET)) == LIVED
 
 
-def test_python(document: Path, address: str) -> None:
+def test_python_client_works(document: Path, address: str) -> None:
     python, folder = tools.python(), document.parent
     shutil.copy(HERE / "life.py", folder)
     generator = (python, "-m", "openapi_python_client", "generate", "--path", document)

@@ -61,7 +61,7 @@ class TestWholeDumps:
         assert seen[-1] == (size, size)
 
     @pytest.mark.parametrize("chunk", [1, 2, 7, 100])
-    def test_are_read_alike_however_little_is_seen_at_once(
+    def test_dump_is_read_the_same_with_any_buffer(
         self, path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         text = LABELS + ROWS
@@ -70,7 +70,7 @@ class TestWholeDumps:
         assert rows(path, text) == whole
         assert len(whole) == 7
 
-    def test_by_phpmyadmin(self, path: Path) -> None:
+    def test_dump_by_phpmyadmin_is_read(self, path: Path) -> None:
         text = """\ufeff-- phpMyAdmin SQL Dump
 -- https://example.com/
 
@@ -101,7 +101,7 @@ COMMIT;
         assert isinstance(refusal, RefuseRepeated)
         assert refusal.reason.startswith("Line 22: ON DUPLICATE KEY changes a row of wp_fct_label")
 
-    def test_with_triggers_and_procedures(self, path: Path) -> None:
+    def test_triggers_and_procedures_are_skipped(self, path: Path) -> None:
         text = """/*!50003 SET sql_mode = 'STRICT' */ ;
 DELIMITER ;;
 /*!50003 CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN
@@ -121,7 +121,7 @@ INSERT INTO `wp_fct_label` VALUES (2,'yes');
 """
         assert labels(path, text) == [("1", "yes"), ("2", "yes")]
 
-    def test_with_other_tables_passed_over(self, path: Path) -> None:
+    def test_other_tables_are_skipped(self, path: Path) -> None:
         text = (
             "CREATE TABLE `wp_posts` (`id` int, `t` text DEFAULT ';');\n"
             "INSERT INTO `wp_posts` VALUES (1,'); INSERT INTO wp_fct_label VALUES (66,''no\\''');'),"
@@ -130,11 +130,11 @@ INSERT INTO `wp_fct_label` VALUES (2,'yes');
         )
         assert labels(path, text) == [("1", "yes")]
 
-    def test_that_make_a_table_anew(self, path: Path) -> None:
+    def test_table_that_is_created_again_is_empty(self, path: Path) -> None:
         text = LABELS + "INSERT INTO `wp_fct_label` VALUES (1,'old');\n"
         assert rows(path, text * 2) == ["wp_fct_label", ("1", "old")] * 2
 
-    def test_of_a_named_database(self, path: Path) -> None:
+    def test_dump_of_a_named_database_is_read(self, path: Path) -> None:
         text = "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `a`;\nUSE `a`;\n" + LABELS.replace(
             "`wp_", "`a`.`wp_"
         )
@@ -144,12 +144,12 @@ INSERT INTO `wp_fct_label` VALUES (2,'yes');
             ("1", "x"),
         ]
 
-    def test_of_a_prefix(self, path: Path) -> None:
+    def test_dump_with_a_prefix_is_read(self, path: Path) -> None:
         text = LABELS + LABELS.replace("wp_", "wp_2_")
         customers = "CREATE TABLE `wp_2_fct_customers` (`id` int, `email` text);\n"
         assert rows(path, text + customers, "wp_2_") == ["wp_2_fct_label", "wp_2_fct_customers"]
 
-    def test_in_latin_1(self, path: Path) -> None:
+    def test_dump_in_latin_1_is_read(self, path: Path) -> None:
         text = "/*!40101 SET NAMES latin1 */;\nINSERT INTO `wp_fct_label` VALUES (1,'Žofie');"
         assert labels(path, text.encode("cp1252")) == [("1", "Žofie")]
 
@@ -161,7 +161,7 @@ two\\r\\t\\Z\\b'),(3,'\\0\\%\\_\\x'),
 
 
 class TestValues:
-    def test_of_texts(self, path: Path) -> None:
+    def test_texts_of_a_dump_are_read(self, path: Path) -> None:
         assert labels(path, ROWS) == [
             ("1", "a'b'c\"d\\"),
             ("2", "line\none\ntwo\r\t\x1a\b"),
@@ -192,11 +192,11 @@ class TestValues:
             ("'🎈'", "🎈"),
         ],
     )
-    def test_of_all_kinds(self, path: Path, value: str, text: str | None) -> None:
+    def test_values_of_all_kinds_are_read(self, path: Path, value: str, text: str | None) -> None:
         statement = f"SET NAMES utf8mb4; INSERT INTO wp_fct_label VALUES (1,{value});"
         assert labels(path, statement.encode("utf-8", "surrogateescape")) == [("1", text)]
 
-    def test_as_long_as_they_get(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_longest_values_are_read(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each look is twice as far, or they would be matched again and again from their start."""
         monkeypatch.setattr(buffered_reader, "CHUNK", 1000)
         long = "x''\\'" * 200_000
@@ -207,7 +207,7 @@ class TestValues:
         assert len(str(row[1])) == 600_000
         assert len(looks) < 20
 
-    def test_of_a_long_statement_do_not_stay_in_memory(self, path: Path) -> None:
+    def test_long_statement_does_not_stay_in_memory(self, path: Path) -> None:
         values = ",".join(f"({number},'{'x' * 1000}')" for number in range(1, 5_000))
         path.write_text(f"{LABELS}INSERT INTO wp_fct_label VALUES {values};")
         del values
@@ -250,23 +250,23 @@ class TestWhatCannotBeRead:
             ("DELIMITER $$\nINSERT INTO wp_fct_label VALUES (1,'a')$$\n", "never becomes ; again"),
         ],
     )
-    def test_is_refused_by_name(self, path: Path, text: str, what: str) -> None:
+    def test_unreadable_dump_is_rejected_with_a_reason(self, path: Path, text: str, what: str) -> None:
         assert what in complaint(path, LABELS + text)
 
-    def test_a_dump_without_its_last_line(self, path: Path) -> None:
+    def test_dump_without_its_last_line_is_rejected(self, path: Path) -> None:
         text = f"-- MariaDB dump 10.19  Distrib 10.11.19-MariaDB\n--\n{LABELS}"
         assert "'Dump completed' is missing" in complaint(path, text)
         assert rows(path, f"{text}\n-- Dump completed on 2026-11-23  8:23:28\n") == ["wp_fct_label"]
 
-    def test_a_compressed_file_that_is_cut_off(self, path: Path) -> None:
+    def test_compressed_dump_that_is_cut_off_is_rejected(self, path: Path) -> None:
         packed = gzip.compress(LABELS.encode() * 1000)
         assert "cut off or damaged" in complaint(path, packed[:-20])
         assert "cut off or damaged" in complaint(path, packed[:50] + b"\0\0\0" + packed[53:])
 
-    def test_utf_16(self, path: Path) -> None:
+    def test_dump_in_utf_16_is_rejected(self, path: Path) -> None:
         assert "UTF-16" in complaint(path, LABELS.encode("utf-16"))
 
-    def test_a_row_that_is_too_long(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_row_that_is_too_long_is_rejected(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(buffered_reader, "LONGEST", 100_000)
         monkeypatch.setattr(buffered_reader, "CHUNK", 1000)
         text = f"{LABELS}INSERT INTO wp_fct_label VALUES (1,'{'x' * 400_000}');"

@@ -47,7 +47,7 @@ def shop() -> Iterator[mariadb.Shop]:
         yield found
 
 
-def test_it_gives_what_its_dump_gives(shop: mariadb.Shop, tmp_path: Path) -> None:
+def test_live_database_has_the_same_rows_as_its_dump(shop: mariadb.Shop, tmp_path: Path) -> None:
     """Whoever may only read may import, by network or socket."""
     (dump := tmp_path / "dump.sql").write_bytes(shop.dump)
     found = rows(shop.url)
@@ -58,7 +58,7 @@ def test_it_gives_what_its_dump_gives(shop: mariadb.Shop, tmp_path: Path) -> Non
     assert notes == 'it\'s "so" \\ \n\r\t\0 🎈'
 
 
-def test_it_is_refused_by_name(shop: mariadb.Shop) -> None:
+def test_unreachable_database_is_rejected_with_a_reason(shop: mariadb.Shop) -> None:
     url = make_url(shop.url)
     for source, complaint in {
         shop.url.replace("mysql:", "MYSQL:"): "No such file",
@@ -86,22 +86,22 @@ def test_a_live_database_without_its_driver_names_the_extra(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("source", ["mysql://host", "mysql://host:port/shop", "mariadb:///", "mysql://"])
-def test_an_address_that_is_none(source: str) -> None:
+def test_malformed_database_address_is_rejected(source: str) -> None:
     with pytest.raises(SourceError, match="must be mysql://USER:PASSWORD@HOST/DATABASE"):
         rows(source)
 
 
 @pytest.mark.parametrize("source", ["shop.sql", "mysql", "mysql.sql", "postgresql://host/shop", "mysql:/x"])
-def test_what_is_no_address_is_a_path(source: str) -> None:
+def test_source_that_is_no_address_is_a_path(source: str) -> None:
     assert not live_database.is_live(source)
 
 
-def test_a_dump_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_dump_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         rows(tmp_path / "no.sql")
 
 
-def test_a_dump_made_up_for_tests_is_one(tmp_path: Path) -> None:
+def test_dump_of_the_tests_equals_a_real_dump(tmp_path: Path) -> None:
     (path := tmp_path / "dump.sql").write_text(dump_of(fct_customers=[{"notes": "it's \\ \n"}]))
     assert rows(path)["wp_fct_customers"][0][NOTES] == "it's \\ \n"
 

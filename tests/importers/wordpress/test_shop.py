@@ -369,7 +369,7 @@ class TestSource:
         assert [row[6] for row in found["users"]] == ["editor"]
 
 
-async def test_a_busy_shop_is_served_first(
+async def test_import_retries_while_the_shop_is_busy(
     empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch that is turned away asks again."""

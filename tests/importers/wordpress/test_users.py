@@ -146,7 +146,7 @@ class TestRole:
             ({"edi\0tor": True}, None, "editor", "unfit_text"),
         ],
     )
-    async def test_is_what_the_user_may_do(
+    async def test_imported_role_has_its_permissions(
         self,
         run_import: Import,
         empty: Database,
