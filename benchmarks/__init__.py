@@ -1,4 +1,4 @@
-"""How fast the server is, beside what else could have been written: see README.md in this folder."""
+"""Compare the speed of the server with other implementations: see README.md in this folder."""
 
 from pathlib import Path
 

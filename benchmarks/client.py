@@ -14,7 +14,7 @@ LIMIT_SECONDS = 900
 
 
 class Tally:
-    """What came back: latencies in seconds of all answers, and how many were not 2xx."""
+    """The result of a load: latencies in seconds of all responses, and how many were not 2xx."""
 
     def __init__(self) -> None:
         self.latencies: list[float] = []

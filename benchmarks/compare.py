@@ -19,11 +19,11 @@ from benchmarks.workloads import (
     create,
 )
 
-# What the clock decides.
+# Values that depend on the clock.
 MOVING = frozenset({"created_at", "updated_at"})
 SAMPLES = 5
 
-# Who asks for what, and how they must be answered.
+# The requests, and the expected responses.
 OWNER = authorization(USER, SECRET)
 DOORS = (
     ("a wrong password", authorization(USER, "wrong"), Request("GET", PATH), 401),

@@ -32,7 +32,7 @@ class Databases:
         self._made: set[str] = set()
 
     def offers(self, arm: Arm) -> bool:
-        """Tell whether ``arm`` can be run here."""
+        """Return whether ``arm`` can run here."""
         return arm.database != POSTGRESQL or self._server is not None
 
     def version(self) -> str | None:

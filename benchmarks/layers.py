@@ -1,7 +1,7 @@
-"""What each layer of a request costs, in one process and without a network, on SQLite.
+"""Measure the cost of each layer of a request, in one process and without a network, on SQLite.
 
-Each line contains the one before it. The best of many turns is what the code costs when nothing disturbs it,
-so this holds on noisy machines, too; "times the driver" can be compared between machines.
+Each line contains the one before it. The best of many turns is the cost of the code without disturbance, so
+this holds on noisy machines, too. "Times the driver" can be compared between machines.
 """
 
 import asyncio

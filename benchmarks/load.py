@@ -21,7 +21,7 @@ DIFFERENT_READS, DIFFERENT_WRITES_A_SECOND = 10_000, 8_000
 
 
 class Result(NamedTuple):
-    """What a server did in one go; times in milliseconds."""
+    """The result of one run of a server, with times in milliseconds."""
 
     per_second: float
     p50: float

@@ -1,4 +1,4 @@
-"""What a table must say of where it was measured: versions, machine, load, date."""
+"""The conditions of a measurement for its table: versions, machine, load, date."""
 
 import os
 import platform

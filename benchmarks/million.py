@@ -1,4 +1,4 @@
-"""Latencies in a shop of a million customers, on both databases, beside those of ten thousand."""
+"""Latencies in a shop of a million customers, on both databases, next to those of ten thousand."""
 
 import sys
 from collections.abc import Iterator

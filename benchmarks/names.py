@@ -1,4 +1,4 @@
-"""Names of made-up customers: a few are common, most are seldom, and some are there to be searched for."""
+"""Names of made-up customers: a few are common, most are rare, and some are there to be searched for."""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is asked of a shop of a million customers, and how long the median answer may take."""
+"""The requests to a shop of a million customers, and the limit of the median duration of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

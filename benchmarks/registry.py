@@ -73,14 +73,14 @@ ARMS = (
     OURS_POSTGRESQL,
     USUAL_POSTGRESQL,
 )
-# Not timed: it tells how long the event loop is held.
+# Not timed, because it measures how long the event loop is blocked.
 PROBED = Arm(
     "probed",
     "this server, probed",
     SQLITE,
     f"{UVICORN.replace('uvloop', 'asyncio')} --factory benchmarks.arms.probed:create_app",
 )
-# What ours is held against on each database: the limit, the usual application.
+# The arms that ours is compared with on each database: the limit, the usual application.
 RIVALS = {
     OURS_SQLITE: (LIMIT_SQLITE, USUAL_SQLITE),
     OURS_POSTGRESQL: (LIMIT_POSTGRESQL, USUAL_POSTGRESQL),

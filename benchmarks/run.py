@@ -52,13 +52,13 @@ class Measured:
         return median(ratios) if ratios else 0.0
 
     def failures(self) -> Iterator[str]:
-        """Tell which answers were none: a table with these would be wrong."""
+        """Return the failed responses, with which a table would be wrong."""
         for (arm, workload), results in self.results.items():
             if failures := sum(result.failures for result in results):
                 yield f"{arm.name}, {workload.name}: {failures} answers were not 2xx"
 
     def unsteadiness(self) -> Iterator[str]:
-        """Tell when the machine was faster in one of the rounds that count than in another."""
+        """Return a sentence if the machine was faster in one of the counted rounds than in another."""
         for workload in self.workloads:
             if unsteady := unsteadiness(self._static_speeds(workload)):
                 yield f"{workload.name}: {unsteady}"
@@ -86,7 +86,7 @@ class Measured:
 
 
 def unsteadiness(speeds: Sequence[float]) -> str:
-    """Tell by how much the machine was faster at one time than at another; nothing if it was steady."""
+    """Return by how much the machine was faster at one time than at another, or nothing if it was steady."""
     moved = _moved(speeds)
     return f"the machine was not steady, static bytes moved by {moved:.0%}" if moved > STEADY else ""
 
@@ -112,7 +112,7 @@ def run(
                 break
             _say(f"Round {number} of {rounds}")
             ordered = offered if number % 2 else offered[::-1]
-            # What was written in the last round is gone: each begins with fresh copies.
+            # The writes of the last round are gone, because each round begins with fresh copies.
             with _all_up(ordered, shops) as servers:
                 _measure(measured, servers, workloads, seconds)
     return measured

@@ -21,7 +21,7 @@ START_SECONDS, STOP_SECONDS = 20, 10
 
 @dataclass(frozen=True)
 class Server:
-    """An arm that runs; ``started_in`` tells how many seconds went by until its first answer."""
+    """A running arm. ``started_in`` is the number of seconds until its first response."""
 
     arm: Arm
     port: int
@@ -33,7 +33,7 @@ class Server:
         return f"http://{HOST}:{self.port}"
 
     def memory(self) -> int:
-        """Return the resident memory of the process and its children in bytes; 0 where nothing tells it."""
+        """Return the resident memory of the process and its children in bytes, or 0 if it is unknown."""
         ids = [self.process.pid]
         for number in ids:
             children = Path(f"/proc/{number}/task/{number}/children")

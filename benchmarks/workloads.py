@@ -1,4 +1,4 @@
-"""What is asked of every arm: the requests, as a list for the comparison and as a script for wrk."""
+"""The requests to every arm, as a list for the comparison and as a script for wrk."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from fluent_cart.settings import Settings
 
 
 def is_modelled(name: str | None, kind: str, _parents: object) -> bool:
-    """Tell whether the models know a table: those that only triggers touch are in the migrations alone."""
+    """Return whether the models have a table. Tables that only triggers write are in the migrations alone."""
     return kind != "table" or not (name or "").startswith(("customers_search", "customer_counts"))
 
 

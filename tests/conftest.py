@@ -95,7 +95,7 @@ def _administration(server: str) -> Iterator[Callable[[str], object]]:
 
 
 def make_template(url: str) -> None:
-    """Bring an empty database to the newest migration, and give it the test users."""
+    """Upgrade an empty database to the newest migration, and add the test users."""
     migrations.upgrade(url)
     with connect(url) as connection:
         for role in ROLES:
@@ -268,7 +268,7 @@ async def manager(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def work() -> Iterator[Work]:
-    """What signing in costs."""
+    """The cost of signing in."""
     with watch() as done:
         yield done
 

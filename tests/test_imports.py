@@ -1,4 +1,4 @@
-"""Who may import whom, and what may be done in one place only: the rules of the house, held over the code.
+"""The import rules of all packages, and actions that are allowed in one place only.
 
 Everything here is read from the source with ``ast``, so that an import inside a function counts, too.
 """
@@ -17,8 +17,8 @@ import fluent_cart
 PACKAGE = Path(fluent_cart.__file__).parent
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
-# Bottom to top: a layer may import those that are named behind it, which all stand above it here. What is
-# written ``a.b`` is a single module, for the rest of that layer is out of reach.
+# Bottom to top: a layer may import the layers that are named for it, which all stand above it here. A name
+# such as ``a.b`` is a single module, and the rest of that layer is not allowed.
 LAYERS = {
     "__init__": "",
     "enums": "",

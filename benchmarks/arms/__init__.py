@@ -39,7 +39,7 @@ def credentials(authorization: str) -> tuple[str, str] | None:
 
 
 def may(role: str, permission: str) -> bool:
-    """Tell whether a role holds a permission."""
+    """Return whether a role has a permission."""
     return permission in ROLES.get(role, ())
 
 

@@ -1,4 +1,4 @@
-"""What the two limits share: raw ASGI, written by hand for these five requests and nothing else."""
+"""The common part of the two limits: raw ASGI, written by hand for these five requests only."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ setattr(asyncio.Handle, "_run", _timed)  # noqa: B010  # mypy knows that methods
 
 
 def create_app() -> Any:
-    """Return the server behind a path that tells the longest times, and forgets them on DELETE."""
+    """Return the server with a path that returns the longest times, and resets them on DELETE."""
     server = create_server()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

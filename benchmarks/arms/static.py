@@ -1,4 +1,4 @@
-"""Bytes that are always the same: they tell how fast server and client are, and if the machine was steady."""
+"""Constant bytes, which show the speed of server and client, and whether the machine was steady."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """Every order of the list is an index, and so is the usual filter.
 
-Each ends with the id, which breaks ties, and holds the bare text beside its lower case: only then does either
-database read a page of ids from the index alone, however deep the page is.
+Each ends with the id, which breaks ties, and holds the bare text next to its lower case. Only then does
+either database read a page of ids from the index alone, also for a deep page.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""An application password tells when it was last used, to the day."""
+"""An application password has the day of its last use."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
-"""An imported application password keeps its uuid: what is revoked at the source can be revoked here.
+"""An imported application password keeps its uuid, so that an import can revoke it.
 
-Its hash is no name for it, for an old one is stored anew when the password is used.
+Its hash cannot identify it, because an old hash is replaced when the password is used.
 """
 
 import sqlalchemy as sa

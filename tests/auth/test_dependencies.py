@@ -1,4 +1,4 @@
-"""Credentials of a request -> its user: who is let in, who is not, and what neither learns.
+"""The user of a request, from its credentials.
 
 See docs/decisions.md#22-http-basic.
 """
@@ -182,7 +182,7 @@ class TestSecrets(OnSQLite):
 
 
 class TestRefusals(OnSQLite):
-    """Whoever is refused learns nothing of the account: not from the answer, nor from the time it takes."""
+    """A rejected request learns nothing about the account, from the response or from its duration."""
 
     @pytest.fixture
     async def names(self, database: Database) -> list[str]:
@@ -287,7 +287,7 @@ class TestTiming(OnSQLite):
 
 
 class TestOtherProcesses:
-    """What one process changes holds for the next request of every other: nothing is remembered."""
+    """A change in one process counts for the next request of all others, because nothing is cached."""
 
     @pytest.fixture
     async def elsewhere(self, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:

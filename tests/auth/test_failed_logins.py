@@ -67,7 +67,7 @@ class TestCounting:
         assert (limit.fail("ada", eleventh), limit.fail("bob", eleventh)) == (300, 0)
 
     def test_failures_for_one_account_do_not_block_other_addresses(self, limit: FailedLoginLimiter) -> None:
-        """What is slow is refused by address alone: nobody can be locked out from elsewhere."""
+        """Slow work is rejected by address only, so that no user can be locked out from elsewhere."""
         for address in addresses(50):
             limit.fail("ada", address)
         assert limit.wait(HERE) == 0
@@ -156,7 +156,7 @@ class TestMemory:
 
 
 class TestOverHTTP(OnSQLite):
-    """What callers see of it."""
+    """The limit as callers see it."""
 
     @pytest.fixture
     def at(self, app: FastAPI) -> Callable[[str], httpx.AsyncClient]:

@@ -121,7 +121,7 @@ class TestSharing:
 
 
 class TestAnswers(OnSQLite):
-    """What callers see of it, at every operation."""
+    """The limit as callers see it, at every operation."""
 
     async def test_responses_have_the_remaining_number_of_requests(
         self, app: FastAPI, client_of: MakeClient

@@ -12,7 +12,7 @@ from fluent_cart.settings import Settings
 
 
 class Result(NamedTuple):
-    """What a command left behind."""
+    """The result of a command."""
 
     code: int
     out: str

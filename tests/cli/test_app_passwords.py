@@ -68,7 +68,7 @@ class TestOverHTTP:
 
     @pytest.fixture
     def command(self, run: Run, shop: str) -> Callable[..., Any]:
-        """Run a command beside the event loop of the server."""
+        """Run a command next to the event loop of the server."""
 
         async def command(*arguments: str) -> Result:
             return await anyio.to_thread.run_sync(lambda: run(*arguments))

@@ -41,7 +41,7 @@ def test_customers_are_exported_into_a_file(run: Run, folder: Path) -> None:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == list(customer_export.COLUMNS)
     assert [row["id"] for row in rows][-1] == "1"
-    # Personal data, which is nobody else's.
+    # Personal data, for the owner only.
     assert (folder / "shop.csv").stat().st_mode & 0o077 == 0
     assert [path.name for path in folder.iterdir()] == ["shop.csv"]
     assert run("export", "--format", "ndjson", "shop.txt").code == 0

@@ -1,4 +1,4 @@
-"""What commands print: tables, lines, complaints; help and wrong usage."""
+"""The output of commands: tables, lines, errors, help and wrong usage."""
 
 import runpy
 

@@ -1,4 +1,4 @@
-"""What all commands do before their work: read the settings, and look whether the database fits."""
+"""The first steps of all commands: reading the settings, and checking the database."""
 
 import re
 import resource

@@ -1,4 +1,4 @@
-"""fluent-cart serve: what it refuses, what it tells, and the real server as a child process."""
+"""fluent-cart serve: its refusals, its output, and the real server as a child process."""
 
 import os
 import re
@@ -38,9 +38,9 @@ def port() -> int:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What the command would serve, each as the application, the database's address and the options.
+    """The calls of the server: the application, the database's address and the options.
 
-    The server itself would never return; ``TestServer`` starts it.
+    The server itself would never return. ``TestServer`` starts it.
     """
     calls: list[tuple[Any, ...]] = []
 
@@ -341,7 +341,7 @@ class TestOptions:
 
 
 class TestWorkers:
-    """What the processes that serve are handed."""
+    """The arguments of the server processes."""
 
     @pytest.fixture
     def handed(self, served: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -391,7 +391,7 @@ def serving(folder: Path, port: int, *options: str, **settings: str) -> Iterator
 
 
 def started(folder: Path) -> int:
-    """Return how many processes serve, as the log tells."""
+    """Return the number of server processes in the log."""
     return (folder / "server.log").read_text().count("Application startup complete")
 
 
@@ -415,7 +415,7 @@ class TestServer:
             answer = httpx.get(address, auth=(login, secret))
             assert (answer.status_code, answer.headers["x-wp-total"]) == (200, "39")
             assert "server" not in answer.headers
-            # On every other address of this machine nobody listens: 127.0.0.2 is one, on Linux.
+            # No program listens on another address of this machine, such as 127.0.0.2 on Linux.
             assert not listens("127.0.0.2", port)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=10) == 128 + signal.SIGTERM

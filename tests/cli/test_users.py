@@ -199,7 +199,7 @@ class TestDelete:
 
 class TestNames:
     def test_names_that_are_not_utf_8_are_rejected_in_one_line(self, run: Run, shop: str) -> None:
-        """What a terminal sends that does not speak UTF-8 comes in as half a character."""
+        """Text in another encoding than UTF-8 arrives with half a character."""
         refused = run("users", "create", "ad\udce4", "--email", "ada@example.com")
         assert (refused.code, refused.out) == (1, "")
         assert refused.err.startswith("fluent-cart: ")
@@ -220,7 +220,10 @@ class TestPasswords:
 
     @pytest.fixture
     def typed(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """What a person types at each prompt; a prompt for anything but a hidden password is an error."""
+        """Texts that a person types at each prompt.
+
+        A prompt for anything but a hidden password is an error.
+        """
         answers: list[str] = []
 
         def answer(_text: str, *, hide_input: bool, confirmation_prompt: bool) -> str:

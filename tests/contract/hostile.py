@@ -67,7 +67,8 @@ VALUES = UNSTORABLE | {
     "sharp s, upper case SS": '"\u00df"',
 }
 
-# Those that a database could take ill: what is refused before one is asked need not be sent to both.
+# Values that can cause an error in a database. Other values are rejected before the database, so one database
+# is enough.
 FOR_DATABASES = {
     label: VALUES[label]
     for label in (
@@ -77,7 +78,7 @@ FOR_DATABASES = {
     )
 }  # fmt: skip
 
-# What each value is worth as an id. 404 stands for "well formed, but there is none".
+# The expected result of each value as an id. 404 stands for "well formed, but there is none".
 IDS = {
     "true": 422, "false": 422, "null": 422, "[]": 422, "[1]": 422, "{}": 422, "1.5": 422, "1e-9": 422,
     '""': 422, '"1_0"': 422, '" 1"': 422, '"+1"': 422, '"-1"': 422, '"01"': 422, '"1.0"': 422, '"0x1"': 422,

@@ -188,7 +188,7 @@ async def test_one_customer_wanted_by_many_users_gets_one(
 async def test_bulk_actions_over_the_same_customers_in_any_order(
     callers: list[Caller], database: Database, make_customer: MakeCustomer
 ) -> None:
-    """Rows are locked in the order of their ids: nobody waits in a circle."""
+    """Rows are locked in the order of their ids, so there is no deadlock."""
     customer_ids = [(await make_customer(email=f"{n}@example.com"))["id"] for n in range(20)]
     answers = await all_at_once(
         [
@@ -278,7 +278,7 @@ class TestIdempotencyKeys:
     BODY: ClassVar = {"email": "customer@example.com"}
 
     async def test_sent_at_once_create_one_customer(self, callers: list[Caller], database: Database) -> None:
-        """Those that do not come too early get the same answer, and in the end all do."""
+        """Requests that are not too early get the same response, and in the end all do."""
         requests = [caller.post("", json=self.BODY, headers=self.KEY) for caller in callers]
         answers = await asyncio.gather(*requests)
         done = [answer for answer in answers if answer.status_code == 200]

@@ -180,7 +180,7 @@ async def test_every_documented_error_is_reached(
     shop: None, shared_app: FastAPI, manager: httpx.AsyncClient, client_of: MakeClient,
     method: str, path: str, operation: str,
 ) -> None:  # fmt: skip
-    """What the OpenAPI document names for an operation is exactly what these requests were answered."""
+    """The errors of an operation in the OpenAPI document are exactly those of these requests."""
     reached = set()
 
     def expect(response: httpx.Response, status: int, code: str, *message_and_details: Any) -> None:

@@ -38,7 +38,7 @@ ADDITIONS = {
     "list_customer_changes": ("get", "/changes"),
     "batch_customers": ("post", "/batch"),
 }
-# Those of them that answer with a file.
+# The examples whose response is a file.
 FILES = {"export_customers"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -52,7 +52,8 @@ EXTENSIONS = {
     "update_address.data.address": ADDRESS_EXTENSION,
     "make_address_primary.data.address": ADDRESS_EXTENSION,
 }
-# Value for value as documented are all answers of the demo but these; of writes, save times and new ids.
+# The responses of the demo that differ from the documentation in a value. Times and new ids of writes always
+# differ.
 INEXACT = {"list_customers", "create_customer", "update_additional_info"}
 FREE_ORDER = {
     "id": 3, "status": "completed", "payment_status": "paid", "total_amount": 0, "currency": "USD",
@@ -65,7 +66,7 @@ by_operation = pytest.mark.parametrize("example", EXAMPLES, ids=list(DOCUMENTED)
 def assert_documented(answer: Any, documented: Any, where: str) -> None:
     """Assert that an answer has the documented keys in their order, types and time format."""
     if where.endswith(".additional_info"):
-        # What is stored there is the shop's own, not a shape.
+        # The stored data belongs to the shop and has no fixed shape.
         assert type(answer) is dict, where
     elif isinstance(documented, dict):
         assert type(answer) is dict, where

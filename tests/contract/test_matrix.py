@@ -1,7 +1,9 @@
-"""Bar B1: every operation, by everybody, on what is there, what is not and what cannot be, in both versions.
+"""Every operation, by every kind of caller, on existing, missing and impossible targets, in both versions.
 
-Whoever may not, learns nothing and changes nothing. What those who may are answered, where it changes the
-shop, is in test_permissions.
+A caller without the permission learns nothing and changes nothing. test_permissions has the responses for
+callers with the permission, if they change the shop.
+
+Measured in docs/guarantees.md, B1.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -29,7 +31,7 @@ from tests.support.login import store_user
 
 PATHS = {operation: (method, path) for method, path, operation in OPERATIONS + EXTENSIONS}
 TARGETS = {"there": "1", "missing": "999", "malformed": "abc"}
-# What each row of the table needs, written down here a second time.
+# The permission of each row of the table, written a second time.
 NEEDS: Mapping[str, set[str]] = {
     **{row: {"view" if cells["worker"] == "yes" else "manage"} for row, cells in MAY.items()},
     "delete_address": {"delete"},

@@ -33,7 +33,7 @@ from tests.contract.test_examples import (
 from tests.support.errors import with_faults
 from tests.support.openapi import openapi_document
 
-# What every operation can answer besides success.
+# The other responses of every operation.
 ALWAYS = {
     "401": ["authentication_required", "authentication_failed"],
     "403": ["insufficient_permissions", "rest_cookie_invalid_nonce"],

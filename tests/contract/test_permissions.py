@@ -1,4 +1,4 @@
-"""Who may do what, over every operation of the OpenAPI document: a new route is tested by existing."""
+"""The permissions of every operation of the OpenAPI document. A new route is tested because it exists."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from tests.conftest import ROLES, MakeAddress, MakeClient, MakeCustomer, credent
 from tests.support.errors import assert_error
 from tests.support.openapi import openapi_document
 
-# Who may do what, written down here a second time: the code's own tables are what is tested.
+# The table of permissions, written a second time, because the code's own tables are under test.
 TABLE = """
                         administrator  super_admin  manager  worker  accountant  subscriber
 list_customers          yes            yes          yes      yes     yes         no
@@ -76,7 +76,7 @@ JSON, FORM, XML = (
     {"Content-Type": kind}
     for kind in ("application/json", "application/x-www-form-urlencoded", "text/xml; charset=utf-16")
 )
-# What nobody may learn the worth of: ids, of which 1 exists, and bodies with their headers.
+# Inputs of requests without the permission: ids, of which 1 exists, and bodies with their headers.
 IDS = ("1", "999", "abc", "0", "-1", "1_0", "9" * 30)
 UNWANTED: tuple[tuple[bytes, dict[str, str]], ...] = (
     (b"", {}),
@@ -119,7 +119,7 @@ OPERATIONS = operations()
 every_operation = pytest.mark.parametrize(
     ("method", "path", "operation"), OPERATIONS, ids=[operation for _, _, operation in OPERATIONS]
 )
-# What the live plugin and WordPress have beyond the contract (docs/decisions.md#70-wordpress-indexes,
+# Routes of the live plugin and of WordPress beyond the contract (docs/decisions.md#70-wordpress-indexes,
 # #71-profile-of-a-user, #75-routes-of-the-plugin).
 EXTENSIONS = [
     ("GET", "/{customerId}/order", "list_orders_as_the_plugin"),
@@ -197,7 +197,7 @@ def test_every_mounted_route_is_documented(shared_app: FastAPI) -> None:
 
 
 class TestStrangers:
-    """Whoever may not do something learns nothing by asking: not what exists, nor what input is right."""
+    """A caller without the permission learns nothing from the response: no existence, no input error."""
 
     @every_route
     async def test_request_without_permission_gets_the_same_bytes_for_any_target(
@@ -270,7 +270,7 @@ class TestUndeclaredRoutes:
     """
 
     async def forgotten(self) -> Response:
-        """Nobody gave this route a policy."""
+        """A route without a policy."""
         raise NotImplementedError
 
     def test_router_with_an_undeclared_route_is_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:

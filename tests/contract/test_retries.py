@@ -67,7 +67,7 @@ async def test_after_a_kill_happen_once(own_settings: Settings, tmp_path: Path) 
         ) as client,
     ):
         after = await send_all(client, lambda: None)
-    # Nobody knows whether those without an answer happened, until they are sent again.
+    # Requests without a response may have happened or not, until they are sent again.
     assert None in before
     assert [(old, new) for old, new in zip(before, after, strict=True) if old not in (None, new)] == []
     with connect(own_settings.database_url) as connection:

@@ -21,7 +21,7 @@ TICK = 12 * 3600
 
 
 class Held(NamedTuple):
-    """What a client holds: the value of its cookie, and a nonce."""
+    """The value of a client's cookie, and a nonce."""
 
     cookie: str
     nonce: str
@@ -115,7 +115,7 @@ async def test_cookie_and_nonce_sign_in_only_together(
     for later in (0, TICK):
         clock[0] += later
         answer = await send(*manager)
-        # What can be done once has been done: the second answer tells no more than whose it is.
+        # A second attempt of an action that was done returns only the state.
         assert answer.status_code in ((200, 404, 422) if later else (200,)), answer.text
         assert (answer.headers["x-wp-nonce"] == manager.nonce) is (later == 0)
 

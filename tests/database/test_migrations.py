@@ -28,14 +28,14 @@ INI = str(ROOT / "alembic.ini")
 SCRIPTS = ScriptDirectory.from_config(alembic.Config(INI))
 TABLES = sorted(Base.metadata.tables)
 
-# What models cannot say: how customers are found and counted, not what they are.
+# Objects that models cannot describe: indexes and triggers for search and counts.
 BY_HAND = re.compile(r"customers_search|customer_counts|ix_customers_id|record_customer_")
-# What other databases have without a migration.
+# Objects that other databases have without a migration.
 SQLITE_ONLY = {"0011"}
-# What changes rows and no schema.
+# Migrations that change rows and no schema.
 ROWS_ONLY = {"0013"}
 
-# Everything that makes up a schema, as the server itself tells it.
+# All parts of a schema, from the server's own catalogue.
 _POSTGRESQL = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
        l.collname, pg_get_expr(d.adbin, d.adrelid)
@@ -51,12 +51,12 @@ UNION ALL SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), '', ''
 FROM pg_trigger WHERE NOT tgisinternal
 """
 
-# One to a line, save columns that were added later: these follow a comma, which is in no brackets.
+# One to a line, except columns that were added later: these follow a comma outside of brackets.
 CLAUSES = re.compile(r",? *\n\t?|, (?![^(]*\))")
 
 
 def schema(url: str) -> set[Any]:
-    """Return all that the database's own catalogue tells of its schema, the order of clauses aside."""
+    """Return the schema from the database's own catalogue, without the order of clauses."""
     with connect(url) as connection:
         if connection.dialect.name == "postgresql":
             rows = {tuple(row) for row in connection.execute(text(_POSTGRESQL))}
@@ -371,7 +371,10 @@ class TestScripts:
         assert all(script.doc for script in revisions())
 
     def test_import_alembic_and_sqlalchemy_only(self) -> None:
-        """Besides the standard library. A migration that imported a model would change with it."""
+        """The allowed imports, in addition to the standard library.
+
+        A migration that imported a model would change with it.
+        """
         imported: set[str] = set()
         for script in revisions():
             for node in ast.walk(ast.parse(Path(script.path).read_text("utf-8"))):
@@ -384,7 +387,7 @@ class TestScripts:
 
 
 class TestAlembicsOwnCommand:
-    """For whoever writes migrations; ``alembic.ini`` at the top of a checkout makes it work."""
+    """For authors of migrations: ``alembic.ini`` at the top of a checkout makes alembic's command work."""
 
     @pytest.fixture
     def settings(self, sqlite_settings: Settings) -> Settings:

@@ -35,7 +35,7 @@ from tests.support.load import (
 from tests.support.server import COMMAND, Server, server
 
 LONG = os.environ.get("FLUENT_CART_LONG_TESTS") == "1"
-# What pg_ctl sends to stop a server; nothing tells it of the last.
+# The signals of pg_ctl to stop a server. The last one gives no warning.
 FAST, IMMEDIATE, KILLED = signal.SIGINT, signal.SIGQUIT, signal.SIGKILL
 WAYS = [FAST, IMMEDIATE, KILLED] * (3 if LONG else 1)
 DOWN_SECONDS = [1, 8] if LONG else [1]
@@ -117,7 +117,7 @@ async def test_outage_is_503_and_loses_nothing(
         refused = [answer for answer in answers if answer.status == 503]
         assert {answer.header("Retry-After") for answer in refused} == {"1"}
         sent = {answer.request.writes for answer in answers} - {""}
-        # What was refused while it was committed may be there as well.
+        # A write that was rejected during its commit may be there as well.
         assert set(acknowledged(answers)) <= stored(cluster) <= sent
         for way, stopped, accepting in outages:
             for group in (readers, writers):

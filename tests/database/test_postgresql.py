@@ -1,4 +1,4 @@
-"""What only PostgreSQL does: limits, retries, lost connections."""
+"""Limits, retries and lost connections on PostgreSQL."""
 
 import asyncio
 

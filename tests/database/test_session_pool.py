@@ -48,7 +48,7 @@ def echo(connection: LookupConnection, text: str) -> str:
 
 @pytest.fixture
 async def sessions(postgres_settings: Settings) -> AsyncIterator[SessionPool]:
-    """Two sessions, for which nobody waits longer than a moment."""
+    """Two sessions, for which no unit waits longer than a moment."""
     made = SessionPool(serving_engine(postgres_settings.database_url), 2, timeout=0.5)
     yield made
     await made.close()

@@ -1,4 +1,4 @@
-"""What only SQLite does: one writer for all, group commit, a lock between processes, reads beside writes."""
+"""SQLite: one writer for all, group commit, a lock between processes, reads next to writes."""
 
 import asyncio
 import os
@@ -66,7 +66,7 @@ def emails(path: Path) -> list[str]:
 
 
 def opened_files(path: Path) -> list[str]:
-    """Return which files of the shop this process has open, as far as the machine tells."""
+    """Return the files of the shop that this process has open, if the system can list them."""
     links = list(Path("/proc/self/fd").glob("*"))
     return [name for link in links if (name := os.path.realpath(link)).startswith(str(path))]
 
@@ -456,7 +456,7 @@ class TestWaiting:
 
 class TestCancelledCallers:
     async def test_cancelled_callers_do_not_disturb_others(self, database: Database, path: Path) -> None:
-        """What they asked for may have happened or not, as a whole."""
+        """The work of a cancelled caller happened as a whole or not at all."""
         wanted = [f"{number}@example.com" for number in range(10)]
         async with Held(database):
             writes = await queued(*(database.write(store, email) for email in wanted))

@@ -38,7 +38,7 @@ def counts(connection: Connection) -> Pieces:
 
 
 class Endless:
-    """A read that never ends by itself, and tells how far it is and that its snapshot is gone."""
+    """A read that never ends by itself. It counts its pieces and records the end of its snapshot."""
 
     def __init__(self) -> None:
         self.made = 0

@@ -66,7 +66,7 @@ def assert_same(source: str, target: str) -> None:
 
 
 def indexes(connection: Connection) -> list[Any]:
-    """Return PostgreSQL's indexes; while rows are copied, those that can be made anew are gone."""
+    """Return PostgreSQL's indexes. While rows are copied, those that can be created again are missing."""
     found = text("SELECT tablename, indexname, indexdef FROM pg_indexes ORDER BY 1, 2")
     return [row for row in connection.execute(found) if not row.tablename.startswith("pg_")]
 

@@ -86,7 +86,7 @@ class TestSQLite:
         finding = found(settings, "migrations")
         assert finding.state is Severity.FAILURE
         assert finding.advice == "Back up, then: fluent-cart migrate"
-        # What is not understood is not judged.
+        # Unknown values are not judged.
         assert "rules" not in {each.check for each in run_checks(settings)}
 
     def test_doctor_finds_a_later_migration(self, settings: Settings) -> None:

@@ -40,7 +40,7 @@ from tests.support.server import COMMAND, START_SECONDS, free_port, is_ready, un
 COMPOSE = ROOT / "docker-compose.yml"
 PROXY = (ROOT / "deploy" / "nginx.conf").read_text()
 ENTRY = "server api:8000 resolve"
-# What stands for the proxy of the compose file, and for what ends TLS in front of it.
+# Stand-ins for the proxy of the compose file, and for the TLS proxy in front of it.
 INNER, TERMINATOR = "127.0.0.2", "127.0.0.3"
 TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
 NGINX = shutil.which("nginx", path=TOOLS)
@@ -396,7 +396,7 @@ class Deployment(NamedTuple):
 
 
 def is_healthy(port: int) -> bool:
-    """Tell what the image's healthcheck finds."""
+    """Return the result of the image's healthcheck."""
     environment = {**os.environ, "FLUENT_CART_PORT": str(port)}
     return subprocess.run(health_command(), env=environment, capture_output=True, check=False).returncode == 0
 
@@ -414,7 +414,7 @@ def database_url(postgres_template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="class")
 def deployment(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """What the compose file starts, in its order."""
+    """The processes of the compose file, in its order."""
     folder = tmp_path_factory.mktemp("deployment")
     environment = {
         **os.environ,
@@ -582,7 +582,7 @@ class TestTwoServers:
         with deployment.client() as client:
             total = int(client.get(PREFIX, params={"search": "lost.example"}).headers["x-wp-total"])
             assert writes[200] <= total <= writes.total()
-            # With nobody left, the proxy itself answers as the server would.
+            # Without any server, the proxy itself responds as the server would.
             deployment.servers[1].kill()
             deployment.servers[1].wait()
             nobody = client.get(PREFIX)

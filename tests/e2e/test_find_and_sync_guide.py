@@ -13,7 +13,7 @@ from tests.support.paths import ROOT
 from tests.support.server import demo_server
 
 GUIDE = (ROOT / "docs" / "find-and-sync.md").read_text()
-# What differs from run to run.
+# Values that differ from run to run.
 VARIABLE = {"changed_at", "updated_at", "cursor"}
 
 

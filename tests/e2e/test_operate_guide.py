@@ -1,4 +1,4 @@
-"""docs/operate.md: each command works beside a server; the units and the Caddyfile keep their promises.
+"""docs/operate.md: the commands work while a server runs, the units and the Caddyfile keep their promises.
 
 ``test_service_guides`` runs the commands that install the service.
 """

@@ -29,7 +29,7 @@ TESTED_ELSEWHERE = {
     # Its answers are 302 and 401, too, and its passwords are typed at a terminal: cli/test_users.
     "docs/sign-in.md": "test_sign_in_guide",
 }
-# What a test machine cannot do, by how the command begins, and what stands in for it.
+# Commands that a test machine cannot run, by their beginning, and the test of each.
 NOT_RUN = {
     "cp .env.example": "goes with Docker",
     "docker build": "test_deploy_files holds the Dockerfile against its promises",
@@ -126,7 +126,7 @@ def test_every_command_of_a_guide_works(
 ) -> None:
     (tmp_path / "demo").mkdir()
     shutil.copy(ROOT / "tests/data/shop.sql.gz", tmp_path)
-    # What a guide shows as a file is one.
+    # Create a file that a guide shows.
     for name, content in re.findall(r"^```\w+ title=(\S+)\n(.*?)^```", page.read_text(), re.M | re.S):
         (tmp_path / name).write_text(content)
     printed = "".join(runnable(page))

@@ -11,7 +11,7 @@ from tests.support.guides import blocks
 from tests.support.paths import ROOT
 
 OPERATE, UPGRADE, BACK_UP = (ROOT / "docs" / f"{name}.md" for name in ("operate", "upgrade", "back-up"))
-# The only command that needs an index of packages. What it would install is lent by these tests.
+# The only command that needs an index of packages. These tests provide the packages instead.
 LOCKED = "/opt/fluent-cart/bin/pip install --require-hashes -r requirements.lock"
 LEND = "echo {packages} > $(echo /opt/fluent-cart/lib/python3*/site-packages)/lent.pth"
 POSTGRESQL_ONLY = re.compile(r"psql|createdb|postgresql:")
@@ -96,7 +96,7 @@ def test_service_is_installed_backed_up_upgraded_and_restored_as_printed(
     assert f"{restored} is restored: 1 users, 1 application passwords" in done.stdout
     assert re.search(r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\.backup$", done.stdout, re.M)
     assert not re.search(r"^failure ", done.stdout, re.M)
-    # What the last command lists: nothing in the folder belongs to root.
+    # The last command lists files of root in the folder. There are none.
     assert done.stdout.endswith(
         "postgresql://shop@127.0.0.1/shop_before\n" if is_server else "administrator\n"
     )

@@ -1,4 +1,4 @@
-"""What docs/sign-in.md tells people to type works."""
+"""The commands of docs/sign-in.md work."""
 
 import re
 import shutil

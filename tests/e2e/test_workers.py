@@ -1,4 +1,4 @@
-"""Several workers on one SQLite file: nobody waits much longer than others, nothing acknowledged is lost.
+"""Several workers on one SQLite file: no process waits much longer than others, no write is lost.
 
 The load lasts three seconds; with FLUENT_CART_LONG_TESTS=1 in the environment, twelve.
 """
@@ -94,7 +94,8 @@ async def test_writers_are_served_in_turn(workers: Server, path: Path, record_pr
 
 async def test_readers_hardly_wait_for_writers(workers: Server, record_property: Record) -> None:
     idle, busy = await reads_alone_and_beside(workers, SECONDS)
-    # Whatever else the machine did meanwhile may have met one of both: twice as long decides.
+    # Other work of the machine may have delayed one of the two measurements, so a run of twice the length
+    # decides.
     if busy > max(3 * idle, 0.05):
         idle, busy = await reads_alone_and_beside(workers, SECONDS * 2)
     assert busy <= max(3 * idle, 0.05), f"99 of 100 reads: {idle:.3f} s alone, {busy:.3f} s beside writers"
@@ -103,9 +104,9 @@ async def test_readers_hardly_wait_for_writers(workers: Server, record_property:
 
 
 async def reads_alone_and_beside(workers: Server, seconds: int) -> tuple[float, float]:
-    """Return how long 99 of 100 reads take at most, alone and beside as many writers.
+    """Return the longest of 99 of 100 reads, alone and with as many writers.
 
-    Both are measured in short turns, so that whatever else the machine does meets both.
+    Both are measured in short turns, so that other work of the machine delays both.
     """
     turns, writes = seconds * 2, creations(f"beside-{seconds}.example")
     reads = cycle([REQUESTS.read("/1"), REQUESTS.read("?search=beside&per_page=5")])

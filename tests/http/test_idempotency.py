@@ -85,7 +85,7 @@ class TestScope:
     async def test_ways_to_send_the_same_are_the_same(
         self, manager: httpx.AsyncClient, client_of: MakeClient
     ) -> None:
-        """Form or JSON, in any order, with names that nobody knows, at the addresses of v1 and WordPress."""
+        """Form or JSON, in any order, with unknown names, at the addresses of v1 and WordPress."""
         first = await manager.post("", json=BODY, headers=KEY)
         reordered = {"unknown": 1, "first_name": "Zoë ", "email": "new@EXAMPLE.com", "phone": None}
         assert_replayed(await manager.post("", data=BODY, headers=KEY), first)

@@ -1,4 +1,4 @@
-"""What is made of a request's query for the links to other pages."""
+"""Links to other pages keep the query of the request."""
 
 from urllib.parse import parse_qsl, urlencode
 

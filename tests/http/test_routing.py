@@ -108,7 +108,7 @@ class TestInput:
 
 class TestOrderOfChecks:
     async def test_input_comes_before_existence(self, manager: httpx.AsyncClient) -> None:
-        """Also where the id alone tells that there is no such customer.
+        """Also if the id alone shows that there is no such customer.
 
         See docs/decisions.md#5-order-of-checks.
         """

@@ -81,7 +81,7 @@ class TestCustomers:
         assert (ann["first_name"], ann["phone"]) == ("Anna", "+1 5")
         assert (carl["last_name"], carl["status"]) == ("Lee", "inactive")
         assert (await details(database, 7))["created_at"] == OLD
-        # What is created afterwards gets an id of its own, and searches find what came.
+        # A customer that is created afterwards gets a new id, and searches find imported rows.
         assert (await make_customer(email="dora@example.com"))["id"] == 9
 
     async def test_only_what_differs_moves_the_time_of_the_change(
@@ -464,7 +464,7 @@ async def test_exported_files_can_be_imported(database: Database, file_format: F
 
 
 async def test_import_waits_for_other_writers(database: Database, make_customer: MakeCustomer) -> None:
-    """What was written meanwhile is there: ids that are on their way are given to nobody else."""
+    """Rows that were written meanwhile stay, and no other row gets an id of the file."""
     lines = (Line(number, {"id": number * 2, "email": f"c{number}@example.com"}) for number in range(1, 1201))
     created: list[int] = []
 

@@ -23,7 +23,7 @@ def request(number: int = 0, **said: Any) -> RequestEvent:
 
 
 class Reader:
-    """What reads the log; it takes nothing while it is stuck."""
+    """A reader of the log, which reads nothing while it is stuck."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []

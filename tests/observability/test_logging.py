@@ -1,4 +1,4 @@
-"""What the server writes: one form for everything, and nothing of people in it."""
+"""The log of the server: one format for all lines, without personal data."""
 
 import json
 import logging

@@ -248,7 +248,7 @@ class TestAccounts(OnSQLite):
 
 
 async def test_logged_address_is_the_connections(app: FastAPI, lines: Lines) -> None:
-    """What a client says of itself is believed by the server's trusted proxies only, long before."""
+    """The server accepts client addresses from trusted proxies only, before this log is written."""
     for client in (("2001:db8::1", 1), ("/run/socket", 0), None):
         transport = httpx.ASGITransport(app, client=client)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as caller:
@@ -257,7 +257,7 @@ async def test_logged_address_is_the_connections(app: FastAPI, lines: Lines) -> 
 
 
 class TestLogs:
-    """At the most talkative level nobody reads a secret, a hash, a header or whom somebody searched for."""
+    """At the most detailed level no log line has a secret, a hash, a header or a search term."""
 
     CANARY = "Zq7CanaryXw9"
 
@@ -356,7 +356,7 @@ class TestLogs:
     async def test_logs_of_an_unexpected_error_have_no_secret(
         self, manager: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A unit of work that the database refuses for a reason that nobody foresaw."""
+        """A unit of work that fails with an unexpected error of the database."""
 
         def insert_half(connection: Connection, *_: object) -> None:
             connection.execute(insert(Customer), {"email": self.CANARY, "additional_info": {}})

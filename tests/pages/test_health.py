@@ -1,4 +1,4 @@
-"""/healthz and /readyz, which whoever runs the server asks without credentials."""
+"""/healthz and /readyz, which need no credentials."""
 
 import sqlite3
 from collections.abc import AsyncIterator

@@ -219,7 +219,7 @@ class TestForm(OnSQLite):
 
 
 class TestRefusals(OnSQLite):
-    """Whoever is refused learns nothing of the account."""
+    """A rejected login learns nothing about the account."""
 
     async def test_failed_login_has_the_same_bytes_for_every_cause(
         self, browser: httpx.AsyncClient, database: Database
@@ -284,7 +284,7 @@ class TestRefusals(OnSQLite):
             assert (await sign_in(client, "worker", WORKER)).status_code == 302
 
     async def test_login_is_429_after_ten_failures_for_one_name(self, app: FastAPI) -> None:
-        """Known or not; and nobody is locked out."""
+        """For known and unknown names. No user is locked out."""
         app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(10))
         for n in range(22):
             transport = httpx.ASGITransport(app, client=(f"192.0.2.{n}", 1))
@@ -420,7 +420,7 @@ class TestRequests(OnSQLite):
     async def test_request_with_cookie_and_nonce_needs_no_password(
         self, browser: httpx.AsyncClient, nonce: str
     ) -> None:
-        """As in WordPress, whoever the cookie names is who asks."""
+        """As in WordPress, the user of the cookie is the user of the request."""
         for auth in (credentials("manager"), httpx.BasicAuth("manager", "wrong")):
             response = await browser.post("", json={}, headers=with_nonce(nonce), auth=auth)
             assert_error(response, 403, "insufficient_permissions")

@@ -158,7 +158,7 @@ class TestFigures(OnSQLite):
             (one, "GET", 200): 4,
             (one, "GET", 404): 1,
             (one, "PUT", 422): 1,
-            # What was sent as a POST.
+            # The request was sent as a POST.
             (one, "PUT", 200): 1,
             ("/healthz", "GET", 200): 1,
             ("none", "GET", 404): 1,
@@ -234,7 +234,7 @@ async def test_size_is_that_of_the_database(database: Database) -> None:
 
 
 async def test_metrics_of_postgresql_have_its_connections(database: Database) -> None:
-    """Those of the other database are not its own."""
+    """The connections of the other database do not count."""
     gauges = database.gauges()
     assert gauges[metrics.QUEUED_UNITS] == 0
     assert set(gauges) <= set(metrics.GAUGES)
@@ -308,7 +308,7 @@ def test_two_workers_figures_and_log_are_what_the_client_counted(shop: Path) -> 
             call(PREFIX, "GET", "?search=Canary", auth=manager)
             call(one, "PUT", f"/{number + 1}", auth=manager, json={"email": "Canary"})
             call(one, "GET", "/1", auth=("12@canary.example", "wrong secret"))
-        # What another worker counted is there a moment later.
+        # The counts of another worker arrive a moment later.
         address = f"{running.address}/metrics"
 
         def scraped() -> Counter[tuple[str, str, int]]:

@@ -219,7 +219,7 @@ class TestMakePrimary:
 async def test_address_is_out_of_reach_through_another_customer(
     shop: None, manager: httpx.AsyncClient, database: Database
 ) -> None:
-    """Address 4 is customer 2's. Whoever asks for it through customer 1 hears what is said of 999."""
+    """Address 4 is customer 2's. Through customer 1 the response is the same as for 999."""
     before = await stored(database)
     for method, path in (
         ("PUT", "/1/address"),

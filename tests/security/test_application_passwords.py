@@ -197,7 +197,7 @@ class TestGroups:
 
 
 class TestDummy:
-    """What stands in for a hash that is not there must cost what a real one costs, and belong to nobody."""
+    """A dummy hash must cost as much as a real one, and match no password."""
 
     def test_dummy_is_a_legacy_hash_of_as_many_rounds_as_wordpress_makes(self) -> None:
         def cost(stored: str) -> Any:

@@ -24,7 +24,7 @@ WORDPRESS = {
     "geheim & s\u00fc\u00df": "$wp$2y$10$qSNY0yAxAkbgYsiadKbhp.1cOIZA/OLbSww.dPpvLV60xYufEdKuC",
     "old login p\u00e4ssword": "$P$BFdm7KZu0zOJFZBLMLzObu5NtHLd0d1",
 }
-# Made by PHP, whose script is beside it: white space around, 100 bytes, other scripts, a NUL, generated.
+# Made by PHP with the script in this folder: white space around, 100 bytes, other scripts, a NUL, generated.
 PHP: list[dict[str, Any]] = json.loads((ROOT / "tests" / "data" / "login_passwords.json").read_text())
 FORMS = ("wordpress", "bcrypt", "phpass")
 VECTORS = [
@@ -148,7 +148,7 @@ def test_hash_of_another_kind_or_cheaper_is_outdated(monkeypatch: pytest.MonkeyP
 
 
 class TestCost:
-    """Whatever is stored, a refusal takes as long: rounds are counted here, and time in test_sign_in."""
+    """A refusal takes the same time for any stored hash. This counts rounds, and test_login measures time."""
 
     @pytest.fixture
     def rounds(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:

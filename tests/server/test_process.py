@@ -160,7 +160,7 @@ class TestPassedSocket:
     def test_callers_wait_in_it_while_the_server_restarts(
         self, sqlite_settings: Settings, tmp_path: Path
     ) -> None:
-        """E10 in short: with `deploy/fluent-cart.socket`, nobody is refused."""
+        """The short form of E10: with `deploy/fluent-cart.socket`, no request is refused."""
         environment = {"FLUENT_CART_DATABASE_URL": sqlite_settings.database_url}
         with socket.create_server(("127.0.0.1", 0)) as listening:
             with server(tmp_path, environment=environment, listening=listening) as running:

@@ -238,7 +238,7 @@ def test_search_without_a_connection_of_its_own_is_rejected() -> None:
         list_customers(lookup, CustomerListQuery(search="ann"))
 
 
-# Digits, dashes, blanks and format characters of any script, and what people write beside a number.
+# Digits, dashes, blanks and format characters of any script, and texts that people write next to a number.
 _PHONE_CHARACTERS = st.one_of(
     st.sampled_from("0123456789+()./- ;=:#*ext.Büro,\u2011\u2013\u2212\u202a\u202c\u200b\u3000\u00a0"),
     st.characters(categories=["Nd", "Pd", "Zs", "Cf", "Ll", "Lo", "Mn", "No"]),

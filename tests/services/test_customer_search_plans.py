@@ -1,4 +1,4 @@
-"""What an index is promised for is read from it: no list looks at every customer."""
+"""Lists are read from their indexes, and no list reads every customer."""
 
 import re
 from itertools import product
@@ -108,7 +108,10 @@ class TestSQLiteIndex:
         return sqlite_settings
 
     async def test_sqlite_index_follows_every_change(self, database: Database) -> None:
-        """It is a table beside the customers, kept by triggers; SQLite itself compares the two."""
+        """The index is a table next to the customers, which triggers maintain.
+
+        SQLite itself compares the two.
+        """
 
         def change(connection: Connection) -> None:
             for number in range(20):

@@ -1,4 +1,4 @@
-"""What is kept of a request, for how long, and when it counts as the same one."""
+"""Stored requests: their content, their expiry, and when a request counts as the same one."""
 
 from datetime import timedelta
 

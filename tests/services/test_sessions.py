@@ -114,7 +114,7 @@ class TestEnd:
         assert await find(database, second)
 
     async def test_sessions_end_with_another_password(self, database: Database) -> None:
-        """Whoever stores the hash: an import knows nothing of sessions."""
+        """Any program may store the hash. An import knows nothing of sessions."""
         cookie = await start(database)
         await database.write(lambda c: c.execute(update(User).values(password_hash="another hash")))
         assert await find(database, cookie) is None

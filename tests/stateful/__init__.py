@@ -15,7 +15,10 @@ __all__ = ["STEPS", "run"]
 
 
 def run(urls: Sequence[str], sequences: int, seed: int) -> None:
-    """Run sequences of steps on all the shops at once; they lose what they hold, save the test users."""
+    """Run sequences of steps on all the shops at once.
+
+    The shops lose their content, except the test users.
+    """
     how = hypothesis.settings(
         max_examples=sequences,
         stateful_step_count=STEPS,

@@ -1,4 +1,4 @@
-"""What the model answers, and what it answers again when a request is sent again."""
+"""The responses of the model, and its repeated responses to requests that are sent again."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ def pick(record: Record, *names: str) -> Record:
 
 
 class Kept:
-    """What was answered under idempotency keys.
+    """The stored responses under idempotency keys.
 
     See docs/decisions.md#27-idempotency-keys.
     """

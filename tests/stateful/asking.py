@@ -1,4 +1,4 @@
-"""What is asked of the shops is asked of the model, too, and what they answer must be the same."""
+"""Requests are sent to the shops and to the model, and the responses must be the same."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -48,7 +48,7 @@ class Asking(RuleBasedStateMachine):
         ids = own + [each for each in self.model.addresses if each not in own]
         return ids[place] if place < len(ids) else 99
 
-    # What is asked, and what is wanted of it
+    # The request, and its expected result
 
     def answered(self, reply: Reply, act: Callable[[], Answer]) -> Answer | None:
         """Hold a reply against what the model says to the same; return that, if it is a success."""

@@ -1,4 +1,4 @@
-"""What is sent: few values, so that they meet again, and of the kinds that are mistaken for each other."""
+"""The inputs: few values, so that they repeat, and values that are easily mistaken for each other."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What happens in a shop, step by step and in any order: Hypothesis chooses, the model knows the answers."""
+"""Steps in a shop, in any order: Hypothesis chooses them, and the model computes the responses."""
 
 from functools import partial
 from urllib.parse import urlencode

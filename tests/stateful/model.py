@@ -17,7 +17,7 @@ PLACE = ("first_name", "last_name", "address_1", "city", "state", "postcode", "c
 MORE = ("address_2", "company_name", "phone")
 ADDRESS = ("id", "type", *PLACE, "is_primary", *MORE)
 PERMISSIONS = {"manager": ("view", "manage", "delete"), "worker": ("view",)}
-# What is not sent is this.
+# The values of fields that are not sent.
 USUAL_CUSTOMER: Record = {
     "first_name": "", "last_name": "", "phone": None, "status": "active", "additional_info": {},
 }  # fmt: skip
@@ -36,7 +36,7 @@ class Model:
         self.addresses: dict[int, Record] = {}
         self.orders: dict[int, Record] = {}
         self.users = {user["id"]: user for user in users}
-        # Whose each secret is.
+        # The user of each secret.
         self.passwords: dict[str, int] = {}
         self.kept = Kept()
         self.last_customer = self.last_address = self.last_order = 0

@@ -115,7 +115,7 @@ def _verdict(guarantee: Guarantee, database: str, shops: Shops, scale: Scale) ->
     try:
         shop = shops.fresh(database, guarantee.name)
         figures = asyncio.run(guarantee.run(shop, scale))
-        # Whatever happened, no rule may be broken when it is over.
+        # No rule may be broken at the end.
         figures += [
             none("broken rules afterwards", len(shop.violations())),
             none("tracebacks in the server's log", shop.tracebacks),

@@ -48,7 +48,7 @@ LOGIN_PASSWORD = "fire in the hole"
 
 @guarantee("A7", "64 clients at 4 workers, whose password, session, user or role is taken away meanwhile")
 async def revoked(shop: Shop, scale: Scale) -> list[Figure]:
-    """What counts is every request that began after the change was acknowledged."""
+    """Only requests count that began after the change was acknowledged."""
     shop.add_customers(1)
     wanted = int(2000 * scale.seconds / Scale().seconds)
     figures: list[Figure] = []
@@ -193,7 +193,7 @@ async def guessing(shop: Shop, scale: Scale) -> list[Figure]:
 
 
 async def _guess(shop: Shop, scale: Scale, guess: Request, refusals: set[int]) -> list[Figure]:
-    # Whoever guesses may be stopped for it, as by default.
+    # Callers that guess may be limited, as by default.
     with serving(shop, environment={"FLUENT_CART_FAILED_LOGIN_LIMIT": "10"}) as running:
         async with (
             connected(running.port, 4) as everyday,

@@ -1,4 +1,4 @@
-"""What was acknowledged is there, whatever happens to processes, power, disks and backups."""
+"""Acknowledged writes survive faults of processes, power, disks and backups."""
 
 import asyncio
 import os
@@ -83,7 +83,7 @@ async def power_cut(shop: Shop, scale: Scale) -> list[Figure]:
     for cycle in range(scale.cycles):
         with serving(shop, environment=environment) as running:
             await write_until_killed(running, f"cut{cycle}.example", history)
-        # What the power leaves; the index of the log is only memory.
+        # The files after a loss of power. The index of the log is only in memory.
         shutil.rmtree(data)
         shutil.copytree(disk, data, ignore=shutil.ignore_patterns("*-shm", "*.unfinished"))
         # Looking at it would tidy it up unseen, so that the next cut looked worse than it is.

@@ -1,4 +1,4 @@
-"""What a guarantee is: a promise of the server, held against numbers."""
+"""A guarantee: a promise of the server, compared with numbers."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass

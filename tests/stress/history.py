@@ -9,7 +9,7 @@ from tests.support.load import BROKEN, Answer
 
 @dataclass
 class History:
-    """Every write that was sent: acknowledged, refused, or nobody knows."""
+    """Every write that was sent: acknowledged, rejected, or unknown."""
 
     acknowledged: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)

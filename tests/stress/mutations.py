@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 PACKAGE = "src/fluent_cart"
 NOT_COPIED = (".git", ".venv*", ".*_cache", "__pycache__", "node_modules", ".bench", "*.db*")
 SQLITE, SESSION = f"{PACKAGE}/database/sqlite.py", f"{PACKAGE}/database/session.py"
-# What pytest answers when tests ran, and failed.
+# The exit code of pytest if tests ran and failed.
 RED = 1
 
 

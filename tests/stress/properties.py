@@ -1,4 +1,4 @@
-"""Requests that nobody thought of: made from the OpenAPI document, and in sequences that a model follows."""
+"""Random requests from the OpenAPI document, and sequences that a model follows."""
 
 import asyncio
 import random

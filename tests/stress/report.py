@@ -10,7 +10,7 @@ HELD, FAILED, NOT_RUN = "held", "**FAILED**", "not run"
 
 
 class Verdict(NamedTuple):
-    """What became of a guarantee on one database."""
+    """The result of a guarantee on one database."""
 
     name: str
     title: str

@@ -24,7 +24,7 @@ SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 TEMPLATE = "template_of_fire"
 REQUESTS = Requests(PREFIX, "manager", secret_of("manager"))
 PLACE = {"address_1": "1 Main St", "city": "Rome", "country": "IT"}
-# Nobody here is to be stopped for asking too often.
+# No caller is limited for too many requests here.
 UNLIMITED = {"FLUENT_CART_RATE_LIMIT": "0", "FLUENT_CART_FAILED_LOGIN_LIMIT": "0"}
 
 
@@ -36,7 +36,7 @@ class Shop:
     url: str
     folder: Path
     cluster: Cluster | None = None
-    # What its servers logged that nobody foresaw.
+    # Unexpected errors in the logs of its servers.
     tracebacks: int = field(default=0, init=False)
 
     @property

@@ -24,7 +24,7 @@ WARM_UP = 0.3
 
 
 class _Sample:
-    """What the workers hold at a moment: MiB, open files, and how large the log of writes is."""
+    """The workers' memory in MiB, open files, and the size of the write-ahead log at a moment."""
 
     def __init__(self, shop: Shop, running: Server) -> None:
         workers = [Path(f"/proc/{worker}") for worker in running.workers()]

@@ -128,7 +128,7 @@ def _started(settings: Sequence[str], make: Callable[[Cluster], None]) -> Iterat
 
 
 def _port_of_ours() -> int:
-    """Return a free port that stays free while nobody listens on it: systems give out only higher ones."""
+    """Return a free port below those that systems assign, so that it stays free."""
     while True:
         port = random.randrange(20000, 32000)
         with socket.socket() as probe, contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What every error answer looks like, whole."""
+"""Assertions on whole error responses."""
 
 from typing import Any
 

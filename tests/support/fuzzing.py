@@ -1,7 +1,7 @@
-"""Schemathesis: requests made from the OpenAPI document, and every answer held against it.
+"""Schemathesis sends requests from the OpenAPI document and compares every response with it.
 
-The document is all it knows. What is valid there must not be refused for what it is, what is not valid must
-be; no answer may have a status, a header or a body that the document does not name.
+It knows only the document. Input that is valid there must not be rejected as invalid, and invalid input must
+be rejected. No response may have a status, a header or a body that the document does not name.
 
 Measured in docs/guarantees.md, C2, C7.
 """
@@ -42,7 +42,7 @@ CHECKS = frozenset(
 )  # fmt: skip
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 CUSTOMERS = 5
-# What only the insides of the server know; no answer tells of them.
+# Facts about the inside of the server, which no response contains.
 INSIDES = re.compile(
     r"Traceback|File \"|site-packages|sqlalchemy|sqlite|psycopg|pydantic|starlette|\bSELECT\b|\bINSERT\b",
     re.I,
@@ -135,12 +135,12 @@ def _config(examples: int, seed: int, phases: Collection[str]) -> schemathesis.C
             },
             "phases": {
                 **{phase: {"enabled": phase in phases} for phase in PHASES},
-                # What other answers had in them makes Hypothesis' examples depend on more than its own
-                # choices: it gives an operation up, in silence, after a few. Sequences get what they need.
+                # Values of other responses make Hypothesis' examples depend on more than its own choices, and
+                # it gives an operation up silently after a few. Sequences get the values that they need.
                 "fuzzing": {"enabled": "fuzzing" in phases, "extra-data-sources": {"responses": False}},
             },
             "checks": {
-                # What is stored can refuse what is valid. That it was that is asked by a check below.
+                # Stored rows can cause an error for valid input. A check below verifies the reason.
                 "positive_data_acceptance": {"expected-statuses": [*accepted, "410", "412", "422"]},
                 "negative_data_rejection": {"expected-statuses": [*rejected, "412"]},
             },
@@ -170,8 +170,8 @@ def _count(event: events.ScenarioFinished, found: Fuzzed) -> None:
 def _is_lost_in_writing(case: schemathesis.Case[Any], sent: Any) -> bool:
     """Return whether what is invalid may be valid once it is written down, in a query or in a form.
 
-    Null and what is empty become an empty text, which is no filter, or nothing at all; a list becomes a
-    repeated name, of which PHP and this server take the last.
+    Null and empty values become an empty text, which is no filter, or nothing at all. A list becomes a
+    repeated name, of which PHP and this server use the last.
     """
     written = [part for part in urlsplit(sent.uri).query.split("&") if part.startswith("filters")]
     if any(part.endswith("=") for part in written):

@@ -28,12 +28,12 @@ BROKEN = 0
 
 class Request(NamedTuple):
     content: bytes
-    # What is stored if this is acknowledged: the e-mail address of a customer; "" for a read.
+    # The stored value of an acknowledged write: the e-mail address of a customer; "" for a read.
     writes: str = ""
 
 
 class Answer(NamedTuple):
-    """What came back, with the times of ``time.monotonic`` between which the client waited for it."""
+    """A response, with the times of ``time.monotonic`` between which the client waited for it."""
 
     request: Request
     # BROKEN if the connection ended before the whole answer came.
@@ -70,7 +70,7 @@ class Client:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        # Of this end: it tells the connection from all others.
+        # The local address, which distinguishes the connection from all others.
         self.port: int = writer.get_extra_info("sockname")[1]
         self.answers: list[Answer] = []
 

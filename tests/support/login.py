@@ -91,7 +91,7 @@ def quick_legacy_hash(secret: str) -> str:
 
 
 class Work(NamedTuple):
-    """What was done: statements on SQLite, without their values; rounds and threads of the slow hashes."""
+    """The work: statements on SQLite, without their values; rounds and threads of the slow hashes."""
 
     statements: list[str]
     rounds: list[int]

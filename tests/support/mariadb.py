@@ -21,7 +21,7 @@ PASSWORD = "p@ss/wörd:"
 
 
 def _owner() -> str | None:
-    """Return who may run the server: not root; None if there is nobody."""
+    """Return a user other than root for the server, or None."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name
     return "mysql" if any(user.pw_name == "mysql" for user in pwd.getpwall()) else None

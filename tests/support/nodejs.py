@@ -11,7 +11,7 @@ from tests.support.paths import ROOT
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 AVAILABLE = bool(NODE and NPM)
 SOURCES = ROOT / "tests" / "e2e" / "node"
-# Beside what pip installed, and gone with it.
+# Next to the packages of pip, and deleted with them.
 FOLDER = Path(sys.prefix) / "wordpress-clients"
 
 

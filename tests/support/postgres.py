@@ -23,7 +23,7 @@ def _binaries() -> Path | None:
 
 
 def _owner() -> str | None:
-    """Return who may run the server: not root; None if there is nobody."""
+    """Return a user other than root for the server, or None."""
     if os.geteuid() != 0:
         return getpass.getuser()
     return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else None

@@ -25,7 +25,7 @@ ip link set lo up
 
 
 def run(script: str, folder: Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``script`` as root in a plain shell; nothing but ``folder`` keeps what it writes, besides /tmp."""
+    """Run ``script`` as root in a plain shell. Only ``folder`` and /tmp keep the files that it writes."""
     (sandbox := folder / "sandbox").mkdir()
     return subprocess.run(
         [*ENTER, "bash", "-c", MOUNT.format(folders=" ".join(FOLDERS)) + script],

@@ -15,9 +15,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 COMMAND = str(Path(sys.executable).with_name("fluent-cart"))
-# On a machine that does much else besides.
+# Enough time for a busy machine.
 START_SECONDS = 60
-# What is passed is the first file after standard error, and meant for the process that the shell becomes.
+# The passed socket is the first file after standard error, for the process that the shell becomes.
 PASS_ON = 'exec 3<&{0}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
 
 
@@ -112,10 +112,12 @@ def server(
     under: Sequence[str] = (),
     listening: socket.socket | None = None,
 ) -> Iterator[Server]:
-    """Run ``fluent-cart serve`` in ``folder``, where it writes server.log; give it once ``path`` answers 200.
+    """Run ``fluent-cart serve`` in ``folder``, where it writes server.log.
 
-    ``environment`` is what it finds there beside the test's own, ``under`` a command that runs it and becomes
-    it, ``listening`` a socket that it is passed as systemd does. Of several workers, one is ready.
+    Yield it when ``path`` returns 200.
+
+    ``environment`` is added to the test's own, ``under`` is a command that runs and becomes the server, and
+    ``listening`` is a socket that is passed as systemd does. Of several workers, one is ready.
     """
     port = listening.getsockname()[1] if listening else free_port()
     address = f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""Clients of a server with several workers, as many of one as of another.
+"""Clients of a server with several workers, the same number for each worker.
 
 Whichever worker is awake first accepts a connection: left alone, one has five times as many as another, and
 their speeds would measure nothing but that.

@@ -1,4 +1,4 @@
-"""``_fields`` and ``_envelope``: the functions, then over HTTP, and beside other features.
+"""``_fields`` and ``_envelope``: the functions, then over HTTP, and together with other features.
 
 See docs/decisions.md#72-response-shape.
 """

@@ -1,6 +1,6 @@
 """Django REST Framework: views of its own, serialisers whose fields are declared.
 
-Those of ``ModelSerializer`` are worked out anew for each request, which takes a third of its time.
+``ModelSerializer`` computes its fields again for each request, which takes a third of its time.
 """
 
 from typing import Any

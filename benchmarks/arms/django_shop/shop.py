@@ -1,4 +1,4 @@
-"""What both Django arms do with the models: who asks, and how a customer is stored."""
+"""The models' work for both Django arms: look up the user, and store a customer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What gunicorn serves; ``BENCHMARK_URLS`` says which of the two arms it is."""
+"""The application for gunicorn. ``BENCHMARK_URLS`` selects one of the two arms."""
 
 from django.core.wsgi import get_wsgi_application
 

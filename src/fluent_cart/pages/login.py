@@ -1,4 +1,4 @@
-"""Signing in and out at WordPress's own addresses: the form, its sessions, and their nonces.
+"""Login and logout at WordPress's own addresses: the form, its sessions, and their nonces.
 
 See docs/decisions.md#51-sessions.
 """
@@ -45,9 +45,9 @@ async def show_form(request: Request, database: DatabaseDep) -> Response:
 
 @router.post(LOGIN)
 async def sign_in(request: Request, database: DatabaseDep) -> Response:
-    """Begin a session and answer with its cookie; the form again if name or password are wrong.
+    """Begin a session and return its cookie, or the form again if the name or password is wrong.
 
-    A form of another site is refused: it could sign a visitor in as somebody else.
+    A form of another site is rejected, because it could sign a visitor in as another user.
     """
     if is_cross_site(request):
         error = CrossSiteRequest()
@@ -70,7 +70,7 @@ async def sign_in(request: Request, database: DatabaseDep) -> Response:
 
 @router.api_route(AJAX, methods=["GET", "POST"])
 async def new_nonce(request: Request, database: DatabaseDep) -> Response:
-    """Answer with the nonce of the session; as in WordPress 0 and 400 if there is none."""
+    """Return the nonce of the session, or 0 and 400 as in WordPress if there is no session."""
     is_asked = request.query_params.get("action") == "rest-nonce"
     session = await find_session(request, database) if is_asked else None
     if session is None:

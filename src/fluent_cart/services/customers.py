@@ -62,7 +62,7 @@ _DETAIL_KEYS, _EXTENSION_KEYS, ADDRESS_KEYS = map(keys, (DETAIL_COLUMNS, EXTENSI
 _ADDRESSES_START = len(DETAIL_COLUMNS) + len(EXTENSION_COLUMNS)
 _records, _addresses = record_maker((*_DETAIL_KEYS, *_EXTENSION_KEYS)), record_maker(ADDRESS_KEYS)
 
-# What ``derived_columns`` returns.
+# The type of ``derived_columns``' result.
 DERIVED = ("email_key", "first_name_key", "last_name_key", "search_text")
 
 # One statement, so that a customer and its addresses take one round trip.

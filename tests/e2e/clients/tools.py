@@ -1,4 +1,4 @@
-"""What tests take from npm and PyPI besides, by lock files of its own; the folder is not committed."""
+"""Programs from npm and PyPI for these tests, with lock files of their own. The folder is not committed."""
 
 import fcntl
 import shutil

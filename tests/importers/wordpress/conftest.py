@@ -91,7 +91,7 @@ def _numbered(value: Any, row_id: Any) -> Any:
 
 @pytest.fixture
 async def empty(database: Database) -> Database:
-    """A shop in which nobody is."""
+    """A shop without customers."""
     await database.write(lambda connection: connection.execute(delete(User)))
     return database
 

@@ -49,7 +49,7 @@ class Dialect(NamedTuple):
     tail: str = ""
     create: str = "CREATE TABLE"
     insert: str = "INSERT INTO"
-    # What is around the rows of one table, between rows, and behind the last one.
+    # Texts around the rows of one table, between rows, and after the last one.
     before: str = ""
     after: str = ""
     between: str = ","

@@ -16,7 +16,7 @@ from tests.importers.wordpress.conftest import PLAIN, UPDATE, Import, counts, ha
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """What is decided here is decided before any database is asked."""
+    """One database is enough, because this is decided before the database is used."""
     return sqlite_settings
 
 

@@ -21,7 +21,7 @@ from tests.support import mariadb
 from tests.support.server import free_port
 
 NOTES = KINDS["fct_customers"].columns.index("notes")
-# What SQL has and the shop has not.
+# Types of SQL that the shop does not use.
 MORE = """
 ALTER TABLE wp_fct_orders MODIFY mode enum('live','test') NULL, ADD bits bit(3) DEFAULT b'101';
 UPDATE wp_fct_customers SET notes = 'it''s "so" \\\\ \\n\\r\\t\\0 🎈' WHERE id = 8;
@@ -48,7 +48,7 @@ def shop() -> Iterator[mariadb.Shop]:
 
 
 def test_live_database_has_the_same_rows_as_its_dump(shop: mariadb.Shop, tmp_path: Path) -> None:
-    """Whoever may only read may import, by network or socket."""
+    """A user with read permission can import, by network or socket."""
     (dump := tmp_path / "dump.sql").write_bytes(shop.dump)
     found = rows(shop.url)
     assert found == rows(shop.socket_url)

@@ -15,7 +15,7 @@ from tests.importers.wordpress.conftest import UPDATE, Import, counts, handled, 
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """What is decided here is decided before any database is asked."""
+    """One database is enough, because this is decided before the database is used."""
     return sqlite_settings
 
 
@@ -52,7 +52,7 @@ class TestOrder:
     async def test_without_a_creation_date_takes_over_a_refund(
         self, run_import: Import, empty: Database, created_at: str | None
     ) -> None:
-        """What stands for the date moves with each change at the source, and is no identity."""
+        """The replacement of a missing date does not identify the order, because it changes at the source."""
         first = {"created_at": created_at, "updated_at": "2024-01-01 10:00:00"}
         address = {**first, "city": "Rome"}
         await run_import(fct_customers=[{}], fct_orders=[first], fct_customer_addresses=[address])

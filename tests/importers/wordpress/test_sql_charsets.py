@@ -92,7 +92,7 @@ async def test_text_that_was_encoded_twice_is_reported_and_repaired_on_demand(
     }
     report = await run_import(options=DRY_RUN, **tables)
     assert handled(report, "customers") == {"twice_encoded": [1]}
-    # What is not imported is not reported.
+    # Data that is not imported is not reported.
     assert handled(report, "usermeta") == {}
     report = await run_import(options=Options(repair_text=True), **tables)
     assert handled(report, "customers") == {"repaired_text": [1]}

@@ -22,7 +22,7 @@ OTHER = application_passwords.digest("two".ljust(24, "x"))
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """What is decided here is decided before any database is asked."""
+    """One database is enough, because this is decided before the database is used."""
     return sqlite_settings
 
 
@@ -227,7 +227,7 @@ class TestRole:
 
 
 class TestBarredAccount:
-    """Who cannot sign in at the network cannot do so here."""
+    """A user who cannot sign in at the network cannot sign in here."""
 
     @pytest.mark.parametrize("column", ["spam", "deleted"])
     async def test_comes_along_without_a_role_and_without_passwords(
