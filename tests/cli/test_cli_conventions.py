@@ -78,7 +78,7 @@ def test_version_and_help_load_no_large_package(option: str) -> None:
     assert number < 450
 
 
-def test_a_command_that_does_not_serve_loads_no_server() -> None:
+def test_command_that_does_not_serve_loads_no_server() -> None:
     """Nor what few of them need: those import it when they do."""
     script = """if True:
         import sys
@@ -170,7 +170,7 @@ class Screen(io.StringIO):
 
 
 class TestProgress:
-    def test_is_shown_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_progress_is_shown_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         screen = Screen()
         monkeypatch.setattr("sys.stderr", screen)
         with ProgressBar() as bar:

@@ -222,7 +222,7 @@ class TestRoles:
     @pytest.mark.parametrize(
         ("row", "role"), [(row, role) for row in MAY for role in ROLES if MAY[row][role] == "yes"]
     )
-    async def test_may_do_what_the_table_says(
+    async def test_role_may_do_what_the_table_says(
         self, shop: None, client_of: MakeClient, row: str, role: str
     ) -> None:
         """What they may not, and version 1, is in test_matrix."""

@@ -60,7 +60,7 @@ async def terminated(shop: Shop, scale: Scale) -> list[Figure]:
 @guarantee("E6", "started while the database is down", POSTGRESQL)
 async def started_without(shop: Shop, scale: Scale) -> list[Figure]:
     return await run_test(
-        "tests/server/test_process.py::TestStart::test_without_the_database_waits_for_it", shop.folder
+        "tests/server/test_process.py::TestStart::test_server_without_its_database_waits_for_it", shop.folder
     )
 
 

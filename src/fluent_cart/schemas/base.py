@@ -105,13 +105,17 @@ def email_rules() -> ModuleType:
     # Loading it compiles its patterns, which is a twentieth of a command's start; most commands never do.
     import email_validator
 
-    # A reserved domain is bad luck for delivery, not for syntax, and imported shops have some (decision 13).
+    # A reserved domain is bad luck for delivery, not for syntax, and imported shops have some
+    # (docs/decisions.md#13-e-mail-addresses).
     email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
     return email_validator
 
 
 def checked_email(value: Any) -> str:
-    """Return an e-mail address as typed, its domain in lower case (decisions 13, 128)."""
+    """Return an e-mail address as typed, its domain in lower case.
+
+    See docs/decisions.md#13-e-mail-addresses and #128-domains-beyond-ascii.
+    """
     rules = email_rules()
     try:
         typed = value.strip()
