@@ -225,7 +225,7 @@ class TestRoles:
     async def test_role_may_do_what_the_table_says(
         self, shop: None, client_of: MakeClient, row: str, role: str
     ) -> None:
-        """What they may not, and version 1, is in test_matrix."""
+        """Requests without the permission, and version 1, are in test_matrix."""
         operation = "do_bulk_action" if row.startswith("bulk_") else row
         body = bulk(row.removeprefix("bulk_")) if row.startswith("bulk_") else BODIES.get(row)
         routes = OPERATIONS + EXTENSIONS

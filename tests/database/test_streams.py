@@ -23,7 +23,7 @@ Pieces = Generator[bytes, None, None]
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  # a thread tells of it in no other way
+        while not condition():  # noqa: ASYNC110  # a thread sets it
             await asyncio.sleep(0.01)
 
 

@@ -66,7 +66,7 @@ def test_every_state_of_the_account_is_accessible(page: Page, address: str) -> N
     page.get_by_label("New password again").fill(NEW_PASSWORD)
     page.get_by_role("button", name="Change the password").click()
     expect(page.get_by_label("Current password")).to_be_focused()
-    # Where the focus is, so that nobody has to look for it.
+    # The element with the focus, so that a screen reader begins there.
     expect(page.get_by_role("alert")).to_be_in_viewport()
     assert_good(page, "Account")
 

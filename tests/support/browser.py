@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.clients import tools
 
-# On a machine that does much else besides.
+# Enough time for a busy machine.
 expect.set_options(timeout=30_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(

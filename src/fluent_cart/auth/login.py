@@ -1,4 +1,4 @@
-"""The check of a login password, within the limits of guesses.
+"""Check a login password, within the limits of failed logins.
 
 See docs/decisions.md#29-rate-limits and #53-failed-logins-of-the-form.
 """
@@ -21,10 +21,10 @@ WRONG = "The user name or the password is not correct"
 
 
 class CheckedLogin(NamedTuple):
-    """An account whose password was right."""
+    """An account whose password is right."""
 
     account: Account
-    # What is to be stored of the password, if that is not today's form.
+    # The new hash to store, if the stored one is outdated.
     new_hash: str | None
 
 
@@ -33,13 +33,13 @@ async def check_login_password(
 ) -> CheckedLogin:
     """Return the account of a name if the password is right.
 
-    Wrong names and wrong passwords raise the same ``AuthenticationFailed``, at the same cost; the eleventh of
-    them raises ``TooManyAttempts``. ``TooManyRequests`` if too many checks wait.
+    Raise the same ``AuthenticationFailed`` for wrong names and wrong passwords, after the same work, and
+    ``TooManyAttempts`` for the eleventh failure. Raise ``TooManyRequests`` if too many checks wait.
     """
     limits: Limits = request.app.state.limits
     request_context(request.scope).account = name
     limits.failed_logins.require_allowed(client_address(request.scope))
-    # No database has a NUL in a name, and some fail at one.
+    # Database names have no NUL, and some databases fail at one.
     account = await database.read(sessions.find_account, name if "\0" not in name else "")
     right, new_hash = await limits.hash_queue.run(partial(_check, account, password))
     if account and right:
@@ -48,7 +48,10 @@ async def check_login_password(
 
 
 def count_failure(request: Request, name: str) -> AuthenticationFailed:
-    """Count a wrong password and return its error; ``TooManyAttempts`` if there were too many before."""
+    """Count a wrong password and return its error.
+
+    Raise ``TooManyAttempts`` if there were too many before.
+    """
     limits: Limits = request.app.state.limits
     limits.failed_logins.count(users.key(name), client_address(request.scope))
     return AuthenticationFailed(WRONG)

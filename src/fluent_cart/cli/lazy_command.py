@@ -25,7 +25,7 @@ class LazyCommand(TyperCommand):
 
     def load(self) -> typer.Typer:
         """Return an application with this command alone."""
-        # What is loaded stays: looking for garbage in it takes an eighth of the time.
+        # Loaded modules stay in memory, and searching them for garbage takes an eighth of the time.
         gc.disable()
         try:
             command = getattr(import_module(f"fluent_cart.cli.{self._module}"), self._attribute)

@@ -1,4 +1,4 @@
-"""What all pages with a form share: the fields that were sent, and where the answer leads."""
+"""The fields that a form sent, and the redirect after it, for all pages with a form."""
 
 import re
 from urllib.parse import urlsplit
@@ -8,7 +8,8 @@ from fastapi import Request, Response
 from fluent_cart.errors import UnreadableBody, UnsupportedMediaType
 from fluent_cart.http.request_body import FORM, parse_form, read_bytes
 
-# Strangers send it. A password has 4,096 bytes at most, which are three times as many in a form.
+# A limit, because strangers send it. A password has at most 4,096 bytes, which are three times as many in a
+# form.
 MAX_FORM_BYTES = 16 * 1024
 
 # The rest of an address on this site. A browser takes "//" and "/\\" for the beginning of another one.
@@ -16,7 +17,7 @@ _PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Return the fields of a form, those with brackets left out; 400, 413 or 415 if it is none."""
+    """Return the fields of a form, without those with brackets. Raise 400, 413 or 415 if it is not a form."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM:
         raise UnsupportedMediaType(f"Send the form as {FORM}, in UTF-8")

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from fluent_cart.pages.layout import alert, page_response, status_line
 
-# What is repeated of a name: no login and no e-mail address is longer.
+# The longest part of a name that is repeated: no login and no e-mail address is longer.
 MAX_NAME = 255
 
 # The names are those of WordPress's own form. The focus is where the next key belongs.

@@ -1,4 +1,4 @@
-"""The cookie of a session as browsers get it, and how long it is good.
+"""The cookie of a session in responses, and its lifetime.
 
 See docs/decisions.md#51-sessions.
 """
@@ -13,12 +13,12 @@ SHORT, LONG = 2 * DAY_SECONDS, 14 * DAY_SECONDS
 
 
 def set_cookie(request: Request, response: Response, value: str, seconds: int) -> None:
-    """Let ``response`` set the cookie of a session of so many seconds."""
+    """Add the cookie of a session to ``response``, with its lifetime in seconds."""
     _set(request, response, value, LONG if seconds == LONG else None)
 
 
 def forget_cookie(request: Request, response: Response) -> None:
-    """Let ``response`` delete the cookie."""
+    """Delete the cookie with ``response``."""
     _set(request, response, "", 0)
 
 

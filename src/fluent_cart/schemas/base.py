@@ -153,8 +153,8 @@ RequiredText100 = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Clean, NotBlank
 ]
 BlankAsNone = Annotated[T | None, BeforeValidator(blank_as_none)]
-# What the library takes in ASCII: at most 64 characters before the @, and after it the name of a domain
-# whose last character is a letter.
+# The library accepts in ASCII at most 64 characters before the @, and after it the name of a domain whose
+# last character is a letter.
 _ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TOP = "[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z])?"

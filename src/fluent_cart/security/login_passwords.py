@@ -22,7 +22,7 @@ COST = 12
 MAX_BYTES = 4096
 # People choose login passwords, so there are bad ones. WordPress itself takes any.
 MIN_LENGTH = 8
-# What PHP's trim() takes away; Python's strip() takes more.
+# The white space that PHP's trim() removes. Python's strip() removes more.
 TRIMMED = " \t\n\r\0\x0b"
 
 # Complete hashes, with a limit of cost, because one check must not block all others for minutes.

@@ -1,4 +1,4 @@
-"""What a user sees of the user's own account."""
+"""The account of a user, as the user sees it."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ _user = Prepared(select(User.email, User.display_name).where(User.id == bindpara
 
 
 class AccountOverview(NamedTuple):
-    """A user's names, application passwords and sessions; no secrets and no hashes."""
+    """A user's names, application passwords and sessions, without secrets and hashes."""
 
     email: str
     display_name: str
@@ -23,7 +23,7 @@ class AccountOverview(NamedTuple):
 
 
 def get_account(connection: LookupConnection, user_id: int) -> AccountOverview:
-    """Return the account of a user; ``AuthenticationFailed`` if it was deleted meanwhile."""
+    """Return the account of a user. Raise ``AuthenticationFailed`` if the user was deleted."""
     rows = _user.rows(connection, user_id=user_id)
     if not rows:
         raise AuthenticationFailed

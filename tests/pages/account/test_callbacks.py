@@ -32,7 +32,7 @@ def test_address_of_an_application_stays_as_it_is(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        # What a browser would run or open itself.
+        # Addresses that a browser would run or open itself.
         "javascript:alert(1)", "javascript://app.example/%0aalert(1)", "JavaScript://app.example/%0aalert(1)",
         "data:text/html,x", "data://text/html,x", "vbscript://x", "file:///etc/passwd", "file://host/x",
         "blob:https://app.example/x", "blob://x", "about:blank", "about://blank", "view-source://x", "ws://x",

@@ -1,4 +1,4 @@
-"""The pages of one's own account, at WordPress' own addresses.
+"""The pages of a user's own account, at WordPress' own addresses.
 
 See docs/decisions.md#152-account-pages, #153-authorization-of-applications, #154-addresses-of-applications
 and #155-change-of-the-login-password.

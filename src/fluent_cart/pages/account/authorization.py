@@ -1,7 +1,7 @@
-"""The page on which a user lets an application in, as in WordPress.
+"""The page on which a user authorizes an application, as in WordPress.
 
-An application opens it in a browser. The user approves, and the browser takes a new application password back
-to the application.
+The application opens it in a browser. If the user approves, the browser sends a new application password to
+the application.
 
 See docs/decisions.md#153-authorization-of-applications and #154-addresses-of-applications.
 """
@@ -37,7 +37,7 @@ TITLE = "Authorize Application"
 PARAMETERS = ("app_name", "app_id", "success_url", "reject_url")
 # WordPress' name for what its form asks.
 ACTION = "authorize_application_password"
-# What follows if the application names no address.
+# The texts for an application without an address.
 APPROVED = "You will get a password to type into the application."
 REJECTED = "You will see your account, and nothing is changed."
 
@@ -45,7 +45,7 @@ router = page_router()
 
 
 class Wish(NamedTuple):
-    """What an application asks for, checked; ``reject_url`` is where a refusal leads, if anywhere."""
+    """The checked request of an application. ``reject_url`` is the address after a refusal, if any."""
 
     name: str
     app_id: str
@@ -55,14 +55,14 @@ class Wish(NamedTuple):
 
 @router.get(AUTHORIZE)
 async def ask(request: Request, database: DatabaseDep) -> Response:
-    """Ask the user whether the application is let in."""
+    """Ask the user whether to authorize the application."""
     visitor = await require_visitor(request, database, _address(request.query_params))
     return _question(read_wish(request.query_params), visitor)
 
 
 @router.post(AUTHORIZE)
 async def answer(request: Request, database: DatabaseDep) -> Response:
-    """Do what the user decided, and lead back to the application."""
+    """Do as the user decided, and redirect to the application."""
     require_same_site(request)
     fields = await read_form(request)
     visitor = await require_visitor(request, database, _address(fields))
@@ -89,7 +89,7 @@ async def answer(request: Request, database: DatabaseDep) -> Response:
 
 
 def read_wish(fields: Mapping[str, str]) -> Wish:
-    """Return what an application asks for; ``ValidationFailed`` if it must not be asked of anybody."""
+    """Return the request of an application. Raise ``ValidationFailed`` if it is invalid."""
     app_id = fields.get("app_id", "")
     if app_id and not _is_uuid(app_id):
         raise ValidationFailed("The application asks with an app_id that is not a UUID")
@@ -110,7 +110,7 @@ def _is_uuid(text: str) -> bool:
 
 
 def _address(fields: Mapping[str, str]) -> str:
-    """Return the address of the question, to come back to after a sign-in."""
+    """Return the address of this page, to return to after a login."""
     return f"{AUTHORIZE}?{urlencode({name: fields[name] for name in PARAMETERS if fields.get(name)})}"
 
 
@@ -154,7 +154,7 @@ until you revoke its password in <a href="profile.php">your account</a>.</p>
 
 
 def _way(address: str, otherwise: str) -> str:
-    """Return where a button leads; of an address what is in front of its query, because that decides."""
+    """Return the text about a button's target: an address without its query, because the rest decides."""
     if not address:
         return otherwise
     shown = escape(address.partition("?")[0].partition("#")[0])

@@ -1,4 +1,4 @@
-"""The addresses to which an application is sent back: which may be one, and what is added.
+"""Check the addresses to which an application is sent back, and add the result to them.
 
 See docs/decisions.md#154-addresses-of-applications.
 """
@@ -9,9 +9,9 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from fluent_cart.errors import ValidationFailed
 
-# By default nginx takes 4 KiB of headers from a server, and the address comes back in one.
+# By default nginx accepts 4 KiB of headers from a server, and the address is in one of them.
 MAX_LENGTH = 2048
-# What browsers open themselves. Any other scheme is an application's own.
+# Schemes that browsers open themselves. Any other scheme is an application's own.
 REFUSED_SCHEMES = frozenset({
     "about", "blob", "data", "file", "filesystem", "ftp",
     "javascript", "vbscript", "view-source", "ws", "wss",
@@ -21,12 +21,12 @@ _ADDRESS = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:[/?#].*)?",
     re.IGNORECASE,
 )
-# What stays as it is. Anything else, such as a line break or a backslash, is encoded before it is looked at.
+# Allowed characters. All others, such as a line break or a backslash, are encoded before the check.
 _KEPT = "!#$%&'()*+,/:;=?@[]~-._"
 
 
 def checked(address: str, name: str) -> str:
-    """Return an address that the parameter ``name`` has; ``ValidationFailed`` if nobody may be sent there."""
+    """Return an address of the parameter ``name``. Raise ``ValidationFailed`` if it is not allowed."""
     address = quote(address.strip(), safe=_KEPT)
     found = _ADDRESS.fullmatch(address)
     if not found or len(address) > MAX_LENGTH or not _has_right_host(address):
@@ -44,17 +44,17 @@ def checked(address: str, name: str) -> str:
 
 
 def with_query(address: str, **values: str) -> str:
-    """Return an address with values in its query; they take the place of others with their names."""
+    """Return an address with values in its query, which replace other values with the same names."""
     parts = urlsplit(address)
     kept = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] not in values]
     return urlunsplit(parts._replace(query="&".join([*kept, urlencode(values, quote_via=quote)])))
 
 
 def form_action(*addresses: str) -> str:
-    """Return where a form may lead that is answered with a redirect to one of ``addresses``.
+    """Return the form-action policy for a form that redirects to one of ``addresses``.
 
-    Schemes and no hosts: browsers apply the policy to each further redirect of the application, too, and
-    would stop there with the password already sent.
+    It has schemes and no hosts, because browsers apply the policy to each further redirect of the
+    application, too, and would stop there after the password was sent.
     """
     schemes = {f"{urlsplit(address).scheme}:" for address in addresses if address}
     return " ".join(["'self'", *sorted(schemes and schemes | {"https:"})])

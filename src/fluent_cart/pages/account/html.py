@@ -1,4 +1,4 @@
-"""What the pages of an account are made of: the frame with its bar, forms with a nonce, times."""
+"""The parts of the account pages: the frame with its bar, forms with a nonce, times."""
 
 from collections.abc import Mapping
 from html import escape
@@ -37,7 +37,7 @@ def sign_out_link(nonce: str) -> str:
 
 
 def form(action: str, nonce: str, inner: str, address: str = "profile.php") -> str:
-    """Return a form that asks for an ``action`` of the page at ``address``."""
+    """Return a form for an ``action`` of the page at ``address``."""
     return (
         f'<form action="{address}" method="post">\n'
         f'<input type="hidden" name="_wpnonce" value="{escape(nonce)}">\n'
@@ -46,7 +46,10 @@ def form(action: str, nonce: str, inner: str, address: str = "profile.php") -> s
 
 
 def field(name: str, label: str, attributes: str, fault: str = "") -> str:
-    """Return a field of a form. With a ``fault`` above it, it has the focus, and the page scrolls there."""
+    """Return a field of a form.
+
+    A field with a ``fault`` above it has the focus, and the page scrolls there.
+    """
     wrong = ' aria-invalid="true" aria-describedby="error" autofocus' if fault else ""
     return (
         f'{alert(fault) if fault else ""}<p><label for="{name}">{label}</label>\n'
@@ -55,7 +58,7 @@ def field(name: str, label: str, attributes: str, fault: str = "") -> str:
 
 
 def secret_field(secret: str, label: str) -> str:
-    """Return a new application password to be copied, with the focus in it; it is not shown again."""
+    """Return a new application password in a field with the focus. It is shown only now."""
     return (
         f'<p><label for="new-application-password-value">{label}</label>\n'
         '<input id="new-application-password-value" class="code" type="text" readonly autofocus'
@@ -70,5 +73,5 @@ def moment(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Return a text in one line, without characters that nobody sees, such as those that turn text around."""
+    """Return a text in one line, without invisible characters, also those that turn text around."""
     return "".join(character for character in " ".join(text.split()) if character.isprintable())

@@ -1,4 +1,4 @@
-"""The page of one's own account: application passwords, login password, sessions.
+"""The page of a user's own account: application passwords, login password, sessions.
 
 See docs/decisions.md#152-account-pages, #155-change-of-the-login-password, #156-revoking-in-two-steps and
 #157-new-passwords-on-the-account-page.
@@ -48,14 +48,14 @@ router = page_router()
 
 @router.get(PROFILE)
 async def show_account(request: Request, database: DatabaseDep) -> Response:
-    """Show the account of who is signed in."""
+    """Show the account of the user who is signed in."""
     visitor = await require_visitor(request, database, PROFILE)
     return await _show(database, visitor, notice=NOTICES.get(request.query_params.get("updated", ""), ""))
 
 
 @router.post(PROFILE)
 async def change_account(request: Request, database: DatabaseDep) -> Response:
-    """Do what a form of the page asks for."""
+    """Run the action of a form of the page."""
     require_same_site(request)
     fields = await read_form(request)
     visitor = await require_visitor(request, database, PROFILE)
@@ -69,7 +69,7 @@ async def change_account(request: Request, database: DatabaseDep) -> Response:
 @router.get(DASHBOARD)
 @router.get(f"{DASHBOARD}/")
 async def go_to_account() -> Response:
-    """Redirect from WordPress' dashboard, of which the account is all that is here."""
+    """Redirect from WordPress' dashboard to the account, the only page of the dashboard here."""
     return moved(PROFILE)
 
 
@@ -104,7 +104,7 @@ async def _make_application_password(
         return await _show(database, visitor, fault=fault, status=ValidationFailed.status)
     secret = await database.write(application_passwords.add_application_password, visitor.user.id, name)
     security_log.log_credential(request.scope, "app_password_created")
-    # No redirect, because then the secret would have to be kept somewhere.
+    # No redirect, because then the secret would have to be stored.
     return await _show(database, visitor, secret=(secret, name))
 
 
@@ -126,7 +126,7 @@ async def _revoke(
     revoke = application_passwords.revoke_own_application_passwords
     if await database.write(revoke, visitor.user.id, password_id):
         security_log.log_credential(request.scope, "app_password_revoked")
-    # Also if it was revoked before: then it is what was wanted.
+    # Also if it was revoked before, because the result is the same.
     return moved(f"{PROFILE}?updated={notice}")
 
 
@@ -162,13 +162,13 @@ async def _change_password(
 async def _store_password(
     request: Request, database: Database, visitor: Visitor, current: str, new: str, seconds: int
 ) -> str:
-    """Return the cookie of a new session; raise what a wrong password raises at the sign-in form."""
+    """Return the cookie of a new session. Raise the errors of the login form for a wrong password."""
     limits: Limits = request.app.state.limits
     checked = await check_login_password(request, database, visitor.user.login, current)
     new_hash = await limits.hash_queue.run(partial(login_passwords.hash_password, new))
     cookie = await database.write(sessions.change_password, checked.account, new_hash, seconds)
     if cookie is None:
-        # Another password was stored while this one was checked.
+        # The password was changed during the check.
         raise count_failure(request, visitor.user.login)
     return cookie
 
@@ -185,7 +185,7 @@ async def _refuse_password(
 
 
 def _length_of_session(request: Request) -> int:
-    """Return how long the next session is: long if more than a short one is left of this one."""
+    """Return the length of the next session: long if more than a short one is left of this one."""
     cookie = session_cookies.read(request.scope["headers"])
     left = int(cookie.expires) - time.time() if cookie else 0
     return LONG if left > SHORT else SHORT

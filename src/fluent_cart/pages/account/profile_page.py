@@ -21,7 +21,7 @@ from fluent_cart.services.application_passwords import MAX_NAME
 from fluent_cart.services.users import CurrentUser
 
 TITLE = "Account"
-# What a change led to, by the word that the redirect after it has: no text of an address is shown.
+# The text of each result, by the word in the redirect's address, so that no text of an address is shown.
 NOTICES: Mapping[str, str] = {
     "revoked": "The application password is revoked.",
     "all-revoked": "All application passwords are revoked.",
@@ -38,7 +38,7 @@ ALLOWED: Mapping[str, str] = {
 
 
 class Fault(NamedTuple):
-    """What is wrong, and the field that has to be changed, if it is one."""
+    """The error, and the field to change, if there is one."""
 
     field: str
     text: str
@@ -54,7 +54,7 @@ def profile_page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Return the page. ``secret`` is a new application password and its name; it is shown this once."""
+    """Return the page. ``secret`` is a new application password and its name, shown only now."""
     message = status_line(notice) if notice else ""
     if fault and not fault.field:
         message = alert(fault.text)
@@ -163,7 +163,7 @@ def _sessions(found: list[Record], visitor: Visitor) -> str:
 
 
 def _behind(summary: str, action: str, nonce: str, hidden: str, button: str) -> str:
-    """Return a form that shows its button only once it is unfolded, so that one touch changes nothing."""
+    """Return a form whose button is visible only after unfolding it, so that one touch changes nothing."""
     inner = f'{hidden}<p><button class="danger">{button}</button></p>'
     return f"<details><summary>{summary}</summary>\n{form(action, nonce, inner)}\n</details>"
 

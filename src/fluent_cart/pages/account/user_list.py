@@ -1,4 +1,4 @@
-"""The users and their roles, for administrators; commands change them.
+"""The list of users and their roles, for administrators. Only commands change them.
 
 See docs/decisions.md#158-list-of-users.
 """
@@ -26,7 +26,7 @@ router = page_router()
 
 @router.get(USERS)
 async def show_users(request: Request, database: DatabaseDep) -> Response:
-    """Show a page of the users; the parameters have WordPress' names, ``s`` and ``paged``."""
+    """Show a page of the users. The parameters have WordPress' names, ``s`` and ``paged``."""
     query = request.query_params
     search, number = plain_text(query.get("s", ""))[:MAX_SEARCH], _page_number(query.get("paged", ""))
     visitor = await require_visitor(request, database, _address(search, number, USERS))

@@ -1,4 +1,4 @@
-"""Who looks at a page of an account: a session, its nonce for forms, and errors as pages."""
+"""The visitor of an account page: the session, the nonce for its forms, and errors as pages."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class SignInNeeded(Exception):
-    """The request has no session. After a sign-in the browser is to open ``target``."""
+    """The request has no session. After a login, the browser opens ``target``."""
 
     def __init__(self, target: str) -> None:
         super().__init__(target)
@@ -39,7 +39,7 @@ class SignInNeeded(Exception):
 
 
 class Visitor(NamedTuple):
-    """Whose account is shown, and the nonce that its forms are to have."""
+    """The user whose account is shown, and the nonce for the forms."""
 
     session: ActiveSession
     nonce: str
@@ -51,7 +51,10 @@ class Visitor(NamedTuple):
 
 
 async def require_visitor(request: Request, database: Database, target: str) -> Visitor:
-    """Return who is signed in; ``SignInNeeded`` for ``target`` if nobody is, 429 after too many requests."""
+    """Return the visitor.
+
+    Raise ``SignInNeeded`` for ``target`` without a session, and 429 after too many requests.
+    """
     session = await find_session(request, database)
     if session is None:
         raise SignInNeeded(target)
@@ -75,10 +78,13 @@ def has_nonce(request: Request, visitor: Visitor, nonce: str) -> bool:
 
 
 class PageRoute(APIRoute):
-    """A route of a page: errors are pages, too, and who is not signed in is sent to the form."""
+    """A route of a page.
+
+    Errors are pages, too, and a visitor without a session is redirected to the login form.
+    """
 
     def get_route_handler(self) -> Handler:
-        """Return the handler with its errors answered."""
+        """Return the handler with its errors as pages."""
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
