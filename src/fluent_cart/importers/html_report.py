@@ -1,4 +1,4 @@
-"""The report of an import as one page of HTML, to read and to hand on: no scripts, no other files."""
+"""Render the report of an import as one page of HTML, without scripts and other files."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ td.number { font-variant-numeric: tabular-nums; } code { font-size: .9em; }
 
 
 class Section(NamedTuple):
-    """A table with a heading; a number is aligned to the right."""
+    """A table with a heading. Numbers are aligned to the right."""
 
     heading: str
     about: str
@@ -40,7 +40,7 @@ class Page(NamedTuple):
 
 
 def render(page: Page) -> str:
-    """Return the page; every text of the shop is escaped, and the policy allows nothing but the style."""
+    """Return the page. All texts of the shop are escaped, and the policy allows only the style."""
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     steps = "".join(f"<li>{escape(step)}</li>" for step in page.next_steps)

@@ -1,4 +1,4 @@
-"""The status of an imported row, and the comparison with the row that is here."""
+"""The status of an imported row, and its comparison with the existing row."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from fluent_cart.database.prepared import Record
 
 
 class RowStatus(StrEnum):
-    """What became of a row."""
+    """The result of an import for a row."""
 
     WRITTEN = "written"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
-    # It differs from the source, and was not to be updated.
+    # It differs from the source, but updates are off.
     LEFT = "left"
 
 
@@ -42,12 +42,12 @@ def status_of(stored: Record | None, differs: Collection[str], *, changing: bool
 
 
 def differences(stored: Record, wanted: Record) -> set[str]:
-    """Return the columns in which a row is to be another one; the order of JSON's keys counts."""
+    """Return the columns in which a row differs. The order of JSON's keys counts."""
     return {name for name, value in wanted.items() if not _is_same(stored[name], value)}
 
 
 def _is_same(stored: Any, value: Any) -> bool:
     if isinstance(value, dict):
-        # As JSON: in Python, 1 and true are the same.
+        # Compared as JSON, because 1 and true are equal in Python.
         return orjson.dumps(stored) == orjson.dumps(value)
     return bool(stored == value)

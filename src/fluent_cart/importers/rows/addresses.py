@@ -1,4 +1,4 @@
-"""The addresses of customers of a file: a list is all that a customer is to have.
+"""Import the addresses of customers. The list of a line replaces all addresses of the customer.
 
 See docs/decisions.md#19-primary-address and #63-imported-values.
 """
@@ -25,7 +25,7 @@ _COLUMNS = (*AddressCreate.model_fields, "updated_at")
 
 @dataclass
 class AddressPlan:
-    """What is to be done for a customer to have the addresses of a line."""
+    """The changes that give a customer the addresses of a line."""
 
     new: list[Record] = field(default_factory=list)
     changed: list[Record] = field(default_factory=list)
@@ -36,7 +36,7 @@ class AddressPlan:
 
 
 class Addresses:
-    """The addresses that the customers of a batch have here, and who has those that its lines name."""
+    """The stored addresses of a batch's customers, and the owners of addresses that its lines name."""
 
     def __init__(
         self, connection: Connection, rows: Iterable[CustomerRow], customer_ids: Iterable[int], claims: Claims
@@ -77,7 +77,7 @@ class Addresses:
         return plan
 
     def claim(self, customer_id: int, rows: Sequence[AddressRow], plan: AddressPlan) -> None:
-        """Remember what a line has made of them, for the lines after it."""
+        """Store the result of a line, for the lines after it."""
         self.owners.update(dict.fromkeys(plan.removed))
         self.owners.update({row.id: customer_id for row in rows if row.id is not None})
 
@@ -87,9 +87,9 @@ def _of_columns(column: str, values: Sequence[int]):  # type: ignore[no-untyped-
 
 
 def _ids(rows: Sequence[AddressRow], here: dict[int, Record]) -> list[int | None]:
-    """Return the ids of rows; one without is the address here that says the same, if there is one.
+    """Return the ids of rows. A row without an id gets the id of an equal address, if there is one.
 
-    Else each import of the same file would make the same addresses anew.
+    Otherwise each import of the same file would create the same addresses again.
     """
     named = {row.id for row in rows}
     others = {row_id: stored for row_id, stored in here.items() if row_id not in named}
@@ -105,14 +105,14 @@ def _ids(rows: Sequence[AddressRow], here: dict[int, Record]) -> list[int | None
 
 
 def _primary(rows: Sequence[AddressRow], ids: Sequence[int | None], here: dict[int, Record]) -> int:
-    """Return the place of the primary address: the one that says so, else the one that is, else the first."""
+    """Return the index of the primary address: the marked one, or the present one, or the first."""
     chosen = [place for place, row in enumerate(rows) if row.is_primary]
     is_now = [place for place, row_id in enumerate(ids) if here.get(row_id or 0, {}).get("is_primary")]
     return next(iter([*chosen, *is_now]), 0)
 
 
 def write_addresses(connection: Connection, plans: Sequence[AddressPlan]) -> None:
-    """Do what was planned; first what makes room for another primary address."""
+    """Write the planned changes. First remove the old primary mark, because two are not allowed."""
     for removed in batched(row_id for plan in plans for row_id in plan.removed):
         connection.execute(delete(_TABLE).where(_TABLE.c.id.in_(removed)))
     changed = sorted((row for plan in plans for row in plan.changed), key=lambda row: bool(row["is_primary"]))

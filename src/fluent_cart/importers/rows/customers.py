@@ -1,7 +1,7 @@
-"""Customers of a file into the shop: a batch of lines is one unit of work.
+"""Import the customers of a file: a batch of lines is one unit of work.
 
-A line is held against the shop as the lines before it have left it. What is to be written is found out for
-all lines first, so that a run that writes nothing reports the same.
+Each line is compared with the shop as the lines before left it. The changes of all lines are planned before
+the first write, so that a dry run reports the same.
 
 See docs/decisions.md#62-import-of-rows, #63-imported-values and #64-totals-in-file-imports.
 """
@@ -52,16 +52,16 @@ def import_customers(
 
 
 class _Planned(NamedTuple):
-    """A customer as a line makes it; ``id`` is below 0 if it gets one only when it is written."""
+    """A customer after a line. ``id`` is negative if the customer gets its id only when it is written."""
 
     id: int
     values: Record
-    # Those that it does not have yet.
+    # The addresses to create.
     addresses: list[Record]
 
 
 class _Batch:
-    """What is here of what the lines speak of, and what is to become of it."""
+    """The stored rows that a batch refers to, and the planned changes to them."""
 
     def __init__(
         self, connection: Connection, lines: Mapping[int, CustomerRow], claims: Claims, *, locking: bool
@@ -84,7 +84,7 @@ class _Batch:
 
     @property
     def claims(self) -> Claims:
-        """What the lines of this batch have claimed."""
+        """The claims of the lines of this batch."""
         return Claims(
             dict(self._lines.maps[0]),
             dict(self._emails.maps[0]),
@@ -173,7 +173,7 @@ class _Batch:
 
 
 def _stored(connection: Connection, lines: Mapping[int, CustomerRow], *, locking: bool) -> dict[int, Record]:
-    """Return the customers whom the lines name by id or by e-mail, locked if they are to be changed."""
+    """Return the customers that the lines name by id or by e-mail, locked if they are to be changed."""
     ids = [row.id for row in lines.values() if row.id]
     emails = [email_key(row.email) for row in lines.values() if row.email]
     statement = select(_TABLE).where(or_(_TABLE.c.id.in_(ids), _TABLE.c.email_key.in_(emails)))

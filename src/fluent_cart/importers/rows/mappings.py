@@ -1,4 +1,4 @@
-"""The columns of other programs, and what becomes of each.
+"""Map the columns of other programs to fields.
 
 See docs/decisions.md#144-exports-of-other-programs.
 """
@@ -13,13 +13,13 @@ from fluent_cart.formats.row_reader import Columns, FileError, Line
 from fluent_cart.formats.strict_json import parse_json
 from fluent_cart.schemas.rows import AddressRow, CustomerRow
 
-# A column of the file -> a field here; None is left out. ``name`` is split into the first and the last name.
+# A column of the file and its field. None is left out. ``name`` is split into the first and the last name.
 ColumnMapping = Mapping[str, str | None]
 ADDRESS, INFO, NAME = "address.", "additional_info.", "name"
 _REQUIRED = dict.fromkeys(("address_1", "city", "country"), "")
 FIELDS = (frozenset(CustomerRow.model_fields) - {"addresses", "additional_info"}) | {NAME}
 TIMES = {"created_at", "updated_at"}
-# As spreadsheets write it, without a zone: it counts as UTC.
+# A time as spreadsheets write it, without a zone, which counts as UTC.
 _LOCAL_TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
 ADDRESS_FIELDS = frozenset(AddressRow.model_fields)
 
@@ -78,7 +78,7 @@ MAPPINGS = {Program.WOOCOMMERCE: _WOOCOMMERCE, Program.SHOPIFY: _SHOPIFY}
 
 
 def parse_mapping(text: str) -> ColumnMapping:
-    """Return the mapping that a file of JSON has; ``FileError`` names what is wrong with it."""
+    """Return the mapping in a JSON file. Raise ``FileError`` that names an error in it."""
     try:
         mapping = parse_json(text)
     except UnreadableBody:
@@ -94,7 +94,7 @@ def parse_mapping(text: str) -> ColumnMapping:
 
 
 def columns_of(mapping: ColumnMapping) -> Columns:
-    """Return how the columns of a file with this mapping are read: an empty cell says nothing."""
+    """Return the ways to read the columns of a file with this mapping. An empty cell means no value."""
     names = frozenset(mapping)
     return Columns(names, silent=names, ignored=frozenset(name for name in names if mapping[name] is None))
 
@@ -132,5 +132,5 @@ def _below(prefix: str, fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def _plain(cell: str) -> str:
-    """Return a cell without the apostrophe by which Shopify makes a number a text for Excel."""
+    """Return a cell without the apostrophe with which Shopify makes a number a text for Excel."""
     return cell[1:] if cell.startswith("'") and cell[1:].isdecimal() else cell

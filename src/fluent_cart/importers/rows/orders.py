@@ -1,4 +1,4 @@
-"""Orders of a file into the shop: a batch of lines is one unit of work.
+"""Import the orders of a file: a batch of lines is one unit of work.
 
 See docs/decisions.md#16-totals-of-a-customer and #64-totals-in-file-imports.
 """
@@ -19,9 +19,9 @@ from fluent_cart.services.folding import email_key
 from fluent_cart.services.orders import record_orders
 
 _TABLE = Base.metadata.tables[Order.__tablename__]
-# What an order cannot do without. Who sends no ``total_paid`` would not get the totals that are meant.
+# The required fields of an order. Without ``total_paid``, the totals would be wrong.
 NEEDED = ("status", "payment_status", "total_amount", "total_paid", "currency")
-# What an order without an id is recognised by. If all else is the same, too, it is here already.
+# The fields that identify an order without an id. If all other fields are equal, too, it is imported already.
 IDENTITY = ("customer_id", "created_at", "total_amount", "currency")
 STATE = (*IDENTITY, "status", "payment_status", "total_paid", "total_refund")
 
@@ -42,7 +42,7 @@ def import_orders(
 
 
 class _Batch:
-    """What is here of what the lines speak of, and what is to become of it."""
+    """The stored rows that a batch refers to, and the planned changes to them."""
 
     def __init__(self, connection: Connection, rows: Mapping[int, OrderRow], claims: Claims) -> None:
         self.outcome = Outcome()
@@ -62,7 +62,7 @@ class _Batch:
         self._here = self._count_orders(connection)
 
     def _count_orders(self, connection: Connection) -> Counter[tuple[Any, ...]]:
-        """Count the orders here that are like those of lines without an id."""
+        """Count the stored orders that are equal to those of lines without an id."""
         rows = [row for row in self._rows.values() if not row.id]
         times = {row.created_at for row in rows if row.created_at}
         ids = {*(row.customer_id for row in rows), *self._owners.values()} - {None}
@@ -104,7 +104,9 @@ class _Batch:
     def _is_here(self, order: Record) -> bool:
         """Return whether an order without an id was imported before; ``ValidationFailed`` if it was changed.
 
-        A file may have several that are the same: the second of the file is the second that is here.
+        Raise ``ValidationFailed`` if it was changed.
+
+        A file may have several equal orders: the second one in the file is the second stored one.
         """
         identity, state = _keys(order)
         for key in (identity, state):
@@ -141,5 +143,5 @@ def _check_new(row: OrderRow, given: Record, errors: RowErrors) -> None:
 
 
 def _keys(order: Record) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what an order is recognised by, and what it is the same by."""
+    """Return the values that identify an order, and the values that must be equal."""
     return tuple(order[name] for name in IDENTITY), tuple(order[name] for name in STATE)

@@ -1,4 +1,4 @@
-"""What importing rows of any kind shares: what became of a line, and what earlier lines have claimed."""
+"""The results of imported lines, and the claims of earlier lines, for all kinds of rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,28 +10,28 @@ from fluent_cart.importers.row_status import RowStatus
 
 T = TypeVar("T")
 
-# No database takes any number of parameters.
+# A limit, because databases limit the number of parameters.
 SLICE = 10_000
 REQUIRED = "This field is required"
 
 
 @dataclass
 class Claims:
-    """What lines of a file have made of the shop, as far as it does not show there yet.
+    """The changes of a file's lines that are not visible in the shop yet.
 
-    A new row without an id stands here as its line's number below 0; what nobody has any more is None.
+    A new row without an id has its negative line number. A value without an owner is None.
     """
 
-    # The line on which a row was, by the row's id: none may be there twice.
+    # The line of each row id, because a file may have each id once.
     lines: dict[int, int] = field(default_factory=dict)
     emails: dict[str, int | None] = field(default_factory=dict)
     users: dict[int, int | None] = field(default_factory=dict)
     addresses: dict[int, int | None] = field(default_factory=dict)
-    # How many lines without an id spoke of an order like this one.
+    # The number of lines without an id for each order.
     orders: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def add(self, other: "Claims") -> None:
-        """Add what later lines have claimed."""
+        """Add the claims of later lines."""
         self.lines |= other.lines
         self.emails |= other.emails
         self.users |= other.users
@@ -48,7 +48,7 @@ class Outcome:
     claims: Claims = field(default_factory=Claims)
 
     def plan(self, numbers: Iterable[int], plan: Callable[[int], RowStatus]) -> None:
-        """Plan each line; one that is refused does not stop the others."""
+        """Plan each line. A line with an error does not stop the others."""
         for number in numbers:
             try:
                 self.statuses[number] = plan(number)
@@ -63,13 +63,13 @@ class RowErrors(dict[str, list[str]]):
         self.setdefault(field, []).append(text)
 
     def raise_any(self) -> None:
-        """Raise ``ValidationFailed`` if there are any."""
+        """Raise ``ValidationFailed`` if there are errors."""
         if self:
             raise ValidationFailed(details=self)
 
 
 def batched(values: Iterable[T]) -> Iterator[Sequence[T]]:
-    """Give values in numbers that fit into a statement."""
+    """Yield values in groups that fit into a statement."""
     left = iter(values)
     while some := list(islice(left, SLICE)):
         yield some

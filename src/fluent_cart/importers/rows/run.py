@@ -27,12 +27,12 @@ from fluent_cart.services import customer_export, order_export
 
 # A line is always to be imported: none is left as it is.
 STATUSES = (RowStatus.WRITTEN, RowStatus.CHANGED, RowStatus.UNCHANGED)
-# Lines in one transaction: few enough for a busy server beside it, enough to share a sync to disk.
+# Lines in one transaction: few enough for a busy server, enough to share a sync to disk.
 BATCH = 500
 
 
 class Kind(NamedTuple):
-    """What the rows of a file are."""
+    """The kind of a file's rows."""
 
     name: str
     columns: Columns
@@ -48,7 +48,7 @@ CUSTOMERS = Kind(
         names=frozenset(customer_export.COLUMNS),
         json=frozenset({"addresses", "additional_info"}),
         silent=frozenset({"id", "status", "addresses", "additional_info", "created_at", "updated_at"}),
-        # They come from orders (docs/decisions.md#16-totals-of-a-customer).
+        # Not imported, because they come from orders (docs/decisions.md#16-totals-of-a-customer).
         ignored=frozenset({"total_spent", "order_count"}),
     ),
     CustomerRow,
@@ -82,7 +82,7 @@ class Report(RowCounts):
         return len(self.errors) + self.taken_along
 
     def add(self, outcome: Outcome) -> None:
-        """Add what became of a batch."""
+        """Add the result of a batch."""
         for status in outcome.statuses.values():
             self.statuses[status] += 1
         self.errors |= outcome.errors
@@ -97,7 +97,7 @@ async def import_rows(
 ) -> Report:
     """Import the lines of a file, and report what was done, or would be: ``dry_run`` writes nothing.
 
-    ``ServiceUnavailable`` if the database could not write in time; what was written before is whole.
+    Raise ``ServiceUnavailable`` if the database could not write in time. Earlier batches are complete.
     """
     report, claims = Report(), Claims()
     for rows in _batches(kind, lines, report):
@@ -106,7 +106,7 @@ async def import_rows(
             claims.add(outcome.claims)
         else:
             outcome = await write_with_retry(database, _write, kind, rows, claims)
-            # All else shows in the shop by now.
+            # All other claims are visible in the shop by now.
             claims.lines |= outcome.claims.lines
             claims.orders |= outcome.claims.orders
         report.add(outcome)
@@ -116,7 +116,7 @@ async def import_rows(
 
 
 def _batches(kind: Kind, lines: Iterable[Line], report: Report) -> Iterator[dict[int, BaseModel]]:
-    """Give the rows that are valid by themselves by their lines; report the others."""
+    """Yield the valid rows by their lines, and report the others."""
     left = iter(lines)
     while batch := list(islice(left, BATCH)):
         rows: dict[int, BaseModel] = {}
@@ -144,6 +144,6 @@ def _write(connection: Connection, kind: Kind, rows: dict[int, BaseModel], claim
     for row in rows.values():
         last |= {model: max(row_id, last.get(model, 0)) for model, row_id in kind.ids(row).items()}
     for model, row_id in last.items():
-        # The server may run: it must not give out ids that are on their way.
+        # The server may be running, so it must not assign these ids.
         advance_sequence(connection, Base.metadata.tables[model.__tablename__], row_id)
     return kind.import_batch(connection, rows, claims, writing=True)

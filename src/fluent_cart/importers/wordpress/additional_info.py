@@ -1,7 +1,7 @@
-"""What becomes a customer's additional info: meta, notes, labels, what had no other place.
+"""Build a customer's additional info from meta, notes, labels and values without another place.
 
-``notes`` is the customer's note, ``labels`` the texts of its labels, ``wordpress`` what could not be kept as
-it was. Every other key is one of meta.
+``notes`` is the customer's note, ``labels`` the texts of its labels, ``wordpress`` the values that did not
+fit. Every other key is one of meta.
 
 See docs/decisions.md#40-content-of-a-wordpress-import.
 """
@@ -38,20 +38,20 @@ WHERE {_IS_OF_CUSTOMER} AND labelable_id BETWEEN ? AND ? ORDER BY labelable_id, 
 
 
 class Sources:
-    """What the source has about a batch of customers, beside their own rows."""
+    """The rows of the source about a batch of customers, in addition to their own rows."""
 
     def __init__(self, run: ImportContext, first: int, last: int) -> None:
         self._run = run
         self._meta = defaultdict[int, list[dict[str, Any]]](list)
         self._labels = defaultdict[int, list[dict[str, Any]]](list)
-        # How many rows of each table went into a customer's additional info.
+        # The number of rows of each table in a customer's additional info.
         self._used = defaultdict[int, Counter[str]](Counter)
         for found, statement in ((self._meta, _META_OF), (self._labels, _LABELS_OF)):
             for row in run.staging.rows(statement, (first, last)):
                 found[row["customer_id"]].append(row)
 
     def info(self, values: Values, kept: Record) -> Record:
-        """Return a customer's additional info; ``kept`` is what had no other place."""
+        """Return a customer's additional info. ``kept`` has the values without another place."""
         info: Record = {}
         for row in self._meta[values.id]:
             self._add_meta(values, row, info)
@@ -62,7 +62,7 @@ class Sources:
         return {**info, "wordpress": kept} if kept else info
 
     def account(self, customer_id: int, status: RowStatus) -> None:
-        """Report what became of the rows, once that is known of their customer."""
+        """Report the results of the rows after that of their customer is known."""
         for table, number in self._used[customer_id].items():
             self._run.report.status(table, status, number)
         if self._used[customer_id][LINKS]:
@@ -103,12 +103,15 @@ class Sources:
 
 
 def without_ours(info: Record) -> Record:
-    """Return what of the info that is stored here the source cannot take back: not even meta has a memory."""
+    """Return the stored keys that the import must not overwrite.
+
+    WordPress does not record deleted meta, so keys that are missing in the source are kept.
+    """
     return {key: value for key, value in info.items() if key not in OURS}
 
 
 def silent(run: ImportContext) -> set[str]:
-    """Return what of ours the source says nothing of, because a table or a column is not there."""
+    """Return the keys that the source cannot have, because a table or a column is missing."""
     columns = run.staging.absent["customers"]
     said = {
         "notes": "notes" not in columns,
@@ -133,7 +136,7 @@ def account_for_the_rest(run: ImportContext) -> None:
 
 
 def _decoded(text: str | None) -> Any:
-    """Return a value as FluentCart reads it: as JSON, if it is some that says anything, else as the text."""
+    """Return a value as FluentCart reads it: as JSON if it is a JSON object or list, else as the text."""
     try:
         return orjson.loads(text or "") or text
     except orjson.JSONDecodeError:

@@ -32,11 +32,11 @@ ORDER BY customer_id, id
 
 
 class Candidate(NamedTuple):
-    """An address, and how well it would do as the primary one: the lowest rank does best."""
+    """An address, and its rank as the primary one. The lowest rank is the best."""
 
     row: Record
     rank: tuple[bool, bool, bool, int]
-    # The columns of which the source says nothing.
+    # The columns that the source does not have.
     unsaid: set[str]
 
 
@@ -94,7 +94,7 @@ def _candidate(run: ImportContext, row: dict[str, Any]) -> Candidate:
 
 
 def _meta(values: Values) -> dict[str, Any]:
-    """Return what FluentCart keeps as JSON beside an address."""
+    """Return the JSON that FluentCart stores with an address."""
     try:
         meta = orjson.loads(values.raw("meta") or "[]")
     except orjson.JSONDecodeError:
@@ -110,7 +110,7 @@ def _member(meta: dict[str, Any], name: str) -> str:
 
 
 def _names(values: Values, meta: dict[str, Any]) -> tuple[str, str]:
-    """Return first and last name as FluentCart tells them apart: the last word is the last name."""
+    """Return first and last name as FluentCart splits them: the last word is the last name."""
     if first_name := values.fit(_member(meta, "first_name"), 255):
         return first_name, values.fit(_member(meta, "last_name"), 255)
     first, _, last = values.text("name", 255).rpartition(" ")
@@ -147,7 +147,7 @@ def _import_batch(
 ) -> Outcome:
     stored = stored_rows(connection, Address, (candidate.row for candidate in candidates))
     customer_ids = {_customer_id(candidate) for candidate in candidates}
-    # Whoever an address is taken from may have to get another primary one.
+    # A customer that loses an address may need another primary one.
     customer_ids |= {row["customer_id"] for row in stored.values()}
     if writing:
         lock_customers(connection, customer_ids)
@@ -162,10 +162,10 @@ def _import_batch(
     primaries = _choose_primaries(candidates, stored, here, changing=changing)
     rows = [{**row, "is_primary": row["id"] == primaries[row["customer_id"]]} for row, *_ in candidates]
     if writing and changing:
-        # First of all: two at a time cannot be.
+        # First, because two primary addresses are not allowed at a time.
         gone = [row_id for owner, row_id in here.items() if primaries.get(owner, row_id) != row_id]
         connection.execute(update(Address).where(Address.id.in_(gone)).values(is_primary=False))
-    # Which one is primary was decided above.
+    # The primary address was chosen above.
     unsaid = {candidate.row["id"]: candidate.unsaid - {"is_primary"} for candidate in candidates}
     outcome = upsert(
         connection, Address, rows, stored, IDENTITY, changing=changing, writing=writing, unsaid=unsaid
@@ -197,7 +197,7 @@ def _choose_primaries(
 
 
 def _promote(connection: Connection, customer_ids: set[int]) -> None:
-    """Make the oldest address the primary one of a customer whose primary one is another's now."""
+    """Make the oldest address primary for a customer who has lost the primary address to another."""
     orphaned = (
         select(func.min(Address.id))
         .where(Address.customer_id.in_(customer_ids))

@@ -1,4 +1,4 @@
-"""Application passwords: their hashes stay as they are, so the same header signs in.
+"""Import application passwords with their hashes, so that the same header signs in.
 
 See docs/decisions.md#22-http-basic and #41-import-into-an-existing-shop.
 """
@@ -31,7 +31,7 @@ class Listed(NamedTuple):
     """The application passwords of a user."""
 
     passwords: list[Record]
-    # The list was there, and all of it could be read: who is not in it was revoked at the source.
+    # The list could be read to its end, so passwords that are not in it were revoked at the source.
     is_whole: bool
 
 
@@ -45,7 +45,7 @@ class ImportedPasswords(NamedTuple):
 def application_passwords(
     run: ImportContext, row: dict[str, Any], registered: str, *, is_barred: bool
 ) -> Listed:
-    """Return the application passwords of a user, whose row has the list as PHP wrote it."""
+    """Return the application passwords of a user, from the list as PHP wrote it."""
     try:
         entries = list(unserialize(row["passwords"] or "a:0:{}").values())
     except (PhpError, AttributeError):
@@ -87,7 +87,7 @@ def _known(
 
 
 def _hash(entry: Any) -> str | None:
-    """Return the hash of an entry; None if passwords cannot be checked against it here."""
+    """Return the hash of an entry, or None if passwords cannot be checked against it here."""
     found = entry.get("password") if isinstance(entry, dict) else None
     return found if isinstance(found, str) and password_hashes.is_known(found) else None
 
@@ -115,7 +115,7 @@ def import_passwords(
 ) -> ImportedPasswords:
     """Import the passwords of new users; those of users who are here only if ``changing``.
 
-    So a password that was revoked here does not come back by itself. Passwords that were made here stay.
+    So a password that was revoked here does not come back by itself. Passwords that were created here stay.
     """
     here = _stored(connection, users)
     statuses, new, changed, revoked = Counter[RowStatus](), list[Record](), list[Record](), list[int]()
@@ -151,5 +151,5 @@ def _stored(connection: Connection, users: Mapping[int, RowStatus]) -> dict[int,
 
 
 def _is_same(stored: Record, password: Record) -> bool:
-    # An old hash is stored anew when its password is used, but no password ever becomes another one.
+    # An old hash is replaced when its password is used, but a password never becomes another one.
     return bool(stored["uuid"] == password["uuid"] or stored["password_hash"] == password["password_hash"])

@@ -1,4 +1,4 @@
-"""A window that moves over the text of a dump, so that neither the dump's size nor a statement's matters."""
+"""A window that moves over the text of a dump, so that memory does not grow with the dump or a statement."""
 
 import re
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 from fluent_cart.importers.wordpress.source_tables import SourceError
 
 CHUNK = 256 * 1024
-# What has to be seen as a whole, such as a row, has to fit into memory; what is longer is no dump.
+# The largest part that must be in memory as a whole, such as a row.
 LONGEST = 64 * 1024 * 1024
 
 _OUTSIDE = re.compile(rb"[^'\"`;#/-]++")
@@ -23,7 +23,7 @@ class Stream(Protocol):
 
 
 class BufferedReader:
-    """The part of a dump that is in memory, and the place in it that is looked at."""
+    """The part of a dump that is in memory, and the current position in it."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -48,7 +48,7 @@ class BufferedReader:
         return found
 
     def require(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
-        """Match here, looking as far as that takes, and go behind the match."""
+        """Match at the current position, reading as far as needed, and move after the match."""
         while not (found := self.take(pattern)):
             if len(self._text) - self._at > LONGEST:
                 raise SourceError(f"The dump cannot be read: {what} is not well formed, or over 64 MiB long")
@@ -73,7 +73,7 @@ class BufferedReader:
         self._at = end + 1
 
     def skip_statement(self) -> None:
-        """Go behind the semicolon that ends the statement, however long its texts are."""
+        """Move after the semicolon that ends the statement, also if its texts are long."""
         while True:
             self.take(_OUTSIDE)
             if not self.look(3):
@@ -98,7 +98,7 @@ class BufferedReader:
         self._at = found + len(end)
 
     def _skip_text(self, quote: bytes) -> None:
-        # A doubled quote ends one text and begins another, which makes no difference to where the last ends.
+        # A doubled quote ends one text and begins another, which has the same end.
         while True:
             self.take(_INSIDE[quote])
             if self._text.startswith(quote, self._at):
@@ -108,7 +108,7 @@ class BufferedReader:
                 raise SourceError("The dump is not whole: it ends within a text")
 
     def _more(self) -> bool:
-        """Look further: twice as far, or a long row would be read again and again."""
+        """Read on: twice as far, because otherwise a long row would be read again and again."""
         if self._ended:
             return False
         chunk = self._stream.read(max(CHUNK, len(self._text) - self._at))

@@ -1,4 +1,4 @@
-"""What only one row can have, such as an e-mail address, and who has it here already."""
+"""Find the owners of unique values, such as e-mail addresses, in the shop."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from fluent_cart.models import Base
 
 
 class Claimed(NamedTuple):
-    """A column that is unique: of which model, as which expression, and where the source has its rows."""
+    """A unique column: its model, its expression, and the rows of the source with it."""
 
     model: type[Base]
     expression: ColumnElement[Any]
@@ -20,16 +20,16 @@ class Claimed(NamedTuple):
 
 
 class Others(NamedTuple):
-    """Rows here that have what rows of the source are to have."""
+    """Rows here with values of rows of the source."""
 
-    # What they keep.
+    # The values that stay with rows here.
     staying: set[Any]
-    # The ids of those that came from the source, and will be given something else by it.
+    # The ids of rows that came from the source and will get another value from it.
     moving: list[int]
 
 
 async def others(run: ImportContext, claimed: Claimed, wanted: Mapping[Any, int]) -> Others:
-    """Find the rows here that have what is ``wanted``, each for the id of a row of the source."""
+    """Find the rows here with the ``wanted`` values, each for the id of a row of the source."""
     found = Others(set(), [])
     for key, row_id, created_at in await run.look(_owners, claimed, list(wanted)):
         if row_id == wanted[key]:

@@ -1,4 +1,4 @@
-"""Customers.
+"""Import customers.
 
 See docs/decisions.md#10-limits-of-texts, #11-list-of-customers, #12-creation-of-a-customer and
 #13-e-mail-addresses.
@@ -90,7 +90,7 @@ def _customer(
 
 
 def _status(values: Values) -> tuple[str, str]:
-    """Return the status, and what the source said if that is none."""
+    """Return the status, and the text of the source if it is an unknown status."""
     text = values.text("status", 45)
     if text.lower() in STATUSES:
         return text.lower(), ""
@@ -102,7 +102,7 @@ def _status(values: Values) -> tuple[str, str]:
 
 
 def _place(values: Values) -> dict[str, str]:
-    """Return a customer's own place; it is a copy of an address, unless there is none."""
+    """Return a customer's own place. It is a copy of an address, unless there is none."""
     place = {column: values.text(column, 100) for column in additional_info.PLACE}
     if values.raw("has_address") or not any(place.values()):
         return {}
@@ -168,9 +168,9 @@ def _import_batch(
 
 
 def _complete(customer: Record, stored: Record | None, silent: Collection[str]) -> Record:
-    """Add what the source does not have: the phone stays, and so does additional info of our own.
+    """Add the values that the source does not have: the phone, and additional info that was added here.
 
-    Of what is ``silent`` the source says nothing.
+    ``silent`` columns are missing in the source.
     """
     row = {"phone": stored and stored["phone"], **customer}
     if stored:

@@ -1,4 +1,4 @@
-"""Opens a dump, compressed or not, and reads it."""
+"""Open a dump, compressed or not, and read it."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +6,7 @@ from fluent_cart.formats.input_file import InputFile, InputFileError, open_input
 from fluent_cart.importers.wordpress.dump_parser import Dump
 from fluent_cart.importers.wordpress.source_tables import Item, SourceError
 
-# Called with how much of the source has been read, and how much there is.
+# Called with the number of bytes that were read, and the size of the source.
 Progress = Callable[[int, int], None]
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -14,10 +14,10 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 def read_dump(
     path: str, prefix: str | None, progress: Progress, charset: str | None = None
 ) -> Iterator[tuple[str, Item]]:
-    """Yield the rows of every table that may be one to import, each with its table's full name.
+    """Yield the rows of every table that may be imported, each with its table's full name.
 
     ``-`` is standard input. A change of the whole table stands between the rows, in the order of the dump.
-    ``SourceError`` if the dump cannot be read, or ends too early.
+    Raise ``SourceError`` if the dump cannot be read, or ends too early.
     """
     try:
         with open_input(path) as file:
@@ -31,7 +31,7 @@ def read_dump(
 
 
 class _Watched:
-    """A file that reports each look into it."""
+    """A file that reports each read."""
 
     def __init__(self, file: InputFile, progress: Progress) -> None:
         self._file, self._progress = file, progress

@@ -1,4 +1,4 @@
-"""Reads a dump as the dumpers of MySQL and MariaDB write it, row by row, without a database server.
+"""Read a dump as the dumpers of MySQL and MariaDB write it, row by row, without a database server.
 
 A statement that could change a table of the shop is read as the server would run it, or the import stops.
 """
@@ -14,10 +14,10 @@ from fluent_cart.importers.wordpress.sql_charsets import Charset
 from fluent_cart.importers.wordpress.sql_names import until
 
 _BOM = re.compile(rb"\xef\xbb\xbf")
-# The end of a comment with code in it stands where a statement ends.
+# The end of a comment with code in it, at the place of a statement's end.
 _BLANK = re.compile(rb"(?:[\s;]|\*/)+")
 _LINE_COMMENT = re.compile(rb"(?:--(?:\s|\Z)|#)[^\n]*")
-# No server has the version 999999: its code is a comment for all.
+# No server has the version 999999, so its code is a comment for every server.
 _COMMENT = re.compile(rb"/\*(?!M?!)|/\*M?!999999")
 _WHOLE_COMMENT = re.compile(rb"/\*.*?\*/", re.S)
 _CODE_IN_COMMENT = re.compile(rb"/\*M?!\d*\s*")
@@ -30,7 +30,7 @@ _OPAQUE = ["CALL", "EXECUTE", "PREPARE", "ROLLBACK", "SOURCE"]
 
 
 class Dump:
-    """The statements of a dump, each read by its first word."""
+    """The statements of a dump. The first word selects the way to read each of them."""
 
     def __init__(self, stream: Stream, prefix: str | None, charset: str | None = None) -> None:
         self._window = BufferedReader(stream)
@@ -53,7 +53,7 @@ class Dump:
         }
 
     def items(self) -> Items:
-        """Yield the rows of every table that may be one to import, and the changes of whole tables."""
+        """Yield the rows of every table that may be imported, and the changes of whole tables."""
         try:
             self._window.look(4)
             self._window.take(_BOM)
@@ -97,7 +97,7 @@ class Dump:
         yield from ()
 
     def _set(self) -> Items:
-        """Take note of the settings that decide how texts are written."""
+        """Store the settings that decide how texts are written."""
         statement = self._tables.statement("a setting")
         self._whole.note_statement(statement)
         if b"NO_BACKSLASH_ESCAPES" in statement.upper():
@@ -106,7 +106,7 @@ class Dump:
         yield from ()
 
     def _skip_delimited(self, delimiter: bytes) -> None:
-        """Skip triggers and procedures, which have a delimiter of their own; rows never have one."""
+        """Skip triggers and procedures, which have a delimiter of their own. Rows never have one."""
         window = self._window
         while delimiter != b";":
             while window.look(4096) and window.take(_BLANK):

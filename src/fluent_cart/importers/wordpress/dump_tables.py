@@ -1,4 +1,4 @@
-"""The statements of a dump that make, change and fill tables."""
+"""The statements of a dump that create, change and fill tables."""
 
 import re
 from collections.abc import Iterator
@@ -39,9 +39,9 @@ _INSERT = re.compile(
     rb"(?:INTO\s+)?" + TABLE,
     re.I,
 )
-# The columns, and VALUES or what stands in its place.
+# The columns, and VALUES or the text in its place.
 _INSERT_COLUMNS = re.compile(rb"\s*(?:\(([^()]*)\))?\s*(VALUES?\s*(?=\()|\S)", re.I)
-# Bytes in which the names of all columns of a table fit.
+# The largest size of the names of all columns of a table, in bytes.
 LONGEST_LIST = 64 * 1024
 _EMPTY = re.compile(rb"(?:DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?)\s+" + TABLE + rb"\s*(?:\*/\s*)?;", re.I)
 _ALTER = re.compile(rb"ALTER\s+(?:ONLINE\s+|IGNORE\s+)*TABLE\s+(?:IF\s+EXISTS\s+)?" + TABLE, re.I)
@@ -50,7 +50,7 @@ _CHANGING = ["ALTER", "DELETE", "DROP", "INSERT", "LOAD", "RENAME", "REPLACE", "
 
 
 class DumpTables:
-    """The tables that a dump makes. Each reader of a statement yields what the statement does to these."""
+    """The tables that a dump creates. Each reader of a statement yields the changes of these tables."""
 
     def __init__(self, window: BufferedReader, prefix: str | None, charset: Charset) -> None:
         # The number of the line at which the statement begins.
@@ -60,16 +60,16 @@ class DumpTables:
         self._charset = charset
         self._database: str | None = None
         self._columns: dict[str, list[str]] = {}
-        # The tables that are there, and the treatment of a row whose id is there already.
+        # The existing tables, and the treatment of a row whose id exists already.
         self._there: dict[str, Change] = {}
         self._triggered: set[str] = set()
         # The tables of customers, each of one shop, with any prefix.
         self._shops: set[str] = set()
-        # The reason why a table cannot be read: it matters if the table is the shop's.
+        # The reason why a table cannot be read. It counts if the table belongs to the shop.
         self._refused: dict[str, SourceError] = {}
 
     def require_readable(self) -> None:
-        """Raise the reason why a table of the shop cannot be read; tables of other plugins do not matter."""
+        """Raise the reason why a table of the shop cannot be read. Tables of other plugins do not count."""
         if self._prefix is not None:
             find_prefix(self._shops, self._prefix)
         prefixes = [table.removesuffix(CUSTOMERS) for table in self._there if table.endswith(CUSTOMERS)]
@@ -78,7 +78,7 @@ class DumpTables:
                 raise error
 
     def statement(self, what: str = "a statement") -> bytes:
-        """Return the whole statement, and go behind it."""
+        """Return the whole statement, and move after it."""
         return self._window.require(STATEMENT, what)[0]
 
     def skip(self) -> Items:
@@ -86,12 +86,12 @@ class DumpTables:
         yield from ()
 
     def change(self) -> Items:
-        """Refuse the tables that a statement names, because it may change their rows."""
+        """Reject the tables that a statement names, because it may change their rows."""
         self._refuse_change(self.statement())
         yield from ()
 
     def judge(self, statement: bytes) -> str:
-        """Refuse what a statement with a delimiter of its own changes; return its first word."""
+        """Reject the changes of a statement with a delimiter of its own. Return its first word."""
         found = _FIRST_WORD.match(statement)
         word = found[1].decode().upper() if found else ""
         if word in _CHANGING:
@@ -123,7 +123,7 @@ class DumpTables:
                 yield table, Change.DROP
 
     def empty(self) -> Items:
-        """Read a DELETE or TRUNCATE: all rows go, or the table is refused."""
+        """Read a DELETE or TRUNCATE: all rows are removed, or the table is rejected."""
         found = self._window.match(_EMPTY)
         if not found:
             yield from self.change()
@@ -164,7 +164,7 @@ class DumpTables:
         self._database = chosen
 
     def _wanted(self, found: re.Match[bytes]) -> Kind | None:
-        """Return the kind of the table that a statement names; None for a table that is not imported."""
+        """Return the kind of the table that a statement names, or None for a table that is not imported."""
         table = name(found["table"])
         if table.endswith(CUSTOMERS):
             self._shops.add(table)
@@ -215,7 +215,7 @@ class DumpTables:
         self._there[table] = change
 
     def _rows(self, table: str, kind: Kind, listed: bytes | None) -> Iterator[Item]:
-        """Yield the rows of one INSERT; ON DUPLICATE KEY behind the rows refuses repeated ids."""
+        """Yield the rows of one INSERT. ON DUPLICATE KEY after the rows rejects repeated ids."""
         columns = [name(each) for each in listed.split(b",")] if listed else self._columns.get(table)
         if columns is None:
             self._refuse(table, f"The dump cannot be read: it has rows of {table}, but not its columns")
@@ -224,7 +224,7 @@ class DumpTables:
         self._check_columns(table, kind, columns)
         places = {column.lower(): place for place, column in enumerate(columns)}
         wanted = sorted(places[column] for column in kind.columns if column in places)
-        # Where the value of each column is found; the last group of all is what follows the row.
+        # The group of each column's value. The last group is the text after the row.
         groups = [wanted.index(places[column]) if column in places else None for column in kind.columns]
         pattern, what, decode = row_pattern(len(columns), wanted), f"a row of {table}", self._charset.decode
         end = b","

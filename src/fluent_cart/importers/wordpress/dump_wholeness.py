@@ -1,10 +1,10 @@
-"""The marks by which a dump says that it is whole: what a dump begins it has to end."""
+"""Check that a dump is complete: each part that it begins must end."""
 
 import re
 
 from fluent_cart.importers.wordpress.source_tables import SourceError
 
-# A comment of the program that wrote the dump, the comment that it ends with, and the name of that.
+# A comment of the program that wrote the dump, the comment at its end, and the name of that comment.
 _COMMENTS = [
     (re.compile(begin), re.compile(end), what)
     for begin, end, what in (
@@ -23,7 +23,7 @@ _COMMENTS = [
             rb"/\* DUPLICATOR_MYSQLDUMP_EOF",
             "the line 'DUPLICATOR_MYSQLDUMP_EOF'",
         ),
-        # UpdraftPlus, WP Migrate and others that come of wp-db-backup write both for each table.
+        # UpdraftPlus, WP Migrate and other descendants of wp-db-backup write both for each table.
         (
             rb"# Data contents of table ",
             rb"# End of data contents of table ",
@@ -31,7 +31,7 @@ _COMMENTS = [
         ),
     )
 ]
-# Statements that are begun, and ended.
+# Statements that begin a part, and end it.
 _STATEMENTS = [
     (re.compile(begin, re.I), re.compile(end, re.I), what)
     for begin, end, what in (
@@ -51,7 +51,7 @@ _STATEMENTS = [
 
 
 class Wholeness:
-    """Takes note of what a dump begins, and of what it ends."""
+    """Records the parts that a dump begins and ends."""
 
     def __init__(self) -> None:
         self._missing = set[str]()
@@ -63,7 +63,7 @@ class Wholeness:
         self._note(statement, _STATEMENTS)
 
     def require(self) -> None:
-        """Raise ``SourceError`` if something is not ended where the dump ends."""
+        """Raise ``SourceError`` if a part has no end."""
         for what in sorted(self._missing):
             raise SourceError(f"The dump is not whole: {what} is missing at its end; make the dump again")
 

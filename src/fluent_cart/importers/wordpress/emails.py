@@ -1,7 +1,7 @@
-"""E-mail addresses: valid, and each of one customer or one user alone.
+"""Assign a valid e-mail address to each customer and user, which no other row has.
 
-The first to ask is the one with the lowest id. A later one keeps its address with its id in the name,
-``name+67@example.com``, which at most mail servers is the same mailbox, and never a stranger's.
+The row with the lowest id keeps its address. A later row gets its id in the name, ``name+67@example.com``,
+which at most mail servers is the same mailbox, and never that of a stranger.
 
 See docs/decisions.md#13-e-mail-addresses and #42-duplicate-addresses-in-imports.
 """
@@ -23,7 +23,7 @@ _email = TypeAdapter(Email)
 
 
 def checked(text: str | None) -> str | None:
-    """Return an address as the API would store it; None for what it would refuse."""
+    """Return an address as the API would store it, or None if the API would reject it."""
     try:
         return _email.validate_python(text)
     except ValidationError:
@@ -31,7 +31,7 @@ def checked(text: str | None) -> str | None:
 
 
 def collect(run: ImportContext, kind: str, column: str) -> None:
-    """Find out who owns which address, before any has to give way."""
+    """Find the owner of each address, before any row gets a replacement."""
     cursor = run.staging.execute(f"SELECT id, {column} FROM {kind} ORDER BY id")  # noqa: S608  # names of ours
     while rows := cursor.fetchmany(BATCH):
         valid = [(row_id, email) for row_id, text in rows if (email := checked(text))]
@@ -43,7 +43,7 @@ def collect(run: ImportContext, kind: str, column: str) -> None:
 
 
 def own(run: ImportContext, kind: str, values: Values, email: str | None) -> str:
-    """Return the address that a row of the source has, or gets."""
+    """Return the address of a row of the source: its own or its replacement."""
     if email is None:
         values.note(DataIssue.INVALID_EMAIL)
         return _stand_in(kind, values.id)
@@ -59,7 +59,7 @@ async def resolve_conflicts(
 ) -> list[int]:
     """Give another address to whom somebody here is in the way of.
 
-    Return those here who will get another one themselves later in this import, and have to let go of theirs.
+    Return the rows here that will get another address later in this import, and must lose theirs first.
     """
     found = await others(run, claimed, {key(record["email"]): record["id"] for record in records})
     for record in records:
@@ -75,7 +75,7 @@ async def resolve_conflicts(
 
 
 def on_the_move(row_id: int) -> str:
-    """Return what stands for the address of a row between two batches."""
+    """Return the placeholder for the address of a row between two batches."""
     return f"moving-{row_id}@import.invalid"
 
 
@@ -90,7 +90,7 @@ def _stand_in(kind: str, row_id: int) -> str:
 def _alternatives(kind: str, row_id: int, email: str) -> Iterator[str]:
     name, _, domain = email.rpartition("@")
     for number in ("", "-2", "-3", "-4", "-5"):
-        # Too long a name is none.
+        # A name that is too long is not a valid one.
         if alternative := checked(f"{name}+{row_id}{number}@{domain}"):
             yield alternative
     yield _stand_in(kind, row_id)

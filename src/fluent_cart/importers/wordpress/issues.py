@@ -1,4 +1,4 @@
-"""What can be odd in a shop, each by name, and what the import does about it.
+"""The issues of a source, each by name, and the action of the import.
 
 See docs/decisions.md#40-content-of-a-wordpress-import, #41-import-into-an-existing-shop,
 #42-duplicate-addresses-in-imports and #43-replacement-values-in-imports.

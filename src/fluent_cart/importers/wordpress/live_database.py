@@ -23,7 +23,7 @@ def needs_password(source: str) -> bool:
 
 
 def without_password(source: str) -> str:
-    """Return a source as it can be shown."""
+    """Return a source without its password, for messages."""
     return _parsed(source).render_as_string() if is_live(source) else source
 
 
@@ -50,7 +50,7 @@ def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[t
 def _parsed(source: str) -> URL:
     try:
         url = make_url(source)
-    except (ArgumentError, ValueError):  # ValueError: its port is no number
+    except (ArgumentError, ValueError):  # ValueError: its port is not a number
         url = None
     if url is None or not url.database:
         raise SourceError("The address of a database must be mysql://USER:PASSWORD@HOST/DATABASE")

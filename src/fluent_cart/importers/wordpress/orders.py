@@ -24,7 +24,7 @@ IDENTITY = Identity(["created_at"], otherwise=["customer_id", "currency", "total
 ORDER_STATUSES, PAYMENT_STATUSES, COUNTED = map(
     frozenset, (OrderStatus, PaymentStatus, PaymentStatus.counted())
 )
-# What FluentCart and its forerunners have called these.
+# The names of these in FluentCart and its predecessors.
 SYNONYMS = {
     "cancelled": OrderStatus.CANCELED.value,
     "refunded": OrderStatus.COMPLETED.value,

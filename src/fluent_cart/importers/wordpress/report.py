@@ -8,13 +8,13 @@ from typing import Any
 from fluent_cart.importers.row_status import RowCounts, RowStatus
 from fluent_cart.importers.wordpress.issues import REFUSED, DataIssue
 
-# Ids that are named as examples: a report is read, and its size must not grow with the shop.
+# Ids that are listed as examples. The size of a report must not grow with the shop.
 EXAMPLES = 100
 
 
 @dataclass
 class Found:
-    """How often something was seen, and at which ids."""
+    """The number of rows with an issue, and examples of their ids."""
 
     number: int = 0
     ids: list[int] = field(default_factory=list)
@@ -39,13 +39,13 @@ class Report:
 
     def __init__(self) -> None:
         self.tables: dict[str, TableReport] = defaultdict(TableReport)
-        # What the source does not have, or what cannot be read: it changes nothing.
+        # Parts that the source does not have or that cannot be read. They change nothing.
         self.missing: list[str] = []
         self.missing_columns: list[str] = []
         self.missing_lists: list[str] = []
         # Application passwords that were revoked at the source, and are now revoked here.
         self.revoked = 0
-        # Customers whose totals the shop has another idea of, as examples.
+        # Customers whose totals differ in the shop, as examples.
         self.totals: list[dict[str, Any]] = []
 
     def read(self, table: str, number: int = 1) -> None:
@@ -63,12 +63,12 @@ class Report:
         self.tables[table].handled[issue].add(1, row_id)
 
     def add_totals(self, customer_id: int, shop: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-        """Show a customer's totals as the shop has them, and as they are here."""
+        """Add a customer's totals in the shop, and the totals here."""
         if len(self.totals) < EXAMPLES:
             self.totals.append({"customer_id": customer_id, "shop": shop, "here": here})
 
     def refused(self) -> dict[str, int]:
-        """Return how many rows of each table should be here, and are not."""
+        """Return the number of rejected rows of each table."""
         numbers = {
             name: sum(found.number for issue, found in table.skipped.items() if issue in REFUSED)
             for name, table in self.tables.items()

@@ -1,4 +1,4 @@
-"""The report of a move from WordPress as a page: counts, every issue with examples, the next steps."""
+"""The report of an import from WordPress as a page: counts, every issue with examples, the next steps."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -8,12 +8,12 @@ from fluent_cart.importers.wordpress.issues import REFUSED, DataIssue
 from fluent_cart.importers.wordpress.report import Found, Report, TableReport
 from fluent_cart.importers.wordpress.run import Options
 
-# Ids that are named of each issue; the report as JSON has more.
+# The number of listed ids of each issue. The report as JSON has more.
 EXAMPLES = 20
 
 
 def page_of(report: Report, options: Options, source: str, verdict: str) -> Page:
-    """Return the page of a report; ``source`` has no password in it."""
+    """Return the page of a report. ``source`` must not contain a password."""
     refused = sum(report.refused().values())
     return Page(
         "Import from WordPress" + (" (dry run)" if options.dry_run else ""),

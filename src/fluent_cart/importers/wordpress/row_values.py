@@ -1,4 +1,4 @@
-"""Values as WordPress has them -> values as the models take them; what does not fit is noted by name."""
+"""Convert values of WordPress to values of the models, and report the ones that do not fit."""
 
 import re
 import unicodedata
@@ -15,17 +15,17 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d))?(?:\.\d+)?Z?", re
 
 
 class Values:
-    """Reads the values of one row, and notes what is odd in them."""
+    """Reads the values of one row, and reports its issues."""
 
     def __init__(self, report: Report, table: str, row: dict[str, Any], unsaid: Iterable[str] = ()) -> None:
         self._report, self._table, self._row = report, table, row
         self._noted = set[DataIssue]()
         self.id: int = row["id"]
-        # The columns of which the source says nothing: a row that is here keeps what it has.
+        # The columns that the source does not have. An existing row keeps its values.
         self.unsaid = set(unsaid)
 
     def note(self, issue: DataIssue) -> None:
-        """Name what is odd in the row, once."""
+        """Report an issue of the row, once."""
         if issue not in self._noted:
             self._noted.add(issue)
             self._report.note(self._table, issue, self.id)
@@ -34,17 +34,17 @@ class Values:
         return self._row[column]
 
     def text(self, column: str, length: int) -> str:
-        """Return a text as the API would take it: trimmed, composed, at most ``length`` characters."""
+        """Return a text as the API would store it: trimmed, composed, at most ``length`` characters."""
         return self.fit(self._row[column] or "", length)
 
     def fit(self, text: str, length: int) -> str:
-        """Return any text as the API would take it."""
+        """Return any text as the API would store it."""
         if text.isascii() and "\0" not in text:
             fitted = text.strip()
         else:
             if "\0" in text or "\ufffd" in text:
                 self.note(DataIssue.UNFIT_TEXT)
-            # Cut first: composing a run of accents takes time that grows with the square of its length.
+            # Cut first, because the time to compose a run of accents grows with the square of its length.
             fitted = unicodedata.normalize("NFC", text.replace("\0", "").strip()[: 8 * length]).strip()
         if len(fitted) > length:
             self.note(DataIssue.TEXT_CUT)
@@ -52,7 +52,7 @@ class Values:
         return fitted
 
     def reference(self, column: str) -> int | None:
-        """Return the id of another row; WordPress writes 0 and nothing alike."""
+        """Return the id of another row. WordPress writes both 0 and NULL for no row."""
         value = self._row[column]
         if isinstance(value, int):
             return value or None
@@ -61,20 +61,20 @@ class Values:
         return None
 
     def times(self, created: str = "created_at", updated: str = "updated_at") -> tuple[str, str]:
-        """Return when a row was made and last changed."""
+        """Return the creation time and the time of the last change of a row."""
         made, changed = moment(self._row[created]), moment(self._row[updated])
         if made is None or changed is None:
             self.note(DataIssue.ZERO_DATE)
-        # What stands for a date moves with the other one.
+        # The replacement of a date is the other date, which changes.
         self.unsaid |= {
             name for name, time in (("created_at", made), ("updated_at", changed)) if time is None
         }
         return made or changed or UNKNOWN_TIME, changed or made or UNKNOWN_TIME
 
 
-@lru_cache(1024)  # most rows were changed when they were made
+@lru_cache(1024)  # most rows were changed when they were created
 def moment(text: str | None) -> str | None:
-    """Return a date of WordPress, which is in UTC, in the documented form; None for what is no date."""
+    """Return a date of WordPress, which is in UTC, in the documented form, or None for an invalid date."""
     if not text or not (found := _TIME.fullmatch(text.strip())):
         return None
     try:

@@ -1,4 +1,4 @@
-"""One import on its way: where it comes from, where it goes, and what is known so far."""
+"""One running import: its source, its target, and its intermediate results."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ from fluent_cart.models import Base
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Rows in one transaction: few enough for a busy server beside it, enough to share a sync to disk.
+# Rows in one transaction: few enough for a busy server, enough to share a sync to disk.
 BATCH = 1000
 
-# Called with the name of a step, how much of it is done, and how much there is.
+# Called with the name of a step, its progress, and its total.
 Progress = Callable[[str, int, int], None]
 
 
@@ -43,7 +43,7 @@ class ImportContext:
     options: Options
     prefix: str
     progress: Progress
-    # The labels that customers have, and what became of these.
+    # The labels of customers, and their results.
     labels: dict[int, RowStatus] = field(default_factory=dict)
 
     def values(self, kind: str, row: dict[str, Any]) -> Values:
@@ -59,13 +59,13 @@ class ImportContext:
     async def unit(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a batch: as a transaction, or as a read if nothing is to be written."""
+        """Run a batch: as a transaction, or as a read in a dry run."""
         if self.options.dry_run:
             return await self.database.scan(work, *args, **kwargs)
         return await write_with_retry(self.database, work, *args, **kwargs)
 
     async def reserve_ids(self, model: type[Base], kind: str) -> None:
-        """Keep the server, which may be running, from giving away the ids of the rows to come."""
+        """Keep a running server from using the ids of the rows to come."""
         last = self.staging.value(f"SELECT max(id) FROM {kind}")  # noqa: S608  # a name of ours
         if last and not self.options.dry_run:
             await self.unit(advance_sequence, Base.metadata.tables[model.__tablename__], last)
@@ -93,7 +93,7 @@ class ImportContext:
         self.progress(kind, total, total)
 
     def account(self, kind: str, outcome: Outcome) -> None:
-        """Report what became of a batch, and remember which of its rows others can belong to."""
+        """Report the result of a batch, and store the ids that other rows can belong to."""
         for status in outcome.statuses.values():
             self.report.status(kind, status)
         for row_id in outcome.taken:

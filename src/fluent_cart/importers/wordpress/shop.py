@@ -1,4 +1,4 @@
-"""Moves a FluentCart shop in from WordPress: from a dump, or from its live database.
+"""Import a FluentCart shop from WordPress: from a dump, or from its live database.
 
 The source is read into a temporary database (``staging``), and from there imported into the shop table by
 table, in batches that are transactions. Ids stay. What is there already stays as it is, unless it is to be
@@ -29,7 +29,7 @@ from fluent_cart.importers.wordpress.users import import_users
 def read_source(
     source: str, prefix: str | None, progress: SourceProgress, charset: str | None = None
 ) -> Iterator[tuple[str, Item]]:
-    """Give the rows of a dump, or of a database's address."""
+    """Yield the rows of a dump, or of a database's address."""
     if live_database.is_live(source):
         return live_database.read_live(source, prefix, progress)
     return read_dump(source, prefix, progress, charset)
@@ -40,14 +40,15 @@ async def import_shop(
 ) -> Report:
     """Import the shop that ``source`` gives the rows of, and report what was done.
 
-    ``SourceError`` if it cannot be read to its end: then nothing was written. ``ServiceUnavailable`` if the
-    database could not write in time: then what was written is whole, and another run goes on.
+    Raise ``SourceError`` if the source cannot be read to its end. Then nothing was written. Raise
+    ``ServiceUnavailable`` if the database could not write in time. Then the written batches are complete, and
+    another run continues.
     """
     report = Report()
     with closing(Staging(repair_text=options.repair_text)) as staging:
         prefix = staging.fill(source, options.prefix, report)
         run = ImportContext(database, staging, report, options, prefix, progress)
-        # Who belongs to nobody comes first.
+        # Users first, because customers refer to them.
         await import_users(run)
         await import_customers(run)
         await import_addresses(run)

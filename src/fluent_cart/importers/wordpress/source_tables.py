@@ -1,4 +1,4 @@
-"""Which tables of a WordPress shop the import reads, and which of their columns."""
+"""The tables of a WordPress shop that the import reads, and their columns."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Absent(Enum):
-    """What stands for the value of a column that a table of the source does not have: it is not NULL."""
+    """The value of a column that a table of the source does not have. It is not NULL."""
 
     ABSENT = "absent"
 
@@ -18,11 +18,11 @@ Row = tuple[str | Absent | None, ...]
 
 
 class Change(Enum):
-    """A change of a whole table: a source gives it in the place of a row."""
+    """A change of a whole table, in the place of a row."""
 
     EMPTY = "the table has no rows from here on"
     DROP = "the table does not exist from here on"
-    # A row with an id that is there already: it is reported as odd, the first one stays, the last one stays.
+    # The treatment of a row with an existing id: it is reported, the first one stays, or the last one stays.
     REPORT_REPEATED = "INSERT"
     KEEP_FIRST = "INSERT IGNORE"
     KEEP_LAST = "REPLACE"
@@ -30,7 +30,7 @@ class Change(Enum):
 
 @dataclass(frozen=True)
 class RefuseRepeated:
-    """The source cannot be imported if an id of the table was repeated; the text says why."""
+    """The source cannot be imported if an id of the table was repeated. The text names the reason."""
 
     reason: str
 
@@ -39,11 +39,11 @@ Item = Row | Change | RefuseRepeated
 
 
 class SourceError(Exception):
-    """The source cannot be imported; the text says why and what helps."""
+    """The source cannot be imported. The text has the reason and advice."""
 
 
 class Kind(NamedTuple):
-    """A table behind its prefix: the name it has while it is imported, its id, and its other columns."""
+    """A table without its prefix: its name during the import, its id, and its other columns."""
 
     name: str
     id: str
@@ -57,7 +57,7 @@ class Kind(NamedTuple):
 
     @property
     def absent(self) -> Absent:
-        """Return what a source gives for a column that it does not have."""
+        """Return the value of a column that the source does not have."""
         return Absent.ABSENT
 
 
@@ -108,7 +108,7 @@ CUSTOMERS = "fct_customers"
 OF_USERS = ("users", "usermeta", "sitemeta")
 # Only networks of sites have these.
 OPTIONAL = {"sitemeta", "spam", "deleted"}
-# Without these columns a table is not the one it seems to be.
+# Without these columns a table is another plugin's.
 REQUIRED = {
     "customers": {"id", "email"},
     "customer_addresses": {"id", "customer_id", "address_1"},
@@ -139,7 +139,7 @@ def network_prefix(prefix: str) -> str:
 
 
 def find_prefix(tables: Iterable[str], prefix: str | None = None) -> str:
-    """Return the prefix of the one shop among ``tables``; ``SourceError`` if there is none, or a choice."""
+    """Return the prefix of the one shop among ``tables``. Raise ``SourceError`` if there is not one."""
     found = sorted(table.removesuffix(CUSTOMERS) for table in tables if table.endswith(CUSTOMERS))
     if prefix is not None:
         if prefix in found:
@@ -157,7 +157,7 @@ def _others(prefixes: list[str]) -> str:
 
 
 def require_columns(table: str, kind: Kind, columns: Iterable[str]) -> None:
-    """Raise ``SourceError`` if ``table`` lacks a column without which its rows mean nothing."""
+    """Raise ``SourceError`` if ``table`` lacks a required column."""
     missing = REQUIRED[kind.name] - {column.lower() for column in columns}
     if missing:
         raise SourceError(f"The table {table} has no column {sorted(missing)[0]}")

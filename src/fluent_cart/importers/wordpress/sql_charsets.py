@@ -1,4 +1,4 @@
-"""The character set that the texts of a dump are written in, as its settings say."""
+"""The character set of the texts of a dump, by its settings."""
 
 import codecs
 import re
@@ -40,7 +40,7 @@ codecs.register_error("mysql_latin1", _as_mysql)
 
 
 def decoded_once(text: str) -> str | None:
-    """Return the text that was encoded as UTF-8 twice, ZoÃ« for Zoë; None if this is no such text."""
+    """Return the text that was encoded as UTF-8 twice, ZoÃ« for Zoë, or None for another text."""
     if text.isascii():
         return None
     try:
@@ -50,14 +50,14 @@ def decoded_once(text: str) -> str | None:
 
 
 class Charset:
-    """Decodes texts by the settings that were seen last; the texts may name another set themselves."""
+    """Decodes texts by the last settings. A text may name another set itself."""
 
     def __init__(self, given: str | None = None) -> None:
         self._given = self._current = given
         self._variables: dict[bytes, str | None] = {}
 
     def set(self, statement: bytes) -> None:
-        """Take note of a SET that decides how the texts behind it are read."""
+        """Store a SET that decides how later texts are read."""
         if found := _NAMES.search(statement):
             self._current = self._named(found[1])
         for target, value in _ASSIGNMENT.findall(statement):
@@ -71,7 +71,7 @@ class Charset:
         return self._given or charset.decode().lower()
 
     def decode(self, raw: bytes, charset: str | None = None) -> str:
-        """Return a text; bytes that do not fit a set that is named become U+FFFD, which is reported later."""
+        """Return a text. Bytes that do not fit a named set become U+FFFD, which is reported later."""
         charset = charset or self._current
         if charset is None:
             return self._undeclared(raw)

@@ -46,7 +46,7 @@ def _tokens(text: bytes, start: int) -> Iterator[bytes]:
 
 
 def _parts(text: bytes, start: int) -> tuple[list[bytes], bytes]:
-    """Return what commas separate, up to the bracket that ends the list, and what follows the bracket."""
+    """Return the parts between commas, up to the end of the list, and the text after the list."""
     parts, depth = [b""], 0
     for found in _PART.finditer(text, start):
         token = found[0]

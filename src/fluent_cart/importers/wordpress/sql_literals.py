@@ -1,4 +1,4 @@
-"""Texts and numbers as SQL writes them: the values of one row of a dump."""
+"""Read texts and numbers of SQL: the values of one row of a dump."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fluent_cart.importers.wordpress.source_tables import SourceError
 
 TEXT = rb"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'|\"[^\"\\]*+(?:(?:\\.|\"\")[^\"\\]*+)*+\""
-# A text, a number or a word; then what is rare: bytes, a text that names its character set, and one that is
+# A text, a number or a word; then rare values: bytes, a text that names its character set, and one that is
 # converted, as mydumper writes JSON.
 _VALUE = (
     rb"(?:" + TEXT + rb"|[^\s'\"(),;]++|[xXbB]'[0-9A-Fa-f]*+'|_\w++\s*+(?:" + TEXT + rb")"
@@ -18,7 +18,7 @@ _BITS = re.compile(rb"[bB]'([01]*)'")
 _WORDS = {b"NULL": None, b"TRUE": "1", b"FALSE": "0"}
 _NAMED = re.compile(rb"_(\w+)\s*(" + TEXT + rb")", re.S)
 _CONVERTED = re.compile(rb"(?:CONVERT|CAST)\(\s*(" + TEXT + rb")", re.S | re.I)
-# What bytes mean in a text column of WordPress.
+# The text of bytes in a text column of WordPress.
 _OF_COLUMNS = "utf8mb4"
 # Returns the text that bytes mean, in the character set of the dump unless one is given.
 Decode = Callable[[bytes, str | None], str]
@@ -30,16 +30,16 @@ _ESCAPED |= {b"%": b"\\%", b"_": b"\\_"}
 
 
 def row_pattern(columns: int, wanted: Sequence[int]) -> re.Pattern[bytes]:
-    """Return what matches a row of so many ``columns``: a group for each that is wanted, and what follows.
+    """Return the pattern of a row of ``columns``: a group for each wanted one, and the text after it.
 
-    One match for a whole row is several times as quick as one for each of its values.
+    One match for a whole row is several times as fast as one for each of its values.
     """
     values = (b"(" + _VALUE + b")" if place in wanted else _VALUE for place in range(columns))
     return re.compile(rb"\s*+\(\s*+" + rb"\s*+,\s*+".join(values) + rb"\s*+\)\s*+([,;]|(?i:ON|AS)\s)", re.S)
 
 
 def value(literal: bytes, decode: Decode, charset: str | None = None) -> str | None:
-    """Return what one value means, as text; ``SourceError`` for what is neither text, number nor NULL."""
+    """Return the text of one value. Raise ``SourceError`` unless it is a text, a number or NULL."""
     if literal == b"NULL":
         return None
     first = literal[:1]

@@ -1,4 +1,4 @@
-"""One table of the source in the temporary database, and the rows that were found for it."""
+"""One table of the source in the temporary database, and the issues of its rows."""
 
 import re
 import sqlite3
@@ -10,20 +10,20 @@ from fluent_cart.importers.wordpress.source_tables import Absent, Change, Kind, 
 from fluent_cart.importers.wordpress.sql_charsets import decoded_once
 from fluent_cart.schemas.base import MAX_SAFE_INTEGER
 
-# An id at the very end of what a database can count would leave none for new rows.
+# An id at the end of the range of a database would leave none for new rows.
 MAX_IMPORTED_ID = MAX_SAFE_INTEGER
 _ID = re.compile(r"\d{1,19}", re.ASCII)
 
-# Of the many things that WordPress keeps of a user, these matter; the first is behind a prefix of its own.
+# The user meta of WordPress that the import uses. The first key has a prefix of its own.
 CAPABILITIES = "capabilities"
 SHOP_ROLE, APPLICATION_PASSWORDS = "_fluent_cart_admin_role", "_application_passwords"
-# Of what WordPress keeps of a network of sites, only this matters.
+# The network meta of WordPress that the import uses.
 SITE_ADMINS = "site_admins"
 
 
 @dataclass
 class StagedTable:
-    """A table of the source, and what was found in it."""
+    """A table of the source, and its issues."""
 
     connection: sqlite3.Connection
     kind: Kind
@@ -51,7 +51,7 @@ class StagedTable:
         self.connection.execute(f"DROP TABLE {self.name}")
 
     def absent(self) -> frozenset[str]:
-        """Return the columns that no row has; a table without rows lacks none."""
+        """Return the columns that no row has. A table without rows lacks none."""
         if not self.read:
             return frozenset()
         return frozenset(name for place, name in enumerate(self.kind.columns) if place not in self.present)
@@ -101,7 +101,7 @@ def _repaired(row: Row) -> Row:
 
 
 def _present(rows: list[Row]) -> set[int]:
-    """Return the places of the columns that one of the rows has."""
+    """Return the indexes of the columns that one of the rows has."""
     places = range(len(rows[0]))
     lacking = {place for place in places if rows[0][place] is Absent.ABSENT}
     if lacking:

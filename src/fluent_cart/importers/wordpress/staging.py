@@ -1,7 +1,7 @@
-"""The source's tables side by side in a temporary database, where they can be joined and sorted.
+"""Store the source's tables in a temporary database, where they can be joined and sorted.
 
 A dump has its tables in any order, and may be larger than memory. The file is SQLite's own: it has no name,
-and is gone with the process, however that ends.
+and is deleted with the process.
 """
 
 import sqlite3
@@ -53,7 +53,7 @@ class Staging:
         self._connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN")
         self._tables: dict[str, StagedTable] = {}
         self._begun = 0
-        # The columns that the source does not have, by the kind of their table: they say nothing.
+        # The columns that the source does not have, by the kind of their table.
         self.absent: dict[str, frozenset[str]] = {}
         self._missing: set[str] = set()
 
@@ -61,7 +61,7 @@ class Staging:
         self._connection.close()
 
     def fill(self, rows: Iterable[tuple[str, Item]], prefix: str | None, report: Report) -> str:
-        """Take in all rows of a source and return the prefix of the shop; a table may begin anew."""
+        """Store all rows of a source, and return the prefix of the shop. A table may begin again."""
         for table, batch in _batches(rows):
             if isinstance(batch, list):
                 self._table(table, prefix).insert(batch, repair_text=self._repair_text)
@@ -80,7 +80,7 @@ class Staging:
             else:
                 lacking = [column for column in kind.columns if column in self.absent[kind.name] - OPTIONAL]
                 report.missing_columns += [f"{name}.{column}" for column in lacking]
-            # The others are of no interest from here on.
+            # The other tables are not needed from here on.
             self.execute(f"ALTER TABLE {found.name} RENAME TO {kind.name}")
             if kind.name == "sitemeta":
                 continue
@@ -106,12 +106,12 @@ class Staging:
         self._connection.executemany(statement, parameters)
 
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
-        """Return the one value that a query has, None if it has no row."""
+        """Return the one value of a query, or None without a row."""
         row = self.execute(statement, parameters).fetchone()
         return row and row[0]
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
-        """Give the rows of a query one by one."""
+        """Yield the rows of a query one by one."""
         cursor = self.execute(statement, parameters)
         names = [column[0] for column in cursor.description]
         for row in cursor:
@@ -123,7 +123,7 @@ class Staging:
         return bool(self.owner(kind, key) == row_id)
 
     def owner(self, kind: str, key: Any) -> Any:
-        """Return who was the first to ask for ``key``."""
+        """Return the first row that claimed ``key``."""
         return self.value("SELECT id FROM claims WHERE kind = ? AND key = ?", (kind, key))
 
     def upsert(self, kind: str, ids: Iterable[int]) -> None:

@@ -1,4 +1,4 @@
-"""The customers' totals beside the shop's own figures.
+"""Compare the customers' totals with the shop's own figures.
 
 See docs/decisions.md#16-totals-of-a-customer.
 """
@@ -17,7 +17,7 @@ ORDER BY customers.id
 
 
 def compare_totals(run: ImportContext) -> None:
-    """Report the customers of whom the shop itself says something else than its orders do."""
+    """Report the customers whose totals in the shop differ from those of their orders."""
     if run.staging.is_missing("orders"):
         return
     for row in run.staging.rows(_STATEMENT):

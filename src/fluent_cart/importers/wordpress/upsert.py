@@ -1,6 +1,6 @@
 """Store rows in a table: what is missing is written, what differs changed on demand (decision 41).
 
-These are units of work: a batch is one transaction, whole or not at all, and may be run again.
+These are units of work: a batch is one transaction, and may be run again.
 
 See docs/decisions.md#41-import-into-an-existing-shop.
 """
@@ -17,18 +17,18 @@ from fluent_cart.models import Base
 from fluent_cart.services.bulk_rows import insert_rows, update_rows
 
 Complete = Callable[[Record, Record | None], Record]
-# The columns of which the source says nothing, by the id of the row.
+# The columns that the source does not have, by the id of the row.
 Unsaid = Mapping[int, Collection[str]]
 
 
 @dataclass
 class Outcome:
-    """What became of the rows of a batch, by their ids."""
+    """The results of the rows of a batch, by their ids."""
 
     statuses: dict[int, RowStatus] = field(default_factory=dict)
-    # The columns in which a row differs from the one that is here.
+    # The columns in which a row differs from the stored one.
     differences: dict[int, set[str]] = field(default_factory=dict)
-    # The id belongs to a row here that is another one.
+    # The id belongs to another row here.
     taken: list[int] = field(default_factory=list)
 
 
@@ -43,9 +43,9 @@ def stored_rows(connection: Connection, model: type[Base], rows: Iterable[Record
 class Identity(NamedTuple):
     """The columns that identify a row among those of the same id."""
 
-    # The same in one of these is the same row.
+    # A row is the same if one of these is equal.
     columns: Sequence[str]
-    # If the source says nothing of one of those, the same in all of these is.
+    # If the source does not have one of those, a row is the same if all of these are equal.
     otherwise: Sequence[str] = ()
 
     def is_another(self, stored: Record, row: Record, unsaid: Collection[str] = ()) -> bool:
@@ -71,9 +71,9 @@ def upsert(
 ) -> Outcome:
     """Import ``rows`` into the table of ``model``, and return the status of each.
 
-    ``stored`` are the rows that have the same ids here. Those that differ are changed only if ``changing``,
-    and nothing is written unless ``writing``. Columns that are ``unsaid`` stay. ``complete`` adds to a row
-    what depends on the stored one.
+    ``stored`` are the rows here with the same ids. Different ones are changed only if ``changing``, and
+    nothing is written unless ``writing``. ``unsaid`` columns stay. ``complete`` adds values to a row that
+    depend on the stored one.
     """
     outcome, new, changed = Outcome(), list[Record](), list[Record]()
     for row in rows:

@@ -1,4 +1,4 @@
-"""WordPress users, their roles and login passwords.
+"""Import WordPress users, their roles and login passwords.
 
 See docs/decisions.md#20-attachable-users, #21-permissions-and-roles, #45-imported-roles and
 #54-imported-login-passwords.
@@ -39,13 +39,13 @@ from fluent_cart.services.users import key
 
 KIND = "users"
 ADMINISTRATOR, NO_ROLE = "administrator", "none"
-# FluentCart's own roles; everyone else's permissions come from WordPress, where administrator alone has any.
+# FluentCart's own roles. All other permissions come from WordPress, where only administrator has any.
 SHOP_ROLES = ROLE_PERMISSIONS.keys() - {ADMINISTRATOR}
-# What FluentCart adds beside a role is none.
+# Names that FluentCart adds to a role, which are not roles.
 NO_ROLES = {"fluent_cart_admin"}
 GRANTED = (True, "1")
 
-# If WordPress has kept something twice, its first row is the one that counts.
+# If WordPress stores a key twice, the first row counts.
 _META = "(SELECT meta_value FROM usermeta WHERE user_id = users.id AND meta_key = ? ORDER BY id LIMIT 1)"
 _STATEMENT = f"""
 SELECT users.*, emails.email, {_META} AS capabilities, {_META} AS shop_role, {_META} AS passwords,
@@ -59,11 +59,11 @@ _LOGINS = Claimed(User, User.login_key.expression, KIND, "user_registered")
 
 
 class _Rights(NamedTuple):
-    """What the source says of rights as a whole; what it does not say takes no rights away."""
+    """The rights in the source as a whole. Rights that are missing in the source are not removed."""
 
     # Some user has a role at this site.
     has_roles: bool
-    # The logins of those who may do everything at a network's sites; None if the source does not name them.
+    # The logins of a network's administrators, or None if the source does not name them.
     administrators: frozenset[str] | None
 
 
@@ -122,7 +122,7 @@ def _rights(run: ImportContext) -> _Rights:
 
 
 def _administrators(run: ImportContext) -> frozenset[str] | None:
-    """Return the logins of a network's administrators; None if it is a network, but does not name them."""
+    """Return the logins of a network's administrators, or None if a network does not name them."""
     staging, network = run.staging, network_prefix(run.prefix)
     text = staging.value("SELECT meta_value FROM sitemeta WHERE meta_key = ? ORDER BY id", (SITE_ADMINS,))
     is_network = network != run.prefix or not {"spam", "deleted"} <= staging.absent[KIND]
@@ -168,7 +168,7 @@ def _user(
 
 
 def _role(values: Values, login: str, rights: _Rights) -> str:
-    """Return the one role that says what the user may do here.
+    """Return the one role that decides the user's permissions here.
 
     See docs/decisions.md#21-permissions-and-roles, #45-imported-roles and #110-users-of-a-network.
     """
@@ -191,14 +191,14 @@ def _role(values: Values, login: str, rights: _Rights) -> str:
         values.note(DataIssue.UNREADABLE_ROLE)
         return NO_ROLE
     if role in ROLE_PERMISSIONS:
-        # Some other plugin's role, or a name like administrator's: that alone must not open the shop.
+        # Another plugin's role, or a name like administrator's, must not give permissions in the shop.
         values.note(DataIssue.ROLE_NAME_TAKEN)
         return f"wordpress_{role}"
     return role
 
 
 def _password_hash(values: Values) -> str | None:
-    """Return the hash of the login password as it is, if passwords can be checked against it here."""
+    """Return the hash of the login password, if passwords can be checked against it here."""
     password_hash = (values.raw("user_pass") or "").strip()
     if not password_hash or login_passwords.is_known(password_hash):
         return password_hash or None
@@ -216,7 +216,7 @@ async def _without_taken_logins(run: ImportContext, users: list[Record]) -> list
 
 def _complete(user: Record, stored: Record | None, barred: set[int]) -> Record:
     text = search_text(user["login"], user["email"], user["display_name"])
-    # A password that was set here does not go because the source has none that is known.
+    # A password that was set here stays if the source has no known hash.
     stays = stored and user["id"] not in barred
     password_hash = user["password_hash"] or (stored["password_hash"] if stored and stays else None)
     return user | {"email_key": key(user["email"]), "search_text": text, "password_hash": password_hash}
