@@ -43,13 +43,14 @@ test-stress: install-dev  ## Kill, cut, flood and soak the server; write tests/s
 test-mutation: install-dev  ## Break the server on purpose, and see its tests fail (MUTATION= for flags)
 	@$(BIN)/python -m tests.stress.mutations $(MUTATION)
 
-lint: install-dev  ## Check format, lint and types
+lint: install-dev  ## Check format, lint, words and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/codespell
+	@$(BIN)/python -m tests.plain_words
 	@$(BIN)/mypy
 
-format: install-dev  ## Format the code and mend what the linter can
+format: install-dev  ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
