@@ -1,4 +1,7 @@
-"""Slow hashes: one at a time, eight wait, and whoever comes then must come back later (bar A9)."""
+"""Slow hashes are checked one at a time, eight wait, and the next one is rejected.
+
+Measured in docs/guarantees.md, A9.
+"""
 
 import asyncio
 import threading

@@ -35,7 +35,7 @@ def settings(sqlite_settings: Settings) -> Settings:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What cookies and nonces take for the time; it passes when the test says so."""
+    """The time for cookies and nonces, which the test sets."""
     seconds = [1_800_000_000.0]
     monkeypatch.setattr("time.time", lambda: seconds[0])
     return seconds

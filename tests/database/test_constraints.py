@@ -1,4 +1,4 @@
-"""What the schema refuses: each constraint violated for real, found by its name, answered as documented."""
+"""Each constraint of the schema is violated, found by its name, and returned as documented."""
 
 import re
 

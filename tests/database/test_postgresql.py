@@ -133,7 +133,7 @@ async def test_connections_lost_while_idle_are_replaced_unseen(postgres_settings
 
 
 async def test_a_connection_lost_in_commit_is_503_and_never_run_again(postgres_settings: Settings) -> None:
-    """Nobody can know whether it happened; here it did not, but the unit must not run twice."""
+    """The result of the commit is unknown. Here it did not happen, but the unit must not run twice."""
     ran: list[int] = []
 
     def lose_at_the_end(connection: Connection) -> None:

@@ -427,7 +427,7 @@ class TestWaiting:
         assert 0.2 <= asyncio.get_running_loop().time() - started < 2
 
     async def test_is_over_once_the_work_begins(self, database: Database) -> None:
-        """A transaction that runs is never given up: nobody could know whether it happened."""
+        """A running transaction is never given up, because its result would be unknown."""
 
         def store_slowly(connection: Connection) -> str:
             threading.Event().wait(0.4)

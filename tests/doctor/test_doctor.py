@@ -297,7 +297,7 @@ class TestCommand:
         output = run("doctor")
         assert (output.code, output.err) == (0, "")
         assert re.findall(r"^(?:ok|warning) +([a-z ]+):", output.out, re.M) == CHECKS
-        assert f"         -> Personal data is in it: chmod 600 {file_of(sqlite_settings)}\n" in output.out
+        assert f"         -> It has personal data: chmod 600 {file_of(sqlite_settings)}\n" in output.out
         assert "\x1b" not in output.out
         assert re.search(r"^\d+ checks passed, \d+ warnings, 0 failures\.$", output.out, re.M)
 

@@ -1,4 +1,4 @@
-"""What the README and the guides print works, and where they point to is something."""
+"""The commands of the README and the guides work, and their links lead to existing pages."""
 
 import os
 import re

@@ -206,7 +206,7 @@ class TestAddresses:
         )
         assert counts(changed) == (0, 1, 0, 0)
         assert await self.places(database, 1) == [(2, "Oslo", False), (4, "Lima", True)]
-        # Nobody says which: the one that is stays.
+        # No address of the line is marked as primary, so the present one stays.
         assert counts(await run_import({"id": 1, "addresses": [{**PLACE, "id": 9}, {**kept, "id": 4}]})) == (
             0,
             1,
@@ -249,7 +249,7 @@ class TestAddresses:
 
 
 async def test_phone_that_a_spreadsheet_rounded_is_refused(run_import: Import) -> None:
-    text = "A spreadsheet rounded the number: make the column a text there, and export it again"
+    text = "A spreadsheet rounded the number. Make the column a text in the spreadsheet, and export it again"
     rounded = {"email": "a@example.com", "phone": "4.91512E+11"}
     report = await run_import(rounded, {"email": "b@example.com", "phone": "1e5"})
     assert report.errors == {1: {"phone": [text]}}

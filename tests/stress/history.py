@@ -1,4 +1,4 @@
-"""What responses said to clients, and what it obliges a shop to hold."""
+"""The responses that clients got, and the rows that a shop must therefore have."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -78,7 +78,7 @@ def status(url: str) -> int:
 
 
 def is_ready(port: int) -> bool:
-    """Tell whether the server on this port is ready."""
+    """Return whether the server on this port is ready."""
     return status(f"http://127.0.0.1:{port}/readyz") == 200
 
 

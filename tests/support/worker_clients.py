@@ -1,7 +1,7 @@
 """Clients of a server with several workers, the same number for each worker.
 
-Whichever worker is awake first accepts a connection: left alone, one has five times as many as another, and
-their speeds would measure nothing but that.
+The first worker that is awake accepts a connection. Without this module, one worker would have five times as
+many as another, and the measured speeds would show only that.
 """
 
 import asyncio

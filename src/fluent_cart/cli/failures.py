@@ -31,7 +31,7 @@ EXPLAINED = (
     ConstraintViolation,
     ApiError,
 )
-# What SQLite, PostgreSQL and the system say of a disk, or of a quota.
+# The messages of SQLite, PostgreSQL and the system about a full disk or quota.
 NO_ROOM = re.compile(r"disk is full|No space left on device|[Ff]ile too large|[Qq]uota exceeded")
 
 

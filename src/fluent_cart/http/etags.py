@@ -74,6 +74,9 @@ def _check_preconditions(request: Request, tag: str) -> bool:
 
 
 def _names(sent: list[str], tag: str, *, weakly: bool) -> bool:
-    """Return whether a list of tags, in one header or several, names ``tag``, be it ``weakly``."""
+    """Return whether a list of tags, in one header or several, contains ``tag``.
+
+    Weak tags match only if ``weakly``.
+    """
     listed = ", ".join(sent)
     return listed == "*" or any(each == tag and (weakly or not weak) for weak, each in _TAG.findall(listed))

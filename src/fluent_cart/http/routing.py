@@ -128,7 +128,7 @@ class ApiRoute(APIRoute):
         """Return what path, query and body say, checked; raise all errors at once."""
         values: Arguments = {}
         invalid: list[Any] = []
-        # Existence is checked last, even if the id alone is enough (decision 5).
+        # Existence is checked last, even if the id alone is enough (docs/decisions.md#5-order-of-checks).
         not_found: ApiError | None = None
         for field in self.dependant.path_params:
             try:

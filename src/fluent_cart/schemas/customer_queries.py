@@ -64,7 +64,8 @@ def _parts(value: Any) -> Any:
     if not isinstance(parts, list):
         return parts
     parts = [part.strip() if isinstance(part, str) else part for part in parts]
-    # WordPress's own `include` has ids. FluentCart does not document it, so ids are ignored (decision 9).
+    # WordPress's own `include` has ids. FluentCart does not document it, so ids are ignored
+    # (docs/decisions.md#9-unknown-fields).
     if all(_IS_ID.fullmatch(str(part)) for part in parts):
         return []
     if len(parts) > MAX_NAMES:

@@ -184,7 +184,7 @@ class TestRealShop:
                 assert (await sign_in(client, login, password)).status_code == 302
                 response = await client.get("/3", headers=with_nonce(await make_nonce(client)))
                 assert response.status_code == LOGINS[login][1]
-        # The old hash was stored anew when it was used; the password is still the same one.
+        # The old hash was replaced when it was used. The password is still the same one.
         report = await run_import(SHOP, options=UPDATE)
         assert counts(report, "application_passwords") == AGAIN["application_passwords"]
 

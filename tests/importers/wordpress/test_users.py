@@ -397,7 +397,7 @@ class TestApplicationPassword:
     async def test_that_was_revoked_at_the_source_is_so_here(
         self, run_import: Import, empty: Database
     ) -> None:
-        """What was made here stays; what was renamed there is so here."""
+        """Passwords that were made here stay. Passwords that were renamed there are renamed here."""
         await self.run_import(run_import, password(), password("second", "u-2", OTHER))
         await empty.write(create_application_password, "user1", "ours")
         report = await self.run_import(run_import, password("second", "u-2", OTHER))

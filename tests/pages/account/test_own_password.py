@@ -102,7 +102,7 @@ class TestPassword:
                 wrong = {**FIELDS, "current_password": "wrong"}
                 assert (await submit(visitor, "change_password", **wrong)).status_code == 403
         response = await submit(visitor, "change_password", **FIELDS)
-        text = "Too many wrong passwords for this user name or from this address, try again later"
+        text = "Too many wrong passwords for this user name or from this address. Try again later"
         assert_fault(response, 429, text, "current_password")
         assert 290 < int(response.headers["retry-after"]) <= 300
         assert (await visitor.get(PROFILE)).status_code == 200

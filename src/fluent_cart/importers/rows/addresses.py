@@ -53,7 +53,7 @@ class Addresses:
         self.owners: ChainMap[int, int | None] = ChainMap({}, claims.addresses, owners)
 
     def plan(self, customer_id: int, rows: Sequence[AddressRow], errors: RowErrors) -> AddressPlan:
-        """Return what makes ``rows`` the addresses of a customer; what is wrong with them is added."""
+        """Return the changes that make ``rows`` the addresses of a customer. Add errors of the rows."""
         here = self._here.get(customer_id, {})
         ids = _ids(rows, here)
         for place, row_id in enumerate(ids):

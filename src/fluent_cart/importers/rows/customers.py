@@ -93,7 +93,7 @@ class _Batch:
         )
 
     def plan(self, number: int) -> RowStatus:
-        """Find out what a line changes; ``ValidationFailed`` if it cannot be."""
+        """Plan the changes of a line. Raise ``ValidationFailed`` if the line is invalid."""
         row, errors = self._rows[number], RowErrors()
         given = row.model_dump(exclude_unset=True, exclude={"id", "addresses"})
         email = given.get("email")

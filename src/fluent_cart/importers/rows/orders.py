@@ -73,7 +73,7 @@ class _Batch:
         return Counter(key for row in found for key in _keys(dict(row)))
 
     def plan(self, number: int) -> RowStatus:
-        """Find out what a line changes; ``ValidationFailed`` if it cannot be."""
+        """Plan the changes of a line. Raise ``ValidationFailed`` if the line is invalid."""
         row, errors = self._rows[number], RowErrors()
         given = row.model_dump(exclude_unset=True, exclude={"customer_email"})
         stored = self._stored.get(row.id or 0)
@@ -119,7 +119,7 @@ class _Batch:
         return False
 
     def _customer(self, row: OrderRow, errors: RowErrors) -> int | None:
-        """Return whose order it is; both ways to say so must name the same customer."""
+        """Return the customer of an order. Two names in a line must be of the same customer."""
         owner = self._owners.get(email_key(row.customer_email)) if row.customer_email else row.customer_id
         if "customer_email" in row.model_fields_set and not row.customer_email and row.customer_id is None:
             errors.add("customer_email", REQUIRED)

@@ -41,7 +41,7 @@ class Claims:
 
 @dataclass
 class Outcome:
-    """What became of a batch: each of its lines has a status or errors."""
+    """The result of a batch: each of its lines has a status or errors."""
 
     statuses: dict[int, RowStatus] = field(default_factory=dict)
     errors: dict[int, dict[str, list[str]]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Outcome:
 
 
 class RowErrors(dict[str, list[str]]):
-    """Everything that is wrong with a line, by field."""
+    """All errors of a line, by field."""
 
     def add(self, field: str, text: str) -> None:
         self.setdefault(field, []).append(text)

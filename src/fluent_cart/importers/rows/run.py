@@ -1,7 +1,10 @@
-"""Import the rows of a file: batch by batch, each a transaction (decisions 62-65).
+"""Import the rows of a file: batch by batch, each a transaction.
 
 A line that cannot be imported is reported and skipped. Rows that were written stay. A second run after an
 interruption finds them unchanged, and goes on.
+
+See docs/decisions.md#62-import-of-rows, #63-imported-values, #64-totals-in-file-imports and
+#65-batches-of-lines.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,7 +76,7 @@ class Report(RowCounts):
 
     statuses: dict[RowStatus, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
     errors: dict[int, FieldErrors] = field(default_factory=dict)
-    # Lines that a faulty one took along.
+    # Further lines that a faulty one includes.
     taken_along: int = 0
 
     @property

@@ -126,7 +126,7 @@ def _user_id(run: ImportContext, values: Values) -> int | None:
 
 
 async def _resolve_user_conflicts(run: ImportContext, customers: list[Record]) -> list[int]:
-    """Detach the users who are attached to another customer here; return who has to let go of one."""
+    """Detach the users who are attached to another customer here. Return the customers that lose a user."""
     wanted = {customer["user_id"]: customer["id"] for customer in customers if customer["user_id"]}
     found = await others(run, _USERS, wanted)
     for customer in customers:

@@ -1,4 +1,4 @@
-"""Reads a live database of WordPress, MariaDB or MySQL, row by row, in one snapshot, and changes nothing."""
+"""Read a live database of WordPress, MariaDB or MySQL, row by row, in one snapshot, without changing it."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -28,7 +28,7 @@ def read_rows(url: URL, prefix: str | None, progress: Progress) -> Iterator[tupl
         with closing(_connect(url)) as connection:
             yield from _rows(connection, prefix, progress)
     except (pymysql.MySQLError, RuntimeError) as error:
-        # RuntimeError: a way to sign in that the driver does not have.
+        # RuntimeError: an authentication method that the driver does not support.
         raise SourceError(f"The database cannot be read: {error.args[-1]}") from None
 
 
@@ -38,7 +38,7 @@ def _connect(url: URL) -> "Connection[SSCursor]":
         host=url.host or "localhost",
         port=url.port or 3306,
         user=url.username,
-        # As a text, the driver would take it for Latin-1.
+        # As a text, the driver would read it as Latin-1.
         password=(url.password or "").encode(),
         database=url.database,
         unix_socket=socket if isinstance(socket, str) else None,

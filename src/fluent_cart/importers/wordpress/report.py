@@ -1,4 +1,4 @@
-"""What an import did: how many rows of each table, and every issue by its name."""
+"""The report of an import: the number of rows of each table, and every issue by its name."""
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Import a FluentCart shop from WordPress: from a dump, or from its live database.
 
-The source is read into a temporary database (``staging``), and from there imported into the shop table by
-table, in batches that are transactions. Ids stay. What is there already stays as it is, unless it is to be
-updated, so an import that was interrupted is run again and goes on.
+The source is read into a temporary database (``staging``), and imported from there table by table, in batches
+that are transactions. Ids stay. Existing rows stay as they are, unless they are to be updated, so an import
+that was interrupted is run again and continues.
 
 See docs/decisions.md#40-content-of-a-wordpress-import, #41-import-into-an-existing-shop,
 #42-duplicate-addresses-in-imports and #43-replacement-values-in-imports.

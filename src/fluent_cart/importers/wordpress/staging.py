@@ -127,7 +127,7 @@ class Staging:
         return self.value("SELECT id FROM claims WHERE kind = ? AND key = ?", (kind, key))
 
     def upsert(self, kind: str, ids: Iterable[int]) -> None:
-        """Remember which rows come along, because others depend on them."""
+        """Store the ids of imported rows, because other rows depend on them."""
         self.execute_many("INSERT OR IGNORE INTO imported VALUES (?, ?)", ((kind, row_id) for row_id in ids))
 
     def _table(self, table: str, prefix: str | None) -> StagedTable:

@@ -1,6 +1,8 @@
-"""Store rows in a table: what is missing is written, what differs changed on demand (decision 41).
+"""Store rows in a table: what is missing is written, what differs changed on demand.
 
 These are units of work: a batch is one transaction, and may be run again.
+
+See docs/decisions.md#41-import-into-an-existing-shop.
 
 See docs/decisions.md#41-import-into-an-existing-shop.
 """
