@@ -66,7 +66,7 @@ class ApiError(Exception):
 
     @property
     def reason(self) -> dict[str, Any]:
-        """What is wrong, as every answer says it."""
+        """The message of the error, the same in every response."""
         return {
             "code": self.code,
             "message": self.message,

@@ -308,7 +308,7 @@ class TestEndOfTheLog:
 
 @needs_server
 class TestState:
-    """What ``doctor`` says."""
+    """The findings of ``doctor``."""
 
     def test_a_good_replica_needs_no_advice(self, pair: Pair) -> None:
         pair.replica.execute("ALTER SYSTEM SET hot_standby_feedback = on")

@@ -56,7 +56,7 @@ async def test_the_first_session_of_a_process_is_checked_if_the_application_says
 class TestGate:
     @pytest.fixture
     def checks(self, monkeypatch: pytest.MonkeyPatch) -> list[SessionFault | Exception | None]:
-        """What the next checks find; a check that is not expected fails."""
+        """The results of the next checks. A check that is not expected fails."""
         outcomes: list[SessionFault | Exception | None] = []
 
         def find(_: str) -> SessionFault | None:

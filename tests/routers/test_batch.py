@@ -1,4 +1,7 @@
-"""POST /customers/batch (decision 185)."""
+"""POST /customers/batch.
+
+See docs/decisions.md#185-batch-requests.
+"""
 
 from typing import Any
 

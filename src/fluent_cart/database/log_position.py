@@ -2,7 +2,9 @@
 
 A commit is acknowledged once the log is on disk up to its record. So everything that was acknowledged before
 a request came is in the log up to the place that the primary names while the request waits. A replica that
-has replayed the log up to this place shows all of it (decision 194).
+has replayed the log up to this place shows all of it.
+
+See docs/decisions.md#194-fresh-reads-on-replicas.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ _IDENTITY = "SELECT system_identifier::text || '/' || current_database() FROM pg
 _FLUSHED = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
 # A replica that was promoted takes writes of its own, and is no replica any more.
 _REPLAYED = "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END"
-# What a connection is known to have replayed. It never goes back.
+# The position that a connection is known to have replayed. It never goes back.
 _KNOWN = "fluent_cart.replayed"
 
 Sleep = Callable[[float], object]
@@ -44,7 +46,7 @@ class Position(NamedTuple):
 
 
 class PrimaryLog:
-    """The end of the primary's log. Those who ask at the same time share one question."""
+    """The end of the primary's log. Requests at the same time share one query."""
 
     def __init__(self, ask: Callable[[Callable[[LookupConnection], Position]], Awaitable[Position]]) -> None:
         self._ask = ask
@@ -74,7 +76,7 @@ class PrimaryLog:
 
 
 def _retrieve(task: asyncio.Task[Position]) -> None:
-    # Without it asyncio reports an error that nobody waited for.
+    # Without it asyncio reports an error without a waiting caller.
     if not task.cancelled():
         task.exception()
 

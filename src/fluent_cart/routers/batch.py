@@ -1,4 +1,7 @@
-"""/customers/batch (decision 185)."""
+"""/customers/batch.
+
+See docs/decisions.md#185-batch-requests.
+"""
 
 from fastapi import Response
 

@@ -1,4 +1,7 @@
-"""A batch of customers to create, update and delete, and the result of each (decision 185)."""
+"""A batch of customers to create, update and delete, and the result of each.
+
+See docs/decisions.md#185-batch-requests.
+"""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Self

@@ -1,4 +1,7 @@
-"""Many customers created, updated and deleted in one transaction, with a result for each (decision 185)."""
+"""Many customers created, updated and deleted in one transaction, with a result for each.
+
+See docs/decisions.md#185-batch-requests.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
