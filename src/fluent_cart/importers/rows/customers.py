@@ -155,7 +155,7 @@ class _Batch:
         return RowStatus.CHANGED if is_changed or addresses else RowStatus.UNCHANGED
 
     def write(self, connection: Connection) -> None:
-        """Do what was planned, in an order in which nothing is in another's way."""
+        """Write the planned changes, in an order without conflicts between them."""
         update_rows(connection, Customer, [{"id": each.id, **each.values} for each in self._changed])
         known = [planned for planned in self._new if planned.id > 0]
         insert_rows(connection, Customer, [{"id": each.id, **each.values} for each in known])

@@ -135,7 +135,7 @@ class _Batch:
 def _check_new(row: OrderRow, given: Record, errors: RowErrors) -> None:
     """Find out whether a line has all that a new order needs."""
     for name in NEEDED:
-        # With an id it comes from an export, maybe of a shop that came from WordPress.
+        # An order with an id comes from an export, maybe of a shop that was imported from WordPress.
         if name not in given or (given[name] == "" and not row.id):
             errors.add(name, REQUIRED)
     if not row.id and not row.created_at:
