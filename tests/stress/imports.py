@@ -170,7 +170,7 @@ def _fill(shop: Shop, rows: int) -> list[Figure]:
         # An import gets somewhere on such a disk, but not to its end.
         resize(used + max(rows // 6000, 1))
         status, said = run(small, "import", "wordpress", str(dump))
-        # PostgreSQL lets nobody in while its disk is full.
+        # PostgreSQL accepts no connection while its disk is full.
         resize(LARGE)
         half = count(small)
         code, errors = run(small, "import", "wordpress", str(dump))
