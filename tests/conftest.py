@@ -163,7 +163,7 @@ CREATE TABLE remembered.application_passwords AS TABLE application_passwords;
 """
 RESTORE = """
 TRUNCATE customers, customer_addresses, orders, users, application_passwords, idempotency_keys, sessions,
-    customer_changes RESTART IDENTITY;
+    customer_changes, merged_customers, customer_name_postcodes RESTART IDENTITY;
 UPDATE customer_change_log SET purged_xid = 0, purged_id = 0;
 UPDATE customer_counts SET count = 0 WHERE count <> 0;
 INSERT INTO users SELECT * FROM remembered.users;

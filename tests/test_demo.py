@@ -183,11 +183,11 @@ class TestOthers:
     async def test_demo_has_a_few_dozen_customers(self, visitor: httpx.AsyncClient) -> None:
         answer = await visitor.get("", params={"per_page": 100})
         customers = (await data(answer))["customers"]
-        assert len(customers) == int(answer.headers["x-wp-total"]) == 39
+        assert len(customers) == int(answer.headers["x-wp-total"]) == 40
         assert {customer["status"] for customer in customers} == {"active", "inactive"}
         assert {customer["order_count"] for customer in customers} == {0, 1, 2, 3}
         assert len({customer["created_at"] for customer in customers}) == 39
-        assert len((await data(await visitor.get("", params={"page": 4})))["customers"]) == 9
+        assert len((await data(await visitor.get("", params={"page": 4})))["customers"]) == 10
 
     @pytest.mark.parametrize(
         ("search", "found"),
@@ -251,8 +251,8 @@ class TestCreate:
     def test_demo_has_the_same_ids_each_time(self) -> None:
         demo.create(SETTINGS)
         connection = sqlite3.connect(demo.FILE)
-        assert connection.execute("SELECT max(id), count(*) FROM customers").fetchone() == (39, 39)
+        assert connection.execute("SELECT max(id), count(*) FROM customers").fetchone() == (40, 40)
         assert connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'customers'").fetchone() == (
-            39,
+            40,
         )
         connection.close()

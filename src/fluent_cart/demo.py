@@ -80,6 +80,7 @@ def load(connection: Connection) -> None:
     _load_john(connection)
     for number, name in enumerate(NAMES, start=2):
         _load_customer(connection, number, name)
+    _load_duplicate(connection, len(NAMES) + 2)
     # Only the contract's two users are left to attach.
     connection.execute(update(Customer).where(Customer.id == 3).values(user_id=3))
 
@@ -167,6 +168,15 @@ def _load_customer(connection: Connection, number: int, name: str) -> None:
     for order in range(number % 4):
         created = joined + timedelta(days=10 * (order + 1))
         _record_order(connection, None, number, 1500 * number + 250 * order, created, next(states))
+
+
+def _load_duplicate(connection: Connection, number: int) -> None:
+    """Store John once more, as a checkout without an account does."""
+    phone = "+1 234 567 890"
+    john = {
+        "id": number, "email": "customer+shop@example.com", "first_name": "", "last_name": "", "phone": phone
+    }  # fmt: skip
+    _store_customer(connection, john, OPENED, OPENED)
 
 
 def _store_customer(

@@ -85,6 +85,14 @@ class ChangeKind(StrEnum):
     ERASED = "erased"
 
 
+class DuplicateReason(StrEnum):
+    """What customers who may be the same person have in common, the surest sign first."""
+
+    PLUS_ADDRESS = "plus_address"
+    PHONE = "phone"
+    NAME_AND_POSTCODE = "name_and_postcode"
+
+
 class Include(StrEnum):
     """The parts that ``include`` can add to a customer."""
 

@@ -28,7 +28,7 @@ from tests.conftest import rows
 from tests.support import postgres
 
 HELD = f"all {len(INVARIANTS)} rules hold."
-DEMO = "3 users, 1 application passwords, 39 customers, 40 customer addresses, 62 orders"
+DEMO = "3 users, 1 application passwords, 40 customers, 40 customer addresses, 62 orders"
 SHOP = "sqlite:///fluent-cart.db"
 on_postgres = pytest.mark.skipif(
     not postgres.AVAILABLE or shutil.which("pg_dump") is None, reason="no PostgreSQL, or no pg_dump"
@@ -155,7 +155,7 @@ class TestBackup:
         (folder / "shop.backup").write_text("older")
         assert run("backup", str(folder / "shop.backup")).code == 0
         with connect("sqlite:///shop.backup") as connection:
-            assert len(rows(connection, Customer)) == 39
+            assert len(rows(connection, Customer)) == 40
 
     def test_backup_that_fails_leaves_the_older_one(self, demo_shop: Path, folder: Path, run: Run) -> None:
         (folder / "shop.backup").write_text("older")
@@ -253,7 +253,7 @@ class TestRestore:
     def test_restore_makes_a_shop(self, backup: Path, folder: Path, run: Run) -> None:
         assert run("restore", "shop.backup") == printed(f"{SHOP} is restored: {DEMO}; {HELD}\n")
         assert names(folder) == ["fluent-cart.db", "shop.backup"]
-        assert len(emails(SHOP)) == 39
+        assert len(emails(SHOP)) == 40
 
     def test_restore_upgrades_an_older_backup(self, backup: Path, run: Run) -> None:
         migrations.downgrade("sqlite:///shop.backup", "-1")
@@ -285,7 +285,7 @@ class TestRestore:
         else:
             shop.write_bytes(content)
         assert run("restore", "shop.backup", "--force").code == 0
-        assert (len(emails(SHOP)), names(folder)) == (39, ["fluent-cart.db", "shop.backup"])
+        assert (len(emails(SHOP)), names(folder)) == (40, ["fluent-cart.db", "shop.backup"])
 
     def test_restore_rejects_a_shop_that_is_served(self, demo_shop: Path, run: Run, folder: Path) -> None:
         assert run("backup", "shop.backup").code == 0
@@ -295,7 +295,7 @@ class TestRestore:
             assert run("restore", "shop.backup", "--force") == complained(
                 "The shop at fluent-cart.db is in use. Stop its server first"
             )
-            assert len(rows(served, Customer)) == 40
+            assert len(rows(served, Customer)) == 41
         assert "new@example.com" in emails(SHOP)
 
     @pytest.mark.parametrize(

@@ -136,8 +136,8 @@ class TestJson:
         assert asked("users", "set-role", "ada", " worker ") == {"login": "ada", "role": "worker"}
         assert asked("users", "sign-out", "ada") == {"login": "ada", "ended": 0}
         assert asked("users", "delete", "ada") == {"login": "ada"}
-        assert asked("copy", "sqlite:///fluent-cart.db", "sqlite:///other.db")["customers"] == 39
-        assert asked("export", "a.ndjson") == {"file": "a.ndjson", "kind": "customers", "rows": 39}
+        assert asked("copy", "sqlite:///fluent-cart.db", "sqlite:///other.db")["customers"] == 40
+        assert asked("export", "a.ndjson") == {"file": "a.ndjson", "kind": "customers", "rows": 40}
         backup = asked("backup", "a.backup")
         assert backup["rows"].keys() >= {"customers", "customer_addresses", "orders", "users"}
         rows = backup["rows"]

@@ -413,7 +413,7 @@ class TestServer:
             *_, user, address = log.splitlines()[2].split()
             login, _, secret = user.partition(":")
             answer = httpx.get(address, auth=(login, secret))
-            assert (answer.status_code, answer.headers["x-wp-total"]) == (200, "39")
+            assert (answer.status_code, answer.headers["x-wp-total"]) == (200, "40")
             assert "server" not in answer.headers
             # No program listens on another address of this machine, such as 127.0.0.2 on Linux.
             assert not listens("127.0.0.2", port)

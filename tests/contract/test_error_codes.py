@@ -67,6 +67,14 @@ CASES: list[Case] = [
         "Read the whole list, then the changes from now on",
         None,
     ),
+    (
+        "list_duplicates", "reason=x&cursor=x&per_page=0", 422, "validation_error", FAILED,
+        {
+            "reason": ["Input should be 'plus_address', 'phone' or 'name_and_postcode'"],
+            "cursor": ["Must be `next_cursor` of an earlier response"],
+            "per_page": TOO_SMALL,
+        },
+    ),
     ("list_attachable_users", "page=0", 422, "validation_error", FAILED, {"page": TOO_SMALL}),
     ("list_customer_orders", "page=0", 422, "validation_error", FAILED, {"page": TOO_SMALL}),
     ("create_customer", {}, 422, "validation_error", FAILED, {"email": REQUIRED}),

@@ -37,6 +37,7 @@ ADDITIONS = {
     "delete_customer": ("delete", "/{customerId}"),
     "list_customer_changes": ("get", "/changes"),
     "batch_customers": ("post", "/batch"),
+    "list_duplicates": ("get", "/duplicates"),
 }
 # The examples whose response is a file.
 FILES = {"export_customers"}

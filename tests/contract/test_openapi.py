@@ -70,6 +70,7 @@ TITLES = {
     "delete_customer": "Delete Customer",
     "batch_customers": "Batch Update Customers",
     "list_customer_changes": "List Customer Changes",
+    "list_duplicates": "List Duplicate Customers",
 }
 
 Operation = dict[str, Any]

@@ -44,6 +44,7 @@ attach_user             yes            yes          yes      no      no         
 detach_user             yes            yes          yes      no      no          no
 patch_customer          yes            yes          yes      no      no          no
 list_customer_changes   yes            yes          yes      yes     yes         no
+list_duplicates         yes            yes          yes      yes     yes         no
 delete_customer         yes            yes          yes      no      no          no
 batch_customers         yes            yes          yes      no      no          no
 recalculate_lifetime_value yes         yes          yes      no      no          no

@@ -18,6 +18,7 @@ from fluent_cart.models import (
     CustomerChange,
     CustomerChangeLog,
     IdempotencyKey,
+    MergedCustomer,
     Order,
     Session,
     User,
@@ -59,6 +60,9 @@ VIOLATIONS = {
     "pk_orders": "UPDATE orders SET id = 1 WHERE id = 2",
     "fk_orders_customer_id_customers": "UPDATE orders SET customer_id = 99 WHERE id = 1",
     "ck_orders_money": "UPDATE orders SET total_refund = -1 WHERE id = 1",
+    "pk_merged_customers": "UPDATE merged_customers SET id = 1 WHERE id = 2",
+    "uq_merged_customers_customer_id": "UPDATE merged_customers SET customer_id = 7 WHERE id = 2",
+    "fk_merged_customers_survivor_id_customers": "UPDATE merged_customers SET survivor_id = 99 WHERE id = 1",
     "pk_customer_changes": "UPDATE customer_changes SET id = (SELECT min(id) FROM customer_changes)",
     "ck_customer_changes_kind": "UPDATE customer_changes SET kind = 'renamed'",
     "pk_customer_change_log": "INSERT INTO customer_change_log SELECT * FROM customer_change_log",
@@ -84,6 +88,9 @@ def fill(connection: Connection) -> None:
         connection.execute(insert(Address), place | {"is_primary": primary})
         order = {"customer_id": 1, "status": "pending", "payment_status": "pending", "currency": "EUR"}
         connection.execute(insert(Order), order | moment)
+    for customer_id in (7, 8):
+        merged = {"customer_id": customer_id, "survivor_id": 1, "merged_at": now()}
+        connection.execute(insert(MergedCustomer), merged)
     for key in ("first", "second"):
         kept = {"user_id": 1, "route": "POST /", "key": key, "fingerprint": "", "status": 200, "body": "{}"}
         connection.execute(insert(IdempotencyKey), kept | {"created_at": now()})
@@ -175,5 +182,5 @@ def test_other_database_error_has_no_constraint_name() -> None:
 def test_every_table_of_the_models_is_tested_here() -> None:
     """A new table needs violations above."""
     known = {User, ApplicationPassword, IdempotencyKey, Session, Customer, Address, Order}
-    known |= {CustomerChange, CustomerChangeLog}
+    known |= {CustomerChange, CustomerChangeLog, MergedCustomer}
     assert {model.__tablename__ for model in known} == set(Base.metadata.tables)

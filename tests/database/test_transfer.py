@@ -41,7 +41,7 @@ def shop(tmp_path: Path) -> str:
     migrations.upgrade(url)
     with connect(url) as connection:
         demo.load(connection)
-        connection.execute(delete(Customer).where(Customer.id == 39))
+        connection.execute(delete(Customer).where(Customer.id == 40))
     return url
 
 
@@ -62,7 +62,7 @@ def new_customer(connection: Connection) -> int:
 def assert_same(source: str, target: str) -> None:
     with connect(source) as original, connect(target) as copied:
         assert content(copied) == content(original)
-        assert len(content(copied)["customers"]) == 38
+        assert len(content(copied)["customers"]) == 39
 
 
 def indexes(connection: Connection) -> list[Any]:
@@ -84,7 +84,7 @@ class TestCopy:
         )
         assert_same(shop, target)
         with connect(target) as connection:
-            assert new_customer(connection) == 40
+            assert new_customer(connection) == 41
 
     @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
     def test_copy_to_postgresql_and_back_keeps_all_rows(
@@ -105,7 +105,7 @@ class TestCopy:
         assert_same(shop, back)
         for url in (away, back):
             with connect(url) as connection:
-                assert new_customer(connection) == 40
+                assert new_customer(connection) == 41
 
     def test_target_that_holds_a_shop_is_rejected(self, shop: str, tmp_path: Path, run: Run) -> None:
         target = f"sqlite:///{tmp_path / 'target.db'}"

@@ -51,7 +51,7 @@ class CustomerConvertor(StringConvertor):
     See docs/decisions.md#80-fixed-paths.
     """
 
-    regex = "(?!(?:attachable-user|batch|changes|do-bulk-action|export)$)[^/]+"
+    regex = "(?!(?:attachable-user|batch|changes|do-bulk-action|duplicates|export)$)[^/]+"
 
 
 register_url_convertor("customer", CustomerConvertor())

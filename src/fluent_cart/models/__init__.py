@@ -5,6 +5,7 @@ from fluent_cart.models.base import Base
 from fluent_cart.models.customer_changes import CustomerChange, CustomerChangeLog
 from fluent_cart.models.customers import Customer
 from fluent_cart.models.idempotency_keys import IdempotencyKey
+from fluent_cart.models.merged_customers import MergedCustomer
 from fluent_cart.models.orders import Order
 from fluent_cart.models.sessions import Session
 from fluent_cart.models.users import ApplicationPassword, User
@@ -17,6 +18,7 @@ __all__ = [
     "CustomerChange",
     "CustomerChangeLog",
     "IdempotencyKey",
+    "MergedCustomer",
     "Order",
     "Session",
     "User",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, literal_column
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fluent_cart.models.base import Base, Folded, Id, Moment, Money, Name, NameKey, PrimaryKey, Time, text
@@ -36,6 +37,17 @@ class Customer(Base):
         Index("ix_customers_last_purchase_date", literal_column(LAST_PURCHASE), "id", "last_order_at"),
         Index("ix_customers_aov", literal_column(AVERAGE_ORDER), "id", "total_spent", "order_count"),
         Index("ix_customers_filter", "status", "created_at", "total_spent", "id"),
+        # For duplicates (decision 182): most customers have a phone, and few an address with a plus.
+        *(
+            Index(
+                f"ix_customers_{name}_key",
+                f"{name}_key",
+                "id",
+                sqlite_where=sql(f"{name}_key <> ''"),
+                postgresql_where=sql(f"{name}_key <> ''"),
+            )
+            for name in ("phone", "mailbox")
+        ),
         CheckConstraint("status IN ('active', 'inactive')", name="status"),
         CheckConstraint("total_spent >= 0 AND order_count >= 0", name="totals"),
         {"sqlite_autoincrement": True},
@@ -59,6 +71,9 @@ class Customer(Base):
     email_key: Mapped[NameKey]
     first_name_key: Mapped[NameKey]
     last_name_key: Mapped[NameKey]
+    # What duplicates are found by (decision 182); empty if the customer has no such thing.
+    phone_key: Mapped[NameKey]
+    mailbox_key: Mapped[NameKey]
     search_text: Mapped[Folded]
     created_at: Mapped[Time]
     updated_at: Mapped[Time]

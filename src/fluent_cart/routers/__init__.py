@@ -7,6 +7,7 @@ from fluent_cart.routers import (
     changes,
     customer_export,
     customers,
+    duplicates,
     orders,
     rest_methods,
     setup_checks,
@@ -29,4 +30,5 @@ ROUTERS = (
     user_profile.router,
     setup_checks.router,
     changes.router,
+    duplicates.router,
 )

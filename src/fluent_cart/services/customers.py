@@ -14,9 +14,9 @@ from fluent_cart.errors import CustomerNotFound, InvalidEmail, ValidationFailed
 from fluent_cart.models import Address, Customer
 from fluent_cart.schemas.additional_info import MAX_BYTES, TOO_LARGE
 from fluent_cart.schemas.customers import CustomerCreate
-from fluent_cart.services.folding import email_key, sort_key
+from fluent_cart.services.folding import email_key, mailbox_key, sort_key
 from fluent_cart.services.full_names import read_full_name
-from fluent_cart.services.search import search_text
+from fluent_cart.services.search import phone_key, search_text
 
 # Columns in the order in which the contract documents the keys.
 LIST_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
@@ -63,7 +63,7 @@ _ADDRESSES_START = len(DETAIL_COLUMNS) + len(EXTENSION_COLUMNS)
 _records, _addresses = record_maker((*_DETAIL_KEYS, *_EXTENSION_KEYS)), record_maker(ADDRESS_KEYS)
 
 # The type of ``derived_columns``' result.
-DERIVED = ("email_key", "first_name_key", "last_name_key", "search_text")
+DERIVED = ("email_key", "first_name_key", "last_name_key", "search_text", "phone_key", "mailbox_key")
 
 # One statement, so that a customer and its addresses take one round trip.
 _details = (
@@ -206,11 +206,15 @@ def pick(record: Any, *names: str) -> Record:
 
 
 def derived_columns(customer: Record) -> Record:
-    """Return the columns that are computed from others, for comparison, order and search."""
+    """Return the columns that are computed from others, for comparison, order, search and duplicates."""
     email, first_name, last_name = pick(customer, "email", "first_name", "last_name").values()
     # Searches look into "first last", e-mail, digits of the phone (docs/decisions.md#11-list-of-customers).
     searched = search_text(f"{first_name} {last_name}", email, phone=customer["phone"])
-    derived = (email_key(email), sort_key(first_name), sort_key(last_name), searched)
+    phone = customer["phone"]
+    derived = (
+        email_key(email), sort_key(first_name), sort_key(last_name), searched,
+        phone_key(phone), mailbox_key(email),
+    )  # fmt: skip
     return dict(zip(DERIVED, derived, strict=True))
 
 

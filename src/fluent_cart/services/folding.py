@@ -37,6 +37,16 @@ def email_key(address: str) -> str:
     return f"{mailbox.casefold()}{at}{decode_labels(domain).lower()}"
 
 
+def mailbox_key(address: str) -> str:
+    """Return the key of the mailbox that an address with a plus is delivered to; empty for other addresses.
+
+    ``ann+shop@example.com`` is delivered to ``ann@example.com`` (RFC 5233).
+    """
+    mailbox, at, domain = email_key(address).partition("@")
+    name, plus, _ = mailbox.partition("+")
+    return f"{name}{at}{domain}" if name and plus else ""
+
+
 def decode_labels(text: str) -> str:
     """Return ``text`` with the ``xn--`` labels of a domain in Unicode."""
     return _XN_LABEL.sub(_decoded, text) if "xn--" in text.lower() else text

@@ -36,7 +36,10 @@ from sqlalchemy import (
 )
 
 from fluent_cart.schemas.base import MAX_ID
-from fluent_cart.services.folding import decode_labels, fold
+from fluent_cart.services.folding import MAX_SORT_KEY, decode_labels, fold
+
+# Fewer are an extension or a placeholder.
+MIN_PHONE_DIGITS = 7
 
 _PHONE = re.compile(r"[0-9+()./\s-]*[0-9][0-9+()./\s-]*", re.ASCII)
 
@@ -61,6 +64,15 @@ def _plain_character(character: str) -> str:
 def digits(text: str) -> str:
     """Return the digits of ``text`` in ASCII, so that all ways to write a phone number are equal."""
     return re.sub(r"[^0-9]", "", plain_phone(text))
+
+
+def phone_key(phone: str | None) -> str:
+    """Return the form in which phones are compared; empty if there are too few digits to be a person's.
+
+    The zeros at the start are no part of it, because ``+49`` and ``0049`` are the same.
+    """
+    number = digits(phone or "").lstrip("0")
+    return number[:MAX_SORT_KEY] if len(number) >= MIN_PHONE_DIGITS else ""
 
 
 def search_text(*lines: str, phone: str | None = None) -> str:

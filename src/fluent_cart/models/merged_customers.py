@@ -1,0 +1,26 @@
+"""Customers that were merged into others (decision 183)."""
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fluent_cart.models.base import Base, Id, PrimaryKey, Time
+
+
+class MergedCustomer(Base):
+    """The id of a customer that does not exist any more, and of the customer that has what it had.
+
+    A survivor that is merged itself is replaced by its own survivor, so that one look-up finds the last one.
+    """
+
+    __tablename__ = "merged_customers"
+    __table_args__ = (
+        Index("uq_merged_customers_customer_id", "customer_id", unique=True),
+        Index("ix_merged_customers_survivor_id", "survivor_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[PrimaryKey]
+    # Never the id of a customer again.
+    customer_id: Mapped[int] = mapped_column(Id)
+    survivor_id: Mapped[int] = mapped_column(Id, ForeignKey("customers.id", ondelete="CASCADE"))
+    merged_at: Mapped[Time]

@@ -1,0 +1,93 @@
+"""Customers who may be the same person, in queries and responses (decision 182)."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated, Any, NamedTuple, Self
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from fluent_cart.enums import CustomerStatus, DuplicateReason
+from fluent_cart.schemas import fields
+from fluent_cart.schemas.base import PerPage, ResponseModel
+from fluent_cart.schemas.cursors import MAX_LENGTH
+from fluent_cart.schemas.envelope import Envelope
+
+
+class DuplicateCursor(NamedTuple):
+    """The last group so far: its reason, and what its customers share."""
+
+    reason: DuplicateReason
+    key: str
+
+    def encode(self) -> str:
+        """Return the cursor as a text for URLs."""
+        return urlsafe_b64encode(orjson.dumps([*self])).rstrip(b"=").decode()
+
+
+def _read_cursor(value: Any) -> DuplicateCursor | None:
+    if not value:
+        return None
+    try:
+        if len(value) > MAX_LENGTH:
+            raise ValueError("too long")
+        reason, key = orjson.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4)))
+        if not isinstance(key, str) or "\0" in key:
+            raise ValueError("another type")
+        return DuplicateCursor(DuplicateReason(reason), key)
+    except (ValueError, TypeError, AttributeError):
+        raise PydanticCustomError("cursor", "Must be `next_cursor` of an earlier response") from None
+
+
+def _none_if_empty(value: Any) -> Any:
+    return value or None
+
+
+class DuplicatesQuery(BaseModel):
+    """Which groups of customers to look for, and after which one to go on."""
+
+    reason: Annotated[DuplicateReason | None, BeforeValidator(_none_if_empty)] = Field(
+        None, description="What the customers of a group share. Without it: groups of every reason"
+    )
+    cursor: Annotated[
+        DuplicateCursor | None, BeforeValidator(_read_cursor), WithJsonSchema({"type": "string"})
+    ] = Field(None, description="`next_cursor` of the response before. Without it: from the start")
+    per_page: PerPage = Field(10, description="Largest number of groups in the response (max 100)")
+
+    @model_validator(mode="after")
+    def check_cursor(self) -> Self:
+        """Refuse the cursor of a list of another reason."""
+        if self.cursor and self.reason not in (None, self.cursor.reason):
+            raise PydanticCustomError("cursor", "The cursor is of a list with another reason")
+        return self
+
+
+class DuplicateCustomer(ResponseModel):
+    id: fields.CustomerId
+    email: fields.Email[str]
+    first_name: fields.FirstName[str]
+    last_name: fields.LastName[str]
+    phone: fields.Phone[str | None]
+    status: fields.Status[CustomerStatus]
+    total_spent: fields.TotalSpent
+    order_count: fields.OrderCount
+    created_at: fields.CreatedAt
+    updated_at: fields.UpdatedAt
+
+
+class Duplicate(ResponseModel):
+    reason: DuplicateReason = Field(description="What the customers of the group share")
+    key: str = Field(description="The shared value, in the form in which it is compared")
+    count: fields.Int64 = Field(description="Number of customers in the group")
+    customers: list[DuplicateCustomer] = Field(
+        description="The customers with the ten lowest ids of the group, the lowest first"
+    )
+
+
+class DuplicateList(ResponseModel):
+    duplicates: list[Duplicate] = Field(description="Groups of customers who may be the same person")
+    next_cursor: str | None = Field(description="`cursor` of the next request. It is null at the end")
+
+
+class DuplicateListResponse(Envelope[DuplicateList]):
+    pass
