@@ -160,11 +160,13 @@ REMEMBER = """
 CREATE SCHEMA remembered;
 CREATE TABLE remembered.users AS TABLE users;
 CREATE TABLE remembered.application_passwords AS TABLE application_passwords;
+CREATE TABLE remembered.customer_change_log AS TABLE customer_change_log;
 """
 RESTORE = """
 TRUNCATE customers, customer_addresses, orders, users, application_passwords, idempotency_keys, sessions,
     customer_changes, merged_customers, customer_name_postcodes RESTART IDENTITY;
-UPDATE customer_change_log SET purged_xid = 0, purged_id = 0;
+DELETE FROM customer_change_log;
+INSERT INTO customer_change_log SELECT * FROM remembered.customer_change_log;
 UPDATE customer_counts SET count = 0 WHERE count <> 0;
 INSERT INTO users SELECT * FROM remembered.users;
 INSERT INTO application_passwords SELECT * FROM remembered.application_passwords;

@@ -172,10 +172,14 @@ def _load_customer(connection: Connection, number: int, name: str) -> None:
 
 def _load_duplicate(connection: Connection, number: int) -> None:
     """Store John once more, as a checkout without an account does."""
-    phone = "+1 234 567 890"
     john = {
-        "id": number, "email": "customer+shop@example.com", "first_name": "", "last_name": "", "phone": phone
-    }  # fmt: skip
+        "id": number,
+        "email": "customer+shop@example.com",
+        "first_name": "",
+        "last_name": "",
+        "phone": "+1 234 567 890",
+        "additional_info": {"newsletter": True},
+    }
     _store_customer(connection, john, OPENED, OPENED)
 
 

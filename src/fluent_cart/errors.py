@@ -15,6 +15,7 @@
     ├── AddressNotFound           404  address_not_found
     ├── RouteNotFound             404  rest_no_route
     ├── MethodNotAllowed          405  rest_no_route
+    ├── CustomerMerged            410  customer_merged
     ├── CursorExpired             410  cursor_expired
     ├── InvalidRequest            400  validation_error
     ├── RequestTimeout            408  request_timeout
@@ -63,6 +64,8 @@ class ApiError(Exception):
         self.message = message or self.text
         self.details = details
         self.headers = dict(headers or {})
+        # For programs, next to the status.
+        self.data: dict[str, Any] = {}
 
     @property
     def reason(self) -> dict[str, Any]:
@@ -142,6 +145,19 @@ class MethodNotAllowed(ApiError):
     status, code = 405, "rest_no_route"
     text = "This route does not support the request method"
     when = "The address exists, but not with this method. `Allow` names its methods"
+
+
+class CustomerMerged(ApiError):
+    status, code = 410, "customer_merged"
+    text = "The customer was merged into another customer. Use the ID survivor_id"
+    when = "The customer was merged into another one, whose id is `data.survivor_id`"
+
+    def __init__(self, customer_id: int | None = None, survivor_id: int | None = None) -> None:
+        """Name both ids, unless they are not known."""
+        text = f"Customer with ID {customer_id} was merged into customer {survivor_id}. Use that ID"
+        super().__init__(text if customer_id else None)
+        if survivor_id:
+            self.data = {"survivor_id": survivor_id}
 
 
 class CursorExpired(ApiError):

@@ -73,9 +73,16 @@ TAMPERED: dict[str, tuple[list[str], list[int]]] = {
          " VALUES (99, 'hash', 'key', '2024-01-01T10:00:00Z', '2024-01-03T10:00:00Z')"],
         [1],
     ),
+    "a merged customer is no customer, and its survivor is one": (
+        [
+            "INSERT INTO merged_customers (customer_id, survivor_id, merged_at)"
+            " VALUES (7, 1, '2024-01-01T10:00:00Z')"
+        ],
+        [7],
+    ),
     "the stored number of customers is the real number": (
         ["UPDATE customer_counts SET count = count + 1 WHERE id = 0"],
-        [40],
+        [41],
     ),
     "a customer's stored totals are those of its orders": (
         ["UPDATE customers SET total_spent = 4999 WHERE id = 1"],

@@ -30,6 +30,7 @@ UNREADABLE = "The request body is not readable JSON or form data"
 MANAGER = 3
 ATTEMPTS = "Too many wrong passwords for this user name or from this address. Try again later"
 REQUIRED, NUMBER = ["This field is required"], ["Must be a whole number in the allowed range"]
+ITSELF = "Must be the id of another customer"
 STATUS, TOO_SMALL = ["Input should be 'active' or 'inactive'"], ["Input should be greater than or equal to 1"]
 
 # Operation, what is sent (a query if it is a text, a body if not), and what the error says.
@@ -125,6 +126,15 @@ CASES: list[Case] = [
         },
     ),
     ("delete_address", {}, 422, "validation_error", FAILED, {"address_id": REQUIRED}),
+    ("merge_customers", {"from_id": 1}, 422, "validation_error", FAILED, {"from_id": [ITSELF]}),
+    ("merge_customers", {"preview": 2}, 422, "validation_error", FAILED, {
+        "from_id": REQUIRED, "preview": ["Must be true or false"],
+    }),
+    ("merge_customers", {"from_id": 999}, 404, "customer_not_found", "Customer with ID 999 not found", None),
+    (
+        "merge_customers", {"from_id": 2, "user_id": 1}, 422, "invalid_user",
+        "The user is attached to neither customer. Send the user_id of one of the two", None,
+    ),
     ("attach_user", {"user_id": True}, 422, "validation_error", FAILED, {"user_id": NUMBER}),
     ("attach_user", {"user_id": 999}, 422, "invalid_user", "WordPress user with ID 999 not found", None),
     ("attach_user", {"user_id": 2}, 422, "invalid_user", "The user is attached to another customer", None),
@@ -162,12 +172,15 @@ for _operation in ("update_address", "make_address_primary", "delete_address"):
         (_operation, {"address_id": 999}, 404, "address_not_found", "Address with ID 999 not found", None),
     ]
 
-# Other input than test_permissions sends.
+# Input whose answer is kept, if test_permissions sends a preview.
+KEPT_BODIES = {"merge_customers": {"from_id": 2}}
+# Other input than that.
 OTHER_BODIES: dict[str, Any] = {
     "create_customer": {"email": "another@example.com"},
     "create_address": {"address_1": "3 Side St", "city": "Rome", "country": "IT"},
     "make_address_primary": {"address_id": 1},
     "attach_user": {"user_id": 3},
+    "merge_customers": {"from_id": 2, "preview": True},
     "do_bulk_action": {"action": "export", "customer_ids": [1]},
     "batch_customers": {"delete": [999]},
 }
@@ -175,12 +188,14 @@ OTHER_BODIES: dict[str, Any] = {
 
 @pytest.fixture
 async def shop(make_customer: MakeCustomer, make_address: MakeAddress, manager: httpx.AsyncClient) -> None:
-    """Customer 1 with the addresses 1 and 2; customer 2 with address 3 and user 2."""
+    """Customer 1 with the addresses 1 and 2; customer 2 with address 3 and user 2; customer 3 is merged."""
     for email in ("customer@example.com", "taken@example.com"):
         await make_customer(email=email)
     for customer_id in (1, 1, 2):
         await make_address(customer_id)
     await manager.post("/2/attachable-user", json={"user_id": 2})
+    await make_customer(email="merged@example.com")
+    await manager.post("/1/merge", json={"from_id": 3})
 
 
 @every_operation
@@ -220,6 +235,10 @@ async def test_every_documented_error_is_reached(
         for customer_id in (999, 0, -1, 2**63, 10**40):
             response = await send(manager, method, path, operation, customer_id)
             expect(response, 404, "customer_not_found", f"Customer with ID {customer_id} not found")
+        response = await send(manager, method, path, operation, 3)
+        merged = "Customer with ID 3 was merged into customer 1. Use that ID"
+        assert_error(response, 410, "customer_merged", merged, survivor_id=1)
+        reached.add((410, "customer_merged"))
         parameter = path[path.index("{") + 1 : path.index("}")]
         expect(
             await send(manager, method, path, operation, "abc"),
@@ -237,7 +256,8 @@ async def test_every_documented_error_is_reached(
 
     if method == "POST":
         key = {"Idempotency-Key": "key"}
-        for number, body in enumerate((BODIES.get(operation), OTHER_BODIES.get(operation))):
+        first = KEPT_BODIES.get(operation, BODIES.get(operation))
+        for number, body in enumerate((first, OTHER_BODIES.get(operation))):
             response = await manager.post(url(path), json=body, headers=key)
             if number and body:
                 expect(response, 422, "idempotency_key_reused")
@@ -245,7 +265,7 @@ async def test_every_documented_error_is_reached(
         text = ["Must be one text of 1 to 255 printable ASCII characters"]
         response = await manager.post(url(path), headers={"Idempotency-Key": "x" * 256})
         expect(response, 422, "validation_error", FAILED, {"Idempotency-Key": text})
-    if method in ("PUT", "PATCH") or operation == "get_customer":
+    if method in ("PUT", "PATCH") or operation in ("get_customer", "merge_customers"):
         body = BODIES.get(operation)
         response = await manager.request(method, url(path), json=body, headers={"If-Match": '"another"'})
         expect(response, 412, "precondition_failed")

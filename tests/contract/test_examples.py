@@ -38,6 +38,7 @@ ADDITIONS = {
     "list_customer_changes": ("get", "/changes"),
     "batch_customers": ("post", "/batch"),
     "list_duplicates": ("get", "/duplicates"),
+    "merge_customers": ("post", "/{customerId}/merge"),
 }
 # The examples whose response is a file.
 FILES = {"export_customers"}

@@ -37,6 +37,7 @@ NEEDS: Mapping[str, set[str]] = {
     "delete_address": {"delete"},
     "delete_customer": {"delete"},
     "bulk_delete": {"manage", "delete"},
+    "merge_customers": {"manage", "delete"},
     "bulk_export": {"manage", "view"},
 }
 KINDS = ("view", "manage", "delete")

@@ -47,6 +47,7 @@ list_customer_changes   yes            yes          yes      yes     yes        
 list_duplicates         yes            yes          yes      yes     yes         no
 delete_customer         yes            yes          yes      no      no          no
 batch_customers         yes            yes          yes      no      no          no
+merge_customers         yes            yes          yes      no      no          no
 recalculate_lifetime_value yes         yes          yes      no      no          no
 bulk_update_status      yes            yes          yes      no      no          no
 bulk_delete             yes            yes          yes      no      no          no
@@ -70,6 +71,8 @@ BODIES: dict[str, Any] = {
     "make_address_primary": {"address_id": 2},
     "delete_address": {"address_id": 2},
     "attach_user": {"user_id": 1},
+    # A preview, so that it can be sent more than once.
+    "merge_customers": {"from_id": 2, "user_id": None, "preview": True},
     "do_bulk_action": bulk("update_status"),
     "batch_customers": {"create": [{"email": "batch@example.com"}], "update": [{"id": 1, "phone": "1"}]},
 }
@@ -160,8 +163,9 @@ def settings(sqlite_settings: Settings) -> Settings:
 
 @pytest.fixture
 async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
-    """Customer 1 with the addresses 1 and 2."""
+    """Customer 1 with the addresses 1 and 2, and customer 2."""
     customer = await make_customer(email="customer@example.com")
+    await make_customer(email="another@shop.example")
     await make_address(customer["id"])
     await make_address(customer["id"], type="shipping")
 
@@ -193,7 +197,7 @@ def test_every_mounted_route_is_documented(shared_app: FastAPI) -> None:
         *(("GET", path) for path in (*PUBLIC, *SETUP_CHECKS)),
         ("GET", PROFILE),
     }
-    assert (len(OPERATIONS), len(described)) == (21, 21 + 2 + 4 + 2 + 1)
+    assert (len(OPERATIONS), len(described)) == (23, 23 + 2 + 4 + 2 + 1)
     assert mounted - described == {("OPTIONS", path) for _, path in described}
 
 

@@ -59,6 +59,13 @@ def app() -> FastAPI:
 # Every error as it is raised without a word of explanation, and what it is answered with.
 ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
     (
+        errors.CustomerMerged(),
+        envelope(
+            410, "customer_merged", "The customer was merged into another customer. Use the ID survivor_id"
+        ),
+        {},
+    ),
+    (
         errors.CursorExpired(),
         envelope(
             410,

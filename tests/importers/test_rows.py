@@ -13,13 +13,16 @@ from sqlalchemy import Connection, func, insert, select
 from fluent_cart.database import Database
 from fluent_cart.enums import FileFormat
 from fluent_cart.formats.row_reader import Line, read_rows
+from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.rows import run
 from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 from fluent_cart.models import Address, Customer, Order
 from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.schemas.merge import CustomerMerge
 from fluent_cart.services import customers, user_attachment
 from fluent_cart.services.customer_export import export_customers
+from fluent_cart.services.merge import merge_customers
 from fluent_cart.services.order_export import export_orders
 from fluent_cart.services.orders import recalculate
 from tests.conftest import MakeAddress, MakeCustomer, rows
@@ -425,6 +428,25 @@ async def whole(database: Database) -> list[dict[str, Any]]:
 def empty(connection: Connection) -> None:
     for table in (Order, Address, Customer):
         connection.execute(table.__table__.delete())  # type: ignore[attr-defined]
+
+
+async def test_merged_customer_does_not_come_back_and_its_orders_are_the_survivors(
+    bring: Import, database: Database, make_customer: MakeCustomer
+) -> None:
+    for email in ("a@example.com", "b@example.com"):
+        await make_customer(email=email)
+    await database.write(merge_customers, 1, CustomerMerge(from_id=2))
+    report = await bring({"id": "2", "email": "b@example.com"})
+    assert report.faults == {1: {"id": ["The customer was merged into customer 1. Write that id, or no id"]}}
+    assert await emails(database) == {1: "a@example.com"}
+    order = {
+        "customer_id": "2", "status": "completed", "payment_status": "paid", "total_amount": "500",
+        "total_paid": "500", "currency": "USD", "created_at": "2024-01-01T10:00:00Z",
+    }  # fmt: skip
+    for written in (1, 0):
+        report = await bring(order, kind=ORDERS)
+        assert (report.faults, report.statuses[RowStatus.WRITTEN]) == ({}, written)
+    assert (await details(database, 1))["order_count"] == 1
 
 
 @pytest.mark.parametrize("file_format", FileFormat)

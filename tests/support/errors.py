@@ -13,9 +13,14 @@ def with_faults(text: str, details: Any) -> str:
 
 
 def assert_error(
-    response: httpx.Response, status: int, code: str, message: str | None = None, details: Any = None
+    response: httpx.Response,
+    status: int,
+    code: str,
+    message: str | None = None,
+    details: Any = None,
+    **data: Any,
 ) -> None:
-    """Assert the whole envelope of an error; ``message`` None means any.
+    """Assert the whole envelope of an error, with ``data``; ``message`` None means any.
 
     See docs/decisions.md#4-error-responses.
     """
@@ -30,7 +35,7 @@ def assert_error(
     top = with_faults(text, body["error"].get("details"))
     assert (response.status_code, body) == (
         status,
-        {"success": False, "error": inner, "code": code, "message": top, "data": {"status": status}},
+        {"success": False, "error": inner, "code": code, "message": top, "data": {"status": status, **data}},
     )
     assert isinstance(text, str)
     assert text

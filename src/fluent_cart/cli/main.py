@@ -13,7 +13,8 @@ from fluent_cart.cli.lazy_command import LazyCommand
 from fluent_cart.cli.output import print_line, print_warning
 
 # The groups of the help.
-RUN, PEOPLE, DATA, CARE = "Run", "Users", "Data in and out", "Care of the database"
+RUN, PEOPLE, CUSTOMERS = "Run", "Users", "Customers"
+DATA, CARE = "Data in and out", "Care of the database"
 # In the order of the help. A summary is the first sentence of the command's own help.
 COMMANDS = (
     LazyCommand(
@@ -29,6 +30,16 @@ COMMANDS = (
     ),
     LazyCommand("users:cli", PEOPLE, "The users who may sign in."),
     LazyCommand("app_passwords:cli", PEOPLE, "The application passwords with which users sign in."),
+    LazyCommand(
+        "duplicates:duplicates",
+        CUSTOMERS,
+        "List groups of customers who may be the same person: same mailbox, phone, or name and postcode.",
+    ),
+    LazyCommand(
+        "duplicates:merge",
+        CUSTOMERS,
+        "Merge two customers: the first gets what the second has, and the second is no customer any more.",
+    ),
     LazyCommand("imports:cli", DATA, "Import a shop, or rows, from elsewhere.", name="import"),
     LazyCommand(
         "export:export",

@@ -44,7 +44,7 @@ def error_body(error: ApiError) -> dict[str, Any]:
         "error": error.reason,
         "code": error.code,
         "message": _summary(error),
-        "data": {"status": error.status},
+        "data": {"status": error.status, **error.data},
     }
 
 

@@ -4,8 +4,9 @@ See docs/decisions.md#28-etags.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from sqlalchemy import Connection
@@ -15,6 +16,9 @@ from fluent_cart.http.responses import envelope
 from fluent_cart.services import customers
 
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
+# The ids of the customers that a request changes besides the one of its path, by its input.
+OtherCustomers = Callable[[Mapping[str, Any]], Iterable[int]]
+AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 _TAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')
 
 
@@ -31,14 +35,30 @@ def not_modified_or(request: Request, response: Response) -> Response:
     return _tagged(response, tag)
 
 
+def accept_conditions(others: OtherCustomers) -> Callable[[AnyHandler], AnyHandler]:
+    """Decorate the handler of a POST that changes a customer on a condition, and ``others`` as well."""
+
+    def decorate(handler: AnyHandler) -> AnyHandler:
+        vars(handler)["other_customers"] = others
+        return handler
+
+    return decorate
+
+
 def change_if_match(
-    connection: Connection, request: Request, customer_id: int, handler: Callable[[Connection], Response]
+    request: Request,
+    customer_id: int,
+    others: Iterable[int],
+    handler: Callable[[Connection], Response],
+    connection: Connection,
 ) -> Response:
     """Run a ``handler`` that changes a customer on a condition, and return its response with the new tag.
 
     Raise ``PreconditionFailed`` unless the conditions hold. The customer is locked from the check to the
     change.
     """
+    if others:
+        customers.lock_customers(connection, {customer_id, *others})
     customers.lock_customer(connection, customer_id)
     if _check_preconditions(request, _current_etag(connection, customer_id)):
         raise PreconditionFailed

@@ -82,7 +82,9 @@ class ApiRoute(APIRoute):
         writes = self._opens is not None and self._opens.writes
         of_customer = any(field.name == CUSTOMER for field in self.dependant.path_params)
         self._accepts_idempotency_key = writes and self.methods == {"POST"}
-        self._accepts_if_match = writes and self.methods in ({"PUT"}, {"PATCH"}) and of_customer
+        self._others = getattr(endpoint, "other_customers", None)
+        changes_one = self.methods in ({"PUT"}, {"PATCH"}) or self._others is not None
+        self._accepts_if_match = writes and changes_one and of_customer
         # A permission that depends on the input. It is also checked before a stored response is repeated.
         self._check_input = getattr(endpoint, "check_input", None)
         self.app = self._answer
@@ -115,11 +117,12 @@ class ApiRoute(APIRoute):
         run_unit = self._opens.choose(database, values)
         # The connection is the first argument, as of every unit of work.
         handler = partial(_call_with_connection, self.endpoint, self._connection, arguments)
+        if self._accepts_if_match and etags.is_conditional(request):
+            others = self._others(values) if self._others else ()
+            handler = partial(etags.change_if_match, request, values[CUSTOMER], others, handler)
         if key is not None:
             attempt = idempotency.attempt(request, _user_among(results).id, key, values)
             response = await idempotency.answer_once(run_unit, attempt, handler)
-        elif self._accepts_if_match and etags.is_conditional(request):
-            response = await database.write(etags.change_if_match, request, values[CUSTOMER], handler)
         else:
             response = await run_unit(handler)
         await response(scope, receive, send)

@@ -163,6 +163,8 @@ def _possible_errors(method: str, operation: Described) -> list[type[ApiError]]:
     # A query that is not UTF-8 is 400 on every route. The other two errors need a body.
     possible = [*ALWAYS, *(WITH_BODY if has_body else (errors.UnreadableBody,))]
     possible += [*errors_by_headers(method, has_body=has_body), *(getattr(errors, name) for name in names)]
+    if errors.CustomerNotFound in possible:
+        possible.append(errors.CustomerMerged)
     if method != "get":
         possible.append(errors.CrossSiteRequest)
     if has_body or operation.get("parameters"):

@@ -52,6 +52,8 @@ def _response(status: int, possible: list[type[ApiError]]) -> Described:
 def _example(error: type[ApiError]) -> Described:
     if error in (errors.CustomerNotFound, errors.AddressNotFound):
         return error_body(error(999))
+    if error is errors.CustomerMerged:
+        return error_body(error(999, 1))
     if error is errors.ValidationFailed:
         return error_body(error(details={"per_page": ["Input should be less than or equal to 100"]}))
     return error_body(error())
@@ -108,6 +110,13 @@ ERROR_SCHEMAS: Described = {
         "type": "object",
         "required": ["status"],
         "additionalProperties": False,
-        "properties": {"status": {"type": "integer", "description": "HTTP status"}},
+        "properties": {
+            "status": {"type": "integer", "description": "HTTP status"},
+            "survivor_id": {
+                "type": "integer",
+                "format": "int64",
+                "description": "Present only with `customer_merged`: id of the customer to use",
+            },
+        },
     },
 }

@@ -8,6 +8,7 @@ from fluent_cart.routers import (
     customer_export,
     customers,
     duplicates,
+    merge,
     orders,
     rest_methods,
     setup_checks,
@@ -31,4 +32,5 @@ ROUTERS = (
     setup_checks.router,
     changes.router,
     duplicates.router,
+    merge.router,
 )

@@ -7,6 +7,7 @@ See docs/decisions.md#19-primary-address.
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
@@ -23,6 +24,7 @@ from fluent_cart.services.customers import (
     pick,
     require_customer,
 )
+from fluent_cart.services.folding import fold
 from fluent_cart.services.full_names import read_full_name
 
 # A limit, because Get Customer Details returns all addresses. Imports may store more.
@@ -37,6 +39,11 @@ _one_of_customer = Prepared(
     select(Address.__table__).where(
         Address.id == bindparam("address_id"), Address.customer_id == bindparam("customer_id")
     )
+)
+_rows_of_customer = Prepared(
+    select(Address.__table__)
+    .where(Address.customer_id == bindparam("customer_id"))
+    .order_by(Address.is_primary.desc(), Address.id)
 )
 _primary = Prepared(
     select(Address.id).where(Address.customer_id == bindparam("customer_id"), Address.is_primary)
@@ -126,6 +133,42 @@ def make_primary(
         changed = {"is_primary": True, "updated_at": now()}
         _store(connection, address_id, changed)
     return pick({**row, **changed}, "id", "is_primary", "updated_at", *EXTENSION_KEYS)
+
+
+class MovedAddresses(NamedTuple):
+    """How many addresses another customer has now, and how many it had already."""
+
+    moved: int
+    joined: int
+
+
+def move_addresses(connection: Connection, customer_id: int, to_customer_id: int) -> MovedAddresses:
+    """Move the addresses of a customer to another one, whose primary address stays the primary one.
+
+    An address that the other customer has already is left. The caller has locked both. ``ValidationFailed``
+    if the other customer would have too many.
+    """
+    own = _rows_of_customer.records(connection, customer_id=to_customer_id)
+    found = _rows_of_customer.records(connection, customer_id=customer_id)
+    here, moving = {_comparable(address) for address in own}, []
+    for address in found:
+        if (form := _comparable(address)) not in here:
+            here.add(form)
+            moving.append(address)
+    # An imported customer may have more.
+    if moving and len(own) + len(moving) > max(len(own), len(found), MAX_ADDRESSES):
+        text = f"A customer has at most {MAX_ADDRESSES} addresses. Delete some of both customers"
+        raise ValidationFailed(details={"addresses": [text]})
+    for address in moving:
+        is_primary = address["is_primary"] and not own
+        values = {"customer_id": to_customer_id, "is_primary": is_primary, "updated_at": now()}
+        _store(connection, address["id"], values)
+    return MovedAddresses(len(moving), len(found) - len(moving))
+
+
+def _comparable(address: Record) -> tuple[str, ...]:
+    """Return what an address says, without case, accents and surplus white space."""
+    return tuple(fold(address[key] or "") for key in ("type", *PLACE_KEYS, *EXTENSION_KEYS))
 
 
 def _get_address(

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.database.transaction import savepoint
-from fluent_cart.errors import ApiError, CustomerNotFound
+from fluent_cart.errors import ApiError
 from fluent_cart.schemas.batch import ChangedCustomer, CustomerBatch, CustomerUpdateById, InvalidItem
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services.customer_deletion import delete_customers
 from fluent_cart.services.customers import create_customer, lock_customers, update_customer
+from fluent_cart.services.merged_customers import missing_customers
 
 Item = TypeVar("Item", CustomerCreate, CustomerUpdateById)
 SUCCESS = 200
@@ -71,12 +72,13 @@ def _delete(connection: Connection, customer_ids: Sequence[int]) -> list[Record]
     found = lock_customers(connection, customer_ids)
     # All at once: each deletion reads all kept answers.
     delete_customers(connection, sorted(found))
+    missing = missing_customers(connection, customer_ids)
     results: list[Record] = []
     for customer_id in customer_ids:
         if customer_id in found:
             results.append({"id": customer_id, "status": SUCCESS})
             found.remove(customer_id)
         else:
-            error = CustomerNotFound(customer_id)
+            error = missing[customer_id]
             results.append({"id": customer_id, "status": error.status, "error": error.reason})
     return results

@@ -3,7 +3,7 @@
 See docs/decisions.md#24-bulk-actions, #25-deletion-of-customers and #26-bulk-export.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, update
@@ -11,12 +11,12 @@ from sqlalchemy import Connection, update
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.enums import BulkActionName, ExportFormat
-from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
 from fluent_cart.schemas.bulk_actions import BulkAction
 from fluent_cart.services.customer_deletion import delete_customers
 from fluent_cart.services.customer_export import customers_as_csv
 from fluent_cart.services.customers import get_customers, lock_customers
+from fluent_cart.services.merged_customers import missing_customers
 
 Extras = dict[str, Any]
 
@@ -33,7 +33,7 @@ def perform(connection: Connection, action: BulkAction) -> Record:
     return {
         "processed": len(existing),
         "failed": len(customer_ids) - len(existing),
-        "results": list(_results(customer_ids, found)),
+        "results": list(_results(connection, customer_ids, found)),
         **extras,
     }
 
@@ -65,9 +65,10 @@ _ACTIONS: Mapping[BulkActionName, Callable[[Connection, list[int], BulkAction], 
 }
 
 
-def _results(customer_ids: Iterable[int], found: set[int]) -> Iterable[Record]:
+def _results(connection: Connection, customer_ids: Sequence[int], found: set[int]) -> Iterable[Record]:
+    missing = missing_customers(connection, found.symmetric_difference(customer_ids))
     for customer_id in customer_ids:
         result: Record = {"customer_id": customer_id, "success": customer_id in found}
         if customer_id not in found:
-            result["error"] = CustomerNotFound(customer_id).reason
+            result["error"] = missing[customer_id].reason
         yield result

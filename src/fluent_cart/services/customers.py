@@ -10,12 +10,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import LookupConnection, Prepared, Record, record_maker
-from fluent_cart.errors import CustomerNotFound, InvalidEmail, ValidationFailed
+from fluent_cart.errors import InvalidEmail, ValidationFailed
 from fluent_cart.models import Address, Customer
 from fluent_cart.schemas.additional_info import MAX_BYTES, TOO_LARGE
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services.folding import email_key, mailbox_key, sort_key
 from fluent_cart.services.full_names import read_full_name
+from fluent_cart.services.merged_customers import missing_customer
 from fluent_cart.services.search import phone_key, search_text
 
 # Columns in the order in which the contract documents the keys.
@@ -95,7 +96,7 @@ def get_customer(connection: LookupConnection, customer_id: int) -> Record:
     """Return a customer with addresses, in the documented order of keys."""
     rows = _details_of_one.rows(connection, customer_id=customer_id)
     if not rows:
-        raise CustomerNotFound(customer_id)
+        raise missing_customer(connection, customer_id)
     return _with_addresses(rows)
 
 
@@ -119,9 +120,9 @@ def _with_addresses(rows: Sequence[Sequence[Any]]) -> Record:
 
 
 def require_customer(connection: LookupConnection, customer_id: int) -> None:
-    """Raise ``CustomerNotFound`` if there is no such customer."""
+    """Raise ``CustomerNotFound`` or ``CustomerMerged`` if there is no such customer."""
     if not _exists.rows(connection, customer_id=customer_id):
-        raise CustomerNotFound(customer_id)
+        raise missing_customer(connection, customer_id)
 
 
 def lock_customer(connection: Connection, customer_id: int) -> Record:
@@ -131,7 +132,7 @@ def lock_customer(connection: Connection, customer_id: int) -> Record:
     """
     rows = _locked.records(connection, customer_id=customer_id)
     if not rows:
-        raise CustomerNotFound(customer_id)
+        raise missing_customer(connection, customer_id)
     return rows[0]
 
 

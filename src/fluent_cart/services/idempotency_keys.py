@@ -15,12 +15,14 @@ from fluent_cart.clock import ago, now
 from fluent_cart.database.prepared import Prepared
 from fluent_cart.errors import CustomerNotFound, IdempotencyKeyInUse, IdempotencyKeyReused
 from fluent_cart.models import IdempotencyKey
+from fluent_cart.services.merged_customers import missing_customer
 
 KEPT = timedelta(hours=24)
 # Each new key removes up to this many expired keys, so that the table does not grow.
 FORGOTTEN_AT_ONCE = 10
-# Stored in place of a response about a deleted customer.
-NO_BODY = ""
+# Stored in place of a response about a deleted or merged customer: the customer's id. Older versions stored
+# an empty text.
+_ERASED = re.compile(r"\d*")
 
 # The customer of a stored response: the id in the request's path, or the id of the created customer.
 _IN_ROUTE = re.compile(r"/customers/(\d+)(?:/|$)")
@@ -76,7 +78,8 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
     """Run ``act`` and return its response, or the stored response of the same request within 24 hours.
 
     Raise ``IdempotencyKeyInUse`` while that request is running, ``IdempotencyKeyReused`` if the key was sent
-    with another request, and ``CustomerNotFound`` if the customer of the response has been deleted.
+    with another request, and ``CustomerNotFound`` or ``CustomerMerged`` if the customer of the response does
+    not exist any more.
     """
     _claim(connection, attempt)
     oldest = ago(KEPT)
@@ -84,8 +87,8 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
         if kept["created_at"] >= oldest:
             if kept["fingerprint"] != attempt.fingerprint:
                 raise IdempotencyKeyReused
-            if kept["body"] == NO_BODY:
-                raise CustomerNotFound
+            if _ERASED.fullmatch(kept["body"]):
+                raise missing_customer(connection, int(kept["body"])) if kept["body"] else CustomerNotFound
             return Answer(kept["status"], kept["body"].encode(), replayed=True)
         _deleted.rows(connection, key_id=kept["id"])
     answer = act(connection)
@@ -106,13 +109,16 @@ def remove_expired(connection: Connection, limit: int) -> int:
 
 
 def erase_answers(connection: Connection, customer_ids: Collection[int]) -> None:
-    """Erase stored responses about deleted customers. The keys stay, so that no request runs twice."""
+    """Erase stored responses about removed customers. The keys stay, so that no request runs twice."""
     start = func.substr(IdempotencyKey.body, 1, _BODY_START)
     rows = connection.execute(select(IdempotencyKey.id, IdempotencyKey.route, start))
-    key_ids = [key_id for key_id, route, body in rows if _customer_of(route, body) in customer_ids]
-    if key_ids:
-        erased = update(IdempotencyKey).where(IdempotencyKey.id == bindparam("key_id")).values(body=NO_BODY)
-        connection.execute(erased, [{"key_id": key_id} for key_id in key_ids])
+    owners = {key_id: _customer_of(route, body) for key_id, route, body in rows}
+    erased = [
+        {"key_id": key_id, "owner": str(owner)} for key_id, owner in owners.items() if owner in customer_ids
+    ]
+    if erased:
+        own = update(IdempotencyKey).where(IdempotencyKey.id == bindparam("key_id"))
+        connection.execute(own.values(body=bindparam("owner")), erased)
 
 
 def _customer_of(route: str, body: str) -> int | None:

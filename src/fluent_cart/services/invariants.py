@@ -7,7 +7,16 @@ from sqlalchemy import Connection, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from fluent_cart.database.prepared import Prepared
-from fluent_cart.models import Address, ApplicationPassword, Customer, IdempotencyKey, Order, Session, User
+from fluent_cart.models import (
+    Address,
+    ApplicationPassword,
+    Customer,
+    IdempotencyKey,
+    MergedCustomer,
+    Order,
+    Session,
+    User,
+)
 from fluent_cart.services.customer_search import number_of_customers
 from fluent_cart.services.orders import COUNTED, NET
 
@@ -65,6 +74,12 @@ INVARIANTS: Mapping[str, Select[Any]] = {
     ),
     "a session belongs to a user": (
         select(Session.id).outerjoin(User, User.id == Session.user_id).where(User.id.is_(None))
+    ),
+    "a merged customer is no customer, and its survivor is one": (
+        select(MergedCustomer.customer_id).where(
+            MergedCustomer.customer_id.in_(select(Customer.id))
+            | MergedCustomer.survivor_id.not_in(select(Customer.id))
+        )
     ),
     "the stored number of customers is the real number": (
         select(_counted_customers).where(

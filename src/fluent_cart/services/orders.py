@@ -98,6 +98,17 @@ def record_orders(
     recalculate(connection, customer_ids)
 
 
+def move_orders(connection: Connection, customer_id: int, to_customer_id: int) -> int:
+    """Move the orders of a customer to another one, and compute its totals; return how many were moved.
+
+    The caller has locked both customers.
+    """
+    own = update(Order).where(Order.customer_id == customer_id)
+    moved = connection.execute(own.values(customer_id=to_customer_id, updated_at=now())).rowcount
+    recalculate(connection, [to_customer_id])
+    return moved
+
+
 def recalculate_one(connection: Connection, customer_id: int) -> Record:
     """Compute a customer's totals from its orders. Return the customer as Get Customer Details does."""
     lock_customer(connection, customer_id)

@@ -6,8 +6,8 @@ See docs/decisions.md#16-totals-of-a-customer.
 from sqlalchemy import bindparam, select
 
 from fluent_cart.database.prepared import LookupConnection, Prepared, Record
-from fluent_cart.errors import CustomerNotFound
 from fluent_cart.models import Customer
+from fluent_cart.services.merged_customers import missing_customer
 
 TOTALS = (Customer.total_spent, Customer.order_count, Customer.last_order_at, Customer.first_order_at)
 _totals = Prepared(select(*TOTALS).where(Customer.id == bindparam("customer_id")))
@@ -17,7 +17,7 @@ def get_stats(connection: LookupConnection, customer_id: int) -> Record:
     """Return a customer's total in cents, number of orders, average, and first and last dates."""
     rows = _totals.rows(connection, customer_id=customer_id)
     if not rows:
-        raise CustomerNotFound(customer_id)
+        raise missing_customer(connection, customer_id)
     return to_stats(*rows[0])
 
 

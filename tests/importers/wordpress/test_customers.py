@@ -1,14 +1,18 @@
 """Customers come along as they are; what is odd about them is handled by name."""
 
+from typing import Any, ClassVar
+
 import pytest
 from sqlalchemy import Connection, select
 
 from fluent_cart.database import Database
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.wordpress.shop import Options, Report
-from fluent_cart.models import Customer
+from fluent_cart.models import Address, Customer, Order
 from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.schemas.merge import CustomerMerge
 from fluent_cart.services import customers
+from fluent_cart.services.merge import merge_customers
 from fluent_cart.settings import Settings
 from tests.conftest import rows
 from tests.importers.wordpress.conftest import PLAIN, UPDATE, Import, counts, handled, skipped
@@ -55,6 +59,8 @@ class TestCustomer:
             "email_key": "ann.lee@example.com",
             "first_name_key": "ann",
             "last_name_key": "",
+            "phone_key": "",
+            "mailbox_key": "",
             "search_text": "ann\nann.lee@example.com\n",
             "created_at": "2024-01-01T10:00:00Z",
             "updated_at": "2025-02-03T04:05:06Z",
@@ -299,3 +305,32 @@ class TestAdditionalInfo:
         assert counts(report, "customer_meta") == (1, 0, 1, 0, 0, 0)
         await run_import(fct_customers=[{}], fct_customer_meta=meta, options=UPDATE)
         assert await self.info(empty) == {"vat": True, "ours": "x"}
+
+
+class TestMergedCustomer:
+    """Customers who were merged here stay merged, whatever the source says."""
+
+    SHOP: ClassVar[dict[str, list[dict[str, Any]]]] = {
+        "fct_customers": [{}, {"email": "two@example.com"}],
+        "fct_customer_addresses": [{"address_1": "1 Main St"}, {"customer_id": 2, "address_1": "2 Side St"}],
+        "fct_orders": [{}, {"customer_id": 2}],
+    }
+
+    @pytest.mark.parametrize("options", [PLAIN, UPDATE])
+    async def test_does_not_come_back(self, bring: Import, empty: Database, options: Options) -> None:
+        await bring(**self.SHOP)
+        await empty.write(merge_customers, 1, CustomerMerge(from_id=2))
+        before = [await empty.scan(rows, table) for table in (Customer, Address, Order)]
+        newer = [*self.SHOP["fct_orders"], {"customer_id": 2, "total_paid": 500}]
+        report = await bring(options=options, **{**self.SHOP, "fct_orders": newer})
+        assert skipped(report, "customers") == {"merged_customer": [2]}
+        assert skipped(report, "customer_addresses") == {"orphan": [2]}
+        assert handled(report, "orders") == {}
+        assert report.refused() == {}
+        customers_after, addresses_after, orders_after = [
+            await empty.scan(rows, table) for table in (Customer, Address, Order)
+        ]
+        assert addresses_after == before[1]
+        assert [order["customer_id"] for order in orders_after] == [1, 1, 1]
+        assert [(row["id"], row["order_count"]) for row in customers_after] == [(1, 3)]
+        assert [(row["order_count"]) for row in before[0]] == [2]

@@ -161,6 +161,7 @@ class TestRealShop:
             "orders": 1,
             "idempotency_keys": 0,
             "sessions": 0,
+            "merged_customers": 0,
         }
         assert counts(await run_import(source, options=UPDATE), "customers") == AGAIN["customers"]
 

@@ -23,6 +23,7 @@ from fluent_cart.schemas.rows import CustomerRow
 from fluent_cart.services.bulk_rows import insert_rows, update_rows
 from fluent_cart.services.customers import DERIVED, derived_columns, pick
 from fluent_cart.services.folding import email_key
+from fluent_cart.services.merged_customers import survivors_of
 
 _TABLE = Base.metadata.tables[Customer.__tablename__]
 _NEW: Record = {
@@ -69,6 +70,7 @@ class _Batch:
         self.outcome = Outcome()
         self._rows = lines
         self._stored = _stored(connection, lines, locking=locking)
+        self._survivors = survivors_of(connection, [row.id for row in lines.values() if row.id])
         emails = {row["email_key"]: row_id for row_id, row in self._stored.items()}
         users = {row.user_id for row in lines.values() if row.user_id}
         self._users = set(connection.scalars(select(User.id).where(User.id.in_(users))))
@@ -103,6 +105,8 @@ class _Batch:
             errors.add("email", REQUIRED)
         elif found and (earlier := self._lines.get(found)):
             errors.add("id" if row.id else "email", f"The customer is on line {earlier} already")
+        elif survivor := self._survivors.get(row.id or 0):
+            errors.add("id", f"The customer was merged into customer {survivor}. Write that id, or no id")
         elif stored and _is_another(stored, given):
             errors.add("id", "The customer with this id is another one here")
         errors.raise_any()

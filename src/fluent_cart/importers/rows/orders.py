@@ -16,6 +16,7 @@ from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Outcome, RowErr
 from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.rows import OrderRow
 from fluent_cart.services.folding import email_key
+from fluent_cart.services.merged_customers import survivors_of
 from fluent_cart.services.orders import record_orders
 
 _TABLE = Base.metadata.tables[Order.__tablename__]
@@ -55,6 +56,9 @@ class _Batch:
         orders = select(_TABLE).where(_TABLE.c.id.in_([row.id for row in rows.values() if row.id]))
         self._stored = {row["id"]: dict(row) for row in connection.execute(orders).mappings()}
         ids = {row.customer_id for row in rows.values() if row.customer_id}
+        # The orders of a merged customer are those of its survivor.
+        self._survivors = survivors_of(connection, ids)
+        ids = {self._survivors.get(customer_id, customer_id) for customer_id in ids}
         self._customers = set(connection.scalars(select(Customer.id).where(Customer.id.in_(ids))))
         emails = {email_key(row.customer_email) for row in rows.values() if row.customer_email}
         owners = select(Customer.email_key, Customer.id).where(Customer.email_key.in_(emails))
@@ -65,7 +69,7 @@ class _Batch:
         """Count the stored orders that are equal to those of lines without an id."""
         rows = [row for row in self._rows.values() if not row.id]
         times = {row.created_at for row in rows if row.created_at}
-        ids = {*(row.customer_id for row in rows), *self._owners.values()} - {None}
+        ids = {*self._customers, *self._owners.values()}
         columns = _TABLE.c
         owners = or_(columns.customer_id.in_(ids), columns.customer_id.is_(None))
         statement = select(_TABLE).where(columns.created_at.in_(times), owners)
@@ -120,16 +124,17 @@ class _Batch:
 
     def _customer(self, row: OrderRow, errors: RowErrors) -> int | None:
         """Return the customer of an order. Two names in a line must be of the same customer."""
-        owner = self._owners.get(email_key(row.customer_email)) if row.customer_email else row.customer_id
+        named = self._survivors.get(row.customer_id or 0, row.customer_id)
+        owner = self._owners.get(email_key(row.customer_email)) if row.customer_email else named
         if "customer_email" in row.model_fields_set and not row.customer_email and row.customer_id is None:
             errors.add("customer_email", REQUIRED)
         if row.customer_email and owner is None:
             errors.add("customer_email", "No customer has this email address")
-        if row.customer_id and row.customer_id not in self._customers:
+        if named and named not in self._customers:
             errors.add("customer_id", f"Customer with ID {row.customer_id} not found")
-        elif row.customer_id and owner not in (None, row.customer_id):
+        elif named and owner not in (None, named):
             errors.add("customer_email", "The email address belongs to another customer")
-        return row.customer_id or owner
+        return named or owner
 
 
 def _check_new(row: OrderRow, given: Record, errors: RowErrors) -> None:

@@ -22,6 +22,7 @@ from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, 
 from fluent_cart.models import Customer
 from fluent_cart.services.customers import derived_columns
 from fluent_cart.services.folding import email_key
+from fluent_cart.services.merged_customers import survivors_of
 
 KIND = "customers"
 STATUSES = frozenset(CustomerStatus)
@@ -43,7 +44,8 @@ async def import_customers(run: ImportContext) -> None:
     for batch in run.batches(KIND, _STATEMENT):
         sources = additional_info.Sources(run, batch[0]["id"], batch[-1]["id"])
         unsaid: dict[int, set[str]] = {}
-        customers = [_customer(run, row, sources, unsaid) for row in batch]
+        merged = await _skip_merged(run, [row["id"] for row in batch])
+        customers = [_customer(run, row, sources, unsaid) for row in batch if row["id"] not in merged]
         moving = await emails.resolve_conflicts(run, KIND, _EMAILS, customers)
         leaving = await _resolve_user_conflicts(run, customers)
         outcome = await run.unit(
@@ -61,6 +63,15 @@ async def import_customers(run: ImportContext) -> None:
             differs = "additional_info" in outcome.differences.get(customer_id, {"additional_info"})
             sources.account(customer_id, status if differs else RowStatus.UNCHANGED)
     additional_info.account_for_the_rest(run)
+
+
+async def _skip_merged(run: ImportContext, customer_ids: list[int]) -> Collection[int]:
+    """Report and return the customers that were merged here: their ids stay those of no customer."""
+    survivors = await run.look(survivors_of, customer_ids)
+    run.staging.execute_many("INSERT INTO merged VALUES (?, ?)", survivors.items())
+    for customer_id in survivors:
+        run.report.skip(KIND, DataIssue.MERGED, customer_id)
+    return survivors
 
 
 def _customer(

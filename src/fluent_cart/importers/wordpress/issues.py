@@ -111,6 +111,10 @@ class DataIssue(StrEnum):
     NO_ID = "no_id", "the id is not a whole number from 1 on"
     REPEATED_ID = "repeated_id", "the id was there before"
     ID_TAKEN = "id_taken", "the id is taken here by another row, which did not come from this shop"
+    MERGED = (
+        "merged_customer",
+        "the customer was merged into another one here, and stays so: its orders are the other one's",
+    )
     ORPHAN = "orphan", "the customer or user that it belongs to does not exist, or was not imported"
     TEST_ORDER = "test_order", "a test order; --test-orders imports them"
     UNREADABLE_AMOUNT = "unreadable_amount", "an amount is no whole number of cents, or too large"

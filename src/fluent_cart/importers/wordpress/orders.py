@@ -32,9 +32,9 @@ SYNONYMS = {
 }
 
 _STATEMENT = """
-SELECT orders.*,
+SELECT orders.*, merged.survivor_id,
     EXISTS (SELECT 1 FROM imported WHERE kind = 'customers' AND imported.id = customer_id) AS has_customer
-FROM orders ORDER BY customer_id, id
+FROM orders LEFT JOIN merged ON merged.id = customer_id ORDER BY customer_id, orders.id
 """
 _MOST_USED = "SELECT currency FROM orders GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1"
 _COUNT = """
@@ -73,7 +73,10 @@ def _order(
     if amounts is None:
         run.report.skip(KIND, DataIssue.UNREADABLE_AMOUNT, values.id)
         return None
-    if not values.raw("has_customer"):
+    customer_id = values.raw("survivor_id") or (
+        values.raw("customer_id") if values.raw("has_customer") else None
+    )
+    if customer_id is None:
         values.note(DataIssue.NO_CUSTOMER)
     if values.raw("currency") != currency:
         values.note(DataIssue.FOREIGN_CURRENCY)
@@ -81,7 +84,7 @@ def _order(
     unsaid[values.id] = values.unsaid
     return {
         "id": values.id,
-        "customer_id": values.raw("customer_id") if values.raw("has_customer") else None,
+        "customer_id": customer_id,
         "status": _status(values),
         "payment_status": _payment_status(values),
         "currency": values.text("currency", 10).upper(),

@@ -39,6 +39,8 @@ CREATE INDEX usermeta_of ON usermeta (user_id);
 CREATE TABLE emails (kind TEXT, id INTEGER, email TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE claims (kind TEXT, key, id INTEGER, PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE imported (kind TEXT, id INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+-- The customers that were merged here, and those that have what they had.
+CREATE TABLE merged (id INTEGER PRIMARY KEY, survivor_id INTEGER);
 CREATE TABLE totals (id INTEGER PRIMARY KEY, number INTEGER, spent INTEGER, first TEXT, last TEXT);
 """
 
