@@ -21,6 +21,13 @@ from fluent_cart.models import ApplicationPassword, Base
 from fluent_cart.security.application_passwords import digest
 from fluent_cart.services import users
 
+# Triggers keep it, and the rows here are stored without triggers.
+NAME_POSTCODES = """
+INSERT INTO customer_name_postcodes (address_id, customer_id, name_postcode_key)
+SELECT a.id, c.id, c.first_name_key || ' ' || c.last_name_key || ' ' || upper(replace(a.postcode, ' ', ''))
+FROM customer_addresses a JOIN customers c ON c.id = a.customer_id
+"""
+
 
 def load(url: str, count: int) -> None:
     """Make a SQLite file, or fill an empty PostgreSQL database."""
@@ -58,6 +65,7 @@ def load_sqlite(path: Path, count: int) -> None:
     for _, _, statement in later:
         connection.execute(statement)
     connection.execute("INSERT INTO customers_search (customers_search) VALUES ('rebuild')")
+    connection.execute(NAME_POSTCODES)
     connection.execute("UPDATE customer_counts SET count = ?", [count])
     connection.execute("COMMIT")
     connection.execute("ANALYZE")
@@ -93,6 +101,7 @@ def load_postgresql(url: str, count: int) -> None:
                     sql.Literal(table), sql.Identifier(table)
                 )
             )
+        cursor.execute(NAME_POSTCODES)
         # One of several rows, whose sum is what counts.
         cursor.execute("UPDATE customer_counts SET count = %s WHERE id = 0", [count])
     with psycopg.connect(url, autocommit=True) as connection:

@@ -431,21 +431,21 @@ def empty(connection: Connection) -> None:
 
 
 async def test_merged_customer_does_not_come_back_and_its_orders_are_the_survivors(
-    bring: Import, database: Database, make_customer: MakeCustomer
+    run_import: Import, database: Database, make_customer: MakeCustomer
 ) -> None:
     for email in ("a@example.com", "b@example.com"):
         await make_customer(email=email)
     await database.write(merge_customers, 1, CustomerMerge(from_id=2))
-    report = await bring({"id": "2", "email": "b@example.com"})
-    assert report.faults == {1: {"id": ["The customer was merged into customer 1. Write that id, or no id"]}}
+    report = await run_import({"id": "2", "email": "b@example.com"})
+    assert report.errors == {1: {"id": ["The customer was merged into customer 1. Write that id, or no id"]}}
     assert await emails(database) == {1: "a@example.com"}
     order = {
         "customer_id": "2", "status": "completed", "payment_status": "paid", "total_amount": "500",
         "total_paid": "500", "currency": "USD", "created_at": "2024-01-01T10:00:00Z",
     }  # fmt: skip
     for written in (1, 0):
-        report = await bring(order, kind=ORDERS)
-        assert (report.faults, report.statuses[RowStatus.WRITTEN]) == ({}, written)
+        report = await run_import(order, kind=ORDERS)
+        assert (report.errors, report.statuses[RowStatus.WRITTEN]) == ({}, written)
     assert (await details(database, 1))["order_count"] == 1
 
 

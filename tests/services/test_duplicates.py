@@ -117,6 +117,16 @@ class TestGroups:
     ) -> None:
         assert await groups(viewer, per_page=per_page) == ALL
 
+    @pytest.mark.parametrize("keys", [1, 2, 3])
+    async def test_are_all_on_their_pages_if_a_request_reads_few_keys(
+        self, shop: None, viewer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, keys: int
+    ) -> None:
+        monkeypatch.setattr(duplicates, "MAX_KEYS", keys)
+        assert await groups(viewer) == ALL
+        page = (await viewer.get("/duplicates?reason=name_and_postcode")).json()["data"]
+        assert len(page["duplicates"]) < 2
+        assert page["next_cursor"] is not None
+
     async def test_show_each_customer_as_details_do_without_addresses(
         self, shop: None, viewer: httpx.AsyncClient
     ) -> None:
@@ -190,10 +200,13 @@ INDEXES = {
 def test_groups_are_read_from_an_index_in_order(settings: Settings, reason: DuplicateReason) -> None:
     table, index = INDEXES[reason]
     plan = explain(
-        settings.database_url, duplicates.shared_keys(reason), {"after": "a", "wanted": 11}, bitmaps=False
+        settings.database_url,
+        duplicates.shared_keys(reason),
+        {"after": "a", "last": "b", "wanted": 11},
+        bitmaps=False,
     )
     if settings.database_url.startswith("sqlite"):
-        assert re.search(rf"SEARCH {table} USING COVERING INDEX {index} \(\w+>\?\)", plan), plan
+        assert re.search(rf"SEARCH {table} USING COVERING INDEX {index} \(\w+>\? AND \w+<\?\)", plan), plan
         assert "SCAN" not in plan
         assert "TEMP B-TREE" not in plan
     else:

@@ -3,9 +3,11 @@
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, WrongUsage, print_json, print_line, print_warning, table
+from fluent_cart.database.prepared import Record
 from fluent_cart.enums import DuplicateReason
 from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.schemas.duplicates import DuplicatesQuery
@@ -23,9 +25,9 @@ def duplicates(
 
     Example: fluent-cart duplicates --reason phone
     """
-    found, next_cursor = runner.read(list_duplicates, DuplicatesQuery(reason=reason, per_page=limit))
+    found, has_more = runner.read(_read_groups, reason, limit)
     if as_json:
-        print_json({"duplicates": found, "has_more": next_cursor is not None})
+        print_json({"duplicates": found, "has_more": has_more})
         return
     rows = [
         {
@@ -37,8 +39,23 @@ def duplicates(
         for group in found
     ]
     table(rows, empty="No two customers share a mailbox, a phone, or a name and a postcode.")
-    if next_cursor is not None:
+    if has_more:
         print_warning(f"There are more than {limit} groups. Merge these, then list again")
+
+
+def _read_groups(
+    connection: Connection, reason: DuplicateReason | None, limit: int
+) -> tuple[list[Record], bool]:
+    """Return groups, and whether there are more than ``limit``."""
+    found, cursor = list[Record](), ""
+    while len(found) < limit:
+        given = {"reason": reason, "cursor": cursor, "per_page": limit - len(found)}
+        groups, next_cursor = list_duplicates(connection, DuplicatesQuery.model_validate(given))
+        found += groups
+        if next_cursor is None:
+            return found, False
+        cursor = next_cursor
+    return found, True
 
 
 def _ids(customers: list[dict[str, object]]) -> str:

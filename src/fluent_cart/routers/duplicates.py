@@ -21,6 +21,7 @@ router = ApiRouter(tags=[BEYOND])
     summary="List Duplicate Customers",
     dependencies=[can_view],
     response_model=DuplicateListResponse,
+    response_description="A page of groups of customers, and the cursor of the next page",
     responses=documented(),
 )
 def list_duplicates(query: Annotated[DuplicatesQuery, Query()], connection: ScanConnection) -> Response:

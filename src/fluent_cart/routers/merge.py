@@ -22,6 +22,7 @@ router = ApiRouter(tags=[BEYOND])
     summary="Merge Customers",
     dependencies=[can_manage, can_delete],
     response_model=MergeResponse,
+    response_description="The customer that is left, and how much it has got",
     responses=documented(CustomerNotFound, InvalidUser, PreconditionFailed),
 )
 @accept_conditions(lambda values: [values["body"].from_id])

@@ -86,7 +86,9 @@ class Duplicate(ResponseModel):
 
 class DuplicateList(ResponseModel):
     duplicates: list[Duplicate] = Field(description="Groups of customers who may be the same person")
-    next_cursor: str | None = Field(description="`cursor` of the next request. It is null at the end")
+    next_cursor: str | None = Field(
+        description="`cursor` of the next request. It is null at the end, and there only: a page may be short"
+    )
 
 
 class DuplicateListResponse(Envelope[DuplicateList]):

@@ -1,7 +1,8 @@
 """Customers who may be the same person: groups that share a key, read from an index (decision 182).
 
 The groups of a reason are in the order of their keys, so a page begins where the page before ended, and its
-statement reads the index from there until the page is full.
+statement reads the index from there until the page is full, or until it has read enough: duplicates may be
+rare, and to read two million keys takes seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,9 @@ from fluent_cart.services.customers import DETAIL_COLUMNS, keys
 
 # A group may have thousands of customers, such as those with the shop's own phone.
 MAX_CUSTOMERS = 10
+
+# Keys of a reason that one request reads: a tenth of a second.
+MAX_KEYS = 50_000
 
 # Triggers keep it (migration 0019).
 _NAME_POSTCODES = table(
@@ -76,18 +80,28 @@ _KEYS: Mapping[DuplicateReason, _Keys] = {
 
 
 def list_duplicates(connection: Connection, query: DuplicatesQuery) -> DuplicatePage:
-    """Return a page of groups of customers who share something."""
+    """Return a page of groups of customers who share something.
+
+    It has fewer groups than were asked for, and a cursor, if enough keys were read.
+    """
     found: list[DuplicateCursor] = []
+    read_to: DuplicateCursor | None = None
     for reason, after in _places(query):
-        wanted = query.per_page + 1 - len(found)
+        place = {"after": after, "number": MAX_KEYS - 1}
+        last = connection.scalar(keys_after(reason), place)
         # One more, which shows that another page follows.
-        rows = connection.scalars(shared_keys(reason), {"after": after, "wanted": wanted})
+        wanted = query.per_page + 1 - len(found)
+        limits = {"after": after, "wanted": wanted} | ({} if last is None else {"last": last})
+        rows = connection.scalars(shared_keys(reason, is_whole=last is None), limits)
         found += [DuplicateCursor(reason, key) for key in rows]
         if len(found) > query.per_page:
             break
+        if last is not None:
+            read_to = DuplicateCursor(reason, last)
+            break
     shown = found[: query.per_page]
-    next_cursor = shown[-1].encode() if len(found) > len(shown) else None
-    return DuplicatePage(_with_customers(connection, shown), next_cursor)
+    following = shown[-1] if len(found) > len(shown) else read_to
+    return DuplicatePage(_with_customers(connection, shown), following.encode() if following else None)
 
 
 def _places(query: DuplicatesQuery) -> list[tuple[DuplicateReason, str]]:
@@ -99,9 +113,25 @@ def _places(query: DuplicatesQuery) -> list[tuple[DuplicateReason, str]]:
     return [(query.cursor.reason, query.cursor.key), *((reason, "") for reason in later)]
 
 
+def _following(place: _Keys) -> Select[str]:
+    """Return the keys after one key."""
+    found = select(place.key).where(place.key > bindparam("after", type_=place.key.type))
+    return found.where(place.key != _NO_KEY) if place.is_partial else found
+
+
 @lru_cache
-def shared_keys(reason: DuplicateReason) -> Select[str]:
-    """Return the keys of a reason that more than one customer has, in their order."""
+def keys_after(reason: DuplicateReason) -> Select[str]:
+    """Return the key that comes a number of keys later, to which a request reads."""
+    place = _KEYS[reason]
+    return _following(place).order_by(place.key).offset(bindparam("number", type_=BigInteger)).limit(1)
+
+
+@lru_cache
+def shared_keys(reason: DuplicateReason, *, is_whole: bool = False) -> Select[str]:
+    """Return the keys of a reason that more than one customer has, in their order.
+
+    Up to the ``last`` one, with all of its customers, unless the whole rest is wanted.
+    """
     place = _KEYS[reason]
     key, customer_id = place.key, place.customer_id
     # A customer may have two addresses with the same postcode.
@@ -109,9 +139,9 @@ def shared_keys(reason: DuplicateReason) -> Select[str]:
     if reason is DuplicateReason.PLUS_ADDRESS:
         plain = aliased(Customer)
         is_shared = or_(is_shared, select(plain.id).where(plain.email_key == key).exists())
-    found = select(key).where(key > bindparam("after", type_=key.type))
-    if place.is_partial:
-        found = found.where(key != _NO_KEY)
+    found = _following(place)
+    if not is_whole:
+        found = found.where(key <= bindparam("last", type_=key.type))
     return found.group_by(key).having(is_shared).order_by(key).limit(bindparam("wanted", type_=BigInteger))
 
 

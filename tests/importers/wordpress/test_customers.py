@@ -317,12 +317,12 @@ class TestMergedCustomer:
     }
 
     @pytest.mark.parametrize("options", [PLAIN, UPDATE])
-    async def test_does_not_come_back(self, bring: Import, empty: Database, options: Options) -> None:
-        await bring(**self.SHOP)
+    async def test_does_not_come_back(self, run_import: Import, empty: Database, options: Options) -> None:
+        await run_import(**self.SHOP)
         await empty.write(merge_customers, 1, CustomerMerge(from_id=2))
         before = [await empty.scan(rows, table) for table in (Customer, Address, Order)]
         newer = [*self.SHOP["fct_orders"], {"customer_id": 2, "total_paid": 500}]
-        report = await bring(options=options, **{**self.SHOP, "fct_orders": newer})
+        report = await run_import(options=options, **{**self.SHOP, "fct_orders": newer})
         assert skipped(report, "customers") == {"merged_customer": [2]}
         assert skipped(report, "customer_addresses") == {"orphan": [2]}
         assert handled(report, "orders") == {}
