@@ -71,7 +71,7 @@ def postgresql_triggers() -> list[str]:
     end = "RETURN NULL; END $$"
     call = "EXECUTE FUNCTION keep_name_postcodes"
     return [
-        # Once for each statement, because imports and copies bring many rows.
+        # Once for each statement, because imports and copies store many rows.
         f"""
         CREATE FUNCTION keep_name_postcodes_insert() {start}
             {INSERT.format(addresses="changed")};

@@ -86,7 +86,7 @@ class ChangeKind(StrEnum):
 
 
 class DuplicateReason(StrEnum):
-    """What customers who may be the same person have in common, the surest sign first."""
+    """A thing that customers who may be the same person share, the surest sign first."""
 
     PLUS_ADDRESS = "plus_address"
     PHONE = "phone"

@@ -96,7 +96,7 @@ class TestMerge:
         )  # fmt: skip
         assert len((await manager.get("/1/orders")).json()["data"]["orders"]) == 3
         assert [row["id"] for row in await database.scan(rows, Address)] == [1, 3]
-        # What was filled is found.
+        # The filled fields are searched.
         found = await manager.get("", params={"search": "5552295"})
         assert [each["id"] for each in found.json()["data"]["customers"]] == [1]
 

@@ -16,7 +16,7 @@ from fluent_cart.http.responses import envelope
 from fluent_cart.services import customers
 
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
-# The ids of the customers that a request changes besides the one of its path, by its input.
+# The ids of the customers that a request changes in addition to the one of its path, by its input.
 OtherCustomers = Callable[[Mapping[str, Any]], Iterable[int]]
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 _TAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')

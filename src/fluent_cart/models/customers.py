@@ -71,7 +71,7 @@ class Customer(Base):
     email_key: Mapped[NameKey]
     first_name_key: Mapped[NameKey]
     last_name_key: Mapped[NameKey]
-    # What duplicates are found by (decision 182); empty if the customer has no such thing.
+    # Keys of duplicates (decision 182); empty if the customer has no such thing.
     phone_key: Mapped[NameKey]
     mailbox_key: Mapped[NameKey]
     search_text: Mapped[Folded]

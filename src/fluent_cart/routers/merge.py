@@ -29,7 +29,7 @@ router = ApiRouter(tags=[BEYOND])
 def merge_customers(customer_id: CustomerId, body: CustomerMerge, connection: BulkConnection) -> Response:
     """Merge another customer into this one, which gets its orders, addresses and user.
 
-    What this customer has stays, and blank fields are filled from the other customer. An address that both
+    The fields of this customer stay, and blank ones are filled from the other customer. An address that both
     have is kept once, and the primary address stays. If both have a WordPress user, `user_id` names the one
     that stays. Later requests for the other id are answered 410 `customer_merged`. `preview` returns the
     result and changes nothing. The operation needs the permissions to manage and to delete customers.

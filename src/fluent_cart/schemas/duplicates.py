@@ -44,7 +44,7 @@ def _none_if_empty(value: Any) -> Any:
 
 
 class DuplicatesQuery(BaseModel):
-    """Which groups of customers to look for, and after which one to go on."""
+    """The reason of the groups to list, and the group after which the list goes on."""
 
     reason: Annotated[DuplicateReason | None, BeforeValidator(_none_if_empty)] = Field(
         None, description="What the customers of a group share. Without it: groups of every reason"

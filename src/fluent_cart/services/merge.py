@@ -25,7 +25,7 @@ from fluent_cart.services.customers import (
 from fluent_cart.services.merged_customers import record_merger
 from fluent_cart.services.orders import move_orders
 
-# Those that are filled if they are blank.
+# Fields that are filled if they are blank.
 FILLED = ("first_name", "last_name", "phone")
 BLANK: tuple[Any, ...] = (None, "", [], {})
 
