@@ -6,13 +6,21 @@ The primary and the replica are servers of the test's own.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import nullcontext
 
 import pytest
 from sqlalchemy import Connection, func, select, text
 
-from fluent_cart.database import Database, UnsupportedDatabase, create_database
-from fluent_cart.database.log_position import Position, PrimaryLog
+from fluent_cart.database import Database, UnsupportedDatabase, connect, create_database
+from fluent_cart.database.log_position import (
+    Position,
+    PrimaryLog,
+    ReplicaBehind,
+    read_end,
+    require_replayed,
+)
 from fluent_cart.database.postgresql_engine import ANSWER_SECONDS
 from fluent_cart.database.prepared import LookupConnection, Prepared
 from fluent_cart.database.replica import WATCH_SECONDS
@@ -30,7 +38,7 @@ from tests.support.server import until
 needs_server = pytest.mark.skipif(
     not postgres.INSTALLED, reason="REPLICAS WERE NOT TESTED: no PostgreSQL of our own to copy"
 )
-OLD, NEW = Position("shop", 1), Position("shop", 2)
+OLD, NEW = Position("shop", 1, 1), Position("shop", 2, 2)
 
 _newest = Prepared(select(func.max(Customer.id)))
 _where = text("SELECT pg_is_in_recovery()")
@@ -146,6 +154,19 @@ class TestReads:
             await database.scan_from_replica(slow)
         assert ran == [True]
         assert await database.scan_from_replica(is_replica)
+
+
+@needs_server
+@pytest.mark.parametrize(("later", "is_complete"), [(0, True), (1000, False)])
+def test_a_log_that_ends_within_a_record_is_complete_if_all_transactions_are(
+    pair: Pair, later: int, is_complete: bool
+) -> None:
+    """As after VACUUM: the end of the primary's log is a place that the replica does not reach."""
+    with connect(pair.url) as primary:
+        end = read_end(primary)
+    unreached = end._replace(place=end.place + 10**9, next_xid=end.next_xid + later)
+    with connect(pair.read_url) as replica, nullcontext() if is_complete else pytest.raises(ReplicaBehind):
+        require_replayed(replica, unreached, time.sleep, patience=1)
 
 
 @needs_server

@@ -4,6 +4,10 @@ A commit is acknowledged once the log is on disk up to its record. So everything
 a request came is in the log up to the place that the primary names while the request waits. A replica that
 has replayed the log up to this place shows all of it.
 
+The log on disk may end within a record that belongs to no commit, such as one of VACUUM, and a replica
+replays whole records only. So it is enough, too, that no transaction runs at the replica that was over at the
+primary.
+
 See docs/decisions.md#194-fresh-reads-on-replicas.
 """
 
@@ -21,9 +25,15 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.008
 
 # A shop is a database of a cluster, and replicas of a cluster have its identifier.
 _IDENTITY = "SELECT system_identifier::text || '/' || current_database() FROM pg_control_system()"
-_FLUSHED = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
+_END = (
+    "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint,"
+    " pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+)
 # A replica that was promoted takes writes of its own, and is no replica any more.
-_REPLAYED = "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END"
+_REPLAYED = (
+    "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END,"
+    " pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+)
 # The position that a connection is known to have replayed. It never goes back.
 _KNOWN = "fluent_cart.replayed"
 
@@ -43,6 +53,8 @@ class Position(NamedTuple):
 
     shop: str
     place: int
+    # Transactions that are over have lower ids.
+    next_xid: int
 
 
 class PrimaryLog:
@@ -71,8 +83,8 @@ class PrimaryLog:
 
     def _read(self, connection: LookupConnection) -> Position:
         self._shop = self._shop or read_identity(connection)
-        ((place,),) = execute(connection, _FLUSHED)
-        return Position(self._shop, place)
+        ((place, next_xid),) = execute(connection, _END)
+        return Position(self._shop, place, next_xid)
 
 
 def _retrieve(task: asyncio.Task[Position]) -> None:
@@ -89,8 +101,8 @@ def read_identity(connection: LookupConnection) -> str:
 
 def read_end(connection: LookupConnection) -> Position:
     """Return the end of the log of the primary that a connection leads to."""
-    ((place,),) = execute(connection, _FLUSHED)
-    return Position(read_identity(connection), place)
+    ((place, next_xid),) = execute(connection, _END)
+    return Position(read_identity(connection), place, next_xid)
 
 
 def require_replayed(
@@ -107,13 +119,13 @@ def require_replayed(
     if known.get(_KNOWN, -1) >= position.place:
         return
     waited, pause = 0.0, FIRST_PAUSE
-    while (replayed := _replayed(connection)) < position.place:
+    while not _is_complete(replayed := _replayed(connection), position):
         if waited >= patience:
             raise ReplicaBehind(f"The replica is behind by more than {patience * 1000:.0f} ms")
         sleep(pause)
         waited += pause
         pause = min(2 * pause, LONGEST_PAUSE)
-    known[_KNOWN] = replayed
+    known[_KNOWN] = replayed.place
 
 
 def forget_replayed(connection: LookupConnection) -> None:
@@ -121,8 +133,19 @@ def forget_replayed(connection: LookupConnection) -> None:
     cast(Connection, connection).info.pop(_KNOWN, None)
 
 
-def _replayed(connection: LookupConnection) -> int:
-    ((place,),) = execute(connection, _REPLAYED)
+class _Replayed(NamedTuple):
+    """How far a replica is: a place in the log, and the id below which no transaction runs."""
+
+    place: int
+    oldest_running: int
+
+
+def _is_complete(replayed: _Replayed, position: Position) -> bool:
+    return replayed.place >= position.place or replayed.oldest_running >= position.next_xid
+
+
+def _replayed(connection: LookupConnection) -> _Replayed:
+    ((place, oldest_running),) = execute(connection, _REPLAYED)
     if place is None:
         raise ReplicaUnusable("The server is no replica: it takes writes, or it has replayed nothing")
-    return int(place)
+    return _Replayed(place, oldest_running)
