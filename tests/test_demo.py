@@ -63,7 +63,7 @@ async def data(answer: httpx.Response) -> Any:
 
 
 class TestJohnDoe:
-    async def test_is_customer_1_with_two_addresses(self, visitor: httpx.AsyncClient) -> None:
+    async def test_john_doe_is_customer_1_with_two_addresses(self, visitor: httpx.AsyncClient) -> None:
         timestamps = {"created_at": "2024-01-01T10:00:00Z", "updated_at": "2024-01-15T14:30:00Z"}
         name = {"first_name": "John", "last_name": "Doe"}
         more = {"address_2": None, "company_name": None, "phone": None}

@@ -42,7 +42,7 @@ def acquire(limit: RateLimiter, user_id: int) -> tuple[int, ...]:
 
 
 class TestBucket:
-    def test_is_emptied_and_fills_again(self, limit: RateLimiter, clock: Clock) -> None:
+    def test_bucket_is_emptied_and_fills_again(self, limit: RateLimiter, clock: Clock) -> None:
         assert acquire(limit, ADA) == (0, 50, 49, 1)
         assert [acquire(limit, ADA)[2] for _ in range(49)] == list(range(48, -1, -1))
         assert acquire(limit, ADA) == (1, 50, 0, 10)

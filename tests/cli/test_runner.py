@@ -130,7 +130,7 @@ class TestWrites:
         with pytest.raises(sqlite3.OperationalError):
             exit_code(sqlite3.OperationalError("near SELECT: syntax error"))
 
-    def test_give_up_in_time_when_another_process_holds_the_lock(
+    def test_write_fails_in_time_if_another_process_holds_the_lock(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The command ends then; it does not wait for the other to let go."""

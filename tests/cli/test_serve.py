@@ -96,7 +96,7 @@ class TestRefusals:
         assert (served, list(folder.iterdir())) == ([], [])
 
     @pytest.mark.parametrize("revision", ["base", "-1"])
-    def test_an_old_database_names_the_command_that_migrates(
+    def test_old_database_names_the_command_that_migrates(
         self, run: Run, made: None, served: list[Any], port: int, revision: str
     ) -> None:
         migrations.downgrade("sqlite:///fluent-cart.db", revision)
@@ -174,7 +174,7 @@ class TestAnnouncement:
     ) -> None:
         assert run("serve", "--port", str(port)) == printed(announced(port))
 
-    def test_of_the_demo_is_a_curl_too(self, run: Run, served: list[Any], port: int) -> None:
+    def test_serve_demo_prints_a_curl_command(self, run: Run, served: list[Any], port: int) -> None:
         output = run("serve", "--demo", "--port", str(port))
         [(_, url, _)] = served
         assert output == printed(announced(port) + try_it(port) + deleted(url))

@@ -120,7 +120,7 @@ def test_every_constraint_and_unique_index_is_tried() -> None:
     assert set(VIOLATIONS) == schema
 
 
-def test_a_violated_constraint_is_identified_by_its_name(settings: Settings) -> None:
+def test_violated_constraint_is_identified_by_its_name(settings: Settings) -> None:
     with connect(settings.database_url) as connection:
         fill(connection)
         named = {
@@ -132,7 +132,7 @@ def test_a_violated_constraint_is_identified_by_its_name(settings: Settings) -> 
     assert others == OTHERS
 
 
-def test_a_documented_error_is_answered_only_where_there_is_one(settings: Settings) -> None:
+def test_other_violations_than_documented_errors_are_500(settings: Settings) -> None:
     """Everything else is a surprise, which is logged and answered 500: it contains no value of the row."""
     with connect(settings.database_url) as connection:
         fill(connection)

@@ -132,7 +132,7 @@ async def test_connections_lost_while_idle_are_replaced_unseen(postgres_settings
         assert await database.write(create, "after@example.com") > customer_id
 
 
-async def test_a_connection_lost_in_commit_is_503_and_never_run_again(postgres_settings: Settings) -> None:
+async def test_connection_lost_in_commit_is_503_and_never_run_again(postgres_settings: Settings) -> None:
     """The result of the commit is unknown. Here it did not happen, but the unit must not run twice."""
     ran: list[int] = []
 

@@ -91,7 +91,7 @@ class TestReads:
             assert await database.scan_from_replica(newest) == created
         assert await database.scan_from_replica(is_replica)
 
-    async def test_an_export_waits_for_the_write_before_it(self, pair: Pair, database: Database) -> None:
+    async def test_export_waits_for_the_write_before_it(self, pair: Pair, database: Database) -> None:
         def piece(connection: Connection) -> Generator[bytes, None, None]:
             yield f"{newest(connection)} {is_replica(connection)}".encode()
 
@@ -110,7 +110,7 @@ class TestReads:
         # In a pause of replay the replica may have been found behind, and the primary answers.
         assert any(answers)
 
-    async def test_a_read_follows_the_write_of_another_machine(self, pair: Pair, database: Database) -> None:
+    async def test_read_follows_the_write_of_another_machine(self, pair: Pair, database: Database) -> None:
         async with create_database(settings_of(pair)) as other:
             for number in range(20):
                 created = await other.write(create, f"{number}@other.example")
@@ -123,11 +123,11 @@ class TestReads:
         with database.snapshot() as connection:
             assert not is_replica(connection)
 
-    async def test_an_error_of_a_service_comes_from_the_replica_as_it_is(self, database: Database) -> None:
+    async def test_error_of_a_service_comes_from_the_replica_as_it_is(self, database: Database) -> None:
         with pytest.raises(CustomerNotFound):
             await database.read_from_replica(customers.get_customer, 10**9)
 
-    async def test_a_scan_sees_one_state_from_its_begin_on(self, database: Database) -> None:
+    async def test_scan_sees_one_state_from_its_begin_on(self, database: Database) -> None:
         def twice(connection: Connection) -> tuple[int, int]:
             before = newest(connection)
             connection.execute(text("SELECT pg_sleep(0.3)"))
@@ -140,7 +140,7 @@ class TestReads:
         assert before == after
         assert await database.scan_from_replica(newest) > after
 
-    async def test_a_slow_statement_is_503_and_is_not_run_again_on_the_primary(
+    async def test_slow_statement_is_503_and_is_not_run_again_on_the_primary(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ran: list[bool] = []
@@ -171,7 +171,7 @@ def test_a_log_that_ends_within_a_record_is_complete_if_all_transactions_are(
 
 @needs_server
 class TestFallback:
-    async def test_the_primary_answers_while_replay_is_paused(
+    async def test_primary_returns_while_replay_is_paused(
         self, pair: Pair, database: Database, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO, "fluent_cart")
@@ -194,7 +194,7 @@ class TestFallback:
             "The replica answers reads",
         ]
 
-    async def test_a_paused_replica_that_has_everything_still_answers(
+    async def test_paused_replica_that_has_everything_still_returns(
         self, pair: Pair, database: Database
     ) -> None:
         with pair.paused_replay():
@@ -214,7 +214,7 @@ class TestFallback:
         # Each of them is run again, at the replica or at the primary.
         assert len(await asyncio.gather(*running)) == 8
 
-    async def test_a_replica_that_does_not_answer_at_all_costs_seconds_and_no_read(
+    async def test_replica_that_does_not_answer_at_all_costs_seconds_and_no_read(
         self, pair: Pair, database: Database
     ) -> None:
         pair.replica.freeze()
@@ -230,7 +230,7 @@ class TestFallback:
             pair.replica.thaw()
         await until_used(database)
 
-    async def test_a_server_that_takes_writes_is_no_replica(self, pair: Pair) -> None:
+    async def test_server_that_takes_writes_is_no_replica(self, pair: Pair) -> None:
         """As one that was promoted: it has all that was written here, and may have more."""
         same = settings_of(pair, database_read_url=pair.primary.url("shop"))
         async with create_database(same) as database:
@@ -238,7 +238,7 @@ class TestFallback:
             await asyncio.sleep(0.5)
             assert database.gauges()[metrics.REPLICA_UNUSED] == 1
 
-    async def test_a_replica_of_another_database_is_never_read(self, pair: Pair) -> None:
+    async def test_replica_of_another_database_is_never_read(self, pair: Pair) -> None:
         other = settings_of(pair, database_read_url=pair.replica.url("postgres"))
         async with create_database(other) as database:
             for _ in range(10):
@@ -246,7 +246,7 @@ class TestFallback:
                 await asyncio.sleep(0.05)
             assert database.gauges()[metrics.REPLICA_UNUSED] == 1
 
-    async def test_a_replica_that_is_away_from_the_start_is_used_once_it_is_there(self, pair: Pair) -> None:
+    async def test_replica_that_is_away_from_the_start_is_used_once_it_is_there(self, pair: Pair) -> None:
         nowhere = settings_of(pair, database_read_url="postgresql://shop@127.0.0.1:1/shop")
         async with create_database(nowhere) as database:
             for _ in range(10):
@@ -269,7 +269,7 @@ class TestAddress:
             ),
         ],
     )
-    def test_an_address_that_cannot_be_that_of_a_replica_is_refused(
+    def test_address_that_cannot_be_that_of_a_replica_is_rejected(
         self, url: str, read_url: str, part: str
     ) -> None:
         with pytest.raises(UnsupportedDatabase, match=part) as refused:
@@ -278,7 +278,7 @@ class TestAddress:
 
 
 class TestEndOfTheLog:
-    async def test_a_question_that_was_asked_before_is_not_shared(self) -> None:
+    async def test_question_that_was_asked_before_is_not_shared(self) -> None:
         """Its answer may be older than a write that was acknowledged before the second caller came."""
         asked: list[asyncio.Future[Position]] = []
 
@@ -299,7 +299,7 @@ class TestEndOfTheLog:
         asked[1].set_result(NEW)
         assert await asyncio.gather(*later) == [NEW] * 3
 
-    async def test_a_failure_is_that_of_all_who_wait_and_not_of_the_next(self) -> None:
+    async def test_failure_is_that_of_all_who_wait_and_not_of_the_next(self) -> None:
         outcomes = iter([ServiceUnavailable(), NEW])
 
         async def ask(_: object) -> Position:
@@ -315,7 +315,7 @@ class TestEndOfTheLog:
         assert [type(each) for each in failed] == [ServiceUnavailable] * 2
         assert await log.end() == NEW
 
-    async def test_a_caller_that_leaves_takes_no_answer_from_others(self) -> None:
+    async def test_caller_that_leaves_takes_no_answer_from_others(self) -> None:
         async def ask(_: object) -> Position:
             await asyncio.sleep(0.05)
             return NEW
@@ -331,7 +331,7 @@ class TestEndOfTheLog:
 class TestState:
     """The findings of ``doctor``."""
 
-    def test_a_good_replica_needs_no_advice(self, pair: Pair) -> None:
+    def test_good_replica_needs_no_advice(self, pair: Pair) -> None:
         pair.replica.execute("ALTER SYSTEM SET hot_standby_feedback = on")
         pair.replica.execute("SELECT pg_reload_conf()")
         try:
@@ -341,10 +341,10 @@ class TestState:
             pair.replica.execute("ALTER SYSTEM RESET hot_standby_feedback")
             pair.replica.execute("SELECT pg_reload_conf()")
 
-    def test_a_setting_that_ends_long_exports_is_named(self, pair: Pair) -> None:
+    def test_setting_that_ends_long_exports_is_named(self, pair: Pair) -> None:
         assert examine(*urls_of(pair)).advice == "Set hot_standby_feedback=on at the replica."
 
-    async def test_a_paused_replica_is_behind_as_soon_as_something_was_written(
+    async def test_paused_replica_is_behind_as_soon_as_something_was_written(
         self, pair: Pair, database: Database
     ) -> None:
         with pair.paused_replay():
@@ -352,7 +352,7 @@ class TestState:
             state = await asyncio.to_thread(examine, *urls_of(pair))
         assert state.text == "The replica is behind: its replay is paused"
 
-    def test_a_server_that_takes_writes_is_named(self, pair: Pair) -> None:
+    def test_server_that_takes_writes_is_named(self, pair: Pair) -> None:
         state = examine(pair.url, pair.url)
         assert state.text.startswith("The server is no replica")
         assert "FLUENT_CART_DATABASE_READ_URL" in state.advice
@@ -362,7 +362,7 @@ class TestState:
         assert state.text == "The replica is not one of the shop's server and database"
         assert "FLUENT_CART_DATABASE_READ_URL" in state.advice
 
-    def test_a_server_that_is_away_is_named_without_its_password(self, pair: Pair) -> None:
+    def test_server_that_is_away_is_named_without_its_password(self, pair: Pair) -> None:
         state = examine(pair.url, "postgresql://shop:hunter2@127.0.0.1:1/shop")
         assert state.text.startswith("The replica does not answer: ")
         assert "hunter2" not in f"{state}"
@@ -370,7 +370,7 @@ class TestState:
     @pytest.mark.skipif(
         not pgbouncer.INSTALLED, reason="CONNECTION POOLERS WERE NOT TESTED: no PgBouncer on this machine"
     )
-    async def test_a_pooler_that_shares_sessions_is_named_and_never_read_through(self, pair: Pair) -> None:
+    async def test_pooler_that_shares_sessions_is_named_and_never_read_through(self, pair: Pair) -> None:
         with pgbouncer.pooled(pair.read_url, "transaction") as url:
             state = await asyncio.to_thread(examine, pair.url, url)
             assert state.text.startswith("The replica is not used: A connection pooler")

@@ -23,7 +23,7 @@ SHARED = SessionFault("Sessions are shared", "Connect without a pooler.")
 
 
 @needs_pgbouncer
-async def test_a_pooler_that_comes_in_place_of_a_server_that_was_away_is_refused(
+async def test_pooler_that_comes_in_place_of_a_server_that_was_away_is_rejected(
     postgres_settings: Settings,
 ) -> None:
     url, port = postgres_settings.database_url, free_port()
@@ -42,7 +42,7 @@ async def test_a_pooler_that_comes_in_place_of_a_server_that_was_away_is_refused
 
 
 @needs_pgbouncer
-async def test_the_first_session_of_a_process_is_checked_if_the_application_says_so(
+async def test_first_session_of_a_process_is_checked_if_the_application_says_so(
     postgres_settings: Settings,
 ) -> None:
     with pgbouncer.pooled(postgres_settings.database_url, "transaction") as url:
@@ -78,7 +78,7 @@ class TestGate:
         await asyncio.gather(*(gate.enter() for _ in range(10)))
         assert checks == []
 
-    async def test_a_fault_is_503_until_a_check_finds_none(self, checks: list[object]) -> None:
+    async def test_fault_is_503_until_a_check_finds_none(self, checks: list[object]) -> None:
         gate = SessionGate("")
         gate.require_check()
         checks += [SHARED, OperationalError("", {}, Exception("gone")), None]
@@ -90,14 +90,14 @@ class TestGate:
         await gate.enter()
         await gate.enter()
 
-    async def test_a_server_that_is_away_is_not_called_by_each_request(self, checks: list[object]) -> None:
+    async def test_server_that_is_away_is_not_called_by_each_request(self, checks: list[object]) -> None:
         gate = SessionGate("")
         gate.require_check()
         checks.append(OperationalError("", {}, Exception("gone")))
         answers = await asyncio.gather(*(gate.enter() for _ in range(10)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [ServiceUnavailable] * 10
 
-    async def test_a_check_leaves_the_event_loop_to_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_check_leaves_the_event_loop_to_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         release = threading.Event()
         monkeypatch.setattr(session_gate, "find_fault", lambda _: release.wait(10) and None)
         gate = SessionGate("")

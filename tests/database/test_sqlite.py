@@ -426,7 +426,7 @@ class TestWaiting:
         lock.close()
         assert 0.2 <= asyncio.get_running_loop().time() - started < 2
 
-    async def test_is_over_once_the_work_begins(self, database: Database) -> None:
+    async def test_running_write_is_not_given_up(self, database: Database) -> None:
         """A running transaction is never given up, because its result would be unknown."""
 
         def store_slowly(connection: Connection) -> str:

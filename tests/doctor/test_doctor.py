@@ -319,7 +319,7 @@ class TestCommand:
         assert output.code == 1
         assert "failure  migrations: " in output.out
 
-    def test_tells_programs_the_same(self, run: Run) -> None:
+    def test_doctor_command_prints_the_same_as_json(self, run: Run) -> None:
         output = run("doctor", "--json")
         findings: list[dict[str, Any]] = json.loads(output.out)
         assert [finding["check"] for finding in findings] == CHECKS

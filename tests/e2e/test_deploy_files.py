@@ -128,7 +128,7 @@ class TestImage:
         assert install.endswith('--no-index --find-links locked "$(echo wheel/*.whl)[mysql]"')
         assert "\npymysql[rsa]==" in (ROOT / "requirements.lock").read_text()
 
-    def test_has_no_build_tools(self) -> None:
+    def test_image_has_no_build_tools(self) -> None:
         """The last stage gets one folder, made without pip, and gives up the pip that came with Python."""
         copies = [instruction.value for instruction in FINAL if instruction.name == "COPY"]
         assert copies == ["--from=build /opt/fluent-cart /opt/fluent-cart"]

@@ -100,7 +100,7 @@ def doctor(environment: dict[str, str]) -> dict[str, str]:
     return {name: str(value) for name, value in finding.items()}
 
 
-def test_the_compared_servers_share_no_counter_and_both_have_the_replica(
+def test_compared_servers_share_no_counter_and_both_have_the_replica(
     machines: tuple[Server, Server], environment: dict[str, str]
 ) -> None:
     assert len({worker for each in machines for worker in each.workers()}) == 2 * WORKERS
@@ -184,7 +184,7 @@ async def test_paused_replay_costs_no_request_and_is_reported(
     assert "pg_wal_replay_resume" in finding["advice"]
 
 
-async def test_a_stopped_replica_costs_no_request_and_is_reported(
+async def test_stopped_replica_costs_no_request_and_is_reported(
     machines: tuple[Server, Server], pair: Pair, environment: dict[str, str]
 ) -> None:
     one, _ = machines
@@ -201,7 +201,7 @@ async def test_a_stopped_replica_costs_no_request_and_is_reported(
     assert "the primary answers its reads" in finding["advice"]
 
 
-async def test_a_frozen_replica_costs_no_request(machines: tuple[Server, Server], pair: Pair) -> None:
+async def test_frozen_replica_costs_no_request(machines: tuple[Server, Server], pair: Pair) -> None:
     one, _ = machines
     async with under_load(one, "frozen.example") as clients:
         pair.replica.freeze()
@@ -212,7 +212,7 @@ async def test_a_frozen_replica_costs_no_request(machines: tuple[Server, Server]
     assert set(statuses(answers_of(clients))) == {200}
 
 
-def test_a_replica_that_is_away_at_the_start_is_no_reason_not_to_serve(
+def test_replica_that_is_away_at_the_start_is_no_reason_not_to_serve(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     away = environment | {"FLUENT_CART_DATABASE_READ_URL": "postgresql://shop@127.0.0.1:1/shop"}

@@ -344,7 +344,7 @@ class TestFieldErrors:
             yield client
 
     @pytest.mark.parametrize("kind", FIELD_ERRORS)
-    async def test_have_texts_for_people(self, client: httpx.AsyncClient, kind: str) -> None:
+    async def test_field_errors_have_texts_for_people(self, client: httpx.AsyncClient, kind: str) -> None:
         body, details = FIELD_ERRORS[kind]
         answer = await client.post("/", content=body, headers={"Content-Type": "application/json"})
         assert_whole(answer, envelope(422, "validation_error", FAILED, details))
@@ -363,7 +363,7 @@ class TestFieldErrors:
         expected = {"part": ["Must be an object"]}
         assert_whole(answer, envelope(422, "validation_error", FAILED, expected))
 
-    def test_have_no_text_that_is_never_used(self) -> None:
+    def test_field_errors_have_no_text_that_is_never_used(self) -> None:
         assert set(TEXTS) <= {*FIELD_ERRORS, "model_type"}
 
     async def test_faults_of_the_query_are_named_like_those_of_a_body(

@@ -55,7 +55,9 @@ class TestContentTypes:
          'text/plain; charset="us-ascii"',
          f"{FORM}; charset=UTF-8", "nonsense"],
     )  # fmt: skip
-    async def test_that_json_comes_under(self, shop: None, manager: httpx.AsyncClient, kind: str) -> None:
+    async def test_json_is_read_under_any_usual_content_type(
+        self, shop: None, manager: httpx.AsyncClient, kind: str
+    ) -> None:
         """curl's -d says "form" unless an option says otherwise, and some clients say nothing."""
         await send(manager, "PUT", "/1", ' {"first_name": "Jané", "phone": "1"}', kind)
         assert (await customer(manager))["first_name"] == "Jané"

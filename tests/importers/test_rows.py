@@ -65,7 +65,7 @@ def counts(report: Report) -> tuple[int, ...]:
 
 
 class TestCustomers:
-    async def test_are_found_by_id_or_else_by_email(
+    async def test_imported_customer_is_found_by_id_or_else_by_email(
         self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="ann@example.com", first_name="Ann", phone="+1 5")
@@ -87,9 +87,7 @@ class TestCustomers:
         # A customer that is created afterwards gets a new id, and searches find imported rows.
         assert (await make_customer(email="dora@example.com"))["id"] == 9
 
-    async def test_only_what_differs_moves_the_time_of_the_change(
-        self, run_import: Import, database: Database
-    ) -> None:
+    async def test_unchanged_row_keeps_updated_at(self, run_import: Import, database: Database) -> None:
         await run_import(
             {"id": 1, "email": "a@example.com", "updated_at": OLD, "additional_info": {"a": 1, "b": 2}}
         )
@@ -197,7 +195,7 @@ class TestAddresses:
         found = (await details(database, customer_id))["addresses"]
         return [(each["id"], each["city"], each["is_primary"]) for each in found]
 
-    async def test_a_list_is_all_that_a_customer_has(
+    async def test_imported_addresses_replace_all_addresses(
         self, run_import: Import, database: Database, make_customer: MakeCustomer, make_address: MakeAddress
     ) -> None:
         await make_customer(email="ann@example.com")
@@ -228,7 +226,7 @@ class TestAddresses:
         assert await self.places(database, 1) == []
         assert (await make_address(1))["id"] == 10
 
-    async def test_of_others_are_out_of_reach(
+    async def test_addresses_of_other_customers_cannot_be_imported(
         self, run_import: Import, make_customer: MakeCustomer, make_address: MakeAddress
     ) -> None:
         for name in "ab":
@@ -265,7 +263,7 @@ class TestOrders:
         "currency": "usd", "created_at": OLD,
     }  # fmt: skip
 
-    async def test_bring_the_totals_of_their_customers(
+    async def test_imported_orders_update_the_totals_of_their_customers(
         self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         for name in "ab":
@@ -288,7 +286,7 @@ class TestOrders:
         totals = [(await details(database, number))["total_spent"] for number in (1, 2)]
         assert totals == [2000, 2500]
 
-    async def test_find_a_customer_by_the_other_form_of_a_domain(
+    async def test_order_finds_its_customer_by_the_other_form_of_a_domain(
         self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="a@xn--bcher-kva.example")
@@ -300,7 +298,7 @@ class TestOrders:
         twice = await run_import({"id": 5, "email": "a@xn--bcher-kva.example"})
         assert twice.errors == {1: {"email": ["The email address belongs to another customer"]}}
 
-    async def test_without_ids_are_written_once(
+    async def test_orders_without_ids_are_imported_once(
         self,
         run_import: Import,
         database: Database,
@@ -319,7 +317,7 @@ class TestOrders:
             assert counts(await run_import(*lines, kind=ORDERS)) == (0, 0, 6, 0)
             assert (await details(database, 1))["total_spent"] == 7500
 
-    async def test_without_an_id_that_differ_from_those_here_are_refused(
+    async def test_order_without_an_id_that_differs_is_rejected(
         self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="a@example.com")
@@ -329,7 +327,7 @@ class TestOrders:
         text = "An order of this customer, time and amount is here, but differs: give its id to change it"
         assert (counts(report), report.errors) == ((1, 0, 0, 1), {1: {"id": [text]}})
 
-    async def test_need_a_customer_and_a_currency(self, run_import: Import) -> None:
+    async def test_order_needs_a_customer_and_a_currency(self, run_import: Import) -> None:
         report = await run_import({**self.ORDER, "customer_email": "", "currency": ""}, kind=ORDERS)
         assert report.errors == {1: {"currency": REQUIRED, "customer_email": REQUIRED}}
 

@@ -133,7 +133,7 @@ def test_lines_are_wanted_from_the_level_on() -> None:
 
 
 class TestReport:
-    def test_tells_once_there_are_a_few_and_when_it_is_sent(self) -> None:
+    def test_events_are_passed_on_in_batches_and_on_flush(self) -> None:
         sizes: list[int] = []
         report = RequestEventBuffer(lambda requests: sizes.append(len(requests)))
         for _ in range(BATCH + 1):

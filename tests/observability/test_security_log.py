@@ -143,7 +143,7 @@ class TestLines(OnSQLite):
             assert_signed_in(await stranger.get("", headers=basic(f"legacy:{LEGACY_SECRET}")))
         assert lines() == [line("password_upgrade", "upgraded", "legacy", f"GET {ROUTE}")]
 
-    async def test_of_sessions(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
+    async def test_login_and_logout_are_logged(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
         """Each login and logout is logged once; what a session is used for is not."""
         for password in ("wrong", login_password_of("worker")):
             await sign_in(stranger, "worker", password)
@@ -195,7 +195,7 @@ class TestLines(OnSQLite):
         for text in (new, current, secret, secret_in(made), "anary"):
             assert text not in logged
 
-    async def test_of_a_login_password_that_is_stored_anew(
+    async def test_upgrade_of_a_login_password_is_logged(
         self, database: Database, stranger: httpx.AsyncClient, lines: Lines
     ) -> None:
         await database.write(users.set_password, "worker", quick_legacy_hash("old password"))

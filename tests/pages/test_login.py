@@ -88,7 +88,7 @@ class TestForm(OnSQLite):
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "default-src 'none'" in headers["content-security-policy"]
 
-    async def test_keeps_the_name_after_a_mistake_and_never_the_password(
+    async def test_form_keeps_the_name_after_a_mistake_and_never_the_password(
         self, browser: httpx.AsyncClient
     ) -> None:
         response = await sign_in(browser, '"><b>ada', "wrong <b>secret")

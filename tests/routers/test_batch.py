@@ -89,7 +89,7 @@ async def test_each_item_has_the_status_and_the_error_of_a_request_of_its_own(
     assert (data["processed"], data["failed"]) == (0, 8)
 
 
-async def test_an_update_without_a_valid_id_is_an_error_of_its_item(
+async def test_update_without_a_valid_id_is_an_error_of_its_item(
     shop: None, manager: httpx.AsyncClient
 ) -> None:
     data = await send(manager, update=[{"phone": "2"}, {"id": "x"}, {"id": 1, "phone": "2"}])
@@ -100,7 +100,7 @@ async def test_an_update_without_a_valid_id_is_an_error_of_its_item(
     assert data["update"][2] == {"id": 1, "status": 200}
 
 
-async def test_an_item_that_fails_stops_no_other_item(
+async def test_item_that_fails_stops_no_other_item(
     shop: None, manager: httpx.AsyncClient, database: Database
 ) -> None:
     data = await send(
@@ -149,18 +149,18 @@ async def test_names_of_the_plugin_are_read_in_items(
     assert (customers[1]["first_name"], customers[1]["last_name"]) == ("Anna", "Lee")
 
 
-async def test_a_form_of_php_is_read(shop: None, manager: httpx.AsyncClient) -> None:
+async def test_form_of_php_is_read(shop: None, manager: httpx.AsyncClient) -> None:
     form = {"create[0][email]": "new@example.com", "update[0][id]": "1", "update[0][phone]": "2"}
     answer = await manager.post("/batch", data={**form, "delete[]": "2"})
     assert (answer.json()["data"]["processed"], answer.json()["data"]["failed"]) == (3, 0)
 
 
-async def test_a_batch_of_nothing_has_no_results(manager: httpx.AsyncClient) -> None:
+async def test_batch_of_nothing_has_no_results(manager: httpx.AsyncClient) -> None:
     nothing = {"processed": 0, "failed": 0, "create": [], "update": [], "delete": []}
     assert await send(manager) == await send(manager, create=[], update=[], delete=[]) == nothing
 
 
-async def test_a_hundred_items_are_taken_and_no_more(shop: None, manager: httpx.AsyncClient) -> None:
+async def test_hundred_items_are_taken_and_no_more(shop: None, manager: httpx.AsyncClient) -> None:
     create = [{"email": f"{number}@example.com"} for number in range(50)]
     update = [{"id": 1, "phone": str(number)} for number in range(48)]
     data = await send(manager, create=create, update=update, delete=[2, 3])
@@ -175,7 +175,7 @@ async def test_a_hundred_items_are_taken_and_no_more(shop: None, manager: httpx.
     [{"create": ["x"]}, {"update": [None]}, {"create": {}}, {"update": {"a": {}}}, {"delete": ["x"]},
      {"delete": [0]}, {"delete": None}, {"deletes": [1]}, {"dry_run": "maybe"}],
 )  # fmt: skip
-async def test_a_batch_that_is_no_batch_changes_nothing(
+async def test_batch_that_is_no_batch_changes_nothing(
     shop: None, manager: httpx.AsyncClient, database: Database, change: dict[str, Any]
 ) -> None:
     before = await stored(database)
@@ -185,7 +185,7 @@ async def test_a_batch_that_is_no_batch_changes_nothing(
     assert await stored(database) == before
 
 
-async def test_a_dry_run_returns_the_results_and_changes_nothing(
+async def test_dry_run_returns_the_results_and_changes_nothing(
     shop: None, manager: httpx.AsyncClient, database: Database
 ) -> None:
     batch = {
@@ -214,7 +214,7 @@ class TestIdempotencyKey:
         assert again.headers["idempotency-replayed"] == "true"
         assert await database.scan(rows, CustomerChange) == changes
 
-    async def test_of_a_batch_with_other_changes_is_refused(
+    async def test_idempotency_key_of_a_batch_with_other_changes_is_rejected(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         for number, item in enumerate(({"id": 1}, {"id": 1, "phone": None}, {"id": 1, "email": "x"})):
@@ -222,7 +222,7 @@ class TestIdempotencyKey:
             if number:
                 assert_error(answer, 422, "idempotency_key_reused")
 
-    async def test_keeps_no_personal_data(
+    async def test_idempotency_key_keeps_no_personal_data(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         batch = {"create": [{"email": "new@example.com", "first_name": "Jane"}], "update": [{"id": 2}]}
@@ -231,7 +231,9 @@ class TestIdempotencyKey:
         assert "new@example.com" not in kept["body"]
         assert "Jane" not in kept["body"]
 
-    async def test_takes_values_that_no_column_can_hold(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_idempotency_key_takes_values_that_no_column_can_hold(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         content = b'{"create": [{"email": "\\ud800", "phone": 1e300, "x": 99999999999999999999}], "update":'
         content += b'[{"id": 18446744073709551616, "first_name": "a\\u0000", "\\ud800": "\\ud800"}]}'
         answer = await manager.post("/batch", content=content, headers=KEY)
@@ -255,7 +257,7 @@ async def test_every_change_is_recorded_as_of_a_request_of_its_own(
     assert [change["kind"] for change in changes] == ["created", "updated", "deleted"]
 
 
-async def test_a_deleted_customers_kept_answers_are_erased(
+async def test_deleted_customers_kept_returns_are_erased(
     manager: httpx.AsyncClient, database: Database
 ) -> None:
     created = await manager.post("", json={"email": ANN}, headers=KEY)

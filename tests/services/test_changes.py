@@ -189,7 +189,7 @@ class TestLongPoll:
             request.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def test_wait_ends_in_time_without_a_change(
+    async def test_long_poll_ends_in_time_without_a_change(
         self, database: Database, viewer: httpx.AsyncClient
     ) -> None:
         cursor = (await pull(database)).cursor

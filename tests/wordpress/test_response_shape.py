@@ -207,7 +207,7 @@ class TestEnvelope:
         enveloped = answer.json()
         assert (answer.status_code, enveloped["status"], enveloped["body"]["code"]) == (200, status, code)
 
-    async def test_of_a_refusal(self, shop: None, anonymous: httpx.AsyncClient) -> None:
+    async def test_envelope_of_a_401_has_its_status(self, shop: None, anonymous: httpx.AsyncClient) -> None:
         enveloped = (await anonymous.get("/1?_envelope")).json()
         assert (enveloped["status"], enveloped["body"]["code"]) == (401, "authentication_required")
         assert enveloped["headers"]["WWW-Authenticate"].startswith("Basic")

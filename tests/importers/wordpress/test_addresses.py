@@ -28,7 +28,7 @@ async def primaries(database: Database) -> list[int]:
 
 
 class TestAddress:
-    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+    async def test_address_is_imported_with_all_fields(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[{"id": 3}],
             fct_customer_addresses=[
@@ -67,7 +67,7 @@ class TestAddress:
             }
         }
 
-    async def test_of_nobody_is_skipped(self, run_import: Import, empty: Database) -> None:
+    async def test_address_without_a_customer_is_skipped(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[{}],
             fct_customer_addresses=[{"customer_id": owner} for owner in (1, 999, 0, None, "x")],
@@ -90,14 +90,14 @@ class TestAddress:
             ("Ann Lee", "[1]", ("Ann", "Lee")),
         ],
     )
-    async def test_names(
+    async def test_full_name_is_split_at_the_last_word(
         self, run_import: Import, empty: Database, name: str | None, meta: str | None, names: tuple[str, str]
     ) -> None:
         await run_import(fct_customers=[{}], fct_customer_addresses=[{"name": name, "meta": meta}])
         [found] = (await stored(empty)).values()
         assert (found["first_name"], found["last_name"]) == names
 
-    async def test_countries(self, run_import: Import, empty: Database) -> None:
+    async def test_country_name_becomes_its_code(self, run_import: Import, empty: Database) -> None:
         countries = ["de", "DEU", "Germany", "", None, "XX", "Atlantis"]
         report = await run_import(
             fct_customers=[{}], fct_customer_addresses=[{"country": country} for country in countries]
@@ -153,7 +153,7 @@ class TestPrimary:
             ([(0, "shipping", "archived")], 1),
         ],
     )
-    async def test_is_one(
+    async def test_exactly_one_imported_address_is_primary(
         self, run_import: Import, empty: Database, addresses: list[tuple[int, str, str]], primary: int
     ) -> None:
         report = await run_import(
@@ -169,7 +169,9 @@ class TestPrimary:
         issues.pop("archived_address", None)
         assert issues == expected
 
-    async def test_that_was_made_here(self, run_import: Import, empty: Database) -> None:
+    async def test_primary_address_that_was_created_here_stays(
+        self, run_import: Import, empty: Database
+    ) -> None:
         """It stays one, unless the source is to prevail."""
         two = [{"is_primary": 1}, {"is_primary": 0}]
         await run_import(fct_customers=[{}], fct_customer_addresses=two)
@@ -186,7 +188,9 @@ class TestPrimary:
         assert await primaries(empty) == [1]
         assert counts(report, "customer_addresses") == (2, 0, 2, 0, 0, 0)
 
-    async def test_that_moves_to_another_customer(self, run_import: Import, empty: Database) -> None:
+    async def test_primary_address_can_move_to_another_customer(
+        self, run_import: Import, empty: Database
+    ) -> None:
         customers: list[Any] = [{}, {}]
         addresses = [{"customer_id": 1}, {"customer_id": 1, "is_primary": 0}, {"customer_id": 2}]
         await run_import(fct_customers=customers, fct_customer_addresses=addresses)
@@ -198,7 +202,7 @@ class TestPrimary:
             assert await primaries(empty) == [1, 2]
         assert counts(report, "customer_addresses") == (3, 0, 0, 3, 0, 0)
 
-    async def test_that_leaves_one_of_our_own_behind(
+    async def test_moved_primary_address_promotes_the_oldest(
         self, run_import: Import, empty: Database, make_address: MakeAddress
     ) -> None:
         await run_import(fct_customers=[{}, {}], fct_customer_addresses=[{"customer_id": 1}])
@@ -206,7 +210,9 @@ class TestPrimary:
         await run_import(fct_customers=[{}, {}], fct_customer_addresses=[{"customer_id": 2}], options=UPDATE)
         assert await primaries(empty) == [1, ours["id"]]
 
-    async def test_whose_id_is_taken(self, run_import: Import, empty: Database) -> None:
+    async def test_primary_address_with_a_taken_id_is_not_imported(
+        self, run_import: Import, empty: Database
+    ) -> None:
         """The address here is another one, so the next best is the primary one of those that come along."""
         await run_import(fct_customers=[{}], fct_customer_addresses=[{"id": 5}])
         report = await run_import(

@@ -29,7 +29,7 @@ async def stored(database: Database) -> dict[int, Record]:
 
 
 class TestCustomer:
-    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+    async def test_customer_is_imported_with_all_fields(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[
                 {"id": 3, "email": "Žofie@Example.COM", "first_name": " Žofie ", "last_name": "Nováková"},
@@ -66,7 +66,9 @@ class TestCustomer:
             "updated_at": "2025-02-03T04:05:06Z",
         }
 
-    async def test_statuses(self, run_import: Import, empty: Database) -> None:
+    async def test_unknown_status_of_a_customer_becomes_inactive(
+        self, run_import: Import, empty: Database
+    ) -> None:
         report = await run_import(
             fct_customers=[{"status": s} for s in ("active", "", None, "archived", "INACTIVE")]
         )
@@ -81,7 +83,7 @@ class TestCustomer:
         assert handled(report, "customers") == {"empty_status": [2, 3], "unknown_status": [4]}
         assert found[4]["additional_info"] == {"wordpress": {"status": "archived"}}
 
-    async def test_dates(self, run_import: Import, empty: Database) -> None:
+    async def test_missing_date_is_replaced_by_the_other(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[
                 {"created_at": "0000-00-00 00:00:00", "updated_at": "2024-05-06 07:08:09.123456"},
@@ -97,7 +99,7 @@ class TestCustomer:
         ]
         assert handled(report, "customers") == {"zero_date": [1, 2, 3]}
 
-    async def test_texts(self, run_import: Import, empty: Database) -> None:
+    async def test_long_text_is_cut(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[{"first_name": "x" * 300}, {"first_name": "e\u0301\0", "last_name": "\udcff"}]
         )
@@ -106,7 +108,7 @@ class TestCustomer:
         assert (found[2]["first_name"], found[2]["last_name"]) == ("é", "\ufffd")
         assert handled(report, "customers") == {"text_cut": [1], "unfit_text": [2]}
 
-    async def test_ids(self, run_import: Import, empty: Database) -> None:
+    async def test_customer_with_an_invalid_id_is_skipped(self, run_import: Import, empty: Database) -> None:
         """Not even the highest id that a database knows: no new customer could be made after it."""
         report = await run_import(
             fct_customers=[{"id": i} for i in ("0", "-1", "abc", None, 2**63 - 1, 2**64, "5", "05", "1.0")]
@@ -119,7 +121,9 @@ class TestCustomer:
             "repeated_id": 1,
         }
 
-    async def test_place(self, run_import: Import, empty: Database) -> None:
+    async def test_place_without_an_address_is_kept_in_additional_info(
+        self, run_import: Import, empty: Database
+    ) -> None:
         """FluentCart copies it from an address; it is kept where there is none."""
         place = {"country": "DE", "city": "Berlin"}
         report = await run_import(fct_customers=[place, place], fct_customer_addresses=[{"customer_id": 2}])
@@ -130,7 +134,9 @@ class TestCustomer:
 
 
 class TestEmail:
-    async def test_of_two_customers(self, run_import: Import, empty: Database) -> None:
+    async def test_duplicate_email_gets_the_id_of_the_later_customer(
+        self, run_import: Import, empty: Database
+    ) -> None:
         """The first keeps it, and who really has an address is never in the way of who gets one."""
         emails = ["race@example.com", "Race@Example.com", "race+2@example.com", "race@example.com"]
         report = await run_import(fct_customers=[{"email": email} for email in emails])
@@ -154,7 +160,7 @@ class TestEmail:
         again = await run_import(**source, options=UPDATE)
         assert counts(again, "customers") == (3, 0, 0, 3, 0, 0)
 
-    async def test_that_is_none(self, run_import: Import, empty: Database) -> None:
+    async def test_invalid_email_is_replaced(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[{"email": email} for email in ("", "no address", None, "ä@example.com")]
         )
@@ -165,12 +171,14 @@ class TestEmail:
         assert found[2]["additional_info"] == {"wordpress": {"email": "no address"}}
         assert handled(report, "customers") == {"invalid_email": [1, 2, 3, 4]}
 
-    async def test_that_is_too_long_to_be_made_unique(self, run_import: Import, empty: Database) -> None:
+    async def test_duplicate_email_that_is_too_long_is_replaced(
+        self, run_import: Import, empty: Database
+    ) -> None:
         long = f"{'x' * 242}@example.com"
         await run_import(fct_customers=[{"email": long}, {"email": long}])
         assert [row["email"] for row in (await stored(empty)).values()] == [long, "customer-2@import.invalid"]
 
-    async def test_of_a_customer_who_was_here_before(self, run_import: Import, empty: Database) -> None:
+    async def test_email_of_an_existing_customer_is_kept(self, run_import: Import, empty: Database) -> None:
         for email in ("a@example.com", "A+70@example.com"):
             await empty.write(customers.create_customer, CustomerCreate(email=email))
         for expected in ((1, 1, 0, 0, 0, 0), (1, 0, 0, 1, 0, 0)):
@@ -183,7 +191,7 @@ class TestEmail:
                 "A+70-2@example.com",
             ]
 
-    async def test_that_changes_hands(self, run_import: Import, empty: Database) -> None:
+    async def test_email_can_move_between_customers(self, run_import: Import, empty: Database) -> None:
         """Of two who swap their addresses, one has to let go first."""
         await run_import(fct_customers=[{"email": "a@example.com"}, {"email": "b@example.com"}])
         swapped = {"fct_customers": [{"email": "b@example.com"}, {"email": "a@example.com"}]}
@@ -206,17 +214,17 @@ class TestUser:
     async def attached(self, database: Database) -> list[int | None]:
         return [row["user_id"] for row in (await stored(database)).values()]
 
-    async def test_stays_attached(self, run_import: Import, empty: Database) -> None:
+    async def test_imported_user_stays_attached(self, run_import: Import, empty: Database) -> None:
         report = await self.import_users(run_import, 2, 0, None, 1)
         assert await self.attached(empty) == [2, None, None, 1]
         assert handled(report, "customers") == {}
 
-    async def test_who_cannot(self, run_import: Import, empty: Database) -> None:
+    async def test_customer_without_its_user_is_detached(self, run_import: Import, empty: Database) -> None:
         report = await self.import_users(run_import, 424242, 1, 1, "x", "1.5")
         assert await self.attached(empty) == [None, 1, None, None, None]
         assert handled(report, "customers") == {"stale_user": [1], "user_taken": [3], "wrong_type": [4, 5]}
 
-    async def test_who_changes_hands(self, run_import: Import, empty: Database) -> None:
+    async def test_user_can_move_between_customers(self, run_import: Import, empty: Database) -> None:
         await self.import_users(run_import, 1, 2)
         for _ in range(2):
             report = await self.import_users(run_import, 2, 1, options=UPDATE)
@@ -232,7 +240,9 @@ class TestAdditionalInfo:
             )
         )
 
-    async def test_is_meta_notes_and_labels(self, run_import: Import, empty: Database) -> None:
+    async def test_additional_info_has_meta_notes_and_labels(
+        self, run_import: Import, empty: Database
+    ) -> None:
         customer = "FluentCart\\App\\Models\\Customer"
         report = await run_import(
             fct_customers=[{"notes": "calls on\nFridays"}],
@@ -275,7 +285,9 @@ class TestAdditionalInfo:
         assert skipped(report, "labels") == {"unused_label": [3]}
         assert handled(report, "customers") == {"meta_key_taken": [1]}
 
-    async def test_that_does_not_fit(self, run_import: Import, empty: Database) -> None:
+    async def test_additional_info_over_the_limit_is_skipped(
+        self, run_import: Import, empty: Database
+    ) -> None:
         values = ["first", "second", "[" * 20 + "]" * 20, '"\\u0000"', '"' + "x" * 70_000 + '"', "kept"]
         keys = ["a", "a", "deep", "nul", "large", "b"]
         report = await run_import(
@@ -289,7 +301,9 @@ class TestAdditionalInfo:
         assert await self.info(empty) == {"a": "first", "b": "kept"}
         assert skipped(report, "customer_meta") == {"repeated": [2], "unfit_meta": [3, 4, 5], "orphan": [7]}
 
-    async def test_of_our_own_stays(self, run_import: Import, empty: Database) -> None:
+    async def test_additional_info_that_was_added_here_stays(
+        self, run_import: Import, empty: Database
+    ) -> None:
         meta = [{"customer_id": 1, "meta_key": "vat", "meta_value": "1"}]
         await run_import(fct_customers=[{"notes": "old"}], fct_customer_meta=meta)
 

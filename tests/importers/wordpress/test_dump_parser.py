@@ -40,7 +40,7 @@ def complaint(path: Path, text: str | bytes) -> str:
 
 
 class TestWholeDumps:
-    def test_of_a_shop(self) -> None:
+    def test_dump_of_a_shop_is_read(self) -> None:
         seen = []
         found = list(read_dump(str(SHOP), None, lambda *progress: seen.append(progress)))
         numbers = {kind.name: 0 for kind in KINDS.values()}

@@ -73,7 +73,7 @@ def test_unreachable_database_is_rejected_with_a_reason(shop: mariadb.Shop) -> N
         assert mariadb.PASSWORD not in str(error.value)
 
 
-def test_a_live_database_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_live_database_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pymysql", None)
     monkeypatch.delitem(sys.modules, "fluent_cart.importers.wordpress.mysql_rows", raising=False)
     monkeypatch.delattr(

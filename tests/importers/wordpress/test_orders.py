@@ -28,7 +28,7 @@ async def totals(database: Database) -> list[tuple[int, int]]:
 
 
 class TestOrder:
-    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+    async def test_order_is_imported_with_all_fields(self, run_import: Import, empty: Database) -> None:
         order = {
             "id": 255,
             "customer_id": 3,
@@ -49,7 +49,7 @@ class TestOrder:
         assert await totals(empty) == [(1, 1000)]
 
     @pytest.mark.parametrize("created_at", [None, "0000-00-00 00:00:00"])
-    async def test_without_a_creation_date_takes_over_a_refund(
+    async def test_order_without_a_creation_date_takes_over_a_refund(
         self, run_import: Import, empty: Database, created_at: str | None
     ) -> None:
         """The replacement of a missing date does not identify the order, because it changes at the source."""
@@ -73,7 +73,7 @@ class TestOrder:
         [address] = await empty.scan(rows, Address)
         assert (address["city"], address["created_at"]) == ("Milan", "2024-01-01T10:00:00Z")
 
-    async def test_without_a_creation_date_is_not_taken_for_another_one(
+    async def test_order_without_a_creation_date_is_not_taken_for_another_one(
         self, run_import: Import, empty: Database
     ) -> None:
         await run_import(fct_customers=[{}], fct_orders=[{"total_amount": 700}])
@@ -81,14 +81,14 @@ class TestOrder:
         report = await run_import(fct_customers=[{}], fct_orders=[other], options=UPDATE)
         assert skipped(report, "orders") == {"id_taken": [1]}
 
-    async def test_without_a_customer_is_in_the_books(self, run_import: Import, empty: Database) -> None:
+    async def test_order_without_a_customer_is_imported(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[{}], fct_orders=[{"customer_id": owner} for owner in (1, None, 0, 999, "x")]
         )
         assert [row["customer_id"] for row in (await stored(empty)).values()] == [1, None, None, None, None]
         assert sorted(handled(report, "orders")["order_without_customer"]) == [2, 3, 4, 5]
 
-    async def test_amounts(self, run_import: Import, empty: Database) -> None:
+    async def test_odd_amounts_are_corrected_or_skipped(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[{}],
             fct_orders=[
@@ -112,7 +112,7 @@ class TestOrder:
         assert amounts == [(500, 700), (700, 300), (0, 0), (1000, 0)]
         assert await totals(empty) == [(4, 400 + 1000)]
 
-    async def test_states(self, run_import: Import, empty: Database) -> None:
+    async def test_unknown_states_become_pending(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[{}],
             fct_orders=[
@@ -136,14 +136,14 @@ class TestOrder:
             "unknown_payment_status": [4, 5],
         }
 
-    async def test_in_another_currency(self, run_import: Import, empty: Database) -> None:
+    async def test_order_in_another_currency_is_reported(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             fct_customers=[{}], fct_orders=[{"currency": "JPY"}, {"currency": "EUR"}, {"currency": "EUR"}]
         )
         assert handled(report, "orders") == {"foreign_currency": [1]}
         assert await totals(empty) == [(3, 3000)]
 
-    async def test_that_was_a_test(self, run_import: Import, empty: Database) -> None:
+    async def test_test_order_is_imported_on_request_only(self, run_import: Import, empty: Database) -> None:
         shop: dict[str, Any] = {"fct_customers": [{}], "fct_orders": [{}, {"mode": "test"}]}
         report = await run_import(**shop)
         assert skipped(report, "orders") == {"test_order": [2]}
@@ -152,7 +152,7 @@ class TestOrder:
         assert counts(report, "orders") == (2, 1, 0, 1, 0, 0)
         assert await totals(empty) == [(2, 2000)]
 
-    async def test_that_moves_to_another_customer(self, run_import: Import, empty: Database) -> None:
+    async def test_order_can_move_to_another_customer(self, run_import: Import, empty: Database) -> None:
         await run_import(fct_customers=[{}, {}], fct_orders=[{"customer_id": 1}, {"customer_id": 2}])
         moved = [{"customer_id": 2}, {"customer_id": 2}]
         report = await run_import(fct_customers=[{}, {}], fct_orders=moved)
@@ -162,7 +162,7 @@ class TestOrder:
         assert counts(report, "orders") == (2, 0, 1, 1, 0, 0)
         assert await totals(empty) == [(0, 0), (2, 2000)]
 
-    async def test_whose_id_is_taken(self, run_import: Import, empty: Database) -> None:
+    async def test_order_with_a_taken_id_is_not_imported(self, run_import: Import, empty: Database) -> None:
         await run_import(fct_customers=[{}], fct_orders=[{}])
         other = [{"created_at": "2025-01-01 00:00:00", "total_paid": 1}]
         report = await run_import(fct_customers=[{}], fct_orders=other, options=UPDATE)

@@ -66,7 +66,7 @@ def content(connection: Connection) -> dict[str, list[Any]]:
 
 
 class TestRealShop:
-    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+    async def test_real_shop_is_imported(self, run_import: Import, empty: Database) -> None:
         report = await run_import(SHOP)
         assert {table: counts(report, table) for table in report.tables} == FRESH
         assert handled(report, "customers") == {
@@ -165,7 +165,7 @@ class TestRealShop:
         }
         assert counts(await run_import(source, options=UPDATE), "customers") == AGAIN["customers"]
 
-    async def test_lets_everybody_in_as_before(
+    async def test_all_users_can_sign_in_after_the_import(
         self, run_import: Import, client_of: MakeClient, empty: Database
     ) -> None:
         """The same header as on the old site, whatever WordPress version made the password."""
@@ -231,9 +231,7 @@ asyncio.run(main())
 """
 
 
-async def test_an_import_that_was_killed_goes_on(
-    settings: Settings, run_import: Import, empty: Database
-) -> None:
+async def test_killed_import_continues(settings: Settings, run_import: Import, empty: Database) -> None:
     # In the middle of the addresses.
     done = await anyio.run_process(
         [sys.executable, "-c", KILLED, settings.database_url, str(SHOP), "14"], check=False
@@ -277,7 +275,7 @@ def _without_column(dump: str, lacking: tuple[str, str]) -> str:
 
 
 class TestSource:
-    async def test_is_read_to_its_end_before_anything_is_written(
+    async def test_source_is_read_to_its_end_before_anything_is_written(
         self, run_import: Import, empty: Database
     ) -> None:
         text = f"{dump_of(fct_customers=[{}])}\nINSERT INTO wp_fct_customers VALUES (2"
@@ -285,7 +283,7 @@ class TestSource:
             await run_import(text)
         assert not any((await empty.scan(content)).values())
 
-    async def test_without_some_tables(self, run_import: Import, empty: Database) -> None:
+    async def test_source_without_some_tables_is_imported(self, run_import: Import, empty: Database) -> None:
         table = "shop_fct_customers"
         report = await run_import(
             f"CREATE TABLE {table} (id int, email text); INSERT INTO {table} VALUES (5,'a@example.com');"
@@ -304,7 +302,7 @@ class TestSource:
             )
         ]
 
-    async def test_without_a_table_changes_and_revokes_nothing(
+    async def test_missing_table_changes_and_revokes_nothing(
         self, run_import: Import, empty: Database
     ) -> None:
         """Absent is not empty: whichever table is missing, an update leaves what is here."""
@@ -319,7 +317,7 @@ class TestSource:
             assert report.missing == [f"wp_{suffix}"]
             assert (suffix, report.revoked, await empty.scan(content)) == (suffix, 0, before)
 
-    async def test_without_a_column_changes_nothing_of_it(self, run_import: Import, empty: Database) -> None:
+    async def test_missing_column_changes_nothing(self, run_import: Import, empty: Database) -> None:
         await run_import(SHOP)
         before = await empty.scan(content)
         whole = gzip.decompress(SHOP.read_bytes()).decode()
@@ -335,15 +333,17 @@ class TestSource:
             assert set(report.missing_columns) == {f"wp_{suffix}.{name}" for suffix, name in lacking.items()}
             assert (lacking, await empty.scan(content)) == (lacking, before)
 
-    async def test_of_rows_alone(self, run_import: Import) -> None:
+    async def test_dump_of_rows_only_is_rejected(self, run_import: Import) -> None:
         report = await run_import("INSERT INTO wp_fct_customers (email, id) VALUES ('a@example.com', 5);")
         assert counts(report, "customers") == (1, 1, 0, 0, 0, 0)
 
-    async def test_without_a_shop(self, run_import: Import) -> None:
+    async def test_source_without_a_shop_is_rejected(self, run_import: Import) -> None:
         with pytest.raises(SourceError, match="no FluentCart shop in it"):
             await run_import("CREATE TABLE `wp_users` (`ID` int, user_login text, user_email text);")
 
-    async def test_with_several_shops(self, run_import: Import, empty: Database) -> None:
+    async def test_source_with_several_shops_needs_a_prefix(
+        self, run_import: Import, empty: Database
+    ) -> None:
         """On a network of sites, users are those of the first one, and roles are each site's own."""
         shop = dump_of(
             users=[{"id": 1}],

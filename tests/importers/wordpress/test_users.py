@@ -53,7 +53,7 @@ async def stored(database: Database) -> dict[int, Record]:
 
 
 class TestUser:
-    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+    async def test_user_is_imported_with_all_fields(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             users=[
                 {"id": 10, "user_login": "Jürgen", "user_email": "J@Example.com", "display_name": "Jürgen Ö"}
@@ -99,7 +99,7 @@ class TestUser:
         assert handled(report, "users") == {"duplicate_email": [5], "invalid_email": [6]}
         assert skipped(report, "usermeta") == {"orphan": [2, 3, 4, 7]}
 
-    async def test_whose_login_is_taken_here(self, run_import: Import, empty: Database) -> None:
+    async def test_user_with_a_taken_login_is_not_imported(self, run_import: Import, empty: Database) -> None:
         await empty.write(users.create_user, "Ann", "ann@example.com", "Ann", "administrator")
         report = await run_import(
             users=[{"id": 70, "user_login": "ann"}, {"id": 80}],
@@ -111,7 +111,7 @@ class TestUser:
         assert [row["role"] for row in (await stored(empty)).values()] == ["administrator", "editor"]
         assert handled(report, "customers") == {"stale_user": [1]}
 
-    async def test_whose_id_is_taken_here(self, run_import: Import, empty: Database) -> None:
+    async def test_user_with_a_taken_id_is_not_imported(self, run_import: Import, empty: Database) -> None:
         user_id = await empty.write(users.create_user, "ada", "ada@example.com", "Ada", "administrator")
         report = await run_import(
             users=[{"id": user_id, "user_login": "admin"}],
@@ -168,12 +168,12 @@ class TestRole:
         assert (await stored(empty))[1]["role"] == role
         assert handled(report, "users") == ({issue: [1]} if issue else {})
 
-    async def test_that_cannot_be_read(self, run_import: Import, empty: Database) -> None:
+    async def test_unreadable_role_has_no_permission(self, run_import: Import, empty: Database) -> None:
         report = await run_import(users=[{}], usermeta=[meta("wp_capabilities", 'O:8:"stdClass":0:{}')])
         assert (await stored(empty))[1]["role"] == "none"
         assert handled(report, "users") == {"unreadable_role": [1]}
 
-    async def test_of_a_networks_administrator_is_administrator(
+    async def test_network_administrator_becomes_administrator(
         self, run_import: Import, empty: Database
     ) -> None:
         admins = {"meta_key": "site_admins", "meta_value": php(["user1"])}
@@ -195,7 +195,7 @@ class TestRole:
         ],
         ids=["empty", "unreadable", "of another prefix"],
     )
-    async def test_stays_if_the_source_names_none_that_can_be_read(
+    async def test_role_stays_if_the_source_names_none_that_can_be_read(
         self, run_import: Import, empty: Database, usermeta: list[dict[str, Any]]
     ) -> None:
         await run_import(users=[{}], usermeta=[meta("wp_capabilities", php({"administrator": True}))])
@@ -212,7 +212,7 @@ class TestRole:
         assert [row["role"] for row in (await stored(empty)).values()] == ["none", "editor"]
 
     @pytest.mark.parametrize("text", ["a:1:{broken", "text", None])
-    async def test_of_a_networks_administrator_stays_if_the_list_cannot_be_read(
+    async def test_network_administrator_stays_if_the_list_is_unreadable(
         self, run_import: Import, empty: Database, text: str | None
     ) -> None:
         roles = [meta("wp_capabilities", php({"editor": True}))]
@@ -230,7 +230,7 @@ class TestBarredAccount:
     """A user who cannot sign in at the network cannot sign in here."""
 
     @pytest.mark.parametrize("column", ["spam", "deleted"])
-    async def test_comes_along_without_a_role_and_without_passwords(
+    async def test_spam_account_is_imported_without_role_and_passwords(
         self, run_import: Import, empty: Database, column: str
     ) -> None:
         usermeta = [
@@ -265,19 +265,19 @@ class TestLoginPassword:
     async def hashes(self, database: Database) -> list[str | None]:
         return [row["password_hash"] for row in (await stored(database)).values()]
 
-    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+    async def test_login_password_is_imported(self, run_import: Import, empty: Database) -> None:
         known = [self.HASH, self.OLD, self.HASH.removeprefix("$wp")]
         report = await run_import(users=[{"user_pass": each} for each in known])
         assert await self.hashes(empty) == known
         assert handled(report, "users") == {"unreadable_role": [1, 2, 3]}
 
-    async def test_that_is_none_is_named(self, run_import: Import, empty: Database) -> None:
+    async def test_unknown_login_hash_is_reported(self, run_import: Import, empty: Database) -> None:
         unknown = ["5f4dcc3b5aa765d61d8327deb882cf99", "password", "*", self.HASH[:-1], f"{self.OLD}\0"]
         report = await run_import(users=[{"user_pass": each} for each in (*unknown, "", None)])
         assert await self.hashes(empty) == [None] * 7
         assert handled(report, "users")["unknown_login_hash"] == [1, 2, 3, 4, 5]
 
-    async def test_that_was_changed_there_comes_with_an_update(
+    async def test_changed_login_password_is_imported_with_update(
         self, run_import: Import, empty: Database
     ) -> None:
         await run_import(users=[{"user_pass": self.OLD}])
@@ -288,7 +288,7 @@ class TestLoginPassword:
         assert counts(report, "users") == (1, 0, 1, 0, 0, 0)
         assert await self.hashes(empty) == [self.HASH]
 
-    async def test_that_was_set_here_stays_if_the_source_has_none(
+    async def test_login_password_of_this_shop_stays_if_the_source_has_none(
         self, run_import: Import, empty: Database
     ) -> None:
         await run_import(users=[{"user_pass": "*"}])
@@ -313,7 +313,7 @@ class TestApplicationPassword:
         found = await database.scan(rows, ApplicationPassword)
         return [(row["uuid"], row["name"], row["password_hash"]) for row in found]
 
-    async def test_comes_along(self, run_import: Import, empty: Database) -> None:
+    async def test_application_password_is_imported(self, run_import: Import, empty: Database) -> None:
         old = "$P$Bb9ZYqUD4FZumBLiaYb4n4eyHNkGH80"
         report = await self.run_import(run_import, password("Kässe"), password("old", "u-2", old))
         assert counts(report, "application_passwords") == (2, 2, 0, 0, 0, 0)
@@ -321,7 +321,9 @@ class TestApplicationPassword:
         [first, _] = await empty.scan(rows, ApplicationPassword)
         assert first["created_at"] == "2026-11-23T06:52:42Z"
 
-    async def test_that_is_none(self, run_import: Import, empty: Database) -> None:
+    async def test_malformed_application_password_is_skipped(
+        self, run_import: Import, empty: Database
+    ) -> None:
         report = await self.run_import(
             run_import,
             {},
@@ -346,7 +348,9 @@ class TestApplicationPassword:
         assert last == ["", OTHER]
         assert len(uuid) == 36
 
-    async def test_list_that_cannot_be_read(self, run_import: Import, empty: Database) -> None:
+    async def test_unreadable_list_of_application_passwords_is_reported(
+        self, run_import: Import, empty: Database
+    ) -> None:
         report = await run_import(users=[{}], usermeta=[meta("_application_passwords", "a:1:{broken")])
         assert skipped(report, "application_passwords") == {"unreadable_list": [1]}
 
@@ -355,7 +359,7 @@ class TestApplicationPassword:
         [None, "a:1:{broken", php([{"uuid": "u-1", "password": "of no known kind"}]), php([None])],
         ids=["missing", "unreadable", "unknown hash", "no entry"],
     )
-    async def test_stays_if_the_list_at_the_source_is_missing_or_unreadable(
+    async def test_application_password_stays_if_the_list_at_the_source_is_missing_or_unreadable(
         self, run_import: Import, empty: Database, text: str | None
     ) -> None:
         await self.run_import(run_import, password())
@@ -364,7 +368,9 @@ class TestApplicationPassword:
         report = await run_import(users=[{}], usermeta=[capabilities, *lists], options=UPDATE)
         assert (report.revoked, await self.stored(empty)) == (0, [("u-1", "till", HASH)])
 
-    async def test_is_revoked_by_an_empty_list(self, run_import: Import, empty: Database) -> None:
+    async def test_application_password_is_revoked_by_an_empty_list(
+        self, run_import: Import, empty: Database
+    ) -> None:
         await self.run_import(run_import, password())
         report = await self.run_import(run_import, options=UPDATE)
         assert (report.revoked, await self.stored(empty)) == (1, [])
@@ -380,21 +386,23 @@ class TestApplicationPassword:
             ("$P$Fb9ZYqUD4FZumBLiaYb4n4eyHNkGH80", False),
         ],
     )
-    async def test_comes_along_if_its_check_does_not_take_too_long(
+    async def test_application_password_with_an_expensive_hash_is_skipped(
         self, run_import: Import, empty: Database, password_hash: str, is_imported: bool
     ) -> None:
         report = await self.run_import(run_import, password(password_hash=password_hash))
         assert skipped(report, "application_passwords") == ({} if is_imported else {"unknown_hash": [1]})
         assert len(await self.stored(empty)) == is_imported
 
-    async def test_that_was_revoked_here_stays_so(self, run_import: Import, empty: Database) -> None:
+    async def test_application_password_that_was_revoked_here_stays_revoked(
+        self, run_import: Import, empty: Database
+    ) -> None:
         await self.run_import(run_import, password())
         await empty.write(lambda connection: connection.execute(delete(ApplicationPassword)))
         report = await self.run_import(run_import, password())
         assert counts(report, "application_passwords") == (1, 0, 0, 0, 1, 0)
         assert await self.stored(empty) == []
 
-    async def test_that_was_revoked_at_the_source_is_so_here(
+    async def test_application_password_revoked_at_the_source_is_revoked_here(
         self, run_import: Import, empty: Database
     ) -> None:
         """Passwords that were made here stay. Passwords that were renamed there are renamed here."""

@@ -50,7 +50,7 @@ class TestQuestion:
         policy = page.headers["content-security-policy"]
         assert "; form-action 'self' https:; " in policy
 
-    async def test_needs_no_parameters(self, visitor: httpx.AsyncClient) -> None:
+    async def test_question_needs_no_parameters(self, visitor: httpx.AsyncClient) -> None:
         page = await visitor.get(AUTHORIZE)
         assert page.status_code == 200
         assert "You will get a password to type into the application." in text_of(page)
@@ -63,7 +63,7 @@ class TestQuestion:
         assert not {"\u202e", "\0"} & set(page.text)
         assert "<bdi>&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt; x</bdi>" in page.text
 
-    async def test_comes_after_the_sign_in(self, stranger: httpx.AsyncClient) -> None:
+    async def test_question_comes_after_the_sign_in(self, stranger: httpx.AsyncClient) -> None:
         asked = {**ASKED, "app_name": "M\u00fc & App"}
         moved = await stranger.get(AUTHORIZE, params=asked)
         assert moved.status_code == 302
@@ -77,7 +77,7 @@ class TestQuestion:
     @pytest.mark.parametrize(
         "address", ["javascript:alert(1)", "data:text/html,<b>evil", "http://evil.example/", "//evil.example"]
     )
-    async def test_with_an_address_that_may_not_be_one_is_refused(
+    async def test_question_with_an_address_that_may_not_be_one_is_rejected(
         self, visitor: httpx.AsyncClient, database: Database, parameter: str, address: str
     ) -> None:
         fields = {**ASKED, parameter: address}
@@ -94,7 +94,7 @@ class TestQuestion:
         assert await made(database) == []
 
     @pytest.mark.parametrize("app_id", ["x", APP_ID[:-1], f"{{{APP_ID}}}", APP_ID.replace("-", "")])
-    async def test_with_an_id_that_is_no_uuid_is_refused(
+    async def test_question_with_an_id_that_is_no_uuid_is_rejected(
         self, visitor: httpx.AsyncClient, app_id: str
     ) -> None:
         response = await visitor.get(AUTHORIZE, params={**ASKED, "app_id": app_id})
@@ -135,7 +135,7 @@ class TestApproval:
             response = await decide(client, "approve", ASKED)
         assert parse_qs(urlsplit(response.headers["location"]).query)["user_login"] == [login]
 
-    async def test_without_an_address_shows_the_password_once(
+    async def test_approval_without_an_address_shows_the_password_once(
         self, visitor: httpx.AsyncClient, client_of: MakeClient
     ) -> None:
         page = await decide(visitor, "approve", {"app_name": "My App"})
@@ -149,14 +149,16 @@ class TestApproval:
         assert await made(database) == ["On my phone"]
 
     @pytest.mark.parametrize("name", ["", " ", "x" * 256])
-    async def test_needs_a_name(self, visitor: httpx.AsyncClient, database: Database, name: str) -> None:
+    async def test_approval_needs_a_name(
+        self, visitor: httpx.AsyncClient, database: Database, name: str
+    ) -> None:
         response = await decide(visitor, "approve", ASKED, app_name=name)
         assert_fault(response, 422, "The name of an application password has 1 to 255 characters", "app_name")
         assert fields_of(response)["success_url"] == SUCCESS
         assert await made(database) == []
 
     @pytest.mark.parametrize("nonce", ["", "0123456789"])
-    async def test_needs_the_nonce_of_the_session(
+    async def test_approval_needs_the_nonce_of_the_session(
         self, visitor: httpx.AsyncClient, database: Database, nonce: str
     ) -> None:
         response = await decide(visitor, "approve", ASKED, _wpnonce=nonce)
@@ -207,7 +209,7 @@ class TestRefusal:
         assert (response.status_code, response.headers["location"]) == (302, location)
         assert await made(database) == []
 
-    async def test_is_what_a_form_without_a_decision_means(
+    async def test_refusal_is_what_a_form_without_a_decision_means(
         self, visitor: httpx.AsyncClient, database: Database
     ) -> None:
         response = await decide(visitor, "something", ASKED)

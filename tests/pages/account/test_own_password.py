@@ -73,7 +73,7 @@ class TestPassword:
             ({"pass1": "", "pass2": ""}, 422, TOO_SHORT, "pass1"),
         ],
     )  # fmt: skip
-    async def test_stays_if_something_is_wrong(
+    async def test_password_stays_if_something_is_wrong(
         self,
         visitor: httpx.AsyncClient,
         database: Database,
@@ -107,7 +107,7 @@ class TestPassword:
         assert 290 < int(response.headers["retry-after"]) <= 300
         assert (await visitor.get(PROFILE)).status_code == 200
 
-    async def test_is_checked_in_the_queue_of_slow_hashes(
+    async def test_password_is_checked_in_the_queue_of_slow_hashes(
         self, app: FastAPI, visitor: httpx.AsyncClient
     ) -> None:
         busy = HashQueue()

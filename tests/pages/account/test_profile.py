@@ -34,7 +34,7 @@ class TestPage:
         assert "End all other sessions" not in shown, "there are none"
         assert "users.php" not in page.text, "only administrators see the users"
 
-    async def test_is_kept_by_no_cache_and_shown_in_no_frame(self, visitor: httpx.AsyncClient) -> None:
+    async def test_page_is_kept_by_no_cache_and_shown_in_no_frame(self, visitor: httpx.AsyncClient) -> None:
         headers = (await visitor.get(PROFILE)).headers
         assert headers["cache-control"] == "no-store, private"
         assert headers["referrer-policy"] == "same-origin"
@@ -72,7 +72,7 @@ class TestPage:
 
 
 class TestSignIn:
-    async def test_without_a_session_the_form_comes_first(self, stranger: httpx.AsyncClient) -> None:
+    async def test_sign_in_without_a_session_the_form_comes_first(self, stranger: httpx.AsyncClient) -> None:
         response = await stranger.get(PROFILE)
         assert (response.status_code, response.headers["location"]) == (302, TO_PROFILE)
         page = await stranger.get(response.headers["location"])
@@ -144,7 +144,7 @@ class TestForms(OnSQLite):
 
     @pytest.mark.parametrize("action", ACTIONS)
     @pytest.mark.parametrize("nonce", ["", "0123456789", "foreign"])
-    async def test_without_the_nonce_of_the_session_change_nothing(
+    async def test_forms_without_the_nonce_of_the_session_change_nothing(
         self, visitor: httpx.AsyncClient, client_of: MakeClient, database: Database, action: str, nonce: str
     ) -> None:
         async with client_of(prefix="") as other:
@@ -161,7 +161,7 @@ class TestForms(OnSQLite):
     @pytest.mark.parametrize(
         "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}]
     )
-    async def test_of_another_site_change_nothing(
+    async def test_forms_of_another_site_change_nothing(
         self, visitor: httpx.AsyncClient, database: Database, action: str, headers: dict[str, str]
     ) -> None:
         """Even with a nonce."""
@@ -172,7 +172,7 @@ class TestForms(OnSQLite):
         assert "A page of another site sent this request." in text_of(response)
         assert await self.snapshot(database) == before
 
-    async def test_of_an_unknown_action_lead_to_the_account(self, visitor: httpx.AsyncClient) -> None:
+    async def test_forms_of_an_unknown_action_lead_to_the_account(self, visitor: httpx.AsyncClient) -> None:
         for action in ("", "drop_table"):
             response = await submit(visitor, action)
             assert (response.status_code, response.headers["location"]) == (302, PROFILE)
