@@ -37,7 +37,8 @@ class Customer(Base):
         Index("ix_customers_last_purchase_date", literal_column(LAST_PURCHASE), "id", "last_order_at"),
         Index("ix_customers_aov", literal_column(AVERAGE_ORDER), "id", "total_spent", "order_count"),
         Index("ix_customers_filter", "status", "created_at", "total_spent", "id"),
-        # For duplicates (decision 182): most customers have a phone, and few an address with a plus.
+        # For duplicates (docs/decisions.md#182-duplicates): most customers have a phone, and few an address
+        # with a plus.
         *(
             Index(
                 f"ix_customers_{name}_key",
@@ -71,7 +72,7 @@ class Customer(Base):
     email_key: Mapped[NameKey]
     first_name_key: Mapped[NameKey]
     last_name_key: Mapped[NameKey]
-    # Keys of duplicates (decision 182); empty if the customer has no such thing.
+    # Keys of duplicates (docs/decisions.md#182-duplicates); empty if the customer has no such thing.
     phone_key: Mapped[NameKey]
     mailbox_key: Mapped[NameKey]
     search_text: Mapped[Folded]

@@ -1,4 +1,7 @@
-"""Customers that were merged into others (decision 183)."""
+"""Customers that were merged into others.
+
+See docs/decisions.md#183-merge.
+"""
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column

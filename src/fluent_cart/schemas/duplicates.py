@@ -1,4 +1,7 @@
-"""Customers who may be the same person, in queries and responses (decision 182)."""
+"""Customers who may be the same person, in queries and responses.
+
+See docs/decisions.md#182-duplicates.
+"""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Any, NamedTuple, Self

@@ -1,4 +1,7 @@
-"""The merger of two customers, in requests and responses (decision 183)."""
+"""The merger of two customers, in requests and responses.
+
+See docs/decisions.md#183-merge.
+"""
 
 from pydantic import Field
 

@@ -1,8 +1,10 @@
-"""Customers who may be the same person: groups that share a key, read from an index (decision 182).
+"""Customers who may be the same person: groups that share a key, read from an index.
 
 The groups of a reason are in the order of their keys, so a page begins where the page before ended, and its
 statement reads the index from there until the page is full, or until it has read enough: duplicates may be
 rare, and to read two million keys takes seconds.
+
+See docs/decisions.md#182-duplicates.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""The merger of two customers, in one transaction (decision 183)."""
+"""The merger of two customers, in one transaction.
+
+See docs/decisions.md#183-merge.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""The ids of customers that were merged, and the customers that have what they had (decision 183)."""
+"""The ids of customers that were merged, and the customers that have what they had.
+
+See docs/decisions.md#183-merge.
+"""
 
 from collections.abc import Iterable
 
