@@ -39,7 +39,7 @@ LAYERS = {
     "openapi": "auth errors http schemas security wordpress",
     "pages": "__init__ auth database enums errors http observability openapi security services wordpress",
     "importers": "auth.roles clock database enums errors formats models schemas security services",
-    "routers": "auth errors http openapi schemas services wordpress",
+    "routers": "auth errors http observability.security_log openapi schemas services wordpress",
     "doctor": "auth.roles database demo models security services settings",
     "app": "__init__ auth database http observability openapi pages routers settings wordpress",
     "server": "app errors http observability settings",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from fluent_cart.cli import progress
 from fluent_cart.cli.main import main
 from fluent_cart.settings import Settings
 
@@ -20,6 +21,12 @@ class Result(NamedTuple):
 
 
 Run = Callable[..., Result]
+
+
+def show_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands show their progress, as at a terminal."""
+    monkeypatch.setattr(progress, "is_terminal", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
 
 
 def printed(text: str) -> Result:

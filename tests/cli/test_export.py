@@ -14,7 +14,7 @@ from fluent_cart.database import connect
 from fluent_cart.enums import CustomerStatus
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customer_export, customers, order_export, orders
-from tests.cli.conftest import Run, complained, misused, printed
+from tests.cli.conftest import Run, complained, misused, printed, show_progress
 
 ORDER = {
     "customer_id": None, "status": "completed", "payment_status": "paid", "currency": "USD",
@@ -109,7 +109,7 @@ def test_failed_export_keeps_the_old_file(run: Run, folder: Path, monkeypatch: p
 
 
 def test_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    show_progress(monkeypatch)
     assert "customers" in run("export", "shop.csv").err
 
 

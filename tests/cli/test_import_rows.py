@@ -12,7 +12,7 @@ import pytest
 from fluent_cart.database import connect
 from fluent_cart.schemas.orders import OrderListQuery
 from fluent_cart.services.orders import list_orders
-from tests.cli.conftest import Run, complained
+from tests.cli.conftest import Run, complained, show_progress
 
 DOCS = (Path(__file__).parents[2] / "docs" / "import-export.md").read_text()
 FILE = """\
@@ -109,7 +109,7 @@ def test_error_of_the_whole_file_is_named(run: Run, folder: Path, shop: str) -> 
 
 
 def test_terminal_shows_progress(run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    show_progress(monkeypatch)
     (folder / "a.csv").write_text("email\na@example.com\n")
     assert "100%" in run("import", "csv", "a.csv").err
 

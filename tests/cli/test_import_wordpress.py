@@ -14,7 +14,7 @@ from fluent_cart.database import connect
 from fluent_cart.importers.wordpress.live_database import without_password
 from fluent_cart.importers.wordpress.source_tables import SourceError
 from fluent_cart.models import User
-from tests.cli.conftest import Run, complained
+from tests.cli.conftest import Run, complained, show_progress
 from tests.importers.wordpress.conftest import SHOP, dump_of
 
 TABLE = """\
@@ -124,7 +124,7 @@ def test_rows_that_are_refused_are_the_last_line_and_the_exit_code(
 
 
 def test_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    show_progress(monkeypatch)
     shown = run("import", "wordpress", str(SHOP), "--dry-run").err
     for step in ("source", "users", "customers", "customer_addresses", "orders"):
         assert step in shown

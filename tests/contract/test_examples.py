@@ -39,6 +39,8 @@ ADDITIONS = {
     "batch_customers": ("post", "/batch"),
     "list_duplicates": ("get", "/duplicates"),
     "merge_customers": ("post", "/{customerId}/merge"),
+    "get_personal_data": ("get", "/{customerId}/personal-data"),
+    "erase_customer": ("post", "/{customerId}/erase"),
 }
 # The examples whose response is a file.
 FILES = {"export_customers"}

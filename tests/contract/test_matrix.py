@@ -36,6 +36,7 @@ NEEDS: Mapping[str, set[str]] = {
     **{row: {"view" if cells["worker"] == "yes" else "manage"} for row, cells in MAY.items()},
     "delete_address": {"delete"},
     "delete_customer": {"delete"},
+    "erase_customer": {"delete"},
     "bulk_delete": {"manage", "delete"},
     "merge_customers": {"manage", "delete"},
     "bulk_export": {"manage", "view"},

@@ -69,6 +69,8 @@ TITLES = {
     "patch_customer": "Patch Customer",
     "delete_customer": "Delete Customer",
     "batch_customers": "Batch Update Customers",
+    "get_personal_data": "Get Personal Data",
+    "erase_customer": "Erase Customer",
     "list_customer_changes": "List Customer Changes",
     "list_duplicates": "List Duplicate Customers",
     "merge_customers": "Merge Customers",

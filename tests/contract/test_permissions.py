@@ -48,6 +48,8 @@ list_duplicates         yes            yes          yes      yes     yes        
 delete_customer         yes            yes          yes      no      no          no
 batch_customers         yes            yes          yes      no      no          no
 merge_customers         yes            yes          yes      no      no          no
+get_personal_data       yes            yes          yes      no      no          no
+erase_customer          yes            yes          yes      no      no          no
 recalculate_lifetime_value yes         yes          yes      no      no          no
 bulk_update_status      yes            yes          yes      no      no          no
 bulk_delete             yes            yes          yes      no      no          no
@@ -197,7 +199,7 @@ def test_every_mounted_route_is_documented(shared_app: FastAPI) -> None:
         *(("GET", path) for path in (*PUBLIC, *SETUP_CHECKS)),
         ("GET", PROFILE),
     }
-    assert (len(OPERATIONS), len(described)) == (23, 23 + 2 + 4 + 2 + 1)
+    assert (len(OPERATIONS), len(described)) == (25, 25 + 2 + 4 + 2 + 1)
     assert mounted - described == {("OPTIONS", path) for _, path in described}
 
 

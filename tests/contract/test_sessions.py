@@ -52,6 +52,8 @@ async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
     customer = await make_customer(email="customer@example.com")
     await make_address(customer["id"])
     await make_address(customer["id"], type="shipping")
+    # The one that a merger moves.
+    await make_customer(email="other@example.com")
 
 
 async def held_by(client: httpx.AsyncClient, login: str) -> Held:

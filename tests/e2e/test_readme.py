@@ -26,6 +26,7 @@ TESTED_ELSEWHERE = {
     "docs/back-up.md": "test_service_guides",
     "docs/find-and-sync.md": "test_find_and_sync_guide",
     "docs/more-operations.md": "test_more_operations_guide",
+    "docs/privacy.md": "test_privacy_guide",
     # Its answers are 302 and 401, too, and its passwords are typed at a terminal: cli/test_users.
     "docs/sign-in.md": "test_sign_in_guide",
 }

@@ -22,6 +22,7 @@ from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.schemas.merge import CustomerMerge
 from fluent_cart.services import customers, user_attachment
 from fluent_cart.services.customer_export import export_customers
+from fluent_cart.services.erasure import erase_customer
 from fluent_cart.services.merge import merge_customers
 from fluent_cart.services.order_export import export_orders
 from fluent_cart.services.orders import recalculate
@@ -496,3 +497,17 @@ async def test_import_waits_for_other_writers(database: Database, make_customer:
     assert (await make_customer(email="next@example.com"))["id"] == 2401
     again = await database.write(customers.create_customer, CustomerCreate(email="last@example.com"))
     assert again["id"] == 2402
+
+
+async def test_an_erased_customer_is_not_imported_again(
+    run_import: Import, database: Database, make_customer: MakeCustomer, make_address: MakeAddress
+) -> None:
+    await make_customer(email="ann@example.com", first_name="Ann")
+    await make_address(1)
+    await database.write(erase_customer, 1)
+    before = [await database.scan(rows, table) for table in (Customer, Address)]
+    report = await run_import(
+        {"id": 1, "email": "ann@example.com", "first_name": "Ann", "addresses": [PLACE]}
+    )
+    assert report.errors == {1: {"id": ["The customer is erased here: nothing of the customer is imported"]}}
+    assert [await database.scan(rows, table) for table in (Customer, Address)] == before

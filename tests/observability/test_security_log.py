@@ -368,3 +368,19 @@ class TestLogs:
         [logged] = [record for record in caplog.records if record.levelno >= logging.ERROR]
         assert logged.getMessage() == f"Unexpected error in request {answer.headers['x-request-id']}"
         assert logged.exc_info
+
+
+async def test_an_erasure_is_one_line_with_the_id_and_nothing_of_the_person(
+    lines: Lines, manager: httpx.AsyncClient, make_customer: MakeCustomer
+) -> None:
+    await make_customer(email="ann@example.com", first_name="Ann")
+    assert_error(await manager.post("/999/erase"), 404, "customer_not_found")
+    assert lines() == []
+    await manager.post("/1/erase", headers={"X-Request-Id": "mine"})
+    assert lines() == [
+        {
+            "event": "privacy", "outcome": "erased", "account": "manager",
+            "route": f"POST {ROUTE}/{{customerId}}/erase", "address": "127.0.0.1", "request_id": "mine",
+            "customer_id": 1,
+        }
+    ]  # fmt: skip

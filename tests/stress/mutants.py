@@ -46,5 +46,5 @@ MUTANTS = (
     (POLICIES, "if self.permission not in", "if self.permission in"),
     (POLICIES, "ROLE_PERMISSIONS.get(user.role, frozenset())", "ROLE_PERMISSIONS.get(user.role, Permission)"),
     (POLICIES, "can_manage = Depends(CustomerPolicy(Permission.MANAGE))", "can_manage = can_view"),
-    (POLICIES, "can_delete = Depends(CustomerPolicy(Permission.DELETE))", "can_delete = can_manage"),
+    (POLICIES, "can_delete = Depends(deletion)", "can_delete = can_manage"),
 )  # fmt: skip

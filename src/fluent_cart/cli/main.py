@@ -46,6 +46,16 @@ COMMANDS = (
         DATA,
         "Write customers, those that the list would show, or all orders into a file: one state of the shop.",
     ),
+    LazyCommand(
+        "privacy:personal_data",
+        DATA,
+        "Write everything that the shop holds about a customer into a file of JSON.",
+    ),
+    LazyCommand(
+        "privacy:erase",
+        DATA,
+        "Remove everything that identifies customers, for good; their orders and totals stay.",
+    ),
     LazyCommand("copy:copy", DATA, "Copy a whole shop into another, empty database, and check it there."),
     LazyCommand(
         "database:migrate", CARE, "Migrate the database to the newest migration; create it if there is none."

@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
+def is_terminal() -> bool:
+    """Return whether a person sees standard error."""
+    return sys.stderr.isatty()
+
+
 class ProgressBar:
     """Shows each step of a command on standard error, and leaves nothing behind."""
 
@@ -17,7 +22,7 @@ class ProgressBar:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if is_terminal():
             # Loading it takes 60 ms, for nothing where a program runs the command.
             from rich.console import Console
             from rich.progress import Progress

@@ -72,6 +72,10 @@ class Database(ABC):
         """Yield a connection that sees one state of the database and cannot change it."""
 
     @abstractmethod
+    def remove_remains(self) -> None:
+        """Remove from indexes and files what no row has any more, while the shop is served."""
+
+    @abstractmethod
     def gauges(self) -> Mapping[str, float]:
         """Return how much is going on at the moment, by the names of the metrics."""
 

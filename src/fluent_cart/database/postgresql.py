@@ -20,6 +20,7 @@ from fluent_cart.database.postgresql_engine import (
     engine,
     serving_engine,
     set_all,
+    vacuum,
 )
 from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.database.scan_queue import ScanQueue
@@ -35,6 +36,8 @@ _CAPACITY = text(
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
     " - coalesce(current_setting('reserved_connections', true), '0')::int"
 )
+# The tables whose rows name people.
+PERSONAL_TABLES = ("customers", "customer_addresses", "customer_name_postcodes", "idempotency_keys")
 BEGIN_WRITE, BEGIN_SCAN = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -90,6 +93,9 @@ class PostgreSQLDatabase(Database):
 
     def _stream_engine(self) -> Engine:
         return engine(self._url, connections=1, isolation_level="REPEATABLE READ", limits=STREAM_LIMITS)
+
+    def remove_remains(self) -> None:
+        vacuum(self._url, PERSONAL_TABLES)
 
     def max_connections(self) -> int | None:
         with self.snapshot() as connection:

@@ -23,6 +23,7 @@ from fluent_cart.database.base import Database
 from fluent_cart.database.file_lock import FileLock
 from fluent_cart.database.prepared import LookupConnection
 from fluent_cart.database.scan_queue import ScanQueue
+from fluent_cart.database.sqlite_remains import remove_remains
 from fluent_cart.database.sqlite_writer import SQLiteWriter
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.observability import metrics
@@ -57,7 +58,7 @@ class SQLiteDatabase(Database):
         self._lookup_connection: Connection | None = None
         self._writer = SQLiteWriter(
             engine(url, begin="BEGIN IMMEDIATE", connections=1, wait_seconds=0),
-            FileLock(self.path.with_name(self.path.name + ".lock")),
+            self._new_lock(),
             write_timeout,
         )
         self._scans = ScanQueue(read_threads, write_timeout)
@@ -80,6 +81,16 @@ class SQLiteDatabase(Database):
             self._scanners.shutdown()
         self._close_lookups()
         self._readers.dispose()
+
+    def remove_remains(self) -> None:
+        made = engine(self._url, begin=None, connections=1)
+        with made.connect() as connection:
+            remove_remains(connection.connection.driver_connection, self._new_lock())
+        made.dispose()
+
+    def _new_lock(self) -> FileLock:
+        """Return the lock that every writer of the file takes; each has a descriptor of its own."""
+        return FileLock(self.path.with_name(self.path.name + ".lock"))
 
     def gauges(self) -> Mapping[str, float]:
         return {metrics.QUEUED_UNITS: self._writer.waiting}
@@ -180,6 +191,8 @@ def engine(
         if read_only:
             cursor.execute("PRAGMA query_only=ON")
         else:
+            # SQLite overwrites deleted data with zeros. Many builds of SQLite do this anyway.
+            cursor.execute("PRAGMA secure_delete=ON")
             cursor.execute(f"PRAGMA cache_size=-{WRITE_CACHE_KIB}")
             cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         # Only now: the first statements may have to wait for another process that opens the file.

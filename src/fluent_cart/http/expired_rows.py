@@ -12,12 +12,13 @@ from functools import partial
 from sqlalchemy import Connection
 
 from fluent_cart.database import Database
-from fluent_cart.services import changes, idempotency_keys, sessions
+from fluent_cart.services import changes, erasure, idempotency_keys, sessions
 
 logger = logging.getLogger(__name__)
 
 # A delay, because a server that starts has other work.
 FIRST_SECONDS, EVERY_SECONDS = 60.0, 3600.0
+REMAINS_HOURS = 24
 # The limit of one transaction, so that no other write waits for long.
 BATCH = 100
 
@@ -34,8 +35,13 @@ async def removing_expired_rows(database: Database, changes_days: int) -> AsyncI
 
 async def _remove_every_hour(database: Database, changes_days: int) -> None:
     await asyncio.sleep(FIRST_SECONDS)
+    removed, hours = 0, 0
     while True:
         await remove_expired_rows(database, changes_days)
+        # Once a day: what is left of deleted rows is not urgent, and a large index takes a minute.
+        if hours % REMAINS_HOURS == 0:
+            removed = await remove_remains(database, removed)
+        hours += 1
         await asyncio.sleep(EVERY_SECONDS)
 
 
@@ -47,6 +53,21 @@ async def remove_expired_rows(database: Database, changes_days: int) -> None:
     except Exception:
         # An unavailable database is logged elsewhere, too.
         logger.warning("Expired rows were not removed. The next attempt is in an hour")
+
+
+async def remove_remains(database: Database, removed: int) -> int:
+    """Remove what files still hold of customers who were erased or deleted after the change ``removed``.
+
+    Return the id of the last such change.
+    """
+    try:
+        last = await database.scan(erasure.last_removal)
+        if last > removed:
+            await asyncio.to_thread(database.remove_remains)
+    except Exception:
+        logger.warning("Remains of deleted rows were not removed. The next attempt is in a day")
+        return removed
+    return last
 
 
 def _remove_some(connection: Connection, changes_days: int) -> bool:

@@ -15,7 +15,7 @@ See docs/decisions.md#5-order-of-checks and #8-forms-of-input.
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -39,7 +39,6 @@ from fluent_cart.wordpress.paths import PREFIX
 
 Arguments = dict[str, Any]
 Handler = Callable[..., Response] | Callable[..., Coroutine[Any, Any, Response]]
-AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 CUSTOMER = "customer_id"
 # The arguments of a function by name. Each is the index of an earlier call, whose result it gets.
 Results = tuple[tuple[str, int], ...]
@@ -87,6 +86,7 @@ class ApiRoute(APIRoute):
         self._accepts_if_match = writes and changes_one and of_customer
         # A permission that depends on the input. It is also checked before a stored response is repeated.
         self._check_input = getattr(endpoint, "check_input", None)
+        self._after_success = getattr(endpoint, "after_success", None)
         self.app = self._answer
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -125,6 +125,8 @@ class ApiRoute(APIRoute):
             response = await idempotency.answer_once(run_unit, attempt, handler)
         else:
             response = await run_unit(handler)
+        if self._after_success is not None and response.status_code == 200:
+            self._after_success(request, **values)
         await response(scope, receive, send)
 
     async def _read_input(self, request: Request) -> Arguments:
@@ -165,16 +167,6 @@ class ApiRoute(APIRoute):
 def _user_among(results: list[Any]) -> CurrentUser:
     [user] = (result for result in results if isinstance(result, CurrentUser))
     return user
-
-
-def check_input(check: Callable[..., None]) -> Callable[[AnyHandler], AnyHandler]:
-    """Decorate a handler: ``check`` runs before the handler, or before its stored response is repeated."""
-
-    def decorate(handler: AnyHandler) -> AnyHandler:
-        vars(handler)["check_input"] = check
-        return handler
-
-    return decorate
 
 
 def _sent_in_query(request: Request) -> dict[str, Any]:

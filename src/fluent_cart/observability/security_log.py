@@ -1,4 +1,4 @@
-"""The security log: refusals, sign-ins, changed credentials; in the logger ``fluent_cart.security``.
+"""The security log: refusals, sign-ins, credentials, erasures; in the logger ``fluent_cart.security``.
 
 Each line is JSON. It never contains a secret, and of personal data only the login name. An e-mail address, or
 a name that looks like an application password, is logged as a short hash, which differs between processes.
@@ -77,6 +77,11 @@ def log_credential(scope: Scope, outcome: str) -> None:
     _log(logging.INFO, "credentials", outcome, scope)
 
 
+def log_erasure(scope: Scope, customer_id: int) -> None:
+    """Log that a customer was erased. The id identifies no person any more."""
+    _log(logging.INFO, "privacy", "erased", scope, customer_id=customer_id)
+
+
 def redact_account(account: str) -> str:
     """Return a name for the log: cut at 60 characters, and hashed if it is an address or may be a secret."""
     if "@" in account or len(re.sub("[^A-Za-z0-9]", "", account)) >= SECRET_LENGTH:
@@ -84,7 +89,7 @@ def redact_account(account: str) -> str:
     return account[:MAX_LENGTH]
 
 
-def _log(level: int, event: str, outcome: str, scope: Scope) -> None:
+def _log(level: int, event: str, outcome: str, scope: Scope, **more: int) -> None:
     if logger.isEnabledFor(level):
         context = request_context(scope)
         line = {
@@ -96,6 +101,7 @@ def _log(level: int, event: str, outcome: str, scope: Scope) -> None:
             "route": f"{scope['method']} {getattr(scope.get('route'), 'path', None)}",
             "address": client_address(scope)[:MAX_LENGTH],
             "request_id": context.request_id,
+            **more,
         }
         # In ASCII, so that line breaks and control characters, also those of Unicode, are escaped.
         logger.log(level, "%s", json.dumps(line))

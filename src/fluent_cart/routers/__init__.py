@@ -10,6 +10,7 @@ from fluent_cart.routers import (
     duplicates,
     merge,
     orders,
+    personal_data,
     rest_methods,
     setup_checks,
     stats,
@@ -33,4 +34,5 @@ ROUTERS = (
     changes.router,
     duplicates.router,
     merge.router,
+    personal_data.router,
 )

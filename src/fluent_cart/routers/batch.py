@@ -7,8 +7,9 @@ from fastapi import Response
 
 from fluent_cart.auth.policies import can_manage, deletion
 from fluent_cart.http.dependencies import BulkConnection
+from fluent_cart.http.handler_hooks import check_input
 from fluent_cart.http.responses import post_envelope
-from fluent_cart.http.routing import ApiRouter, check_input
+from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
 from fluent_cart.openapi.introduction import BEYOND
 from fluent_cart.schemas.batch import BatchResponse, CustomerBatch

@@ -4,8 +4,9 @@ from fastapi import Response
 
 from fluent_cart.auth.policies import BULK_PERMISSIONS, CustomerPolicy, can_manage
 from fluent_cart.http.dependencies import BulkConnection
+from fluent_cart.http.handler_hooks import check_input
 from fluent_cart.http.responses import post_envelope
-from fluent_cart.http.routing import ApiRouter, check_input
+from fluent_cart.http.routing import ApiRouter
 from fluent_cart.openapi.document import documented
 from fluent_cart.schemas.bulk_actions import BulkAction, BulkActionResponse
 from fluent_cart.services import bulk_actions

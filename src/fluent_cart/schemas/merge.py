@@ -6,14 +6,14 @@ See docs/decisions.md#183-merge.
 from pydantic import Field
 
 from fluent_cart.schemas import fields
-from fluent_cart.schemas.base import Id, LooseBool, RequestModel, ResponseModel
+from fluent_cart.schemas.base import BlankAsNone, Id, LooseBool, RequestModel, ResponseModel
 from fluent_cart.schemas.customers import CustomerDetail
 from fluent_cart.schemas.envelope import Envelope
 
 
 class CustomerMerge(RequestModel):
     from_id: Id = Field(description="Id of the customer that is merged into the customer of the path")
-    user_id: Id | None = Field(
+    user_id: BlankAsNone[Id] = Field(
         None, description="WordPress user that stays attached. It is needed if both customers have one"
     )
     preview: LooseBool = Field(False, description="Return the result, and change nothing")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 
 from fluent_cart.clock import ago, now
-from fluent_cart.database.prepared import Prepared
+from fluent_cart.database.prepared import Prepared, Record
 from fluent_cart.errors import CustomerNotFound, IdempotencyKeyInUse, IdempotencyKeyReused
 from fluent_cart.models import IdempotencyKey
 from fluent_cart.services.merged_customers import missing_customer
@@ -20,14 +20,18 @@ from fluent_cart.services.merged_customers import missing_customer
 KEPT = timedelta(hours=24)
 # Each new key removes up to this many expired keys, so that the table does not grow.
 FORGOTTEN_AT_ONCE = 10
-# Stored in place of a response about a deleted or merged customer: the customer's id. Older versions stored
-# an empty text.
-_ERASED = re.compile(r"\d*")
+# Stored in place of a response about a deleted, merged or erased customer: the customer's id. Older versions
+# stored an empty text.
+_NO_BODY = re.compile(r"\d*")
+# The beginning of the text that is stored in place of the key of such a response. No client can send it.
+_ERASED = "\u2020"
 
 # The customer of a stored response: the id in the request's path, or the id of the created customer.
 _IN_ROUTE = re.compile(r"/customers/(\d+)(?:/|$)")
 _IN_BODY = re.compile(r'\{"success":true,"data":\{"customer":\{"id":(\d+),')
 _BODY_START = 80
+# The response to an erasure has no personal data.
+_ERASURE = "/erase"
 
 
 class Attempt(NamedTuple):
@@ -58,7 +62,7 @@ _kept = Prepared(
     ).where(
         IdempotencyKey.user_id == bindparam("user_id"),
         IdempotencyKey.route == bindparam("route"),
-        IdempotencyKey.key == bindparam("key"),
+        IdempotencyKey.key.in_([bindparam("key"), bindparam("erased_key")]),
     )
 )
 _inserted = Prepared(insert(IdempotencyKey), _columns)
@@ -83,12 +87,12 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
     """
     _claim(connection, attempt)
     oldest = ago(KEPT)
-    for kept in _kept.records(connection, attempt._asdict()):
+    for kept in _kept.records(connection, attempt._asdict(), erased_key=_erased_key(attempt.key)):
         if kept["created_at"] >= oldest:
+            if _NO_BODY.fullmatch(kept["body"]):
+                raise missing_customer(connection, int(kept["body"])) if kept["body"] else CustomerNotFound
             if kept["fingerprint"] != attempt.fingerprint:
                 raise IdempotencyKeyReused
-            if _ERASED.fullmatch(kept["body"]):
-                raise missing_customer(connection, int(kept["body"])) if kept["body"] else CustomerNotFound
             return Answer(kept["status"], kept["body"].encode(), replayed=True)
         _deleted.rows(connection, key_id=kept["id"])
     answer = act(connection)
@@ -109,19 +113,53 @@ def remove_expired(connection: Connection, limit: int) -> int:
 
 
 def erase_answers(connection: Connection, customer_ids: Collection[int]) -> None:
-    """Erase stored responses about removed customers. The keys stay, so that no request runs twice."""
+    """Erase stored responses about customers who are deleted, merged or erased.
+
+    The keys stay, so that no request runs twice. They become digests, because a client may have put a name
+    into a key.
+    """
+    found = _about(connection, customer_ids)
+    if found:
+        values = {"key": bindparam("erased_key"), "fingerprint": "", "body": bindparam("owner")}
+        connection.execute(
+            update(IdempotencyKey).where(IdempotencyKey.id == bindparam("key_id")).values(values),
+            [
+                {"key_id": key_id, "erased_key": _erased_key(key), "owner": str(owner)}
+                for key_id, key, owner in found
+            ],
+        )
+
+
+def answers_about(connection: Connection, customer_id: int) -> list[Record]:
+    """Return the requests about a customer whose responses are stored, with these."""
+    key = IdempotencyKey
+    kept = select(key.route.label("request"), key.key, key.status, key.body, key.created_at)
+    ids = [key_id for key_id, _, _ in _about(connection, {customer_id})]
+    rows = connection.execute(kept.where(key.id.in_(ids)).order_by(key.id))
+    return [dict(row) for row in rows.mappings() if not _NO_BODY.fullmatch(row["body"])]
+
+
+def _about(connection: Connection, customer_ids: Collection[int]) -> list[tuple[int, str, int]]:
+    """Return the id, the key and the customer of each stored response about one of the customers."""
     start = func.substr(IdempotencyKey.body, 1, _BODY_START)
-    rows = connection.execute(select(IdempotencyKey.id, IdempotencyKey.route, start))
-    owners = {key_id: _customer_of(route, body) for key_id, route, body in rows}
-    erased = [
-        {"key_id": key_id, "owner": str(owner)} for key_id, owner in owners.items() if owner in customer_ids
+    rows = connection.execute(select(IdempotencyKey.id, IdempotencyKey.key, IdempotencyKey.route, start))
+    return [
+        (key_id, key, owner)
+        for key_id, key, route, body in rows
+        if (owner := _customer_of(route, body)) in customer_ids and owner is not None
     ]
-    if erased:
-        own = update(IdempotencyKey).where(IdempotencyKey.id == bindparam("key_id"))
-        connection.execute(own.values(body=bindparam("owner")), erased)
+
+
+def _erased_key(key: str) -> str:
+    """Return the text that replaces a key when its response is erased; the same if it is one already."""
+    if key.startswith(_ERASED):
+        return key
+    return _ERASED + blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def _customer_of(route: str, body: str) -> int | None:
+    if route.endswith(_ERASURE):
+        return None
     found = _IN_ROUTE.search(route) or _IN_BODY.match(body)
     return int(found[1]) if found else None
 

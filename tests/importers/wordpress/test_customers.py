@@ -12,10 +12,11 @@ from fluent_cart.models import Address, Customer, Order
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.schemas.merge import CustomerMerge
 from fluent_cart.services import customers
+from fluent_cart.services.erasure import erase_customer
 from fluent_cart.services.merge import merge_customers
 from fluent_cart.settings import Settings
 from tests.conftest import rows
-from tests.importers.wordpress.conftest import PLAIN, UPDATE, Import, counts, handled, skipped
+from tests.importers.wordpress.conftest import PLAIN, UPDATE, Import, Tables, counts, handled, skipped
 
 
 @pytest.fixture
@@ -348,3 +349,27 @@ class TestMergedCustomer:
         assert [order["customer_id"] for order in orders_after] == [1, 1, 1]
         assert [(row["id"], row["order_count"]) for row in customers_after] == [(1, 3)]
         assert [(row["order_count"]) for row in before[0]] == [2]
+
+
+@pytest.mark.parametrize("options", [PLAIN, UPDATE])
+async def test_nothing_of_an_erased_customer_is_imported_again(
+    run_import: Import, empty: Database, options: Options
+) -> None:
+    source: Tables = {
+        "fct_customers": [{"id": 1, "notes": "likes tea"}, {"id": 2}],
+        "fct_customer_addresses": [{"customer_id": 1}, {"customer_id": 2}],
+        "fct_customer_meta": [{"customer_id": 1, "meta_key": "vat", "meta_value": "DE1"}],
+        "fct_orders": [{"customer_id": 1}],
+    }
+    await run_import(**source)
+    await empty.write(erase_customer, 1)
+    before = [await empty.scan(rows, table) for table in (Customer, Address, Order)]
+    report = await run_import(**source, options=options)
+    assert [await empty.scan(rows, table) for table in (Customer, Address, Order)] == before
+    assert skipped(report, "customers") == {"erased": [1]}
+    assert skipped(report, "customer_addresses") == {"erased": [1]}
+    assert skipped(report, "customer_meta") == {"erased": [1]}
+    assert skipped(report, "orders") == {}
+    for table in ("customers", "customer_addresses", "customer_meta", "orders"):
+        read, *others = counts(report, table)
+        assert read == sum(others)

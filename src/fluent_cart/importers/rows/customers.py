@@ -22,6 +22,7 @@ from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.rows import CustomerRow
 from fluent_cart.services.bulk_rows import insert_rows, update_rows
 from fluent_cart.services.customers import DERIVED, derived_columns, pick
+from fluent_cart.services.erasure import is_erased
 from fluent_cart.services.folding import email_key
 from fluent_cart.services.merged_customers import survivors_of
 
@@ -107,6 +108,8 @@ class _Batch:
             errors.add("id" if row.id else "email", f"The customer is on line {earlier} already")
         elif survivor := self._survivors.get(row.id or 0):
             errors.add("id", f"The customer was merged into customer {survivor}. Write that id, or no id")
+        elif stored and is_erased(stored):
+            errors.add("id", "The customer is erased here: nothing of the customer is imported")
         elif stored and _is_another(stored, given):
             errors.add("id", "The customer with this id is another one here")
         errors.raise_any()

@@ -124,6 +124,8 @@ def silent(run: ImportContext) -> set[str]:
 
 def account_for_the_rest(run: ImportContext) -> None:
     """Report meta and labels of no customer that was imported."""
+    _skip_erased(run, META, "customer_id")
+    _skip_erased(run, LINKS, "labelable_id", _IS_OF_CUSTOMER)
     run.skip_orphans(META, "customer_id", "customers")
     run.skip_orphans(LINKS, "labelable_id", "customers", _IS_OF_CUSTOMER)
     for row in run.staging.rows(f"SELECT id FROM {LINKS} WHERE NOT {_IS_OF_CUSTOMER}"):  # noqa: S608
@@ -133,6 +135,12 @@ def account_for_the_rest(run: ImportContext) -> None:
             run.report.status(LABELS, run.labels[row["id"]])
         else:
             run.report.skip(LABELS, DataIssue.UNUSED_LABEL, row["id"])
+
+
+def _skip_erased(run: ImportContext, table: str, column: str, where: str = "1") -> None:
+    for row in run.staging.rows(f"SELECT id, {column} AS customer_id FROM {table} WHERE {where}"):  # noqa: S608
+        if row["customer_id"] in run.erased:
+            run.report.skip(table, DataIssue.ERASED, row["id"])
 
 
 def _decoded(text: str | None) -> Any:

@@ -44,7 +44,10 @@ async def import_addresses(run: ImportContext) -> None:
     """Import the addresses of all customers who came along; all of one customer's in one transaction."""
     await run.reserve_ids(Address, KIND)
     for batch in run.batches(KIND, _STATEMENT, together="customer_id"):
-        candidates = [_candidate(run, row) for row in batch]
+        candidates = [_candidate(run, row) for row in batch if row["customer_id"] not in run.erased]
+        for row in batch:
+            if row["customer_id"] in run.erased:
+                run.report.skip(KIND, DataIssue.ERASED, row["id"])
         _note_primaries(run, candidates)
         outcome = await run.unit(
             _import_batch, candidates, changing=run.options.update, writing=not run.options.dry_run

@@ -21,6 +21,7 @@ from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, Unsaid, stored_rows, upsert
 from fluent_cart.models import Customer
 from fluent_cart.services.customers import derived_columns
+from fluent_cart.services.erasure import erased_ids
 from fluent_cart.services.folding import email_key
 from fluent_cart.services.merged_customers import survivors_of
 
@@ -41,7 +42,11 @@ async def import_customers(run: ImportContext) -> None:
     """Import all customers, with all that becomes their additional info."""
     await run.reserve_ids(Customer, KIND)
     emails.collect(run, KIND, "email")
-    for batch in run.batches(KIND, _STATEMENT):
+    run.erased = await run.look(erased_ids)
+    for every in run.batches(KIND, _STATEMENT):
+        batch = _without_erased(run, every)
+        if not batch:
+            continue
         sources = additional_info.Sources(run, batch[0]["id"], batch[-1]["id"])
         unsaid: dict[int, set[str]] = {}
         merged = await _skip_merged(run, [row["id"] for row in batch])
@@ -72,6 +77,15 @@ async def _skip_merged(run: ImportContext, customer_ids: list[int]) -> Collectio
     for customer_id in survivors:
         run.report.skip(KIND, DataIssue.MERGED, customer_id)
     return survivors
+
+
+def _without_erased(run: ImportContext, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Skip the customers who are erased here; their orders belong to them still."""
+    for row in batch:
+        if row["id"] in run.erased:
+            run.report.skip(KIND, DataIssue.ERASED, row["id"])
+            run.staging.upsert(KIND, [row["id"]])
+    return [row for row in batch if row["id"] not in run.erased]
 
 
 def _customer(

@@ -115,6 +115,7 @@ class DataIssue(StrEnum):
         "merged_customer",
         "the customer was merged into another one here, and stays so: its orders are the other one's",
     )
+    ERASED = "erased", "the customer is erased here: nothing of the customer is imported but orders"
     ORPHAN = "orphan", "the customer or user that it belongs to does not exist, or was not imported"
     TEST_ORDER = "test_order", "a test order; --test-orders imports them"
     UNREADABLE_AMOUNT = "unreadable_amount", "an amount is no whole number of cents, or too large"

@@ -45,6 +45,8 @@ class ImportContext:
     progress: Progress
     # The labels of customers, and their results.
     labels: dict[int, RowStatus] = field(default_factory=dict)
+    # The customers who are erased here.
+    erased: frozenset[int] = frozenset()
 
     def values(self, kind: str, row: dict[str, Any]) -> Values:
         """Return the values of a row of the source."""
