@@ -6,7 +6,8 @@ from functools import partial
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, Integer, String, bindparam, cast, func, select
+from asyncpg import InternalClientError
+from sqlalchemy import Connection, Engine, Integer, String, bindparam, cast, func, select
 from sqlalchemy.util import await_only
 
 from fluent_cart.database import Database, create_database, postgresql_engine
@@ -312,3 +313,32 @@ async def test_end_does_not_wait_for_a_unit_that_does_not_end(postgres_settings:
         await asyncio.sleep(0.1)
     with pytest.raises(ServiceUnavailable):
         await asking
+
+
+async def test_error_of_the_driver_at_the_opening_of_a_session_is_503(
+    sessions: SessionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a server that stops while the connection opens."""
+
+    def fail(*_: object) -> None:
+        raise InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "connect", fail)
+        with pytest.raises(ServiceUnavailable):
+            await sessions.run(pid, LOOKUP)
+    assert await sessions.run(pid, LOOKUP)
+
+
+async def test_error_of_the_driver_in_a_transaction_runs_it_again_in_another_session(
+    sessions: SessionPool,
+) -> None:
+    pids: list[int] = []
+
+    def fail_once(connection: Connection) -> None:
+        pids.append(pid(connection))
+        if len(pids) == 1:
+            raise InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+    await sessions.run(fail_once, WRITE)
+    assert len(set(pids)) == 2

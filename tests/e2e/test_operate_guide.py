@@ -82,14 +82,14 @@ class TestOperate:
             script = script.replace("server.log", "copy.log")
             output = shell(script, tmp_path, FLUENT_CART_DATABASE_URL=url)
         assert "fluent_cart_http_request_duration_seconds_count" in output
-        assert "demo: Everybody can sign in" in output
+        assert "demo: Anyone can sign in" in output
         assert '"login": "johndoe"' in output
         assert re.search(r"^\d+ [\d.]+ /readyz$", output, re.M)
 
     def test_every_metric_is_in_the_table(self) -> None:
         named = set(re.findall(r"`(fluent_cart_\w+)`", "".join(re.findall(r"^\| `.*$", OPERATE, re.M))))
         own = {family.name for family in collected()}
-        counters = {"fluent_cart_refusals", "fluent_cart_dropped_log_lines"}
+        counters = {"fluent_cart_refusals", "fluent_cart_dropped_log_lines", "fluent_cart_replica_reads"}
         assert named == {f"{name}_total" if name in counters else name for name in own}
 
     def test_line_of_a_request_has_the_fields_of_one(self) -> None:

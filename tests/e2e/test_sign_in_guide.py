@@ -28,7 +28,7 @@ def test_names_commands_that_there_are() -> None:
 
 
 def test_names_the_demos_user() -> None:
-    assert f"`{demo.LOGIN}` has the login\npassword `{demo.LOGIN_PASSWORD}`" in GUIDE
+    assert f"`{demo.LOGIN}`\nhas the login password `{demo.LOGIN_PASSWORD}`" in GUIDE
     assert f"-d log={demo.LOGIN} -d pwd={demo.LOGIN_PASSWORD} " in GUIDE
 
 

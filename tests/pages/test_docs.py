@@ -59,7 +59,7 @@ class TestPages:
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
         ]
-        assert len(operations) == 20
+        assert len(operations) == 25
         assert [each for each in operations if f'<section class="operation" id="{each}">' not in text] == []
 
     async def test_text_has_the_introduction_with_quick_start_first(self, client_of: MakeClient) -> None:
@@ -109,7 +109,7 @@ class TestReference:
     def test_docs_page_shows_operations_to_everyone(self, page: Page, address: str) -> None:
         self.open(page, address, DETAILS)
         operation = page.get_by_role("region", name="Get Customer Details")
-        expect(operation).to_contain_text("The answer has the customer's addresses")
+        expect(operation).to_contain_text("The response has the customer's addresses")
         # This server, and not the documentation's.
         expect(operation.locator("pre").first).to_contain_text(f'curl -X GET \\\n  "{address}/wp-json')
         operation.get_by_role("button", name="curl").click()

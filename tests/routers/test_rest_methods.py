@@ -64,7 +64,7 @@ class TestDelete:
     ) -> None:
         await manager.post("", json={"email": EMAIL}, headers={"Idempotency-Key": "a"})
         assert (await manager.delete("/1")).status_code == 200
-        assert [kept["body"] for kept in await database.scan(rows, IdempotencyKey)] == [""]
+        assert [kept["body"] for kept in await database.scan(rows, IdempotencyKey)] == ["1"]
 
     async def test_delete_needs_the_permission_to_delete(self, shop: None, client_of: MakeClient) -> None:
         async with client_of(credentials("worker")) as worker:

@@ -146,12 +146,12 @@ def test_every_filter_is_in_the_tests() -> None:
 
 # In an empty shop, PostgreSQL likes any index as much as the primary key.
 @pytest.mark.parametrize("name", [name for name in FILTERS if name != "ids"])
-def test_filter_alone_is_counted_from_its_index(settings: Settings, name: str) -> None:
+def test_filter_alone_is_counted_from_its_index(own_settings: Settings, name: str) -> None:
     sent: dict[str, Any] = {"has_user": False} if name == "has_no_user" else {name: SENT[name]}
     values = filter_values(CustomerFilters.model_validate(sent))
     assert name in values
     statement = customer_search._count(frozenset(values)).statement
-    plan = explain(settings.database_url, statement, values)
+    plan = explain(own_settings.database_url, statement, values)
     assert re.search(INDEXES[name], plan), plan
     assert not re.search(r"Seq Scan|SCAN (?!.*COVERING INDEX)", plan), plan
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from asyncpg import InternalClientError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
@@ -94,7 +95,7 @@ class Session:
                     committing = True
                     execute(connection, "COMMIT")
                 return result
-            except (DBAPIError, OSError) as error:
+            except (DBAPIError, OSError, InternalClientError) as error:
                 self._clean_up(error, begun)
                 if isinstance(error, DBAPIError) and _state(error)[:2] in REFUSED_VALUES:
                     raise to_api_error(error) from None
@@ -112,7 +113,7 @@ class Session:
                 await_only(self._gate.enter())
             try:
                 self._connection = self._engine.connect()
-            except (DBAPIError, OSError) as error:
+            except (DBAPIError, OSError, InternalClientError) as error:
                 if self._gate:
                     self._gate.report_failure()
                 raise ServiceUnavailable from error
@@ -154,7 +155,8 @@ def is_lost(error: BaseException) -> bool:
     """Return whether a connection is lost with an error, or could not be opened."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _state(error) in LOST
-    return isinstance(error, OSError)
+    # asyncpg's own state is wrong after a server has stopped while the connection opened.
+    return isinstance(error, (OSError, InternalClientError))
 
 
 def is_too_slow(error: BaseException) -> bool:
