@@ -15,13 +15,13 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from fluent_cart.app import create_app
 from fluent_cart.auth.limits import create_limits
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect, create_database, migrations
-from fluent_cart.models import ApplicationPassword
+from fluent_cart.models import ApplicationPassword, User
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.security import application_passwords, login_passwords
@@ -86,6 +86,8 @@ def postgres_template() -> Iterator[str]:
 
 
 TEMPLATE = "fluent_cart_template"
+# Templates of both databases have the same times, because tests compare their responses.
+STARTED = now()
 
 
 @contextmanager
@@ -109,11 +111,12 @@ def make_template(url: str) -> None:
                     "user_id": user_id,
                     "name": "test",
                     "password_hash": application_passwords.digest(secret_of(role)),
-                    "created_at": now(),
+                    "created_at": STARTED,
                     # So that no test's first request is a write, too.
-                    "last_used": now(),
+                    "last_used": STARTED,
                 },
             )
+        connection.execute(update(User).values(created_at=STARTED))
 
 
 @pytest.fixture
