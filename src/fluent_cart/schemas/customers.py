@@ -101,7 +101,7 @@ class CustomerCreated(ResponseModel):
     created_at: fields.CreatedAt
 
 
-class CustomerDetail(ResponseModel):
+class CustomerRow(ResponseModel):
     id: fields.CustomerId
     email: fields.Email[str]
     first_name: fields.FirstName[str]
@@ -112,6 +112,9 @@ class CustomerDetail(ResponseModel):
     order_count: fields.OrderCount
     created_at: fields.CreatedAt
     updated_at: fields.UpdatedAt
+
+
+class CustomerDetail(CustomerRow):
     addresses: list[Address] = Field(description="Addresses of the customer, in order of creation")
     user_id: fields.UserId
     additional_info: fields.AdditionalInfo[dict[str, Any]]

@@ -10,10 +10,11 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fluent_cart.enums import CustomerStatus, DuplicateReason
+from fluent_cart.enums import DuplicateReason
 from fluent_cart.schemas import fields
 from fluent_cart.schemas.base import PerPage, ResponseModel
 from fluent_cart.schemas.cursors import MAX_LENGTH
+from fluent_cart.schemas.customers import CustomerRow
 from fluent_cart.schemas.envelope import Envelope
 
 
@@ -65,17 +66,8 @@ class DuplicatesQuery(BaseModel):
         return self
 
 
-class DuplicateCustomer(ResponseModel):
-    id: fields.CustomerId
-    email: fields.Email[str]
-    first_name: fields.FirstName[str]
-    last_name: fields.LastName[str]
-    phone: fields.Phone[str | None]
-    status: fields.Status[CustomerStatus]
-    total_spent: fields.TotalSpent
-    order_count: fields.OrderCount
-    created_at: fields.CreatedAt
-    updated_at: fields.UpdatedAt
+class DuplicateCustomer(CustomerRow):
+    pass
 
 
 class Duplicate(ResponseModel):

@@ -10,22 +10,13 @@ from pydantic import Field
 from fluent_cart.enums import AddressType, ChangeKind, CustomerStatus
 from fluent_cart.schemas import fields
 from fluent_cart.schemas.base import ResponseModel
+from fluent_cart.schemas.customers import CustomerRow
 from fluent_cart.schemas.envelope import Envelope
 from fluent_cart.schemas.orders import OrderListed
 from fluent_cart.schemas.stats import Stats
 
 
-class PersonCustomer(ResponseModel):
-    id: fields.CustomerId
-    email: fields.Email[str]
-    first_name: fields.FirstName[str]
-    last_name: fields.LastName[str]
-    phone: fields.Phone[str | None]
-    status: fields.Status[CustomerStatus]
-    total_spent: fields.TotalSpent
-    order_count: fields.OrderCount
-    created_at: fields.CreatedAt
-    updated_at: fields.UpdatedAt
+class PersonCustomer(CustomerRow):
     user_id: fields.UserId
     additional_info: fields.AdditionalInfo[dict[str, Any]]
 
