@@ -166,7 +166,7 @@ def test_a_log_that_ends_within_a_record_is_complete_if_all_transactions_are(
         end = read_end(primary)
     unreached = end._replace(place=end.place + 10**9, next_xid=end.next_xid + later)
     with connect(pair.read_url) as replica, nullcontext() if is_complete else pytest.raises(ReplicaBehind):
-        require_replayed(replica, unreached, time.sleep, patience=1)
+        require_replayed(replica, unreached, time.sleep, timeout=1)
 
 
 @needs_server

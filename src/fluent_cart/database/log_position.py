@@ -106,11 +106,11 @@ def read_end(connection: LookupConnection) -> Position:
 
 
 def require_replayed(
-    connection: LookupConnection, position: Position, sleep: Sleep, patience: float = CATCH_UP_SECONDS
+    connection: LookupConnection, position: Position, sleep: Sleep, timeout: float = CATCH_UP_SECONDS
 ) -> None:
     """Return when a replica has replayed the log up to ``position``.
 
-    ``ReplicaUnusable`` if it has not after ``patience`` seconds, or if it is no replica of the shop.
+    ``ReplicaUnusable`` if it has not after ``timeout`` seconds, or if it is no replica of the shop.
     The caller's transaction begins afterwards: an earlier snapshot may be older than the answer.
     """
     known = cast(Connection, connection).info
@@ -120,8 +120,8 @@ def require_replayed(
         return
     waited, pause = 0.0, FIRST_PAUSE
     while not _is_complete(replayed := _replayed(connection), position):
-        if waited >= patience:
-            raise ReplicaBehind(f"The replica is behind by more than {patience * 1000:.0f} ms")
+        if waited >= timeout:
+            raise ReplicaBehind(f"The replica is behind by more than {timeout * 1000:.0f} ms")
         sleep(pause)
         waited += pause
         pause = min(2 * pause, LONGEST_PAUSE)
