@@ -6,9 +6,9 @@ See docs/decisions.md#172-uncounted-lists.
 import math
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from pydantic_core import PydanticCustomError
@@ -23,6 +23,27 @@ MAX_LENGTH = 2000
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 Key = str | int | float
+T = TypeVar("T")
+
+
+def encode(cursor: Iterable[Any]) -> str:
+    """Return a cursor as a text for URLs."""
+    return urlsafe_b64encode(orjson.dumps([*cursor])).rstrip(b"=").decode()
+
+
+def decode(value: Any, parse: Callable[[Any], T]) -> T | None:
+    """Return the cursor of a text, or None for an empty text, which is the start of the list.
+
+    ``parse`` gets the values of the cursor. It raises ``ValueError`` or ``TypeError`` for wrong ones.
+    """
+    if not value:
+        return None
+    try:
+        if len(value) > MAX_LENGTH:
+            raise ValueError("too long")
+        return parse(orjson.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4))))
+    except (ValueError, TypeError, AttributeError):
+        raise PydanticCustomError("cursor", "Must be `next_cursor` of an earlier response") from None
 
 
 class ListCursor(NamedTuple):
@@ -35,31 +56,25 @@ class ListCursor(NamedTuple):
 
     def encode(self) -> str:
         """Return the cursor as a text for URLs."""
-        return urlsafe_b64encode(orjson.dumps([*self])).rstrip(b"=").decode()
+        return encode(self)
 
 
 def read_cursor(value: Any) -> ListCursor | None:
     """Return the cursor of a text, or None for an empty text, which is the start of the list."""
-    if not value:
-        return None
-    try:
-        return _decoded(value)
-    except (ValueError, TypeError, AttributeError):
-        raise PydanticCustomError("cursor", "Must be `next_cursor` of an earlier response") from None
+    return decode(value, _parsed)
 
 
-def _decoded(text: str) -> ListCursor:
-    if len(text) > MAX_LENGTH:
-        raise ValueError("too long")
-    order_by, order_type, key, customer_id = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+def _parsed(values: Any) -> ListCursor:
+    order_by, order_type, key, customer_id = values
     cursor = ListCursor(SortField(order_by), SortDirection(order_type), key, customer_id)
-    is_key = _KEYS.get(cursor.order_by, _is_text)
+    is_key = _KEYS.get(cursor.order_by, is_text)
     if not (is_key(cursor.key) and _is_integer(cursor.customer_id)):
         raise ValueError("another type")
     return cursor
 
 
-def _is_text(key: Any) -> bool:
+def is_text(key: Any) -> bool:
+    """Return whether a key is a text that a database can compare."""
     return isinstance(key, str) and "\0" not in key
 
 

@@ -3,17 +3,14 @@
 See docs/decisions.md#182-duplicates.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Any, NamedTuple, Self
 
-import orjson
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from fluent_cart.enums import DuplicateReason
-from fluent_cart.schemas import fields
+from fluent_cart.schemas import cursors, fields
 from fluent_cart.schemas.base import PerPage, ResponseModel
-from fluent_cart.schemas.cursors import MAX_LENGTH
 from fluent_cart.schemas.customers import CustomerRow
 from fluent_cart.schemas.envelope import Envelope
 
@@ -26,21 +23,18 @@ class DuplicateCursor(NamedTuple):
 
     def encode(self) -> str:
         """Return the cursor as a text for URLs."""
-        return urlsafe_b64encode(orjson.dumps([*self])).rstrip(b"=").decode()
+        return cursors.encode(self)
 
 
 def _read_cursor(value: Any) -> DuplicateCursor | None:
-    if not value:
-        return None
-    try:
-        if len(value) > MAX_LENGTH:
-            raise ValueError("too long")
-        reason, key = orjson.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4)))
-        if not isinstance(key, str) or "\0" in key:
-            raise ValueError("another type")
-        return DuplicateCursor(DuplicateReason(reason), key)
-    except (ValueError, TypeError, AttributeError):
-        raise PydanticCustomError("cursor", "Must be `next_cursor` of an earlier response") from None
+    return cursors.decode(value, _parsed)
+
+
+def _parsed(values: Any) -> DuplicateCursor:
+    reason, key = values
+    if not cursors.is_text(key):
+        raise ValueError("another type")
+    return DuplicateCursor(DuplicateReason(reason), key)
 
 
 def _none_if_empty(value: Any) -> Any:
