@@ -332,23 +332,23 @@ class TestIsNewest:
         finally:
             database.stop()
 
-    def test_is_newest_knows_the_newest_as_alembic_does(self) -> None:
+    def test_newest_migration_is_the_one_that_alembic_names(self) -> None:
         assert migrations.newest() == SCRIPTS.get_current_head()
 
-    def test_is_newest_is_true_of_the_newest(self, settings: Settings) -> None:
+    def test_database_at_the_newest_migration_is_newest(self, settings: Settings) -> None:
         assert self.is_newest(settings)
 
-    def test_is_newest_is_false_of_older_ones(self, settings: Settings) -> None:
+    def test_database_at_an_older_migration_is_not_newest(self, settings: Settings) -> None:
         for _ in revisions():
             migrations.downgrade(settings.database_url, "-1")
             assert not self.is_newest(settings)
         assert at(settings.database_url) is None
 
-    def test_is_newest_is_false_of_an_empty_one(self, tmp_path: Path) -> None:
+    def test_empty_database_is_not_newest(self, tmp_path: Path) -> None:
         (path := tmp_path / "new.db").touch()
         assert not self.is_newest(Settings(database_url=f"sqlite:///{path}", _env_file=None))
 
-    def test_is_newest_is_false_of_one_from_a_later_version(self, settings: Settings) -> None:
+    def test_database_of_a_later_version_is_not_newest(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         assert not self.is_newest(settings)
