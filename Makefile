@@ -37,7 +37,7 @@ test-one: install-dev  ## Run one file or test, with pytest's options (T='tests/
 test-quick: install-dev  ## Run the everyday tests: no coverage, no servers of their own
 	@$(BIN)/python -m pytest -n auto --dist worksteal -q -m 'not server and not browser'
 
-test-stress: install-dev  ## Kill, cut, flood and soak the server; write tests/stress/RESULTS.md (75 minutes; STRESS= for flags)
+test-stress: install-dev  ## Kill, cut, flood and soak the server; write tests/stress/RESULTS.md (100 minutes; STRESS= for flags)
 	@$(BIN)/python -m tests.stress $(STRESS)
 
 test-mutation: install-dev  ## Break the server on purpose, and see its tests fail (MUTATION= for flags)

@@ -16,7 +16,16 @@ import psycopg
 
 from benchmarks import machine
 from tests.conftest import make_template
-from tests.stress import availability, concurrency, credentials, everyday, hostile, imports, properties
+from tests.stress import (
+    availability,
+    concurrency,
+    credentials,
+    everyday,
+    hostile,
+    imports,
+    properties,
+    sync,
+)
 from tests.stress.guarantees import BOTH, GUARANTEES, QUICK, Figure, Guarantee, NotRun, Scale, none
 from tests.stress.report import FAILED, Verdict, again, lines, report
 from tests.stress.shops import Shops
@@ -37,7 +46,7 @@ PACKAGES = (
     "psycopg",
 )
 # Bars of the list that no function here tries, and why.
-MODULES = (availability, concurrency, credentials, everyday, hostile, imports, properties)
+MODULES = (availability, concurrency, credentials, everyday, hostile, imports, properties, sync)
 MISSING = {name: reason for module in MODULES for name, reason in getattr(module, "MISSING", {}).items()}
 
 
@@ -55,12 +64,14 @@ def main() -> int:
     parser.add_argument(
         "--sequences", type=int, help="sequences of steps that all databases take in lockstep"
     )
+    parser.add_argument("--sync-runs", type=int, help="runs in which a copy is kept, on each database")
+    parser.add_argument("--sync-seconds", type=float, help="of each of these runs")
     parser.add_argument(
         "--again", action="store_true", help="add what is measured to RESULTS.md, below what is there"
     )
     options = parser.parse_args()
     scale = QUICK if options.quick else Scale()
-    for name in ("cycles", "soak_minutes", "examples", "sequences"):
+    for name in ("cycles", "soak_minutes", "examples", "sequences", "sync_runs", "sync_seconds"):
         if (value := getattr(options, name)) is not None:
             scale = replace(scale, **{name: value})
     chosen = sorted(

@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import repeat
 
 import psycopg
@@ -15,7 +15,7 @@ from tests.stress.durability import creations
 from tests.stress.existing import run_test
 from tests.stress.guarantees import Figure, Scale, at_least, at_most, exactly, guarantee, measured, none
 from tests.stress.history import History
-from tests.stress.shops import POSTGRESQL, REQUESTS, SQLITE, Shop, serving
+from tests.stress.shops import POSTGRESQL, REQUESTS, SQLITE, Shop, aside, serving
 from tests.support.load import BROKEN, HOST, Answer, answers_of, ask, connected, eventually, loading, statuses
 from tests.support.server import Server, started, until
 
@@ -155,28 +155,18 @@ async def restarted(shop: Shop, scale: Scale) -> list[Figure]:
     rounds = min(scale.cycles, 5)
     with socket.create_server((HOST, 0), backlog=1024) as listening:
         async with AsyncExitStack() as running:
-            await running.enter_async_context(_aside(serving(shop, listening=listening)))
+            await running.enter_async_context(aside(serving(shop, listening=listening)))
             async with _asking(listening.getsockname()[1], answers):
                 for number in range(rounds):
                     await eventually(lambda: len(answers) >= (number + 1) * 400)  # noqa: B023
                     await running.aclose()
-                    await running.enter_async_context(_aside(serving(shop, listening=listening)))
+                    await running.enter_async_context(aside(serving(shop, listening=listening)))
                 await eventually(lambda: len(answers) >= (rounds + 1) * 400)
     return [
         at_most(f"failed of {len(answers):,} requests", sum(not a.ok for a in answers), 1),
         at_least("requests", len(answers), 2000),
         at_most("longest wait of a request", max(answer.seconds for answer in answers), 5, "s"),
     ]
-
-
-@asynccontextmanager
-async def _aside(context: AbstractContextManager[object]) -> AsyncIterator[None]:
-    """Enter and leave what waits for a server, while the event loop goes on."""
-    await asyncio.to_thread(context.__enter__)
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(context.__exit__, None, None, None)
 
 
 def _refusals(shop: Shop) -> int:

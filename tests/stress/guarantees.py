@@ -21,9 +21,14 @@ class Scale:
     # Requests that are made up for each operation, and sequences of steps.
     examples: int = 1000
     sequences: int = 5000
+    # Of a copy that is kept by changes, on each database.
+    sync_runs: int = 10
+    sync_seconds: float = 60
 
 
-QUICK = Scale(cycles=3, rounds=3, seconds=2, soak_minutes=1, examples=100, sequences=200)
+QUICK = Scale(
+    cycles=3, rounds=3, seconds=2, soak_minutes=1, examples=100, sequences=200, sync_runs=1, sync_seconds=10
+)
 
 
 class Figure(NamedTuple):

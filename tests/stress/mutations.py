@@ -20,6 +20,7 @@ from tests.support.paths import ROOT
 PACKAGE = "src/fluent_cart"
 NOT_COPIED = (".git", ".venv*", ".*_cache", "__pycache__", "node_modules", ".bench", "*.db*")
 SQLITE, SESSION = f"{PACKAGE}/database/sqlite.py", f"{PACKAGE}/database/session.py"
+CHANGES = f"{PACKAGE}/services/changes.py"
 # The exit code of pytest if tests ran and failed.
 RED = 1
 
@@ -108,6 +109,19 @@ LIST = (
             ),
         ],
         ["tests/database/test_replica.py::TestReads"],
+    ),
+    Mutation(
+        "E20",
+        "changes in the order of the sequence alone",
+        [
+            Change(
+                CHANGES,
+                "_place = (CustomerChange.xid, CustomerChange.id)",
+                '_place = (literal_column("(0 + 0)", BigInteger), CustomerChange.id)',
+            ),
+            Change(CHANGES, 'if dialect != "postgresql":\n        return', "if dialect:\n        return"),
+        ],
+        stress="E20",
     ),
     Mutation(
         "B3",

@@ -1,11 +1,13 @@
 """Fresh shops on either database, and servers on them."""
 
+import asyncio
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import select
 
@@ -23,6 +25,7 @@ from tests.support.server import Server, server, started, until
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 TEMPLATE = "template_of_fire"
 REQUESTS = Requests(PREFIX, "manager", secret_of("manager"))
+Entered = TypeVar("Entered")
 PLACE = {"address_1": "1 Main St", "city": "Rome", "country": "IT"}
 # No caller is limited for too many requests here.
 UNLIMITED = {"FLUENT_CART_RATE_LIMIT": "0", "FLUENT_CART_FAILED_LOGIN_LIMIT": "0"}
@@ -123,3 +126,13 @@ def serving(
             yield running
     finally:
         shop.tracebacks += log.read_text().count("Traceback")
+
+
+@asynccontextmanager
+async def aside(context: AbstractContextManager[Entered]) -> AsyncIterator[Entered]:
+    """Enter and leave what waits for a server, while the event loop goes on."""
+    entered = await asyncio.to_thread(context.__enter__)
+    try:
+        yield entered
+    finally:
+        await asyncio.to_thread(context.__exit__, None, None, None)
