@@ -42,7 +42,7 @@ LAYERS = {
     "routers": "auth errors http observability.security_log openapi schemas services wordpress",
     "doctor": "auth.roles database demo models security services settings",
     "app": "__init__ auth database http observability openapi pages routers settings wordpress",
-    "server": "app errors http observability settings",
+    "server": "app errors formats http observability settings",
     "cli": (
         "__init__ auth database demo doctor enums errors formats importers observability schemas security"
         " server services settings"

@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from fluent_cart.errors import ApiError, PayloadTooLarge, UnreadableBody, UnsupportedMediaType
 from fluent_cart.formats.strict_json import MAX_LEVELS, MAX_NODES, parse_json
-from fluent_cart.http.request_body import FORM, MAX_BYTES, parse, read_bytes
+from fluent_cart.http.request_body import FORM, MAX_BYTES, parse, read_bytes, read_fields
 from fluent_cart.settings import Settings
 from tests.conftest import MakeAddress, MakeCustomer
 
@@ -227,13 +227,13 @@ class TestLimitsOfJson:
 
 class TestReading:
     @staticmethod
-    def request(*messages: Message) -> Request:
+    def request(*messages: Message, headers: list[tuple[bytes, bytes]] | None = None) -> Request:
         waiting = list(messages)
 
         async def receive() -> Message:
             return waiting.pop(0)
 
-        return Request({"type": "http", "method": "POST", "headers": []}, receive)
+        return Request({"type": "http", "method": "POST", "headers": headers or []}, receive)
 
     async def test_reading_stops_at_the_limit(self) -> None:
         part = {"type": "http.request", "body": b"x" * MAX_BYTES, "more_body": True}
@@ -243,6 +243,16 @@ class TestReading:
         with pytest.raises(PayloadTooLarge) as refused:
             await read_bytes(self.request(part, one_more))  # a third message is never asked for
         assert refused.value.headers == {"Connection": "close"}
+
+    async def test_body_whose_length_is_over_the_limit_is_rejected_before_it_is_read(self) -> None:
+        """A client that sends ``Expect: 100-continue`` then sends no body."""
+        with pytest.raises(PayloadTooLarge) as refused:
+            await read_bytes(self.request(headers=[(b"content-length", b"1048577")]))
+        assert refused.value.headers == {"Connection": "close"}
+
+    async def test_part_of_a_body_is_rejected(self) -> None:
+        with pytest.raises(UnreadableBody, match="without Content-Range"):
+            await read_fields(self.request(headers=[(b"content-range", b"bytes 0-3/10")]))
 
     async def test_body_of_a_disconnected_caller_is_not_read(self) -> None:
         part = {"type": "http.request", "body": b"{", "more_body": True}

@@ -47,17 +47,25 @@ class Application:
                 more = message["more_body"]
         if scope["path"] == "/late":
             await self.go_on.wait()
+        if scope["path"] == "/host":
+            body = dict(scope["headers"])[b"host"]
         status = 304 if scope["path"] == "/same" else 200
         answer = b"x" * LARGE if scope["path"] == "/large" else scope["path"].encode() + b" " + body
-        sized = [(b"content-length", str(len(answer)).encode())] if scope["path"] != "/pieces" else []
+        sized = (
+            [(b"content-length", str(len(answer)).encode())]
+            if scope["path"] not in ("/pieces", "/cut")
+            else []
+        )
         if scope["path"] == "/enough":
             sized.append((b"connection", b"close"))
         await send(
             {"type": "http.response.start", "status": status, "headers": sized if status == 200 else []}
         )
-        if scope["path"] == "/broken":
+        if scope["path"] == "/cut":
+            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        if scope["path"] in ("/broken", "/cut"):
             raise RuntimeError("broken on purpose")
-        if not sized:
+        if scope["path"] == "/pieces":
             for piece in (b"HTTP/1.1 ", b"HTTP/1.1 100 ", b""):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": answer if status == 200 else b""})
@@ -169,8 +177,8 @@ def assert_large(answer: bytes) -> None:
     )
 
 
-def assert_invalid(answer: bytes) -> None:
-    assert_refused(answer, 400, "validation_error", "The request is not valid HTTP/1.1")
+def assert_invalid(answer: bytes, message: str = "The request is not valid HTTP/1.1") -> None:
+    assert_refused(answer, 400, "validation_error", message)
 
 
 GET = b"GET /path HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -370,7 +378,7 @@ class TestRefusals:
         [
             b"nonsense\r\n\r\n",
             b"GET /\xff HTTP/1.1\r\n\r\n",
-            b"GET http:// HTTP/1.1\r\n\r\n",
+            b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
             b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
             b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
             b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -449,6 +457,17 @@ class TestAnswers:
             b"9\r\nHTTP/1.1 \r\nd\r\nHTTP/1.1 100 \r\n8\r\n/pieces \r\n0\r\n\r\n"
         )
 
+    async def test_response_of_unknown_length_has_no_chunks_for_http_1_0(self, site: Site) -> None:
+        answer = await site.ask(b"GET /pieces HTTP/1.0\r\n\r\n")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head.lower()
+        assert body == b"HTTP/1.1 HTTP/1.1 100 /pieces "
+
+    async def test_interrupted_response_to_http_1_0_is_reset(self, site: Site) -> None:
+        """The end of the connection would be the end of a response that is complete."""
+        with pytest.raises(ConnectionResetError):
+            await site.ask(b"GET /cut HTTP/1.0\r\n\r\n")
+
     async def test_interrupted_response_closes_the_connection(self, site: Site) -> None:
         assert (await site.ask(GET.replace(b"path", b"broken"))).endswith(b"content-length: 8\r\n\r\n")
 
@@ -524,7 +543,7 @@ class TestUpgrade:
         parts = {1: [sent], 2: [head, FRAMED[framing]], 100: [sent[i : i + 1] for i in range(len(sent))]}
         for part in parts[pieces]:
             peer.writer.write(part)
-            await wait_until_idle()
+            await asyncio.sleep(0.001)
         assert (await peer.until(b"hello")).endswith(b"\r\n\r\n/up hello")
         peer.writer.write(b"GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await peer.rest()).endswith(b"\r\n\r\n/next ")
@@ -594,24 +613,92 @@ class TestTrailers:
         assert (await peer.until(b"x" * 100_000)).startswith(b"HTTP/1.1 200 ")
 
 
-class TestFields:
+class TestRequestLine:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            b"GET /a HTTP/2.0", b"GET /a HTTP/0.9", b"GET /a HTTP/1.2", b"GET /a HTTP/1.10",
+            b"GET /a HTTP/01.1", b"GET /a http/1.1", b"GET /a RTSP/1.0", b"GET /a RTSP/1.1",
+            b"DESCRIBE /a RTSP/1.0", b"SOURCE /a ICE/1.0", b"GET /a ICY/1.1", b"GET /a", b"GET  /a HTTP/1.1",
+            b"GET /a  HTTP/1.1", b"GET /a HTTP/1.1 ", b" GET /a HTTP/1.1", b"GET\t/a HTTP/1.1",
+            b"get /a HTTP/1.1", b"CONNECT /a HTTP/1.1", b"GET * HTTP/1.1", b"GET /\x01 HTTP/1.1",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("before", [b"", GET.replace(b"path", b"a"), post(4) + b"GET "])
+    async def test_line_that_is_not_method_target_and_version_of_http_is_400(
+        self, site: Site, line: bytes, before: bytes
+    ) -> None:
+        answer = await site.ask(before + line + b"\r\nHost: x\r\n\r\n")
+        assert answer.count(b"HTTP/1.1 200 ") == (before != b"")
+        if not before:
+            assert_invalid(answer)
+
+    @pytest.mark.parametrize("line", [b"GET /a RTSP/1.0", b"GET  /a HTTP/1.1", b"GET /a HTTP/1.1"])
+    async def test_line_that_comes_in_pieces_is_checked_as_a_whole(self, site: Site, line: bytes) -> None:
+        peer = await site.connect()
+        for number in range(len(request := line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")):
+            peer.writer.write(request[number : number + 1])
+            await asyncio.sleep(0.001)
+        answer = await peer.rest()
+        assert answer.startswith(b"HTTP/1.1 " + (b"200" if line == b"GET /a HTTP/1.1" else b"400"))
+
+    async def test_target_with_a_fragment_is_400(self, site: Site) -> None:
+        answer = await site.ask(b"GET /customers?search=#5 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert_invalid(answer, "The address of the request has a fragment. Write # as %23")
+
+
+class TestHosts:
+    HOST = "The request has no valid host. Send one Host header with a name or an address, and its port"
+
     @pytest.mark.parametrize(
         ("head", "status"),
         [
-            (b"GET /a HTTP/1.1\r\n", b"400"),
-            (b"GET /a HTTP/1.1\r\nHost: x\r\nHost: x\r\n", b"400"),
-            (b"GET /a HTTP/1.0\r\nHost: x\r\nHost: y\r\n", b"400"),
-            (b"GET /a HTTP/1.0\r\n", b"200"),
-            (b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"200"),
-            (b"GET /a HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 200, b"431"),
-            (b"GET /a HTTP/2.0\r\nHost: x\r\n", b"400"),
-            (b"GET /a HTTP/0.9\r\nHost: x\r\n", b"400"),
-            (b"GET /a\r\nHost: x\r\n", b"400"),
+            (b"GET /a HTTP/1.1\r\n", 400),
+            (b"GET /a HTTP/1.1\r\nHost: x\r\nHost: x\r\n", 400),
+            (b"GET /a HTTP/1.1\r\nHost:\r\n", 400),
+            (b"GET /a HTTP/1.1\r\nHost: a b\r\n", 400),
+            (b"GET /a HTTP/1.1\r\nHost: user@x\r\n", 400),
+            (b"GET /a HTTP/1.1\r\nHost: x:port\r\n", 400),
+            (b"GET /a HTTP/1.1\r\nHost: \xc3\xa9\r\n", 400),
+            (b"GET /a HTTP/1.0\r\nHost: x\r\nHost: y\r\n", 400),
+            (b"GET /a HTTP/1.0\r\nHost: a b\r\n", 400),
+            (b"GET http://user@x/a HTTP/1.1\r\nHost: x\r\n", 400),
+            (b"GET http://x/a HTTP/1.1\r\nHost: a b\r\n", 400),
+            (b"GET http:///a HTTP/1.1\r\nHost: x\r\n", 400),
+            (b"GET http://x/a HTTP/1.1\r\n", 400),
+            (b"GET http://x/a HTTP/1.0\r\n", 200),
+            (b"GET /a HTTP/1.0\r\n", 200),
+            (b"GET /a HTTP/1.1\r\nHost: x:80 \t\r\n", 200),
+            (b"GET /a HTTP/1.1\r\nHost:[::1]:80\r\n", 200),
         ],
     )
-    async def test_hosts_versions_and_number_of_fields(self, site: Site, head: bytes, status: bytes) -> None:
-        answered = await site.ask(head + b"\r\n")
-        assert answered.startswith(b"HTTP/1.1 " + status)
+    async def test_request_without_exactly_one_valid_host_is_400(
+        self, site: Site, head: bytes, status: int
+    ) -> None:
+        answer = await site.ask(head + b"Connection: close\r\n\r\n")
+        if status == 400:
+            assert_invalid(answer, self.HOST)
+        else:
+            assert answer.startswith(b"HTTP/1.1 200 ")
+
+    async def test_host_of_a_whole_address_replaces_the_header(self, site: Site) -> None:
+        """RFC 9112, 3.2.2: else links would name a host that the request is not for."""
+        answer = await site.ask(b"GET http://X:8/host?q HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n")
+        assert answer.endswith(b"/host X:8")
+
+
+class TestFields:
+    async def test_200_fields_are_read_and_more_are_431(self, site: Site) -> None:
+        head = b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        assert (await site.ask(head + b"a: b\r\n" * 198 + b"\r\n")).startswith(b"HTTP/1.1 200")
+        assert_large(await site.ask(head + b"a: b\r\n" * 199 + b"\r\n"))
+
+    async def test_white_space_around_a_value_is_no_part_of_it(self, site: Site) -> None:
+        answer = await site.ask(b"GET /host HTTP/1.1\r\nHost:\t x \t\r\nConnection: close\r\n\r\n")
+        assert answer.endswith(b"/host x")
+
+    async def test_transfer_coding_of_http_1_0_is_rejected(self, site: Site) -> None:
+        assert_invalid(await site.ask(CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n"))
 
     @pytest.mark.parametrize(
         ("codings", "status"),

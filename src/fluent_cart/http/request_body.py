@@ -31,6 +31,9 @@ CODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 async def read_fields(request: Request) -> Any:
     """Return the fields in the body of ``request``: an object, unless the client sent something else."""
     headers = request.headers
+    if "content-range" in headers:
+        # A part of a body must not count as the whole (RFC 9110, 14.4).
+        raise UnreadableBody("Send the whole request body, without Content-Range")
     return parse(
         await read_bytes(request),
         headers.get("content-type", ""),
@@ -40,12 +43,16 @@ async def read_fields(request: Request) -> Any:
 
 async def read_bytes(request: Request, limit: int = MAX_BYTES) -> bytes:
     """Return the body. Raise ``PayloadTooLarge`` if it has more than ``limit`` bytes."""
+    too_large = PayloadTooLarge(headers={"Connection": "close"})
+    # A client that sends "Expect: 100-continue" waits for this response before it sends the body.
+    if int(request.headers.get("content-length") or 0) > limit:
+        raise too_large
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > limit:
-                raise PayloadTooLarge(headers={"Connection": "close"})
+                raise too_large
     except ClientDisconnect:
         raise UnreadableBody from None
     return bytes(body)

@@ -3,7 +3,8 @@
 - A head has 64 KiB and 200 fields. The bytes that frame a body (chunk sizes, extensions, trailers) have a
   limit, too.
 - An offer to upgrade is ignored (RFC 9110, 7.8). Trailer fields are read and discarded (RFC 9110, 6.5.1).
-- A request has one host (RFC 9112, 3.2), one of two versions, and no transfer coding but ``chunked``.
+- A request line has exactly its three parts. A request has one valid host (RFC 9112, 3.2), one of two
+  versions, and no transfer coding but ``chunked``.
 """
 
 from typing import Any
@@ -12,6 +13,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fluent_cart.errors import ApiError, HeadersTooLarge, InvalidRequest
+from fluent_cart.formats.host import is_host
+from fluent_cart.server.target import split_target
 
 MAX_HEAD_BYTES = 64 * 1024
 # Apache accepts 100. Each field takes a hundred bytes of memory, however short it is.
@@ -19,6 +22,7 @@ MAX_HEAD_FIELDS = 200
 VERSIONS = frozenset({"1.0", "1.1"})
 # The parser obeys these in trailers, too: it would discard the next request, which gets no answer then.
 CONNECTION_FIELDS = frozenset({b"connection", b"proxy-connection"})
+HOST_MESSAGE = "The request has no valid host. Send one Host header with a name or an address, and its port"
 # Bytes that frame each byte of a body. A chunk of one byte has five of them.
 MAX_FRAMING_PER_BYTE = 8
 
@@ -30,6 +34,9 @@ class FramedRequests(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         # The number of bytes received of an incomplete head.
         self._head_bytes = 0
+        # The pieces that an incomplete head came in, and the end of the last request line in them.
+        self._received = b""
+        self._line_end = 0
         # Counters of the current request: fields of head and trailers, bytes of the body, bytes that frame
         # the body.
         self._fields = 0
@@ -52,6 +59,7 @@ class FramedRequests(HttpToolsProtocol):
             return
         if self.discarding_input:
             return
+        self._received += data
         received = self._body_bytes
         self._feed(data)
         if self.is_in_head():
@@ -61,7 +69,8 @@ class FramedRequests(HttpToolsProtocol):
             if self._head_bytes > 2 * MAX_HEAD_BYTES:
                 self.refuse(HeadersTooLarge())
             return
-        self._head_bytes = 0
+        self._head_bytes = self._line_end = 0
+        self._received = b""
         if self.cycle is not None and self.cycle.more_body:
             self._framing_bytes += len(data) - max(self._body_bytes - received, 0)
             if self._framing_bytes > 2 * MAX_HEAD_BYTES + MAX_FRAMING_PER_BYTE * self._body_bytes:
@@ -73,20 +82,20 @@ class FramedRequests(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             (read,) = upgrade.args
-            if self._continue_without_upgrade() and read < len(data):
+            self._continue_without_upgrade()
+            if read < len(data):
                 self._feed(data[read:])
-        except httptools.HttpParserError:
-            self.refuse(InvalidRequest())
+        except httptools.HttpParserError as error:
+            # The parser stops for an error that a callback raised.
+            cause = error.__context__
+            self.refuse(cause if isinstance(cause, ApiError) else InvalidRequest())
 
-    def _continue_without_upgrade(self) -> bool:
-        """Continue with a new parser that ignores the upgrade. Return whether that is possible.
+    def _continue_without_upgrade(self) -> None:
+        """Continue with a new parser that ignores the upgrade.
 
         httptools stops at the end of a head that offers an upgrade, and reads the body as another protocol. A
         new parser gets a head with the framing of the request only.
         """
-        if self.parser.get_method() == b"CONNECT":
-            self.refuse(InvalidRequest())
-            return False
         framing = [
             b"%b: %b\r\n" % field
             for field in self.headers
@@ -98,7 +107,6 @@ class FramedRequests(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._offers_upgrade, self._is_resuming = False, True
         self.parser.feed_data(b"POST / HTTP/%b\r\n%b%b\r\n" % (version, b"".join(framing), connection))
-        return True
 
     def on_message_begin(self) -> None:
         if not self._is_resuming:
@@ -114,14 +122,14 @@ class FramedRequests(HttpToolsProtocol):
             return
         self._fields += 1
         if self._fields > MAX_HEAD_FIELDS:
-            self.refuse(HeadersTooLarge())
-            raise HeadersTooLarge  # stops the parser
+            raise HeadersTooLarge
+        # The parser leaves white space at the end, which is no part of the value (RFC 9110, 5.5).
+        value = value.strip(b" \t")
         # A trailer must not become a header, because no proxy has checked the trailer, and it could sign in.
         if self.is_in_head():
             super().on_header(name, value)
         elif name.lower() in CONNECTION_FIELDS:
-            self.refuse(InvalidRequest())
-            raise InvalidRequest  # the parser's way to be stopped
+            raise InvalidRequest
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -135,32 +143,55 @@ class FramedRequests(HttpToolsProtocol):
         if self._is_resuming:
             self._is_resuming = False
             return
-        version = self.parser.get_http_version()
-        if not self._is_sound(version):
-            self.refuse(InvalidRequest())
-            raise InvalidRequest  # the parser's way to be stopped
         # A head that came in one piece is no longer than that.
         if self._head_bytes and self._head_size() > MAX_HEAD_BYTES:
-            self.refuse(HeadersTooLarge())
-            raise HeadersTooLarge  # stops the parser
+            raise HeadersTooLarge
+        version = self.parser.get_http_version()
+        self._check_line(version)
+        self._check_framing(version)
+        self._check_host(version)
         self._offers_upgrade = self.parser.should_upgrade()
         if version == "1.0":
             # Clients of HTTP/1.0 do not know interim responses (RFC 9110, 10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
 
-    def _is_sound(self, version: str) -> bool:
-        """Return whether a head leaves no doubt of its host (RFC 9112, 3.2) and of how its body is sent.
+    def _check_line(self, version: str) -> None:
+        """Raise an error unless the request line is method, target and version, with one space between them.
 
-        The parser takes every list of transfer codings that ends in ``chunked``, HTTP/0.9 and HTTP/2.0.
+        The parser accepts more spaces, and other protocols such as ``RTSP/1.0`` as if they were HTTP. It also
+        accepts HTTP/0.9 and HTTP/2.0.
         """
-        hosts = 0
+        method = self.parser.get_method()
+        line = b"%b %b HTTP/%b\r\n" % (method, self.url, version.encode())
+        start = self._received.find(line, self._line_end)
+        if start < 0 or version not in VERSIONS or method == b"CONNECT":
+            raise InvalidRequest
+        self._line_end = start + len(line)
+
+    def _check_framing(self, version: str) -> None:
+        """Raise an error if a body is sent in another way than by its length or in chunks (RFC 9112, 6).
+
+        The parser accepts every list of transfer codings that ends in ``chunked``, also of HTTP/1.0.
+        """
         for name, value in self.headers:
-            if name == b"host":
-                hosts += 1
-            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                return False
-        return version in VERSIONS and (hosts == 1 or (not hosts and version == "1.0"))
+            if name == b"transfer-encoding" and (version == "1.0" or value.lower() != b"chunked"):
+                raise InvalidRequest
+
+    def _check_host(self, version: str) -> None:
+        """Raise an error unless a request has one valid host. A whole address replaces ``Host``."""
+        self.url, target_host = split_target(self.url, self.parser.get_method())
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or version != "1.0"):
+            raise InvalidRequest(HOST_MESSAGE)
+        if target_host is not None:
+            hosts.append(target_host)
+            self.headers[:] = [
+                *(field for field in self.headers if field[0] != b"host"),
+                (b"host", target_host),
+            ]
+        if not all(is_host(host.decode("latin-1")) for host in hosts):
+            raise InvalidRequest(HOST_MESSAGE)
 
     def is_in_head(self) -> bool:
         """Return whether the head of a request is incomplete."""

@@ -13,6 +13,8 @@ See docs/decisions.md#4-error-responses.
 """
 
 from enum import Enum, auto
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -28,6 +30,10 @@ from fluent_cart.server.framing import FramedRequests
 
 # Every connection of this process, until it is lost.
 connections: set["Protocol"] = set()
+
+
+# Closing a socket that lingers for no time sends a reset.
+RESET = pack("ii", 1, 0)
 
 
 class Waiting(Enum):
@@ -91,7 +97,12 @@ class Protocol(FramedRequests):
         super().on_headers_complete()
         if self.cycle is cycle:
             return
-        buffered = BufferedTransport(self.transport, self.on_response_complete, self._close)
+        buffered = BufferedTransport(
+            self.transport,
+            self.on_response_complete,
+            self._close,
+            knows_chunks=self.scope["http_version"] != "1.0",
+        )
         self.cycle.transport, self.cycle.on_response = buffered, buffered.done  # type: ignore[assignment]
         if self._shutting_down:
             self.cycle.keep_alive = False
@@ -171,6 +182,10 @@ class Protocol(FramedRequests):
         if self.cycle.more_body and not self.transport.is_closing():
             self.discarding_input = self._responded_early = True
             self._end_answers()
+        elif self.cycle.scope["http_version"] == "1.0" and not self.cycle.response_complete:
+            # The end of the connection would be the end of a response that has no length.
+            self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, RESET)
+            self.transport.abort()
         else:
             self.transport.close()
 

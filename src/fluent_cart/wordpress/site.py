@@ -1,21 +1,17 @@
 """The address of the site, as the caller sees it."""
 
-import re
-
 from starlette.requests import Request
 
+from fluent_cart.formats.host import is_host
 from fluent_cart.wordpress.paths import ROOT
-
-# A valid host name. The caller chooses the Host header, so other values are not repeated in JSON and headers.
-_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 def origin(request: Request) -> str:
     """Return scheme and host as the caller sent them: ``https://shop.example``."""
     host = request.headers.get("host", "")
-    if not _HOST.fullmatch(host):
-        host = "localhost"
-    return f"{request.scope['scheme']}://{host}"
+    # A request of HTTP/1.0 may have no host. Other values are not repeated in JSON and headers, because the
+    # caller chooses them. ``serve`` rejects them (server/framing.py).
+    return f"{request.scope['scheme']}://{host if is_host(host) else 'localhost'}"
 
 
 def site_url(request: Request) -> str:
