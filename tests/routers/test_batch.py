@@ -3,14 +3,21 @@
 See docs/decisions.md#185-batch-requests.
 """
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.util import await_only
 
 from fluent_cart.database import Database
+from fluent_cart.errors import InvalidEmail
 from fluent_cart.models import Address, Customer, CustomerChange, IdempotencyKey
+from fluent_cart.schemas.customers import CustomerCreate
+from fluent_cart.services.customers import create_customer
 from tests.conftest import MakeAddress, MakeCustomer, rows
+from tests.support import postgres
 from tests.support.errors import assert_error
 
 KEY = {"Idempotency-Key": "key"}
@@ -116,6 +123,51 @@ async def test_item_that_fails_stops_no_other_item(
     assert data["delete"] == [missing(999), {"id": 3, "status": 200}, missing(3)]
     emails = {row["email"] for row in (await stored(database)).values()}
     assert emails == {ANN, BOB, "a@example.com", "b@example.com"}
+
+
+@pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+@pytest.mark.parametrize("settings", ["shared_postgres"], indirect=True)
+@pytest.mark.parametrize("kind", ["create", "update"])
+async def test_item_that_loses_a_race_in_the_database_stops_no_other_item(
+    shop: None, manager: httpx.AsyncClient, database: Database, kind: str
+) -> None:
+    """Another transaction takes the address after the batch has checked that the address is free."""
+    inserted, commit = asyncio.Event(), asyncio.Event()
+
+    def take(connection: Connection) -> None:
+        create_customer(connection, CustomerCreate(email="taken@example.com"))
+        inserted.set()
+        await_only(commit.wait())
+
+    taking = asyncio.create_task(database.write(take))
+    await inserted.wait()
+    create = [{"email": email} for email in ("a@example.com", "taken@example.com", "b@example.com")]
+    update = [{"id": 1, "phone": "2"}, {"id": 2, "email": "taken@example.com"}, {"id": 3, "phone": "2"}]
+    batch = {"create": create, "update": update} | ({"update": update[:1]} if kind == "create" else {})
+    if kind == "update":
+        del create[1]
+    sending = asyncio.create_task(send(manager, **batch, delete=[999]))
+    while not await database.scan(number_of_blocked):  # noqa: ASYNC110  # nothing signals it
+        await asyncio.sleep(0.01)
+    commit.set()
+    await taking
+    data = await sending
+    lost = data[kind].pop(1)
+    assert (lost["status"], lost["error"]) == (422, InvalidEmail().reason)
+    assert data["failed"] == 2
+    assert {result["status"] for result in (*data["create"], *data["update"])} == {200}
+    customers = {row["email"]: row["phone"] for row in (await stored(database)).values()}
+    eve = "2" if kind == "update" else None
+    assert customers == {
+        ANN: "2", BOB: None, "eve@example.com": eve, "taken@example.com": None,
+        "a@example.com": None, "b@example.com": None,
+    }  # fmt: skip
+
+
+def number_of_blocked(connection: Connection) -> int:
+    """Return how many sessions of this database wait for a lock."""
+    blocked = "wait_event_type = 'Lock' AND datname = current_database()"
+    return int(connection.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {blocked}")) or 0)
 
 
 async def test_creates_before_it_updates_and_updates_before_it_deletes(

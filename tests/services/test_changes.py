@@ -28,6 +28,7 @@ from fluent_cart.services import (
 from fluent_cart.services.changes import ChangePage, read_changes
 from fluent_cart.services.customers import get_customers
 from tests.conftest import MakeAddress, MakeCustomer
+from tests.support import postgres
 from tests.support.errors import assert_error
 
 WRITERS, ROUNDS = 8, 25
@@ -275,6 +276,7 @@ async def transactions_that_commit_in_reverse(database: Database) -> tuple[set[i
     return seen, set(await database.scan(read_committed))
 
 
+@pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
 @pytest.mark.parametrize("settings", ["shared_postgres"], indirect=True)
 class TestOrderOnPostgreSQL:
     async def test_transaction_that_commits_later_comes_later(self, database: Database) -> None:
