@@ -17,7 +17,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from fluent_cart.database import connect, create_database, migrations
-from fluent_cart.models import Base, Customer, User
+from fluent_cart.models import Address, Base, Customer, User
 from fluent_cart.schemas.customer_queries import CustomerListQuery
 from fluent_cart.services.customer_search import list_customers
 from fluent_cart.services.customers import derived_columns, pick
@@ -273,6 +273,47 @@ class TestUpgrade:
         with pytest.raises(migrations.MigrationError, match=r"customers have the same email.*: 1 and 3\. "):
             migrations.upgrade(url)
         assert (at(url), schema(url)) == ("0015", before)
+
+    def test_duplicates_among_older_rows_have_keys(self, url: str) -> None:
+        """In more than one batch."""
+        migrations.upgrade(url, "0018")
+        people = [
+            ("Zo\u00eb", "Lee", "A+shop", "+49 30 555-22 95", "sw1a 1aa"),
+            ("ZOE", "Lee", "b+c+d", "\u0660\u0660\u0664\u0669 30 5552295", "SW1A-1AA"),
+            ("", "Lee", "plain", "555", "10115"),
+            ("Ann", "Lee", "+x", None, " -"),
+        ]
+        moment = {"created_at": "2024-01-01T10:00:00Z", "updated_at": "2024-01-01T10:00:00Z"}
+        customers: list[dict[str, Any]] = []
+        addresses: list[dict[str, Any]] = []
+        for number, (first, last, box, phone, postcode) in enumerate(people * 251, start=1):
+            shown = {
+                "first_name": first,
+                "last_name": last,
+                "email": f"{box}@{number}.example",
+                "phone": phone,
+            }
+            customers.append(shown | derived_columns(shown) | {"id": number, "additional_info": {}} | moment)
+            if number > 1000:
+                place = {"address_1": "1 Main St", "city": "Rome", "country": "GB", "postcode": postcode}
+                addresses.append(
+                    {"id": number + 7, "customer_id": number, "type": "billing"} | place | moment
+                )
+        keys = ("phone_key", "mailbox_key")
+        with connect(url) as connection:
+            older = [{name: row[name] for name in row if name not in keys} for row in customers]
+            connection.execute(insert(Customer), older)
+            connection.execute(insert(Address), addresses)
+        migrations.upgrade(url)
+        statement = "SELECT * FROM customer_name_postcodes ORDER BY address_id"
+        with connect(url) as connection:
+            stored = connection.execute(select(Customer.__table__).order_by(Customer.id)).mappings()
+            assert [pick(row, *keys) for row in stored] == [pick(row, *keys) for row in customers]
+            assert {row["phone_key"] for row in customers} == {"", "49305552295"}
+            assert list(map(tuple, connection.execute(text(statement)))) == [
+                (1008, 1001, "zoe lee SW1A1AA"),
+                (1009, 1002, "zoe lee SW1A1AA"),
+            ]
 
     def _store_old(self, url: str, emails: list[str]) -> None:
         moment = "'2024-01-01T10:00:00Z'"
