@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from fluent_cart.database import connect
 from fluent_cart.enums import OrderStatus, PaymentStatus
@@ -100,6 +100,20 @@ def dump(connection: Connection) -> list[Any]:
     return [rows(connection, table) for table in TABLES]
 
 
+def in_books(connection: Connection) -> list[dict[str, Any]]:
+    """Return the orders without the time of their last change."""
+    found = sorted(rows(connection, Order), key=lambda row: int(row["id"]))
+    return [{name: row[name] for name in row if name != "updated_at"} for row in found]
+
+
+def name_postcodes(connection: Connection) -> set[tuple[Any, ...]]:
+    """Return the keys by which duplicates are found, with their addresses and customers."""
+    found = connection.execute(
+        text("SELECT address_id, customer_id, name_postcode_key FROM customer_name_postcodes")
+    )
+    return {tuple(row) for row in found}
+
+
 def without_time(result: dict[str, Any]) -> dict[str, Any]:
     customer = {name: value for name, value in result["customer"].items() if name != "updated_at"}
     return {**result, "customer": customer}
@@ -114,6 +128,7 @@ def check_merger(connection: Connection, first: dict[str, Any], second: dict[str
     places: dict[int, list[Any]] = {each: [] for each in both}
     for row in rows(connection, Address):
         places[row["customer_id"]].append(row)
+    bought = in_books(connection)
     user_id = own["user_id"] if own["user_id"] and other["user_id"] else None
     body = {"from_id": from_id, "user_id": user_id}
 
@@ -137,9 +152,8 @@ def check_merger(connection: Connection, first: dict[str, Any], second: dict[str
     lasts = [row["last_order_at"] for row in (own, other) if row["last_order_at"]]
     assert left["first_order_at"] == min(firsts, default=None)
     assert left["last_order_at"] == max(lasts, default=None)
-    stored = rows(connection, Order)
-    assert len(stored) == len(first["orders"]) + len(second["orders"])
-    assert {row["customer_id"] for row in stored} <= {customer_id}
+    assert in_books(connection) == [{**row, "customer_id": customer_id} for row in bought]
+    assert deed["moved_orders"] == sum(row["customer_id"] == from_id for row in bought)
 
     addresses = rows(connection, Address)
     assert {row["customer_id"] for row in addresses} <= {customer_id}
@@ -153,6 +167,15 @@ def check_merger(connection: Connection, first: dict[str, Any], second: dict[str
     assert {*moved}.isdisjoint(map(_comparable, places[customer_id]))
     assert sum(row["is_primary"] for row in addresses) == min(len(addresses), 1)
 
+    assert name_postcodes(connection) == {
+        (
+            row["id"],
+            customer_id,
+            f"{left['first_name_key']} {left['last_name_key']} {row['postcode'].replace(' ', '')}",
+        )
+        for row in addresses
+        if row["postcode"] and left["first_name_key"] and left["last_name_key"]
+    }
     assert invariants.find_violations(connection) == {}
     with pytest.raises(CustomerMerged) as gone:
         get_customer(connection, from_id)
