@@ -21,7 +21,6 @@ from prometheus_client import (
     Histogram,
     disable_created_metrics,
     generate_latest,
-    values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
@@ -29,19 +28,6 @@ from fluent_cart.observability.process_metrics import ProcessesCollector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-
-def _is_shared() -> bool:
-    try:
-        MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
-    except ValueError:
-        return False
-    return True
-
-
-IS_SHARED = _is_shared()
-if not IS_SHARED:
-    # The folder may have been deleted, too. The figures of one process are better than no process.
-    values.ValueClass = values.MutexValue
 
 # Disables a second series for each counter and histogram, which has no use.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -144,10 +130,11 @@ def _observer(route: str, method: str, status: int) -> Observe:
 
 def page() -> bytes:
     """Return all figures in Prometheus' text format. It takes milliseconds, and reads files if shared."""
-    if not IS_SHARED:
-        return generate_latest()
     registry = CollectorRegistry()
-    collector = MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    try:
+        collector = MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    except ValueError:  # there is no shared folder
+        return generate_latest()
     folder = Path(collector._path)
     _forget_the_dead(folder)
     registry.register(ProcessesCollector(_processes(folder)))
