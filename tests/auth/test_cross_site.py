@@ -1,5 +1,7 @@
 """Writes that a browser sends for another site, with the password that it remembers."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -11,8 +13,12 @@ SITE = "http://shop.example"
 
 
 @pytest.fixture(autouse=True)
-def allowed_origins(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.state, "cors_origins", frozenset({"https://admin.example"}), raising=False)
+def allowed_origins(app: FastAPI) -> Iterator[None]:
+    # Not by monkeypatch, which deletes the attribute of a State afterwards, and tests share the application.
+    default = app.state.cors_origins
+    app.state.cors_origins = frozenset({"https://admin.example"})
+    yield
+    app.state.cors_origins = default
 
 
 @pytest.fixture
