@@ -21,7 +21,7 @@ from fluent_cart.app import create_app
 from fluent_cart.auth.limits import create_limits
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect, create_database, migrations
-from fluent_cart.models import ApplicationPassword, User
+from fluent_cart.models import ApplicationPassword, Base, User
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.security import application_passwords, login_passwords
@@ -153,10 +153,16 @@ def postgres_shop(postgres_template: str) -> Iterator[str]:
     name = f"fluent_cart_{uuid4().hex}"
     with _administration(postgres_template) as execute:
         execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        with psycopg.connect(f"{postgres_template}/{name}", autocommit=True) as connection:
-            connection.execute(REMEMBER)
         yield f"{postgres_template}/{name}"
         execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres_session(postgres_shop: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """The session that restores the shared database: a new session has no plans, and takes longer."""
+    with psycopg.connect(postgres_shop, autocommit=True) as connection:
+        connection.execute(REMEMBER)
+        yield connection
 
 
 REMEMBER = """
@@ -165,25 +171,33 @@ CREATE TABLE remembered.users AS TABLE users;
 CREATE TABLE remembered.application_passwords AS TABLE application_passwords;
 CREATE TABLE remembered.customer_change_log AS TABLE customer_change_log;
 """
-RESTORE = """
-TRUNCATE customers, customer_addresses, orders, users, application_passwords, idempotency_keys, sessions,
-    customer_changes, merged_customers, customer_name_postcodes RESTART IDENTITY;
-DELETE FROM customer_change_log;
-INSERT INTO customer_change_log SELECT * FROM remembered.customer_change_log;
+# DELETE takes 1 ms where TRUNCATE takes 90 ms, because TRUNCATE makes a new file for each table and index.
+RESTORE = "".join(f"DELETE FROM {table.name};\n" for table in reversed(Base.metadata.sorted_tables)) + """
+DELETE FROM customer_name_postcodes;
 UPDATE customer_counts SET count = 0 WHERE count <> 0;
+SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences;
 INSERT INTO users SELECT * FROM remembered.users;
 INSERT INTO application_passwords SELECT * FROM remembered.application_passwords;
+INSERT INTO customer_change_log SELECT * FROM remembered.customer_change_log;
 SELECT setval('users_id_seq', max(id)) FROM users;
 SELECT setval('application_passwords_id_seq', max(id)) FROM application_passwords;
 """
 
 
 @pytest.fixture
-def shared_postgres_settings(postgres_shop: str) -> Settings:
+def shared_postgres_settings(
+    postgres_shop: str, postgres_session: psycopg.Connection[tuple[Any, ...]]
+) -> Settings:
     """The shared database, as it was made."""
-    with psycopg.connect(postgres_shop, autocommit=True) as connection:
-        connection.execute(RESTORE)
+    postgres_session.execute(RESTORE)
     return Settings(database_url=postgres_shop, _env_file=None)
+
+
+@pytest.fixture(scope="session")
+async def shared_postgres_database(postgres_shop: str) -> AsyncIterator[Database]:
+    """The shared database, opened once: the first statements of a connection take longer than most tests."""
+    async with create_database(Settings(database_url=postgres_shop, _env_file=None)) as database:
+        yield database
 
 
 @pytest.fixture(params=["sqlite", *(["shared_postgres"] if postgres.AVAILABLE else [])])
@@ -213,11 +227,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
-    """The shop's database, whose every rule must still hold when the test is over."""
+async def own_database(settings: Settings) -> AsyncIterator[Database]:
+    """The shop's database, opened by the test alone."""
     async with create_database(settings) as database:
         yield database
-        assert await database.scan(invariants.find_violations) == {}
+
+
+@pytest.fixture
+def opened_database(settings: Settings, request: pytest.FixtureRequest) -> Database:
+    is_shared = settings.database_url.startswith("postgresql:") and (
+        settings.database_url == request.getfixturevalue("postgres_shop")
+    )
+    database: Database = request.getfixturevalue("shared_postgres_database" if is_shared else "own_database")
+    return database
+
+
+@pytest.fixture
+async def database(opened_database: Database) -> AsyncIterator[Database]:
+    """The shop's database, whose every rule must still hold when the test is over."""
+    yield opened_database
+    assert await opened_database.scan(invariants.find_violations) == {}
 
 
 UNLIMITED = Settings(database_url="sqlite:///unused.db", rate_limit=0, failed_login_limit=0, _env_file=None)
