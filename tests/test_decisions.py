@@ -24,16 +24,15 @@ def texts() -> Iterator[tuple[Path, str]]:
             yield path.relative_to(ROOT), path.read_text("utf-8")
 
 
-def anchors() -> set[str]:
-    return {markdown.slug(title) for title in markdown.headings(DECISIONS, "h3")}
+TITLES = markdown.headings(DECISIONS, "h3")
+ANCHORS = {markdown.slug(title) for title in TITLES}
 
 
 def test_each_decision_has_a_heading_with_its_number() -> None:
     """A list item (``132. **Title.**``) has no address that a link could name."""
     assert re.findall(r"^ {0,3}\d+\. \*\*.*", DECISIONS, re.MULTILINE) == []
-    titles = markdown.headings(DECISIONS, "h3")
-    assert [title for title in titles if not re.fullmatch(r"\d+\. \S.*", title)] == []
-    numbers = [title.split(".")[0] for title in titles]
+    assert [title for title in TITLES if not re.fullmatch(r"\d+\. \S.*", title)] == []
+    numbers = [title.split(".")[0] for title in TITLES]
     assert sorted(numbers) == sorted(set(numbers))
 
 
@@ -45,13 +44,13 @@ def test_links_to_decisions_lead_to_headings() -> None:
         for link in re.findall(r"#([\w-]+)", group)
     ]
     assert len(links) > 100
-    assert [(path, link) for path, link in links if link not in anchors()] == []
+    assert [(path, link) for path, link in links if link not in ANCHORS] == []
 
 
 def test_links_within_the_decisions_lead_to_headings() -> None:
     links = re.findall(r"\]\(#([\w-]+)\)", DECISIONS)
     assert len(links) > 10
-    assert [link for link in links if link not in anchors()] == []
+    assert [link for link in links if link not in ANCHORS] == []
 
 
 def test_decisions_are_cited_by_links_and_not_by_bare_numbers() -> None:
