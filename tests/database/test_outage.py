@@ -32,9 +32,9 @@ from tests.support.load import (
     loading,
     statuses,
 )
+from tests.support.long_tests import LONG
 from tests.support.server import COMMAND, Server, server
 
-LONG = os.environ.get("FLUENT_CART_LONG_TESTS") == "1"
 # The signals of pg_ctl to stop a server. The last one gives no warning.
 FAST, IMMEDIATE, KILLED = signal.SIGINT, signal.SIGQUIT, signal.SIGKILL
 WAYS = [FAST, IMMEDIATE, KILLED] * (3 if LONG else 1)

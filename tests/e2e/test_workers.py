@@ -29,10 +29,11 @@ from tests.support.load import (
     percentile,
     statuses,
 )
+from tests.support.long_tests import many
 from tests.support.server import COMMAND, Server, server
 from tests.support.worker_clients import balanced
 
-SECONDS = 12 if os.environ.get("FLUENT_CART_LONG_TESTS") == "1" else 3
+SECONDS = many(3, 12)
 WORKERS = 4
 CLIENTS = 64
 

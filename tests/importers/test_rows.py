@@ -1,7 +1,6 @@
 """Rows of files into the shop: what a line changes, what is wrong with it, and that exports come back."""
 
 import json
-import os
 import random
 from collections.abc import Awaitable, Callable
 from io import BytesIO
@@ -27,8 +26,9 @@ from fluent_cart.services.merge import merge_customers
 from fluent_cart.services.order_export import export_orders
 from fluent_cart.services.orders import recalculate
 from tests.conftest import MakeAddress, MakeCustomer, rows
+from tests.support.long_tests import many
 
-ROUND_TRIP = 10_000 if os.environ.get("FLUENT_CART_LONG_TESTS") else 1_000
+ROUND_TRIP = many(1_000, 10_000)
 OLD = "2020-02-29T12:00:00Z"
 PLACE = {"address_1": "1 Main St", "city": "Rome", "country": "IT"}
 REQUIRED = ["This field is required"]

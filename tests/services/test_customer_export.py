@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import tracemalloc
 from collections.abc import Iterator
 from io import StringIO
@@ -21,9 +20,10 @@ from fluent_cart.services.customer_search import list_customers
 from fluent_cart.services.customers import get_customer
 from fluent_cart.settings import Settings
 from tests.services.test_customer_search import make_customers, make_queries
+from tests.support.long_tests import many
 
 QUERIES = 60
-ROWS = 100_000 if os.environ.get("FLUENT_CART_LONG_TESTS") else 2_000
+ROWS = many(2_000, 100_000)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.conftest import MakeCustomer
 from tests.services.test_customer_search import CUSTOMERS, QUERY, make_customers
 from tests.services.test_customer_search_plans import explain
 from tests.support.errors import assert_error
+from tests.support.long_tests import many
 
 # Of the users of the shop's fixture.
 USERS = 6
@@ -111,7 +112,7 @@ def make_filters() -> Iterator[dict[str, Any]]:
     chance = random.Random(3)
     yield from ({name: value} for name, value in SENT.items())
     yield {"has_user": False}
-    for _ in range(300):
+    for _ in range(many(100, 300)):
         names = chance.sample(sorted(SENT), chance.randint(1, 3))
         sent = {name: SENT[name] for name in names}
         if "has_user" in sent:
@@ -120,11 +121,11 @@ def make_filters() -> Iterator[dict[str, Any]]:
 
 
 def test_filters_find_what_plain_python_finds(connection: Connection) -> None:
-    sizes = set()
+    sizes, customers = set(), make_customers()
     for filters in make_filters():
         wanted = [
             customer["id"]
-            for customer in make_customers()
+            for customer in customers
             if all(is_given(customer, *condition) for condition in filters.items())
         ]
         items, total = list_customers(

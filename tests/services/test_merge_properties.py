@@ -21,8 +21,9 @@ from fluent_cart.services.customers import derived_columns, get_customer
 from fluent_cart.services.merge import BLANK, FILLED
 from fluent_cart.settings import Settings
 from tests.conftest import rows
+from tests.support.long_tests import many
 
-EXAMPLES = 60
+EXAMPLES = many(15, 200)
 TIME = "2024-01-01T10:00:00Z"
 TABLES = (Customer, Address, Order, MergedCustomer, CustomerChange)
 

@@ -20,9 +20,10 @@ from tests.contract import hostile
 from tests.contract.test_permissions import BODIES, OPERATIONS, url
 from tests.stateful.twins import DatabasePair
 from tests.support import fuzzing, postgres
+from tests.support.long_tests import many
 from tests.support.openapi import openapi_document
 
-SEQUENCES = 25
+SEQUENCES = many(10, 25)
 # Of both databases together and under coverage, in seconds of this process: the machine may have other work.
 WORST = 1.0
 
