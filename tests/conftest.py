@@ -265,6 +265,7 @@ def app(shared_app: FastAPI, database: Database) -> FastAPI:
     """The application on the test's shop, without limits: a test of those sets its own."""
     shared_app.state.database = database
     shared_app.state.limits = create_limits(UNLIMITED)
+    shared_app.state.cors_origins = frozenset()
     return shared_app
 
 

@@ -1,7 +1,5 @@
 """Writes that a browser sends for another site, with the password that it remembers."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -13,12 +11,8 @@ SITE = "http://shop.example"
 
 
 @pytest.fixture(autouse=True)
-def allowed_origins(app: FastAPI) -> Iterator[None]:
-    # Not by monkeypatch, which deletes the attribute of a State afterwards, and tests share the application.
-    default = app.state.cors_origins
+def allowed_origins(app: FastAPI) -> None:
     app.state.cors_origins = frozenset({"https://admin.example"})
-    yield
-    app.state.cors_origins = default
 
 
 @pytest.fixture
