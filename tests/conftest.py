@@ -21,6 +21,7 @@ from fluent_cart.app import create_app
 from fluent_cart.auth.limits import create_limits
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect, create_database, migrations
+from fluent_cart.database.scan_queue import CALLER
 from fluent_cart.models import ApplicationPassword, Base, User
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.customers import CustomerCreate
@@ -248,7 +249,10 @@ def opened_database(settings: Settings, request: pytest.FixtureRequest) -> Datab
 @pytest.fixture
 async def database(opened_database: Database) -> AsyncIterator[Database]:
     """The shop's database, whose every rule must still hold when the test is over."""
+    # Tests run in one task, so the caller of a request is the caller of all that follows.
+    CALLER.set(None)
     yield opened_database
+    CALLER.set(None)
     assert await opened_database.scan(invariants.find_violations) == {}
 
 
