@@ -20,6 +20,7 @@ from tests.stress import (
     availability,
     concurrency,
     credentials,
+    erasure,
     everyday,
     hostile,
     imports,
@@ -46,7 +47,7 @@ PACKAGES = (
     "psycopg",
 )
 # Bars of the list that no function here tries, and why.
-MODULES = (availability, concurrency, credentials, everyday, hostile, imports, properties, sync)
+MODULES = (availability, concurrency, credentials, erasure, everyday, hostile, imports, properties, sync)
 MISSING = {name: reason for module in MODULES for name, reason in getattr(module, "MISSING", {}).items()}
 
 

@@ -1,7 +1,6 @@
 """Acknowledged writes survive faults of processes, power, disks and backups."""
 
 import asyncio
-import os
 import re
 import resource
 import shutil
@@ -29,7 +28,7 @@ from tests.stress.guarantees import (
 from tests.stress.history import History
 from tests.stress.shops import POSTGRESQL, REQUESTS, SQLITE, Shop, serving
 from tests.support.load import Request, answers_of, connected, loading, statuses
-from tests.support.server import COMMAND, Server
+from tests.support.server import Server
 
 WRITERS = 16
 LOAD_SECONDS = 0.7
@@ -206,11 +205,11 @@ async def backup(shop: Shop, scale: Scale) -> list[Figure]:
                     history.add(answers_of(clients))
                     before = set(history.acknowledged)
                     began = time.monotonic()
-                    await asyncio.to_thread(_command, shop, "backup", str(file))
+                    await asyncio.to_thread(shop.run, "backup", str(file))
                     seconds = max(seconds, time.monotonic() - began)
                 history.add(answers_of(clients))
             elsewhere = shop.elsewhere()
-            await asyncio.to_thread(_command, elsewhere, "restore", str(file))
+            await asyncio.to_thread(elsewhere.run, "restore", str(file))
             found = elsewhere.emails()
             lost += len(before - found) + len(found - history.acknowledged)
             broken += len(elsewhere.violations())
@@ -223,8 +222,3 @@ async def backup(shop: Shop, scale: Scale) -> list[Figure]:
         at_least("written meanwhile", len(history.acknowledged), 20 * rounds),
         measured("longest backup, s", f"{seconds:.1f}"),
     ]
-
-
-def _command(shop: Shop, *arguments: str) -> None:
-    environment = {**os.environ, **shop.environment}
-    subprocess.run([COMMAND, *arguments], env=environment, cwd=shop.folder, check=True, capture_output=True)

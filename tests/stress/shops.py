@@ -1,8 +1,10 @@
 """Fresh shops on either database, and servers on them."""
 
 import asyncio
+import os
 import shutil
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import make_template, secret_of
 from tests.support.cluster import Cluster
 from tests.support.load import Requests
-from tests.support.server import Server, server, started, until
+from tests.support.server import COMMAND, Server, server, started, until
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 TEMPLATE = "template_of_fire"
@@ -69,6 +71,12 @@ class Shop:
         """Return the rules that are broken, as ``fluent-cart check`` does."""
         with connect(self.url) as connection:
             return invariants.find_violations(connection)
+
+    def run(self, *arguments: str) -> None:
+        """Run a command of the command line on the shop; it must succeed."""
+        environment = {**os.environ, **self.environment}
+        command = [COMMAND, *arguments]
+        subprocess.run(command, env=environment, cwd=self.folder, check=True, capture_output=True)
 
     def elsewhere(self) -> "Shop":
         """Return a shop that is not there yet, on the same database."""

@@ -41,6 +41,11 @@ class Cluster:
         command = self._command(program, *arguments)
         subprocess.run(command, check=True, user=OWNER, cwd=self._folder, stdout=subprocess.DEVNULL)
 
+    @property
+    def data(self) -> Path:
+        """The folder of all files of the server's databases."""
+        return self._folder / "data"
+
     def url(self, database: str) -> str:
         return f"postgresql://shop@127.0.0.1:{self._port}/{database}"
 
@@ -92,7 +97,7 @@ class Cluster:
 
     def _command(self, program: str, *arguments: str) -> list[str]:
         assert BINARIES
-        return [str(BINARIES / program), "-D", str(self._folder / "data"), *arguments]
+        return [str(BINARIES / program), "-D", str(self.data), *arguments]
 
 
 @contextmanager
