@@ -15,12 +15,13 @@ from sqlalchemy import select, update
 from fluent_cart.app import create_app
 from fluent_cart.auth.limits import FailedLoginLimiter, HashQueue, RateLimiter
 from fluent_cart.database import Database
+from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.models import Session, User
 from fluent_cart.security import login_passwords, session_cookies
 from fluent_cart.services import sessions, users
 from fluent_cart.services.application_passwords import create_application_password
 from fluent_cart.settings import Settings
-from fluent_cart.wordpress.paths import PREFIX
+from fluent_cart.wordpress.paths import PREFIX, PROFILE
 from tests.conftest import MakeClient, credentials, login_password_of, rows
 from tests.support.errors import assert_error
 from tests.support.login import (
@@ -108,11 +109,12 @@ class TestForm(OnSQLite):
     async def test_leads_to_where_the_client_was(self, browser: httpx.AsyncClient) -> None:
         page = await browser.get(LOGIN, params={"redirect_to": '/docs?a="&b=<c>'})
         assert 'value="/docs?a=&quot;&amp;b=&lt;c&gt;"' in page.text
-        assert 'value="/"' in (await browser.get(LOGIN, params={"redirect_to": "//evil.example"})).text
+        page = await browser.get(LOGIN, params={"redirect_to": "//evil.example"})
+        assert f'value="{PROFILE}"' in page.text
 
     async def test_login_form_begins_a_session(self, browser: httpx.AsyncClient, database: Database) -> None:
         response = await sign_in(browser, "worker", WORKER)
-        assert (response.status_code, response.headers["location"], response.text) == (302, "/", "")
+        assert (response.status_code, response.headers["location"], response.text) == (302, PROFILE, "")
         assert response.headers["cache-control"] == "no-store, private"
         [header] = response.headers.get_list("set-cookie")
         value, *attributes = header.split("; ")
@@ -214,7 +216,7 @@ class TestForm(OnSQLite):
         self, browser: httpx.AsyncClient, target: str
     ) -> None:
         response = await sign_in(browser, "worker", WORKER, redirect_to=target)
-        assert (response.status_code, response.headers["location"]) == (302, "/")
+        assert (response.status_code, response.headers["location"]) == (302, PROFILE)
         assert len(response.headers.get_list("set-cookie")) == 1
 
 
@@ -249,6 +251,19 @@ class TestRefusals(OnSQLite):
             answers.append((page, headers))
         assert answers == [answers[0]] * len(causes)
         assert await database.scan(rows, Session) == []
+
+    async def test_busy_database_returns_the_form_with_the_name(
+        self, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise ServiceUnavailable
+
+        monkeypatch.setattr("fluent_cart.services.sessions.start_session", fail)
+        response = await sign_in(browser, "worker", WORKER)
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        assert ' value="worker" ' in response.text
+        assert WORKER not in response.text
 
     async def test_form_over_16_kib_is_rejected(self, browser: httpx.AsyncClient) -> None:
         response = await browser.post(LOGIN, data={"log": "worker", "pwd": "x" * 16_384})

@@ -28,7 +28,7 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-def own_address(request: Request, address: str, otherwise: str = "/") -> str:
+def own_address(request: Request, address: str, otherwise: str) -> str:
     """Return ``address`` if it is on this site, because a link must not lead to another site."""
     base = urlsplit(str(request.base_url))
     path = address.removeprefix(f"{base.scheme}://{base.netloc}")

@@ -3,6 +3,8 @@
 See docs/decisions.md#51-sessions.
 """
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request, Response
 
 from fluent_cart.auth.dependencies import (
@@ -17,17 +19,19 @@ from fluent_cart.database import Database
 from fluent_cart.errors import (
     AuthenticationFailed,
     CrossSiteRequest,
+    ServiceUnavailable,
     TooManyAttempts,
     TooManyRequests,
 )
 from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.observability import security_log
 from fluent_cart.observability.request_context import request_context
+from fluent_cart.observability.unavailable_log import log_unavailable
 from fluent_cart.pages.forms import moved, own_address, read_form
 from fluent_cart.pages.login_form import login_page, sign_out_page
 from fluent_cart.pages.session_cookie import LONG, SHORT, forget_cookie, set_cookie
 from fluent_cart.services import sessions
-from fluent_cart.wordpress.paths import AJAX, LOGIN
+from fluent_cart.wordpress.paths import AJAX, LOGIN, PROFILE
 
 REFUSED = 403
 
@@ -40,7 +44,7 @@ async def show_form(request: Request, database: DatabaseDep) -> Response:
     query = request.query_params
     if query.get("action") == "logout":
         return await _sign_out(request, database)
-    return login_page(own_address(request, query.get("redirect_to", "")), is_signed_out="loggedout" in query)
+    return login_page(_target(request, query), is_signed_out="loggedout" in query)
 
 
 @router.post(LOGIN)
@@ -52,14 +56,16 @@ async def sign_in(request: Request, database: DatabaseDep) -> Response:
     if is_cross_site(request):
         error = CrossSiteRequest()
         security_log.log_denied(request.scope, error)
-        return login_page("/", error.message, error.status)
+        return login_page(PROFILE, error.message, error.status)
     fields = await read_form(request)
-    name, target = fields.get("log", ""), own_address(request, fields.get("redirect_to", ""))
+    name, target = fields.get("log", ""), _target(request, fields)
     seconds = LONG if fields.get("rememberme") else SHORT
     try:
         cookie = await _start_session(request, database, name, fields.get("pwd", ""), seconds)
-    except (AuthenticationFailed, TooManyAttempts, TooManyRequests) as error:
+    except (AuthenticationFailed, TooManyAttempts, TooManyRequests, ServiceUnavailable) as error:
         security_log.log_denied(request.scope, error)
+        if isinstance(error, ServiceUnavailable):
+            log_unavailable(error)
         status = REFUSED if isinstance(error, AuthenticationFailed) else error.status
         return login_page(target, error.message, status, error.headers, name=name)
     security_log.log_login(request.scope)
@@ -76,6 +82,11 @@ async def new_nonce(request: Request, database: DatabaseDep) -> Response:
     if session is None:
         return Response("0", 400, media_type="text/plain")
     return Response(make_nonce(session), media_type="text/plain")
+
+
+def _target(request: Request, fields: Mapping[str, str]) -> str:
+    """Return the address to open after the login: that of the field on this site, or the user's account."""
+    return own_address(request, fields.get("redirect_to", ""), PROFILE)
 
 
 async def _start_session(request: Request, database: Database, name: str, password: str, seconds: int) -> str:
