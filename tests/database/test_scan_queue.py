@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fluent_cart.database import scan_queue
-from fluent_cart.database.scan_queue import CALLER, Caller, ScanQueue
+from fluent_cart.database.scan_queue import CALLER, Caller, ClientGone, ScanQueue
 from fluent_cart.errors import ServiceUnavailable, TooManyRequests
 
 
@@ -24,10 +24,10 @@ class Client:
 
 
 class Scans:
-    """A queue with one slot, and scans that end when the test says so."""
+    """A queue, and scans that end when the test says so."""
 
-    def __init__(self, timeout: float = 20) -> None:
-        self.queue = ScanQueue(1, timeout)
+    def __init__(self, timeout: float = 20, slots: int = 1) -> None:
+        self.queue = ScanQueue(slots, timeout)
         self.order: list[str] = []
         self.go_on = asyncio.Event()
 
@@ -56,12 +56,36 @@ async def test_callers_take_turns() -> None:
     assert scans.queue.waiting == 0
 
 
+async def test_last_slot_is_for_a_caller_without_a_running_scan() -> None:
+    scans, greedy, other = Scans(slots=3), Client(1), Client(2)
+    tasks = [scans.start(greedy, f"greedy {number}") for number in range(4)]
+    await asyncio.sleep(0)
+    tasks += [scans.start(other, "other"), scans.start(other, "second")]
+    await asyncio.sleep(0)
+    assert (scans.order, scans.queue.waiting) == (["greedy 0", "greedy 1", "other"], 3)
+    scans.go_on.set()
+    await asyncio.gather(*tasks)
+    assert scans.order[3:] == ["greedy 2", "second", "greedy 3"]
+    tasks = [scans.start(greedy, "again"), scans.start(greedy, "again")]
+    await asyncio.gather(*tasks)
+    assert scans.queue.waiting == 0
+
+
+async def test_caller_alone_has_every_slot_of_two() -> None:
+    scans, client = Scans(slots=2), Client(1)
+    tasks = [scans.start(client, str(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    assert scans.order == ["0", "1"]
+    scans.go_on.set()
+    await asyncio.gather(*tasks)
+
+
 async def test_scan_of_a_caller_who_has_gone_does_not_run() -> None:
     scans, client = Scans(), Client(1)
     tasks = [scans.start(client, "runs"), scans.start(client, "gone")]
     await asyncio.sleep(0)
     client.closed.set()
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(ClientGone):
         await tasks[1]
     scans.go_on.set()
     await tasks[0]

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from fluent_cart.observability.request_context import request_context
 from fluent_cart.server.framing import MAX_HEAD_BYTES
 from fluent_cart.server.process import sweep_connections
 from fluent_cart.server.protocol import Protocol, Waiting, connections
@@ -30,6 +31,7 @@ class Application:
     def __init__(self) -> None:
         self.disconnected = 0
         self.go_on = asyncio.Event()
+        self.abandoned: list[bool] = []
 
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         body = b""
@@ -47,6 +49,7 @@ class Application:
                 more = message["more_body"]
         if scope["path"] == "/late":
             await self.go_on.wait()
+            self.abandoned.append(request_context(scope).is_abandoned)
         if scope["path"] == "/host":
             body = dict(scope["headers"])[b"host"]
         status = 304 if scope["path"] == "/same" else 200
@@ -722,6 +725,18 @@ class TestFields:
         await wait_until_idle()
         peer.writer.write(b"{}")
         assert (await peer.rest()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_request_whose_client_has_gone_is_abandoned(site: Site) -> None:
+    late = GET.replace(b"path", b"late")
+    gone, stays = await site.connect(late + late), await site.connect(late)
+    await wait_until_idle()
+    gone.writer.transport.abort()
+    await until(lambda: len(connections) == 1)
+    site.application.go_on.set()
+    await stays.until(b"/late ")
+    await until(lambda: len(site.application.abandoned) == 2)
+    assert sorted(site.application.abandoned) == [False, True]
 
 
 async def test_closed_connection_is_freed_without_garbage_collection(site: Site) -> None:

@@ -4,16 +4,17 @@ See docs/decisions.md#22-http-basic and #52-nonces.
 """
 
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import Annotated, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic
 
 from fluent_cart.auth.limits import Limits
 from fluent_cart.database import Database
-from fluent_cart.database.scan_queue import CALLER, Caller
+from fluent_cart.database.prepared import LookupConnection
+from fluent_cart.database.scan_queue import CALLER, Caller, ClientGone
 from fluent_cart.errors import (
     AuthenticationFailed,
     AuthenticationRequired,
@@ -35,6 +36,9 @@ from fluent_cart.services.application_passwords import (
 from fluent_cart.services.sessions import ActiveSession
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.wordpress.site import origin as site_origin
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 REALM = "FluentCart"
 CHALLENGE = {"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'}
@@ -101,7 +105,7 @@ async def current_user(
     else:
         context.account = credentials.name
         digest = application_passwords.digest(credentials.secret)
-        sign_in = await database.read(find_by_application_password, credentials.name, digest)
+        sign_in = await _look_up(request, database, find_by_application_password, credentials.name, digest)
         if sign_in:
             user = sign_in.user
             limits.last_used.note(database, sign_in)
@@ -113,8 +117,37 @@ async def current_user(
     return user
 
 
+async def _look_up(
+    request: Request,
+    database: Database,
+    work: Callable[Concatenate[LookupConnection, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Return the result of a look-up for a request. It does not run if the client leaves while it waits.
+
+    Abandoned requests would delay the requests of others: 60 connections send hundreds each second.
+    """
+
+    def run(connection: LookupConnection) -> T:
+        _require_client(request)
+        return work(connection, *args, **kwargs)
+
+    return await database.read(run)
+
+
+def _require_client(request: Request) -> None:
+    """Raise ``ClientGone`` if the client of a read has closed the connection.
+
+    A write runs: WordPress does not wait for the response to a non-blocking request.
+    """
+    if request_context(request.scope).is_abandoned and request.method in SAFE_METHODS:
+        raise ClientGone
+
+
 def admit(request: Request, user: CurrentUser) -> None:
     """Note whose request it is, and take it out of the user's bucket; 429 if the bucket is empty."""
+    _require_client(request)
     limits: Limits = request.app.state.limits
     context = request_context(request.scope)
     context.user_id = user.id
@@ -154,7 +187,7 @@ async def _session_with_nonce(request: Request, database: Database, cookie: Cook
     nonce = nonce_from_request(request)
     if nonce is None:
         return None
-    session = await database.read(sessions.find_session, cookie)
+    session = await _look_up(request, database, sessions.find_session, cookie)
     if session:
         request_context(request.scope).account = session.user.login
         if not is_nonce(nonce, session):

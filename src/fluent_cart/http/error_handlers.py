@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
+from fluent_cart.database.scan_queue import ClientGone
 from fluent_cart.errors import (
     ApiError,
     InternalError,
@@ -28,11 +29,13 @@ from fluent_cart.schemas.error_messages import to_validation_error
 logger = logging.getLogger(__name__)
 
 MAX_ERRORS_IN_MESSAGE = 3
+CLIENT_GONE = 499
 
 
 def add_handlers(app: FastAPI) -> None:
     """Register the handlers that return every error of ``app`` in the envelope."""
     app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(ClientGone, _on_client_gone)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
 
@@ -69,6 +72,11 @@ async def _on_api_error(request: Request, error: Exception) -> Response:
     if isinstance(error, ServiceUnavailable):
         log_unavailable(error)
     return error_response(error)
+
+
+async def _on_client_gone(_request: Request, _error: Exception) -> Response:
+    # The status that nginx logs for such a request. It is no error of the server, and nothing is sent.
+    return Response(status_code=CLIENT_GONE)
 
 
 async def _on_validation_error(_request: Request, error: Exception) -> Response:

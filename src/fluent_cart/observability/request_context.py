@@ -21,6 +21,8 @@ class RequestContext:
     # The methods of the path, for OPTIONS and for WordPress clients.
     allow: Headers = ()
     response_headers: Headers = ()
+    # The client has closed the connection.
+    is_abandoned: bool = False
 
 
 def request_context(scope: Scope) -> RequestContext:

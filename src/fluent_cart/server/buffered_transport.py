@@ -52,7 +52,10 @@ class BufferedTransport:
             self._is_begun = True
 
     def detach(self) -> None:
-        """Drop the connection, which is lost."""
+        """Drop the connection, which is lost or has its response.
+
+        Else both objects would refer to each other until a full garbage collection, which is rare.
+        """
         self._done = self._close = _do_nothing
 
     def close(self) -> None:

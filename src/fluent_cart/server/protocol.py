@@ -12,6 +12,7 @@ while, and stores since when the connection has been waiting for the same thing.
 See docs/decisions.md#4-error-responses.
 """
 
+from collections import deque
 from enum import Enum, auto
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
@@ -24,7 +25,7 @@ from fluent_cart.errors import ApiError, RequestTimeout
 from fluent_cart.http.error_handlers import error_response
 from fluent_cart.http.request_id import HEADER
 from fluent_cart.observability import metrics
-from fluent_cart.observability.request_context import plain_address
+from fluent_cart.observability.request_context import plain_address, request_context
 from fluent_cart.server.buffered_transport import BufferedTransport
 from fluent_cart.server.framing import FramedRequests
 
@@ -67,6 +68,8 @@ class Protocol(FramedRequests):
         # The response came before the end of its request, and no other response follows.
         self._responded_early = False
         self._shutting_down = False
+        # The requests without a complete response, in their order.
+        self._unanswered: deque[tuple[Any, BufferedTransport]] = deque()
         self._state: tuple[Waiting | None, object] = (None, None)
         self._since = 0.0
 
@@ -82,10 +85,13 @@ class Protocol(FramedRequests):
         super().connection_lost(exc)
         # uvicorn leaves the timer of a connection that was reset, and with it the connection and its headers.
         self._unset_keepalive_if_required()
-        # Else both objects would refer to each other until a full garbage collection, which is rare.
-        for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
-            if cycle is not None and isinstance(cycle.transport, BufferedTransport):
-                cycle.transport.detach()
+        # uvicorn knows the last request only. The one that runs would write to a closed connection.
+        for cycle, transport in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            request_context(cycle.scope).is_abandoned = True
+            transport.detach()
+        self._unanswered.clear()
 
     @property
     def is_busy(self) -> bool:
@@ -104,8 +110,14 @@ class Protocol(FramedRequests):
             knows_chunks=self.scope["http_version"] != "1.0",
         )
         self.cycle.transport, self.cycle.on_response = buffered, buffered.done  # type: ignore[assignment]
+        self._unanswered.append((self.cycle, buffered))
         if self._shutting_down:
             self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        _, transport = self._unanswered.popleft()
+        transport.detach()
+        super().on_response_complete()
 
     def shutdown(self) -> None:
         """Close the connection after its response. A new connection may have a request on its way."""
