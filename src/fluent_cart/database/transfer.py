@@ -13,10 +13,12 @@ BATCH = 2000
 # from the start.
 NOT_COPIED = ("customer_changes", "customer_change_log")
 
+# Tables that triggers fill while another table is copied.
+_FILLED_WITH = {"customers": ["customers_search"], "customer_addresses": ["customer_name_postcodes"]}
 # Indexes of constraints, such as primary keys, stay.
 _INDEXES = text(
-    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename = :table"
-    " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
+    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+    " AND tablename = ANY(:tables) AND indexname NOT IN (SELECT conname FROM pg_constraint)"
 )
 
 # Called with the name of a table, its number of rows, and how many of them have just been copied.
@@ -58,14 +60,15 @@ def _without_indexes(target: Connection, table: Table) -> Iterator[None]:
     if not _is_postgresql(target):
         yield
         return
-    indexes = target.execute(_INDEXES, {"table": table.name}).all()
+    tables = [table.name, *_FILLED_WITH.get(table.name, [])]
+    indexes = target.execute(_INDEXES, {"tables": tables}).all()
     for name, _ in indexes:
         target.exec_driver_sql(f'DROP INDEX "{name}"')
     yield
     for _, definition in indexes:
         target.exec_driver_sql(definition)
     # Otherwise the first queries would be planned for an empty shop.
-    target.exec_driver_sql(f'ANALYZE "{table.name}"')
+    target.exec_driver_sql(f"ANALYZE {', '.join(tables)}")
 
 
 @contextmanager
