@@ -21,7 +21,8 @@ from fluent_cart.models import ApplicationPassword, Base
 from fluent_cart.security.application_passwords import digest
 from fluent_cart.services import users
 
-# Triggers keep it, and the rows here are stored without triggers.
+# Triggers keep both, and the rows here are stored without triggers.
+SEARCH_TABLE = "INSERT INTO customers_search (id, search_text) SELECT id, search_text FROM customers"
 NAME_POSTCODES = """
 INSERT INTO customer_name_postcodes (address_id, customer_id, name_postcode_key)
 SELECT a.id, c.id, c.first_name_key || ' ' || c.last_name_key || ' ' || upper(replace(a.postcode, ' ', ''))
@@ -85,7 +86,7 @@ def load_postgresql(url: str, count: int) -> None:
         cursor.execute(
             "SELECT indexname, indexdef FROM pg_indexes"
             " WHERE tablename = ANY(%s) AND indexname NOT LIKE 'pk_%%'",
-            [tables],
+            [[*tables, "customers_search"]],
         )
         later = cursor.fetchall()
         for name, _ in later:
@@ -93,6 +94,7 @@ def load_postgresql(url: str, count: int) -> None:
         for batch in generate.batches(count):
             for model, rows in batch.by_model().items():
                 _copy(cursor, model, rows)
+        cursor.execute(SEARCH_TABLE)
         for _, definition in later:
             cursor.execute(definition)
         for table in tables:

@@ -177,6 +177,7 @@ RESTORE = (
     "".join(f"DELETE FROM {table.name};\n" for table in reversed(Base.metadata.sorted_tables))
     + """
 DELETE FROM customer_name_postcodes;
+DELETE FROM customers_search;
 UPDATE customer_counts SET count = 0 WHERE count <> 0;
 SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences;
 INSERT INTO users SELECT * FROM remembered.users;

@@ -37,7 +37,13 @@ _CAPACITY = text(
     " - coalesce(current_setting('reserved_connections', true), '0')::int"
 )
 # The tables whose rows name people.
-PERSONAL_TABLES = ("customers", "customer_addresses", "customer_name_postcodes", "idempotency_keys")
+PERSONAL_TABLES = (
+    "customers",
+    "customers_search",
+    "customer_addresses",
+    "customer_name_postcodes",
+    "idempotency_keys",
+)
 BEGIN_WRITE, BEGIN_SCAN = "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     SelectBase,
+    Text,
     bindparam,
     cast,
     column,
@@ -48,9 +49,9 @@ SORT_COLUMNS: Mapping[SortField, ColumnElement[Any]] = {
     SortField.LAST_PURCHASE_DATE: literal_column(LAST_PURCHASE),
     SortField.AOV: literal_column(AVERAGE_ORDER),
 }
-_SEARCHED = search.SearchTarget(
-    Customer.search_text.expression, Customer.id.expression, index=table("customers_search")
-)
+# Triggers keep it (migrations 0005 and 0020). On SQLite it is a full-text index, whose id is ``rowid``.
+SEARCH_TABLE = table("customers_search", column("id", BigInteger), column("search_text", Text))
+_SEARCHED = search.SearchTarget(Customer.search_text.expression, Customer.id.expression, index=SEARCH_TABLE)
 to_records = record_maker(keys(LIST_COLUMNS))
 # Below this offset, skipping wide rows takes less time than looking up the page's rows by their ids.
 MAX_DIRECT_OFFSET = 1000
@@ -167,7 +168,7 @@ def found(dialect: str, term: str, order: Order, filters: frozenset[str] = froze
     """Return the statements of a search. The matching ids are looked up once, for the page and the total."""
     matching: SelectBase | None = search.ids_from_index(term, _SEARCHED, dialect)
     by_id = order.field is SortField.ID and not filters
-    if by_id and isinstance(matching, Select):
+    if by_id and isinstance(matching, Select) and dialect == "sqlite":
         # The index is in the order of ids. Only the total reads all matches.
         total = select(func.count()).select_from(matching.subquery())
         page = rows_of(_windowed(matching.order_by(*order.by(matching.selected_columns.id))), order)
@@ -205,7 +206,9 @@ def all_ids(dialect: str, selection: CustomerSelection) -> Select[int]:
     # Read in order even for few matches, so that nothing is sorted and the first rows come at once.
     conditions = conditions_of(filters, no_index=dialect == "sqlite")
     if selection.search:
-        matching = select(Customer.id).where(search.matches(selection.search, _SEARCHED, dialect))
+        matching = search.ids_from_index(selection.search, _SEARCHED, dialect)
+        if matching is None:
+            matching = select(Customer.id).where(search.matches(selection.search, _SEARCHED, dialect))
         ids = matching.cte("found").prefix_with("MATERIALIZED")
         conditions.append(Customer.id.in_(select(ids.c.id)))
     return select(Customer.id).where(*conditions).order_by(*order.columns)

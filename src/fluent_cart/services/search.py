@@ -4,9 +4,10 @@ A row stores the text to search, which is folded when the row is written. The te
 one for the e-mail address, and one for the digits of the phone. A phone that is more than a number has a line
 of its own before its digits. A search term is folded in the same way, so the database only compares.
 
-PostgreSQL has a trigram index on the text and uses it by itself. On SQLite, the trigram index is a table of
-its own, so the query must name it. No index finds terms with fewer than three characters: such a search reads
-every row, in the threads for scans.
+The texts of customers have a trigram index, in a search table next to the customers: on SQLite a full-text
+index, on PostgreSQL a table of ids and texts, so that the index costs an update of other columns nothing and
+few pages have the texts of many matches. No index finds terms with fewer than three characters: such a search
+reads every text, in the queue of scans.
 
 See docs/decisions.md#11-list-of-customers.
 """
@@ -128,7 +129,7 @@ def _word(word: str) -> Word:
 
 @dataclass(frozen=True)
 class SearchTarget:
-    """The columns to search: a folded text and an id, and SQLite's index on the text, if there is one."""
+    """The columns to search: a folded text and an id, and the search table of the text, if there is one."""
 
     text: ColumnElement[str]
     identifier: ColumnElement[int]
@@ -137,7 +138,9 @@ class SearchTarget:
 
 def matches(term: str, searched: SearchTarget, dialect: str) -> ColumnElement[bool]:
     """Return the condition that ``term`` finds a row."""
-    index = searched.index if dialect == "sqlite" else None
+    index = searched.index
+    if index is not None and dialect == "postgresql":
+        return searched.identifier.in_(_from_table(index, term, dialect))
     conditions: list[ColumnElement[bool]] = []
     # Words without an id are one query of the index.
     texts = [
@@ -155,7 +158,9 @@ def matches(term: str, searched: SearchTarget, dialect: str) -> ColumnElement[bo
 def ids_from_index(term: str, searched: SearchTarget, dialect: str) -> SelectBase | None:
     """Return the ids of the rows that ``term`` finds, or None if the index cannot find them."""
     wanted, index = words(term), searched.index
-    if dialect != "sqlite" or index is None or not wanted or not all(word.is_indexed for word in wanted):
+    if index is not None and dialect == "postgresql":
+        return _from_table(index, term, dialect)
+    if index is None or not wanted or not all(word.is_indexed for word in wanted):
         return None
     ids = _from_index(index, wanted)
     numbers = [word.identifier for word in wanted if word.identifier is not None]
@@ -177,6 +182,12 @@ def _one_of(word: Word, searched: SearchTarget, index: TableClause | None) -> It
             yield searched.text.contains(form, autoescape=True)
     if word.identifier is not None:
         yield searched.identifier == word.identifier
+
+
+def _from_table(index: TableClause, term: str, dialect: str) -> Select[int]:
+    """Return the ids from PostgreSQL's search table, which has an id and a text in each row."""
+    found = matches(term, SearchTarget(index.c.search_text, index.c.id), dialect)
+    return select(index.c.id).where(found)
 
 
 def _from_index(index: TableClause, words: list[Word]) -> Select[int]:
