@@ -13,7 +13,7 @@ from fluent_cart import demo
 from fluent_cart.database import connect, migrations
 from fluent_cart.database.transfer import copy_shop
 from fluent_cart.models import Customer
-from fluent_cart.services.invariants import INVARIANTS, find_violations
+from fluent_cart.services.invariants import INVARIANTS, SEARCH_RULE, find_violations
 from fluent_cart.settings import Settings
 from tests.cli.conftest import Run, complained, printed
 from tests.conftest import rows
@@ -23,6 +23,7 @@ NEWEST = migrations.newest()
 
 # How each rule can be broken, with what of the schema in the way taken out first, and which ids show it.
 # "-fk table name" is a foreign key in the way: on SQLite, a plain connection checks none.
+# "-trigger name" is a trigger of customers in the way.
 TAMPERED: dict[str, tuple[list[str], list[int]]] = {
     "a customer who has addresses has exactly one that is primary": (
         ["UPDATE customer_addresses SET is_primary = false WHERE customer_id IN (1, 4)"],
@@ -88,7 +89,24 @@ TAMPERED: dict[str, tuple[list[str], list[int]]] = {
         ["UPDATE customers SET total_spent = 4999 WHERE id = 1"],
         [1],
     ),
+    SEARCH_RULE: (
+        ["-trigger customers_search_update", "UPDATE customers SET search_text = 'x' WHERE id = 1"],
+        [1],
+    ),
 }  # fmt: skip
+
+# A row of the search table that is wrong, missing, or left over.
+WRONG_SEARCH_TABLES = {
+    "update": ("UPDATE customers SET search_text = 'x' WHERE id IN (1, 5)", [1, 5]),
+    "insert": (
+        "INSERT INTO customers (id, email, email_key, first_name, last_name, status, additional_info,"
+        " total_spent, order_count, search_text, created_at, updated_at) VALUES (50, 'a@example.com',"
+        " 'a@example.com', '', '', 'active', '{}', 0, 0, 'LONG',"
+        " '2024-01-01T10:00:00Z', '2024-01-01T10:00:00Z')".replace("LONG", "x" * 20_000),
+        [50],
+    ),
+    "delete": ("DELETE FROM customers WHERE id = 40", [40]),
+}
 
 # A stored total that is wrong in one way each.
 WRONG_TOTALS = (
@@ -104,12 +122,13 @@ def tamper(url: str, *statements: str) -> None:
     connection = sqlite3.connect(url.removeprefix("sqlite:///"))
     for statement in statements:
         if not statement.startswith("-fk"):
-            connection.execute(statement)
+            connection.execute(statement.replace("-trigger", "DROP TRIGGER"))
     connection.commit()
     connection.close()
 
 
 def on_postgresql(statement: str) -> str:
+    statement = re.sub(r"^-trigger (\w+)$", r"DROP TRIGGER \1 ON customers", statement)
     return re.sub(r"^-fk (\w+) (\w+)$", r"ALTER TABLE \1 DROP CONSTRAINT \2", statement)
 
 
@@ -278,6 +297,28 @@ class TestCheck:
                     attempt.rollback()
             assert find_violations(connection) == {}
         assert found == {rule: {rule: ids} for rule, (_, ids) in TAMPERED.items()}
+
+    @pytest.mark.parametrize("event", WRONG_SEARCH_TABLES)
+    def test_check_finds_a_search_table_without_a_trigger(self, run: Run, demo_shop: str, event: str) -> None:
+        statement, ids = WRONG_SEARCH_TABLES[event]
+        tamper(demo_shop, f"-trigger customers_search_{event}", statement)
+        assert run("check") == complained(f"broken: {SEARCH_RULE} (for example {', '.join(map(str, ids))})")
+
+    @pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+    def test_check_finds_a_search_table_without_a_trigger_on_postgresql(
+        self, demo_shop: str, postgres_settings: Settings
+    ) -> None:
+        found = {}
+        with connect(demo_shop) as original, connect(postgres_settings.database_url) as connection:
+            connection.execute(text("TRUNCATE users, customers, orders CASCADE"))
+            copy_shop(original, connection, lambda *_progress: None)
+            for event, (statement, _) in WRONG_SEARCH_TABLES.items():
+                with connection.begin_nested() as attempt:
+                    connection.execute(text(on_postgresql(f"-trigger customers_search_{event}")))
+                    connection.execute(text(statement))
+                    found[event] = find_violations(connection)
+                    attempt.rollback()
+        assert found == {event: {SEARCH_RULE: ids} for event, (_, ids) in WRONG_SEARCH_TABLES.items()}
 
     def test_every_rule_of_check_is_broken_in_this_file(self) -> None:
         assert set(TAMPERED) == set(INVARIANTS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select
+from sqlalchemy import BigInteger, Connection, Select, and_, case, column, func, join, or_, select, text
 from sqlalchemy.orm import aliased
 
 from fluent_cart.database.prepared import Prepared
@@ -17,7 +17,7 @@ from fluent_cart.models import (
     Session,
     User,
 )
-from fluent_cart.services.customer_search import number_of_customers
+from fluent_cart.services.customer_search import SEARCH_TABLE, number_of_customers
 from fluent_cart.services.orders import COUNTED, NET
 
 _other = aliased(Customer)
@@ -34,6 +34,8 @@ _totals = (
     .group_by(Order.customer_id)
     .subquery()
 )
+
+SEARCH_RULE = "the search table has the text of every customer, and no other text"
 
 INVARIANTS: Mapping[str, Select[Any]] = {
     "a customer who has addresses has exactly one that is primary": (
@@ -98,11 +100,34 @@ INVARIANTS: Mapping[str, Select[Any]] = {
             )
         )
     ),
+    SEARCH_RULE: (
+        select(func.coalesce(Customer.id, SEARCH_TABLE.c.id))
+        .select_from(join(Customer, SEARCH_TABLE, Customer.id == SEARCH_TABLE.c.id, full=True))
+        .where(Customer.search_text.is_distinct_from(SEARCH_TABLE.c.search_text))
+    ),
 }
 
+# SQLite's full-text index has no texts. It has the number of trigrams of each text, as a varint, of which two
+# bytes are compared here.
+_ON_SQLITE = text("""
+    SELECT customers.id FROM customers LEFT JOIN customers_search_docsize AS sizes ON sizes.id = customers.id
+    WHERE sizes.id IS NULL OR hex(sizes.sz) <> CASE
+        WHEN length(search_text) < 130 THEN printf('%02X', max(length(search_text) - 2, 0))
+        WHEN length(search_text) < 16386
+        THEN printf('%02X%02X', (length(search_text) - 2) >> 7 | 128, (length(search_text) - 2) & 127)
+        ELSE hex(sizes.sz) END
+    UNION SELECT id FROM customers_search_docsize WHERE id NOT IN (SELECT id FROM customers)
+""").columns(column("id", BigInteger))
+_BY_DIALECT: Mapping[str, Mapping[str, Select[Any]]] = {
+    "postgresql": INVARIANTS,
+    "sqlite": {**INVARIANTS, SEARCH_RULE: select(_ON_SQLITE.subquery().c.id)},
+}
 
 EXAMPLES = 5
-_violations = {rule: Prepared(statement.distinct().limit(EXAMPLES)) for rule, statement in INVARIANTS.items()}
+_violations = {
+    dialect: {rule: Prepared(statement.distinct().limit(EXAMPLES)) for rule, statement in invariants.items()}
+    for dialect, invariants in _BY_DIALECT.items()
+}
 
 
 def find_violations(
@@ -113,7 +138,7 @@ def find_violations(
     ``progress`` is called with the number of rules that have been checked.
     """
     found = {}
-    for done, (rule, statement) in enumerate(_violations.items(), start=1):
+    for done, (rule, statement) in enumerate(_violations[connection.dialect.name].items(), start=1):
         rows = statement.rows(connection)
         if rows:
             found[rule] = [identifier for (identifier,) in rows]
