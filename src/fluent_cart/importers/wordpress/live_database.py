@@ -13,7 +13,7 @@ SCHEMES = ("mysql", "mariadb")
 
 def is_live(source: str) -> bool:
     """Return whether a source is the address of a database, not the path of a dump."""
-    return source.partition("://")[0] in SCHEMES and "://" in source
+    return "://" in source
 
 
 def needs_password(source: str) -> bool:
@@ -48,8 +48,13 @@ def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[t
 
 
 def _parsed(source: str) -> URL:
+    scheme, _, rest = source.partition("://")
+    # Some programs write the name of their driver, too: mysql+pymysql.
+    name = scheme.lower().partition("+")[0]
+    if name not in SCHEMES:
+        raise SourceError(f"An address cannot begin with {scheme}://. Use mysql://USER@HOST/DATABASE")
     try:
-        url = make_url(source)
+        url = make_url(f"{name}://{rest}")
     except (ArgumentError, ValueError):  # ValueError: its port is not a number
         url = None
     if url is None or not url.database:
