@@ -99,7 +99,6 @@ def upgrade() -> None:
             name=op.f("ck_customer_changes_kind"),
         ),
         sa.PrimaryKeyConstraint("id", name="pk_customer_changes"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_customer_changes_xid", "customer_changes", ["xid", "id"])
     state = op.create_table(

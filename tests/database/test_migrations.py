@@ -138,7 +138,8 @@ class TestSchema:
             assert connection.scalar(text(statement)) == first + 1
             if connection.dialect.name == "sqlite":
                 query = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
-                assert list(connection.scalars(text(query))) == TABLES
+                # The newest change stays, so its id is not used again either.
+                assert {*TABLES} - {*connection.scalars(text(query))} == {"customer_changes"}
 
 
 def names(url: str) -> Iterator[tuple[str, str]]:

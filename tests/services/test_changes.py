@@ -146,6 +146,20 @@ class TestExpiry:
         assert kinds(await pull(database, cursors[2])) == [("created", 3)]
         assert kinds(await pull(database, cursors[3])) == []
 
+    async def test_change_after_a_purge_of_all_comes_after_every_cursor(
+        self, database: Database, make_customer: MakeCustomer
+    ) -> None:
+        """SQLite would give the id of a change again whose row is deleted."""
+        for number in range(3):
+            await make_customer(email=f"{number}@example.com")
+        cursor = (await pull(database)).cursor
+        old = update(CustomerChange).values(created_at="2024-01-01T10:00:00Z")
+        await database.write(lambda connection: connection.execute(old))
+        assert await database.write(changes.remove_expired, 2, 30) == 2
+        assert await database.write(changes.purge_all, 30) == 0
+        await make_customer(email="new@example.com")
+        assert kinds(await pull(database, cursor)) == [("created", 4)]
+
     async def test_cursor_of_before_a_restore_is_expired(
         self, database: Database, make_customer: MakeCustomer, viewer: httpx.AsyncClient
     ) -> None:

@@ -105,12 +105,15 @@ def set_kind(
 
 
 def remove_expired(connection: Connection, limit: int, days: int) -> int:
-    """Delete up to ``limit`` of the oldest changes, if they are older than ``days``; return how many."""
-    oldest = select(*_place, CustomerChange.created_at).order_by(*_place).limit(limit)
+    """Delete up to ``limit`` of the oldest changes, if they are older than ``days``; return how many.
+
+    The newest change stays, because SQLite would give its id again, and a cursor would be before it.
+    """
+    oldest = select(*_place, CustomerChange.created_at).order_by(*_place).limit(limit + 1)
     # Only one of several processes removes them.
     connection.execute(_log.with_for_update())
     newest_kept, removed = ago(timedelta(days=days)), []
-    for xid, change_id, created_at in connection.execute(oldest):
+    for xid, change_id, created_at in connection.execute(oldest).all()[:-1]:
         if created_at >= newest_kept:
             break
         removed.append((xid, change_id))
@@ -123,7 +126,7 @@ def remove_expired(connection: Connection, limit: int, days: int) -> int:
 
 
 def purge_all(connection: Connection, days: int) -> int:
-    """Delete every change that is older than ``days``; return how many."""
+    """Delete every change that is older than ``days``, but the newest change; return how many."""
     total = 0
     while removed := remove_expired(connection, REMOVED_AT_ONCE, days):
         total += removed
