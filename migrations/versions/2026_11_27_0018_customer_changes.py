@@ -94,10 +94,6 @@ def upgrade() -> None:
         ),
         sa.Column("survivor_id", ID),
         sa.Column("created_at", TIME, nullable=False),
-        sa.CheckConstraint(
-            "kind IN ('created', 'updated', 'deleted', 'merged', 'erased')",
-            name=op.f("ck_customer_changes_kind"),
-        ),
         sa.PrimaryKeyConstraint("id", name="pk_customer_changes"),
     )
     op.create_index("ix_customer_changes_xid", "customer_changes", ["xid", "id"])

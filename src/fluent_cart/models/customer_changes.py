@@ -3,7 +3,7 @@
 See docs/decisions.md#173-changes.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fluent_cart.models.base import Base, Id, PrimaryKey, Time, text
@@ -17,14 +17,12 @@ class CustomerChange(Base):
     """
 
     __tablename__ = "customer_changes"
-    __table_args__ = (
-        Index("ix_customer_changes_xid", "xid", "id"),
-        CheckConstraint("kind IN ('created', 'updated', 'deleted', 'merged', 'erased')", name="kind"),
-    )
+    __table_args__ = (Index("ix_customer_changes_xid", "xid", "id"),)
 
     id: Mapped[PrimaryKey]
     xid: Mapped[int] = mapped_column(BigInteger)
     customer_id: Mapped[int] = mapped_column(Id)
+    # Without a check, which takes PostgreSQL a fifth of the time that a recorded change takes.
     kind: Mapped[str] = mapped_column(text(20))
     # The customer that has the data of a merged customer.
     survivor_id: Mapped[int | None] = mapped_column(Id)
