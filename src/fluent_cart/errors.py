@@ -1,42 +1,12 @@
-"""Every error a caller can meet.
+"""Every error that a response can have: its status, its code, its text, and when it happens.
 
-    ApiError
-    ├── TryAgain
-    │   ├── IdempotencyKeyInUse   409  idempotency_key_in_use
-    │   ├── TooManyRequests       429  rate_limited
-    │   ├── TooManyAttempts       429  too_many_attempts
-    │   └── ServiceUnavailable    503  service_unavailable
-    ├── AuthenticationRequired    401  authentication_required
-    ├── AuthenticationFailed      401  authentication_failed
-    ├── InsufficientPermissions   403  insufficient_permissions
-    ├── CrossSiteRequest          403  cross_site_request
-    ├── InvalidNonce              403  rest_cookie_invalid_nonce
-    ├── CustomerNotFound          404  customer_not_found
-    ├── AddressNotFound           404  address_not_found
-    ├── RouteNotFound             404  rest_no_route
-    ├── MethodNotAllowed          405  rest_no_route
-    ├── CustomerMerged            410  customer_merged
-    ├── CursorExpired             410  cursor_expired
-    ├── InvalidRequest            400  validation_error
-    ├── RequestTimeout            408  request_timeout
-    ├── HeadersTooLarge           431  headers_too_large
-    ├── UnreadableBody            400  validation_error
-    ├── PreconditionFailed        412  precondition_failed
-    ├── PayloadTooLarge           413  payload_too_large
-    ├── UnsupportedMediaType      415  unsupported_media_type
-    ├── InvalidEmail              422  invalid_email
-    ├── InvalidUser               422  invalid_user
-    ├── IdempotencyKeyReused      422  idempotency_key_reused
-    ├── ValidationFailed          422  validation_error
-    └── InternalError             500  internal_error
-
-Services raise them, ``handlers`` turns them into the envelope. Texts are complete sentences' worth of help,
-and never repeat what the caller sent, except the id of something that was not found.
+Services raise them, and ``http.error_handlers`` turns them into the envelope. A text says what is wrong, then
+what to do. It never repeats what the caller sent, except the id of something that was not found.
 
 See docs/decisions.md#4-error-responses.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 Details = Mapping[str, list[str]]
@@ -277,19 +247,3 @@ class MigrationNeeded(ServiceUnavailable):
 
 class ServerStopping(ServiceUnavailable):
     text = "The server is stopping"
-
-
-def all_error_types(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
-    """Yield each error that a response can have."""
-    for error in of.__subclasses__():
-        if "code" in vars(error):
-            yield error
-        yield from all_error_types(error)
-
-
-# The schema decides a race between two requests. These are the errors of the second one.
-CONSTRAINT_ERRORS: Mapping[str, type[ApiError]] = {
-    "uq_customers_email": InvalidEmail,
-    "uq_customers_user_id": InvalidUser,
-    "fk_customers_user_id_users": InvalidUser,
-}

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from fluent_cart.errors import all_error_types
+from fluent_cart.openapi.error_responses import all_error_types
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.security import session_cookies
 from fluent_cart.wordpress.paths import PREFIX

@@ -8,8 +8,13 @@ from sqlalchemy.exc import IntegrityError
 
 from fluent_cart.clock import now
 from fluent_cart.database import Database, connect
-from fluent_cart.database.constraints import ConstraintViolation, constraint_name, to_api_error
-from fluent_cart.errors import CONSTRAINT_ERRORS, InvalidEmail, InvalidUser
+from fluent_cart.database.constraints import (
+    CONSTRAINT_ERRORS,
+    ConstraintViolation,
+    constraint_name,
+    to_api_error,
+)
+from fluent_cart.errors import InvalidEmail, InvalidUser
 from fluent_cart.models import (
     Address,
     ApplicationPassword,

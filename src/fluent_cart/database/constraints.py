@@ -1,12 +1,19 @@
-"""Convert violations of the schema to documented errors (``errors.CONSTRAINT_ERRORS``)."""
+"""Convert violations of the schema to documented errors."""
 
 import re
+from collections.abc import Mapping
 
 from sqlalchemy.exc import DBAPIError
 
-from fluent_cart.errors import CONSTRAINT_ERRORS
+from fluent_cart.errors import ApiError, InvalidEmail, InvalidUser
 from fluent_cart.models import Base
 
+# The schema decides a race between two requests. These are the errors of the second one.
+CONSTRAINT_ERRORS: Mapping[str, type[ApiError]] = {
+    "uq_customers_email": InvalidEmail,
+    "uq_customers_user_id": InvalidUser,
+    "fk_customers_user_id_users": InvalidUser,
+}
 # SQLite names the index only if it is on an expression. Otherwise it lists the columns.
 _BY_COLUMNS = {
     ", ".join(f"{table.name}.{column.name}" for column in index.columns): str(index.name)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fluent_cart import errors
-from fluent_cart.errors import ApiError, all_error_types
+from fluent_cart.errors import ApiError
 from fluent_cart.http.error_handlers import error_body
 from fluent_cart.openapi.headers import RATE_LIMIT, REQUEST_ID, HeaderTexts, headers
 
@@ -20,6 +20,14 @@ _HEADERS: Mapping[int, HeaderTexts] = {
 }
 
 
+def all_error_types(of: type[ApiError] = ApiError) -> Iterator[type[ApiError]]:
+    """Yield each error that a response can have, in the order of ``errors.py``."""
+    for error in of.__subclasses__():
+        if "code" in vars(error):
+            yield error
+        yield from all_error_types(error)
+
+
 def error_responses(possible: list[type[ApiError]], components: Described) -> Described:
     """Return the responses of an operation by status, and add their schemas to ``components``."""
     responses: Described = {}
@@ -31,7 +39,7 @@ def error_responses(possible: list[type[ApiError]], components: Described) -> De
 
 
 def _by_status(possible: list[type[ApiError]]) -> Iterator[tuple[int, list[type[ApiError]]]]:
-    """Yield each status with its errors, in the order of ``errors.py``, so that equal sets are equal."""
+    """Yield each status with its errors, always in the same order, so that equal sets are equal."""
     for status in sorted({error.status for error in possible}):
         yield status, [error for error in all_error_types() if error.status == status and error in possible]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.resources import files
 
-from fluent_cart.errors import all_error_types
+from fluent_cart.openapi.error_responses import all_error_types
 from fluent_cart.wordpress.paths import NAMESPACE, ROOT
 
 TITLE = "FluentCart Customers API"
