@@ -30,7 +30,7 @@ LAYERS = {
     "formats": "enums errors",
     "schemas": "clock enums errors",
     "observability": "clock errors",
-    "database": "__init__ errors models observability.metrics settings",
+    "database": "__init__ errors formats.atomic_file models observability.metrics settings",
     "wordpress": "formats",
     "services": "clock database.prepared database.transaction enums errors formats models schemas security",
     "http": "clock database enums errors formats observability schemas services wordpress",

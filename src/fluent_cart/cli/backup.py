@@ -10,6 +10,7 @@ from fluent_cart.cli.output import AsJson, CommandError, print_result
 from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database import backup as backups
 from fluent_cart.database import connect, describe, migrations
+from fluent_cart.database.backup_contents import Counts, count_rows
 from fluent_cart.services import changes, invariants
 
 
@@ -51,18 +52,18 @@ def restore(
     )
 
 
-def _restore(file: Path, url: str, bar: ProgressBar, *, replace: bool) -> backups.Counts:
+def _restore(file: Path, url: str, bar: ProgressBar, *, replace: bool) -> Counts:
     with backups.restore_into(file, url, replace=replace) as restored_url:
         bar.show("migrate and check")
         migrations.upgrade(restored_url)
         with connect(restored_url) as connection:
             changes.begin_epoch(connection)
             violations = invariants.find_violations(connection)
-            counts = backups.count_rows(connection)
+            counts = count_rows(connection)
         if violations:
             raise CommandError(f"The shop in {file} breaks a rule: {next(iter(violations))}")
     return counts
 
 
-def _in_words(counts: backups.Counts) -> str:
+def _in_words(counts: Counts) -> str:
     return ", ".join(f"{number} {table.replace('_', ' ')}" for table, number in counts.items())

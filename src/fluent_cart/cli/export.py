@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, WrongUsage, print_result
 from fluent_cart.cli.progress import ProgressBar
-from fluent_cart.database.backup import atomic_write, require_foreign
+from fluent_cart.database.backup import require_foreign
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
+from fluent_cart.formats.atomic_file import atomic_write
 from fluent_cart.formats.input_file import STANDARD, name_without_compression
 from fluent_cart.formats.row_writer import OnLines, Pieces
 from fluent_cart.schemas.customer_queries import CustomerExportQuery

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import CommandError, WrongUsage, print_error
 from fluent_cart.database import UnsupportedDatabase, describe
-from fluent_cart.database.backup import BackupError
+from fluent_cart.database.backup_contents import BackupError
 from fluent_cart.database.constraints import ConstraintViolation
 from fluent_cart.database.migrations import MigrationError
 from fluent_cart.database.transfer import CopyError

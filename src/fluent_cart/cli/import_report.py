@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from fluent_cart.cli import runner
-from fluent_cart.database.backup import atomic_write, require_foreign
+from fluent_cart.database.backup import require_foreign
+from fluent_cart.formats.atomic_file import atomic_write
 from fluent_cart.importers.html_report import Page, render
 
 Html = Annotated[

@@ -9,7 +9,8 @@ import typer
 from fluent_cart.cli import runner
 from fluent_cart.cli.output import AsJson, print_result
 from fluent_cart.database import create_database
-from fluent_cart.database.backup import atomic_write, require_foreign
+from fluent_cart.database.backup import require_foreign
+from fluent_cart.formats.atomic_file import atomic_write
 from fluent_cart.schemas.base import MAX_ID
 from fluent_cart.services import erasure
 from fluent_cart.services.personal_data import get_personal_data
