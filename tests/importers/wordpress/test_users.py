@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 
 from fluent_cart.database import Database
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.wordpress.users import SHOP_ROLES
+from fluent_cart.importers.wordpress.roles import SHOP_ROLES
 from fluent_cart.models import ApplicationPassword, User
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
