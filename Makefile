@@ -77,7 +77,7 @@ lock:  ## Write the lock files again (needs uv)
 	    --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade -o tests/e2e/clients/requirements.lock
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .venv-bench .bench .clients .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-dev-*.db*
+	rm -rf .venv .venv-bench .bench .clients mutants .coverage* .mypy_cache .ruff_cache .pytest_cache fluent-cart-dev-*.db*
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

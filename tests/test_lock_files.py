@@ -1,4 +1,4 @@
-"""Bar F1: what is installed is what was tested: every dependency by its version and its hashes."""
+"""Guarantee F1: what is installed is what was tested: every dependency by its version and its hashes."""
 
 import re
 

@@ -11,10 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from fluent_cart.app import create_app
+from fluent_cart.auth.dependencies import admit
+from fluent_cart.auth.limits import create_limits
 from fluent_cart.database import Database
+from fluent_cart.database.scan_queue import CALLER, Caller
+from fluent_cart.observability.request_context import request_context
 from fluent_cart.security import application_passwords
 from fluent_cart.services import users
 from fluent_cart.services.application_passwords import (
@@ -130,7 +134,7 @@ class TestNames(OnSQLite):
 
 class TestSecrets(OnSQLite):
     async def test_demo_password_is_rejected_outside_the_demo(self, anonymous: httpx.AsyncClient) -> None:
-        """Bar A14."""
+        """Guarantee A14."""
         assert_refused(await anonymous.get("", headers=basic("username:application_password")))
 
     async def test_only_letters_and_digits_of_a_secret_count(
@@ -246,7 +250,7 @@ class TestRefusals(OnSQLite):
 
 
 class TestTiming(OnSQLite):
-    """Bar A5: the time of a refusal does not depend on whether the name is known."""
+    """Guarantee A5: the time of a refusal does not depend on whether the name is known."""
 
     async def test_failed_login_takes_as_long_for_known_as_for_unknown_names(
         self, app: FastAPI, caplog: pytest.LogCaptureFixture
@@ -322,3 +326,21 @@ class TestOtherProcesses:
             assert (await elsewhere.get("")).status_code == status
         await database.write(users.delete_user, "worker")
         assert_refused(await elsewhere.get(""))
+
+
+class TestAdmission:
+    async def test_admitted_request_has_its_user_and_all_headers(self) -> None:
+        app = FastAPI()
+        app.state.limits = create_limits(Settings(rate_limit=1, _env_file=None))
+        scope = {"type": "http", "app": app}
+        request, context = Request(scope), request_context(scope)
+        context.response_headers = ((b"x-wp-nonce", b"0"),)
+        admit(request, CurrentUser(7, "ada", "worker"))
+        assert context.user_id == 7
+        assert CALLER.get() == Caller(7, request.receive)
+        assert [name for name, _ in context.response_headers] == [
+            b"x-wp-nonce",
+            b"x-ratelimit-limit",
+            b"x-ratelimit-remaining",
+            b"x-ratelimit-reset",
+        ]

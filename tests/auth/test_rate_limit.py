@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from fluent_cart.auth import rate_limit
-from fluent_cart.auth.limits import RateLimiter
+from fluent_cart.auth.limits import RateLimiter, create_limits
 from fluent_cart.auth.rate_limit import BUCKETS, shared_file
 from fluent_cart.settings import Settings
 from tests.auth.test_failed_logins import Clock
@@ -93,6 +93,14 @@ class TestSharing:
             assert Path(path).parent.stat().st_mode & 0o077 == 0, "nobody else may count"
         assert not Path(path).exists()
 
+    def test_limits_of_applications_with_one_file_count_together(self) -> None:
+        with shared_file() as path:
+            settings = Settings(rate_limit=1, rate_limit_file=path, _env_file=None)
+            one, other = create_limits(settings).requests, create_limits(settings).requests
+            for _ in range(5):
+                one.take(ADA)
+            assert acquire(other, ADA)[2] < 9
+
     def test_processes_with_one_file_count_together(self) -> None:
         script = (
             "import runpy, sys\n"
@@ -116,7 +124,8 @@ class TestSharing:
             path.write_bytes(content)
         with caplog.at_level(logging.WARNING):
             limit = RateLimiter(1, str(path))
-        assert [record.name for record in caplog.records] == ["fluent_cart.auth.rate_limit"]
+        text = "Requests are counted in this process alone, because the shared file is gone"
+        assert [record.getMessage() for record in caplog.records] == [text]
         assert [limit.take(ADA)[0] for _ in range(10)] == [0] * 10
 
 

@@ -1,4 +1,4 @@
-"""Bar B4: whatever else a caller sends along, what belongs to the server stays as the server made it."""
+"""Guarantee B4: a caller cannot set fields that belong to the server."""
 
 from typing import Any
 from urllib.parse import urlencode

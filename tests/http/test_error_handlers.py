@@ -250,6 +250,20 @@ class TestErrors:
         assert others == headers
         assert str(error) == expected["error"]["message"]
 
+    def test_missing_and_merged_records_are_named(self) -> None:
+        texts = {
+            str(errors.CustomerNotFound()): "Customer not found",
+            str(errors.CustomerNotFound(0)): "Customer with ID 0 not found",
+            str(errors.AddressNotFound(7)): "Address with ID 7 not found",
+            str(errors.CustomerMerged(2, 1)): "Customer with ID 2 was merged into customer 1. Use that ID",
+            str(errors.CustomerMerged()): (
+                "The customer was merged into another customer. Use the ID survivor_id"
+            ),
+        }
+        assert list(texts) == list(texts.values())
+        assert errors.CustomerMerged(2, 1).data == {"survivor_id": 1}
+        assert errors.CustomerMerged().data == {}
+
     def test_first_faults_are_in_the_message(self) -> None:
         error = errors.ValidationFailed(details={"a.b": ["One", "Two"], "c": ["Three"]})
         assert error_body(error)["message"] == f"{FAILED}. a.b: One. c: Three"

@@ -331,7 +331,7 @@ class TestLogs:
     async def test_logs_and_database_have_no_secret_after_logins(
         self, app: FastAPI, database: Database, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Bar A13: passwords right and wrong, cookies, nonces; in the database, hashes alone."""
+        """Guarantee A13: passwords right and wrong, cookies, nonces; in the database, hashes alone."""
         password = f"{self.CANARY} login password"
         await database.write(users.set_password, "worker", login_passwords.hash_password(password))
         with self._nothing_leaks(caplog, self.CANARY):

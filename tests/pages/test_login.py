@@ -285,7 +285,7 @@ class TestRefusals(OnSQLite):
     async def test_login_is_429_after_ten_failures_from_one_address(
         self, app: FastAPI, browser: httpx.AsyncClient
     ) -> None:
-        """Bar A10: from another address the right password still passes."""
+        """Guarantee A10: from another address the right password still passes."""
         app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(10))
         for n in range(10):
             assert_wrong(await sign_in(browser, f"unknown{n}", "wrong"))
@@ -321,7 +321,7 @@ class TestRefusals(OnSQLite):
 
 
 class TestTiming(OnSQLite):
-    """Bar A6: the time of a refusal does not depend on whether the name is known."""
+    """Guarantee A6: the time of a refusal does not depend on whether the name is known."""
 
     async def test_failed_login_takes_as_long_for_known_as_for_unknown_names(
         self, browser: httpx.AsyncClient, database: Database
@@ -515,7 +515,7 @@ class TestSigningOut(OnSQLite):
 
 
 class TestOtherProcesses:
-    """Bar A7: what ends a session in one process has ended it for the next request of every other."""
+    """Guarantee A7: what ends a session in one process has ended it for the next request of every other."""
 
     @pytest.fixture
     async def elsewhere(self, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:

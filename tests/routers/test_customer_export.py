@@ -114,7 +114,7 @@ class TestAnswer:
 
 
 class TestFormulas:
-    """Bar C5."""
+    """Guarantee C5."""
 
     @pytest.fixture
     async def text(self, manager: httpx.AsyncClient) -> str:

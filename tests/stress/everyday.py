@@ -135,7 +135,7 @@ MISSING = {
     "A12": "TLS is the proxy's; whom `X-Forwarded-*` is believed is in `tests/e2e/test_deploy_files.py`",
     "F1, known vulnerabilities": "their lists cannot be asked without a network",
     "F2, F3, F5": "`make lint` and `make test` themselves: types, lint, branches, warnings as errors",
-    "F4": "`make test-mutation` makes the mutants, and breaks what the other guarantees protect",
+    "F4": "`make test-mutation` runs mutmut, and breaks what the other guarantees protect",
 }
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from fluent_cart.settings import Settings
-from tests.stress import mutations
 from tests.stress.__main__ import MISSING
+from tests.stress.defects import DEFECTS, Defect
 from tests.stress.everyday import EVERYDAY, Everyday
 from tests.stress.guarantees import GUARANTEES, Scale
-from tests.stress.mutants import MUTANTS
 from tests.stress.shops import POSTGRESQL, SQLITE, Shop, Shops
 from tests.support import postgres
 from tests.support.paths import ROOT
@@ -69,8 +68,6 @@ def between(first: str, last: str) -> list[str]:
     return [f"{first[0]}{number}" for number in range(int(first[1:]), int((last or first)[1:]) + 1)]
 
 
-def test_mutated_source_lines_exist() -> None:
-    """A mutation of a line that no longer exists would change nothing."""
-    changes = [change for each in mutations.LIST for change in each.changes]
-    changes += [mutations.Change(f"{mutations.PACKAGE}/{file}", old, new) for file, old, new in MUTANTS]
-    assert [change for change in changes if change.old not in (ROOT / change.file).read_text()] == []
+@pytest.mark.parametrize("defect", DEFECTS, ids=[f"{each.guarantee}-{each.name}" for each in DEFECTS])
+def test_defects_replace_existing_names(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
+    defect.apply(monkeypatch.setattr)
