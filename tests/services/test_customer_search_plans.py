@@ -16,6 +16,7 @@ from fluent_cart.services import customer_search, customers
 from fluent_cart.services.customer_search import Order
 from fluent_cart.services.invariants import find_violations
 from fluent_cart.settings import Settings
+from tests.support import postgres
 
 WINDOW = {"limit": 10, "offset": 500}
 FILTERS = {
@@ -109,6 +110,16 @@ def test_term_is_looked_up_in_the_index(settings: Settings) -> None:
             assert is_sorted != (order.field is SortField.ID and not term.isdecimal()), plan
         else:
             assert "Bitmap Index Scan on ix_customers_search_search_text" in plan, plan
+
+
+@pytest.mark.skipif(not postgres.AVAILABLE, reason="no PostgreSQL")
+def test_page_of_many_matches_is_read_in_order(postgres_settings: Settings) -> None:
+    """The ids of the matches are in a hash table."""
+    for order in ORDERS[2::9]:
+        statement = customer_search.found_in_order("postgresql", "smith", order)
+        plan = explain(postgres_settings.database_url, statement, WINDOW)
+        assert_index(postgres_settings, plan, INDEXES[order.field])
+        assert "hashed SubPlan" in plan, plan
 
 
 async def test_search_table_follows_every_change(database: Database) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     select,
     table,
+    true,
 )
 
 from fluent_cart.database.prepared import LookupConnection, Prepared, record_maker, scanning
@@ -55,6 +56,8 @@ _SEARCHED = search.SearchTarget(Customer.search_text.expression, Customer.id.exp
 to_records = record_maker(keys(LIST_COLUMNS))
 # Below this offset, skipping wide rows takes less time than looking up the page's rows by their ids.
 MAX_DIRECT_OFFSET = 1000
+# With many more, PostgreSQL would not keep the ids of the matches in a hash table (its work_mem).
+MAX_HASHED = 100_000
 
 # Triggers maintain the number of customers, so that no list counts them.
 number_of_customers = select(
@@ -185,12 +188,24 @@ def found(dialect: str, term: str, order: Order, filters: frozenset[str] = froze
     return Found(page.add_columns(total.scalar_subquery()), total)
 
 
+def found_in_order(dialect: str, term: str, order: Order) -> Select[*tuple[Any, ...]]:
+    """Return the page of a search that reads all customers in order until the page is full."""
+    # IS TRUE keeps PostgreSQL from a join, which would look up the sort key of each match first.
+    is_found = search.matches(term, _SEARCHED, dialect).is_(true())
+    return rows_of(_windowed(select(Customer.id).where(is_found).order_by(*order.columns)), order)
+
+
 def _page_found(
     connection: LookupConnection, query: CustomerListQuery, values: dict[str, Any], window: dict[str, int]
 ) -> Page:
-    scan = scanning(connection)
+    scan, dialect = scanning(connection), connection.dialect.name
     order = Order(query.order_by, query.order_type)
-    statements = found(connection.dialect.name, query.search, order, frozenset(values))
+    if dialect == "postgresql" and order.field is not SortField.ID and not values:
+        total = scan.scalar(found(dialect, query.search, order._replace(field=SortField.ID)).total) or 0
+        # As for filters: with many matches, the page is soon full.
+        if total <= MAX_HASHED and sum(window.values()) * _number(connection) < total * total:
+            return _page(scan.execute(found_in_order(dialect, query.search, order), window).all(), total)
+    statements = found(dialect, query.search, order, frozenset(values))
     rows = scan.execute(statements.page, values | window).all()
     # An empty first page means no match. Another empty page may be after the last match.
     return _counted(rows, lambda: scan.scalar(statements.total, values) or 0 if window["offset"] else 0)
