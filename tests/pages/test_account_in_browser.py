@@ -95,8 +95,10 @@ def test_every_state_of_the_question_is_accessible(page: Page, address: str) -> 
 
 def test_keyboard_alone_is_enough(page: Page, address: str) -> None:
     page.goto(f"{address}{PROFILE}")
+    expect(page.get_by_label("User name")).to_be_focused()
     page.keyboard.type(demo.LOGIN)
     page.keyboard.press("Tab")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(demo.LOGIN_PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Account")).to_be_visible()

@@ -190,6 +190,7 @@ def test_sign_in_by_form(page: Page, address: str) -> None:
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_have_text("The user name or the password is not correct")
     # The name is there, and the focus is in the password.
+    expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(demo.LOGIN_PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="FluentCart Customers API")).to_be_visible()
