@@ -12,6 +12,7 @@ from fluent_cart.database.postgresql_engine import LIMITS
 from fluent_cart.database.session import ATTEMPTS
 from fluent_cart.errors import InvalidEmail, ServiceUnavailable
 from fluent_cart.models import Customer
+from fluent_cart.observability import metrics
 from fluent_cart.schemas.customers import CustomerCreate
 from fluent_cart.services import customers
 from fluent_cart.settings import Settings
@@ -164,3 +165,17 @@ async def test_full_pool_is_503_and_the_waiting_unit_never_runs(postgres_setting
         release.set()
         assert await holder
     assert ran == []
+
+
+async def test_scans_that_wait_for_their_turn_are_counted(postgres_settings: Settings) -> None:
+    def sleep(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_sleep(0.3)"))
+
+    settings = postgres_settings.model_copy(update={"pool_size": 4})
+    async with create_database(settings) as database:
+        scans = [asyncio.create_task(database.scan(sleep)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        # One of the two units runs scans, because the last one is for writes.
+        assert database.gauges()[metrics.QUEUED_UNITS] == 2
+        await asyncio.gather(*scans)
+        assert database.gauges()[metrics.QUEUED_UNITS] == 0

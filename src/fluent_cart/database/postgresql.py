@@ -115,7 +115,7 @@ class PostgreSQLDatabase(Database):
 
     def gauges(self) -> Mapping[str, float]:
         return {
-            metrics.QUEUED_UNITS: self._units.waiting,
+            metrics.QUEUED_UNITS: self._units.waiting + self._scans.waiting,
             metrics.LOOKUPS_IN_USE: self._lookups.in_use,
             metrics.LOOKUPS_WAITING: self._lookups.waiting,
         }
