@@ -134,7 +134,9 @@ class TestMemory:
         kept = [*limit._names._times.values(), *limit._addresses._times.values()]
         return len(kept), sum(map(len, kept))
 
-    def test_forgets_who_has_been_quiet_for_longest(self, limit: FailedLoginLimiter) -> None:
+    def test_full_memory_forgets_the_key_whose_last_failure_is_oldest(
+        self, limit: FailedLoginLimiter
+    ) -> None:
         for _ in range(9):
             limit.fail("ada", HERE)
         for address in addresses(MAX_KEYS - 1):

@@ -130,7 +130,7 @@ async def test_write_of_the_last_use_is_tried_once_an_hour(
         task.cancel()
 
 
-async def test_delays_no_read_and_fails_none(
+async def test_read_succeeds_at_once_while_the_last_use_cannot_be_written(
     sqlite_settings: Settings, shared_app: Any, client_of: MakeClient
 ) -> None:
     """Another program holds SQLite's write lock for longer than a write may wait."""

@@ -180,7 +180,7 @@ class TestBackup:
         assert failed.err.endswith(f" Is there room in {folder}?\n")
         assert (folder / "shop.backup").read_text() == "older"
 
-    def test_backup_of_no_shop_is_rejected(self, folder: Path, run: Run) -> None:
+    def test_backup_of_a_missing_shop_is_rejected(self, folder: Path, run: Run) -> None:
         assert run("backup", "shop.backup") == complained(
             f"There is no database at {SHOP}. Create a shop with: fluent-cart init"
         )

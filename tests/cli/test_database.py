@@ -249,7 +249,9 @@ class TestMigrate:
 
 
 class TestRecalculate:
-    def test_mends_what_is_wrong_and_says_how_much(self, run: Run, demo_shop: str) -> None:
+    def test_recalculate_corrects_wrong_totals_and_prints_their_number(
+        self, run: Run, demo_shop: str
+    ) -> None:
         right = customers(demo_shop)
         for number, wrong in enumerate(WRONG_TOTALS):
             tamper(demo_shop, f"UPDATE customers SET {wrong} WHERE id = {(1, 3, 6, 7)[number]}")
@@ -276,7 +278,9 @@ class TestCheck:
         assert run("check") == printed(f"All {len(INVARIANTS)} rules hold.\n")
 
     @pytest.mark.parametrize("rule", TAMPERED)
-    def test_check_names_a_broken_rule_and_who_breaks_it(self, run: Run, demo_shop: str, rule: str) -> None:
+    def test_check_names_a_broken_rule_and_the_ids_that_break_it(
+        self, run: Run, demo_shop: str, rule: str
+    ) -> None:
         statements, ids = TAMPERED[rule]
         tamper(demo_shop, *statements)
         assert run("check") == complained(f"broken: {rule} (for example {', '.join(map(str, ids))})")

@@ -51,7 +51,7 @@ def test_csv_file_is_imported(run: Run, folder: Path, shop: str) -> None:
     assert (ann["total_spent"], ann["addresses"][0]["is_primary"]) == (0, True)
 
 
-def test_ndjson_with_the_report_as_json(run: Run, folder: Path, shop: str) -> None:
+def test_report_of_an_ndjson_import_is_printed_as_json(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.ndjson").write_text('{"email": "a@example.com"}\n{"email": 1}\n[]\n')
     done = run("import", "ndjson", "a.ndjson", "--json")
     assert (done.code, json.loads(done.out)) == (1, {
@@ -63,7 +63,7 @@ def test_ndjson_with_the_report_as_json(run: Run, folder: Path, shop: str) -> No
     })  # fmt: skip
 
 
-def test_orders_with_their_totals(run: Run, folder: Path, shop: str) -> None:
+def test_imported_orders_update_totals_once(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("email\na@example.com\n")
     (folder / "orders.csv").write_text(
         "customer_email,status,payment_status,total_amount,total_paid,currency,created_at\n"
@@ -88,7 +88,7 @@ def test_lines_that_a_quote_took_along_are_counted(run: Run, folder: Path, shop:
     assert done.out.endswith("\n3 lines are not imported. All others are; correct these and run it again.\n")
 
 
-def test_long_lists_of_faults_are_cut(run: Run, folder: Path, shop: str) -> None:
+def test_long_list_of_errors_is_cut(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("email\n" + "x\n" * 30)
     shown = run("import", "csv", "a.csv", "--dry-run").out
     assert shown.count("  line ") == 20
@@ -102,7 +102,7 @@ def test_ignored_column_is_not_imported(run: Run, folder: Path, shop: str) -> No
     assert run("import", "csv", "a.csv", "--ignore", "x") == complained("--ignore: there is no column x")
 
 
-def test_error_of_the_whole_file_is_named(run: Run, folder: Path, shop: str) -> None:
+def test_unknown_column_or_missing_file_stops_the_import(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("emial\n")
     assert run("import", "csv", "a.csv").err.startswith("fluent-cart: Unknown column 'emial'; known are ")
     assert run("import", "csv", "b.csv") == complained("b.csv: No such file or directory")

@@ -63,7 +63,9 @@ def test_missing_answer_without_a_terminal_is_wrong_usage(
 
 
 @pytest.mark.parametrize("options", [("--login", "a:b", *ADA[2:]), (*ADA[:2], "--email", "ada")])
-def test_wrong_answer_makes_nothing(run: Run, folder: Path, options: tuple[str, ...]) -> None:
+def test_init_with_an_invalid_answer_creates_no_file(
+    run: Run, folder: Path, options: tuple[str, ...]
+) -> None:
     assert run("init", *options).code == 2
     assert list(folder.iterdir()) == []
 

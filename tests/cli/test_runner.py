@@ -43,7 +43,7 @@ class TestEveryCommand:
         for command in COMMANDS:
             assert run(*command) == complained(OLD)
 
-    def test_command_rejects_a_file_that_is_no_database(self, run: Run, folder: Path) -> None:
+    def test_command_rejects_a_file_that_is_not_a_database(self, run: Run, folder: Path) -> None:
         (folder / "fluent-cart.db").write_bytes(b"this is no database" * 100)
         for command in COMMANDS:
             assert run(*command) == complained(
@@ -112,7 +112,7 @@ class TestWrites:
         "cause",
         ["database or disk is full", 'could not extend file "base/5/1": No space left on device\nHINT: x'],
     )
-    def test_onto_a_full_disk_say_that_there_is_no_room(
+    def test_write_to_a_full_disk_prints_that_there_is_no_room(
         self, cause: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         error = ServiceUnavailable()
@@ -123,7 +123,7 @@ class TestWrites:
             " make room, and run the command again\n"
         )
 
-    def test_into_a_full_temporary_folder_name_the_folder(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_full_temporary_folder_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert exit_code(sqlite3.OperationalError("database or disk is full")) == 1
         text = "There is no room in the temporary folder: make room, or name another with TMPDIR"
         assert capsys.readouterr().err == f"fluent-cart: {text}\n"

@@ -206,7 +206,7 @@ class TestFirstStart:
         assert re.search(r"^    (\w{4} ){5}\w{4}$", done.out, re.M)
         assert re.search(rf"^Try:  curl -u ada:\w{{24}} http://127.0.0.1:{port}{CUSTOMERS}$", done.out, re.M)
 
-    def test_missing_shop_is_not_created_without_a_yes(
+    def test_missing_shop_is_not_created_unless_the_answer_is_yes(
         self, run: Run, folder: Path, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.type(monkeypatch, wanted=False)
@@ -276,7 +276,7 @@ class TestOptions:
         assert [url for _, url, _ in served] == ["sqlite:///other.db"]
 
     @pytest.mark.parametrize(("arguments", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])
-    def test_put_the_demo_on_the_network_on_the_command_line_only(
+    def test_demo_listens_on_the_network_only_if_the_command_line_says_so(
         self, run: Run, served: list[Any], port: int, monkeypatch: pytest.MonkeyPatch,
         arguments: tuple[str, ...], host: str,
     ) -> None:  # fmt: skip

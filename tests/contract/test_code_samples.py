@@ -82,7 +82,7 @@ def samples(shared_app: FastAPI) -> dict[str, dict[str, str]]:
     }
 
 
-def test_every_operation_has_one_in_each_language(samples: dict[str, dict[str, str]]) -> None:
+def test_every_operation_has_a_code_sample_in_each_language(samples: dict[str, dict[str, str]]) -> None:
     assert {tuple(of_operation) for of_operation in samples.values()} == {tuple(LANGUAGES)}
     assert set(samples) == {*DOCUMENTED, *ADDITIONS}
 

@@ -90,7 +90,7 @@ class TestAddresses:
     async def primary(database: Database) -> list[int]:
         return [each["id"] for each in await database.scan(rows, Address) if each["is_primary"]]
 
-    async def test_made_primary_leave_exactly_one(
+    async def test_addresses_made_primary_at_once_leave_one_primary_address(
         self, callers: list[Caller], database: Database, address_ids: list[int]
     ) -> None:
         answers = await all_at_once(
@@ -102,7 +102,7 @@ class TestAddresses:
         assert answers == {(200, ""): AT_ONCE}
         assert len(await self.primary(database)) == 1
 
-    async def test_created_as_primary_leave_exactly_one(
+    async def test_addresses_created_as_primary_at_once_leave_one_primary_address(
         self, callers: list[Caller], database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="customer@example.com")
@@ -117,7 +117,7 @@ class TestAddresses:
         assert len(await database.scan(rows, Address)) == AT_ONCE
         assert len(await self.primary(database)) == 1
 
-    async def test_deleted_and_made_primary_leave_one_or_none(
+    async def test_addresses_deleted_and_made_primary_at_once_leave_at_most_one_primary(
         self, callers: list[Caller], database: Database, address_ids: list[int]
     ) -> None:
         """Each is deleted once, however often it is asked for; the last takes the primary one along."""
@@ -148,7 +148,7 @@ async def test_keys_of_additional_info_are_merged_without_loss(
     assert customer["additional_info"] == {f"key{n}": n for n in range(AT_ONCE)}
 
 
-async def test_one_user_wanted_by_many_customers_gets_one(
+async def test_user_attached_to_many_customers_at_once_has_one_customer(
     callers: list[Caller], database: Database, make_customer: MakeCustomer
 ) -> None:
     for number in range(AT_ONCE):
@@ -163,7 +163,7 @@ async def test_one_user_wanted_by_many_customers_gets_one(
     assert [each["user_id"] for each in await database.scan(rows, Customer)].count(1) == 1
 
 
-async def test_one_customer_wanted_by_many_users_gets_one(
+async def test_customer_attached_to_many_users_at_once_has_one_user(
     callers: list[Caller], database: Database, make_customer: MakeCustomer
 ) -> None:
     await make_customer(email="customer@example.com")
@@ -185,7 +185,7 @@ async def test_one_customer_wanted_by_many_users_gets_one(
     assert len(await database.scan(rows, User)) == len(user_ids) + 6
 
 
-async def test_bulk_actions_over_the_same_customers_in_any_order(
+async def test_bulk_actions_on_the_same_customers_at_once_never_deadlock(
     callers: list[Caller], database: Database, make_customer: MakeCustomer
 ) -> None:
     """Rows are locked in the order of their ids, so there is no deadlock."""
@@ -222,7 +222,7 @@ async def test_totals_count_every_order(database: Database, make_customer: MakeC
     assert len(await database.scan(rows, Order)) == AT_ONCE
 
 
-async def test_stats_read_meanwhile_are_those_of_some_moment(
+async def test_stats_that_are_read_between_writes_fit_together(
     callers: list[Caller], database: Database, make_customer: MakeCustomer
 ) -> None:
     """Every order is of 100 and a day later than the one before: of any moment, the stats fit together."""
@@ -277,7 +277,9 @@ class TestIdempotencyKeys:
     KEY: ClassVar = {"Idempotency-Key": "key"}
     BODY: ClassVar = {"email": "customer@example.com"}
 
-    async def test_sent_at_once_create_one_customer(self, callers: list[Caller], database: Database) -> None:
+    async def test_equal_idempotency_keys_at_once_create_one_customer(
+        self, callers: list[Caller], database: Database
+    ) -> None:
         """Requests that are not too early get the same response, and in the end all do."""
         requests = [caller.post("", json=self.BODY, headers=self.KEY) for caller in callers]
         answers = await asyncio.gather(*requests)

@@ -297,7 +297,9 @@ async def test_integer_of_any_length_is_an_integer(survive: Survive, operation: 
 
 
 @pytest.mark.parametrize("country", ["\u00df", "\ufb01", "\u0131n"])
-async def test_letters_that_only_become_a_country_in_upper_case(survive: Survive, country: str) -> None:
+async def test_letter_that_is_a_country_only_in_upper_case_is_rejected(
+    survive: Survive, country: str
+) -> None:
     """Sharp s, the ligature fi and a dotless i: SS, FI and IN once they are in upper case."""
     body = BODIES["create_address"] | {"country": country}
     assert_error(await survive("create_address", "/1/address", json=body), 422, "validation_error")

@@ -108,7 +108,7 @@ def has_target(row: str) -> bool:
     return not row.startswith("bulk_") and "{" in PATHS[row][1]
 
 
-async def test_permission_matrix(
+async def test_every_role_is_allowed_exactly_what_its_permissions_cover(
     callers: dict[tuple[str, str], httpx.AsyncClient],
     database: Database,
     make_customer: MakeCustomer,

@@ -265,7 +265,9 @@ class TestDocument:
         assert {tag for operation in operations for tag in operation["tags"]} == set(declared)
         assert len(declared) == len(document["tags"]) == len(set(declared))
 
-    async def test_anyone_may_read_it(self, document: dict[str, Any], client_of: MakeClient) -> None:
+    async def test_document_is_served_without_credentials(
+        self, document: dict[str, Any], client_of: MakeClient
+    ) -> None:
         async with client_of(prefix="") as client:
             response = await client.get("/openapi.json")
         assert (response.status_code, response.json()) == (200, document)
@@ -433,11 +435,11 @@ class TestOperations:
 class TestExamples:
     """The examples of the docs page are the contract's, and those fit the models."""
 
-    def test_there_is_one_for_each_operation(self) -> None:
+    def test_every_operation_has_an_example(self) -> None:
         assert list(SHOWN) == [*DOCUMENTED, *ADDITIONS]
 
     @by_operation
-    def test_example_is_the_contracts(self, example: dict[str, Any], shared_app: FastAPI) -> None:
+    def test_example_equals_the_contract(self, example: dict[str, Any], shared_app: FastAPI) -> None:
         operation, shown = example["operation"], SHOWN[example["operation"]]
         assert [name for name in shown if name != "query"] == ["request", "response"]
         assert urlencode(shown.get("query", {})) == command(example, "")[3].partition("?")[2]

@@ -229,7 +229,7 @@ class TestRoles:
     @pytest.mark.parametrize(
         ("row", "role"), [(row, role) for row in MAY for role in ROLES if MAY[row][role] == "yes"]
     )
-    async def test_role_may_do_what_the_table_says(
+    async def test_role_with_the_permission_is_answered(
         self, shop: None, client_of: MakeClient, row: str, role: str
     ) -> None:
         """Requests without the permission, and version 1, are in test_matrix."""
@@ -287,7 +287,7 @@ class TestUndeclaredRoutes:
         with pytest.raises(MissingPolicy, match=f"{PREFIX}/forgotten"):
             create_app(Settings(database_url="sqlite:///unused.db", _env_file=None))
 
-    def test_other_dependencies_do_not_count(self) -> None:
+    def test_dependency_that_is_not_a_policy_does_not_count_as_a_declaration(self) -> None:
         app = FastAPI()
         app.get("/wp-json/forgotten", dependencies=[Depends(current_user)])(self.forgotten)
         with pytest.raises(MissingPolicy, match="/wp-json/forgotten"):
@@ -297,7 +297,7 @@ class TestUndeclaredRoutes:
         "route", [Route("/wp-json/forgotten", FastAPI()), Mount("/wp-json/forgotten", FastAPI())],
         ids=["Route", "Mount"],
     )  # fmt: skip
-    def test_routes_that_cannot_have_one(self, route: BaseRoute) -> None:
+    def test_route_of_a_kind_without_policies_is_rejected(self, route: BaseRoute) -> None:
         app = FastAPI()
         app.router.routes.append(route)
         with pytest.raises(MissingPolicy, match="/wp-json/forgotten"):

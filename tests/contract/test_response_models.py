@@ -91,7 +91,7 @@ class TestExtensions:
 
 class TestExport:
     @pytest.mark.parametrize("chosen", [{}, {"data": {"format": "json"}}], ids=["default", "json"])
-    async def test_json_holds_the_records_that_get_customer_answers(
+    async def test_json_export_has_the_records_that_get_customer_returns(
         self, shop: Record, shared_app: FastAPI, manager: httpx.AsyncClient, chosen: Record
     ) -> None:
         body = {"action": "export", "customer_ids": [1], **chosen}
@@ -103,7 +103,7 @@ class TestExport:
         assert list(exported) == [*documented, *EXTENSIONS["get_customer.data.customer"]]
         assert without_times(exported) == CUSTOMER
 
-    async def test_csv_is_one_text(
+    async def test_csv_export_is_one_text_with_a_header(
         self, shop: Record, shared_app: FastAPI, manager: httpx.AsyncClient
     ) -> None:
         body = {"action": "export", "customer_ids": [1], "data": {"format": "csv"}}

@@ -42,7 +42,9 @@ async def send_all(client: httpx.AsyncClient, answered: Callable[[], None]) -> l
 
 
 @pytest.mark.server
-async def test_after_a_kill_happen_once(own_settings: Settings, tmp_path: Path) -> None:
+async def test_retried_requests_happen_once_after_the_server_is_killed(
+    own_settings: Settings, tmp_path: Path
+) -> None:
     with connect(own_settings.database_url) as connection:
         customers.create_customer(connection, CustomerCreate(email="customer@example.com"))
     environment = {"FLUENT_CART_DATABASE_URL": own_settings.database_url}

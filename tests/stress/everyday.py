@@ -120,7 +120,7 @@ EVERYDAY = (
             f"tests/contract/test_concurrency.py::{name}"
             for name in (
                 "test_totals_count_every_order",
-                "test_stats_read_meanwhile_are_those_of_some_moment",
+                "test_stats_that_are_read_between_writes_fit_together",
             )
         ],
     ),
