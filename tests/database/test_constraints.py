@@ -117,7 +117,7 @@ def is_distinguished(dialect: str, name: str) -> bool:
     return dialect == "postgresql" or not name.startswith(("fk_", "pk_"))
 
 
-def test_every_constraint_and_unique_index_is_tried() -> None:
+def test_every_constraint_and_unique_index_has_a_violation_in_this_file() -> None:
     tables = Base.metadata.tables.values()
     schema = {str(constraint.name) for table in tables for constraint in table.constraints}
     schema |= {str(index.name) for table in tables for index in table.indexes if index.unique}
@@ -151,7 +151,7 @@ def test_other_violations_than_documented_errors_are_500(settings: Settings) -> 
             assert re.fullmatch(rf"\w+ (SQLITE_CONSTRAINT_[A-Z]+|23\w+), constraint {named}", str(answer))
 
 
-def test_documented_errors_are_the_contracts() -> None:
+def test_three_constraints_have_an_error_of_the_contract() -> None:
     assert {
         "uq_customers_email": InvalidEmail,
         "uq_customers_user_id": InvalidUser,
@@ -159,7 +159,7 @@ def test_documented_errors_are_the_contracts() -> None:
     } == CONSTRAINT_ERRORS
 
 
-async def test_unit_of_work_that_loses_a_race_raises_it(database: Database) -> None:
+async def test_unit_of_work_that_loses_a_race_raises_the_error_of_its_constraint(database: Database) -> None:
     await database.write(fill)
     races = {
         "uq_customers_email": InvalidEmail,

@@ -44,14 +44,14 @@ class TestCreateDatabase:
         assert isinstance(database, PostgreSQLDatabase)
         database.stop()
 
-    def test_create_database_opens_and_makes_nothing(self, tmp_path: Path) -> None:
+    def test_create_database_creates_no_file(self, tmp_path: Path) -> None:
         database = create_database(settings_for(f"sqlite:///{tmp_path}/shop.db"))
         database.start()
         assert not database.exists()
         database.stop()
         assert list(tmp_path.iterdir()) == []
 
-    def test_create_database_does_not_check_whether_a_server_has_it(self) -> None:
+    def test_create_database_does_not_connect_to_a_server(self) -> None:
         database = create_database(settings_for("postgresql://shop@127.0.0.1:1/shop"))
         assert database.exists()
         database.stop()
@@ -99,19 +99,19 @@ class TestDescribe:
             "postgresql:///shop?host=db.example&user=shop&password=hunter2&sslpassword=hunter2",
         ],
     )
-    def test_hides_it_among_the_parameters_too(self, url: str) -> None:
+    def test_describe_hides_a_password_among_the_parameters(self, url: str) -> None:
         """The PostgreSQL client takes it there as well."""
         assert "hunter2" not in describe(url)
 
 
 class TestConnect:
-    def test_commits_at_the_end(self, settings: Settings) -> None:
+    def test_connect_commits_at_its_end(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection:
             store(connection, "a@example.com")
             store(connection, "b@example.com")
         assert emails(settings.database_url) == ["a@example.com", "b@example.com"]
 
-    def test_rolls_everything_back_on_an_error(self, settings: Settings) -> None:
+    def test_connect_rolls_back_every_change_on_an_error(self, settings: Settings) -> None:
         def fail(connection: Connection) -> None:
             store(connection, "a@example.com")
             raise RuntimeError("half-way")
@@ -128,7 +128,7 @@ class TestConnect:
                 assert other.scalar(select(func.count()).select_from(Customer)) == 0
         database.stop()
 
-    def test_locks_a_sqlite_file_from_its_start(self, sqlite_settings: Settings) -> None:
+    def test_connect_locks_a_sqlite_file_from_its_start(self, sqlite_settings: Settings) -> None:
         """A migration that first reads would otherwise fail when another process writes in between."""
         other = sqlite3.connect(sqlite_settings.database_url.removeprefix("sqlite:///"), timeout=0)
         with connect(sqlite_settings.database_url), pytest.raises(sqlite3.OperationalError, match="locked"):

@@ -135,7 +135,7 @@ class TestHolder:
 
 
 class TestFile:
-    def test_appears_with_the_first_holder_only(self, path: Path) -> None:
+    def test_lock_file_is_created_when_the_lock_is_first_taken(self, path: Path) -> None:
         lock = FileLock(path)
         assert not path.exists()
         with lock:

@@ -440,7 +440,7 @@ class TestScripts:
     def test_migration_scripts_have_docstrings(self) -> None:
         assert all(script.doc for script in revisions())
 
-    def test_import_alembic_and_sqlalchemy_only(self) -> None:
+    def test_migration_scripts_import_only_alembic_and_sqlalchemy(self) -> None:
         """The allowed imports, in addition to the standard library.
 
         A migration that imported a model would change with it.

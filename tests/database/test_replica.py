@@ -158,7 +158,7 @@ class TestReads:
 
 @needs_server
 @pytest.mark.parametrize(("later", "is_complete"), [(0, True), (1000, False)])
-def test_a_log_that_ends_within_a_record_is_complete_if_all_transactions_are(
+def test_log_that_ends_within_a_record_is_complete_if_all_transactions_are(
     pair: Pair, later: int, is_complete: bool
 ) -> None:
     """As after VACUUM: the end of the primary's log is a place that the replica does not reach."""
@@ -201,9 +201,7 @@ class TestFallback:
             for _ in range(5):
                 assert await database.scan_from_replica(is_replica)
 
-    async def test_reads_that_a_lost_replica_runs_are_answered_by_the_primary(
-        self, pair: Pair, database: Database
-    ) -> None:
+    async def test_primary_answers_reads_whose_replica_is_lost(self, pair: Pair, database: Database) -> None:
         def slow(connection: Connection) -> bool:
             connection.execute(text("SELECT pg_sleep(0.5)"))
             return is_replica(connection)
@@ -214,7 +212,7 @@ class TestFallback:
         # Each of them is run again, at the replica or at the primary.
         assert len(await asyncio.gather(*running)) == 8
 
-    async def test_replica_that_does_not_answer_at_all_costs_seconds_and_no_read(
+    async def test_frozen_replica_delays_reads_by_seconds_and_fails_none(
         self, pair: Pair, database: Database
     ) -> None:
         pair.replica.freeze()
@@ -230,7 +228,7 @@ class TestFallback:
             pair.replica.thaw()
         await until_used(database)
 
-    async def test_server_that_takes_writes_is_no_replica(self, pair: Pair) -> None:
+    async def test_server_that_accepts_writes_is_not_used_as_a_replica(self, pair: Pair) -> None:
         """As one that was promoted: it has all that was written here, and may have more."""
         same = settings_of(pair, database_read_url=pair.primary.url("shop"))
         async with create_database(same) as database:
@@ -278,7 +276,7 @@ class TestAddress:
 
 
 class TestEndOfTheLog:
-    async def test_question_that_was_asked_before_is_not_shared(self) -> None:
+    async def test_later_caller_gets_a_later_position_of_the_log(self) -> None:
         """Its answer may be older than a write that was acknowledged before the second caller came."""
         asked: list[asyncio.Future[Position]] = []
 
@@ -299,7 +297,7 @@ class TestEndOfTheLog:
         asked[1].set_result(NEW)
         assert await asyncio.gather(*later) == [NEW] * 3
 
-    async def test_failure_is_that_of_all_who_wait_and_not_of_the_next(self) -> None:
+    async def test_failed_query_fails_for_all_waiting_callers_and_not_for_the_next(self) -> None:
         outcomes = iter([ServiceUnavailable(), NEW])
 
         async def ask(_: object) -> Position:
@@ -315,7 +313,7 @@ class TestEndOfTheLog:
         assert [type(each) for each in failed] == [ServiceUnavailable] * 2
         assert await log.end() == NEW
 
-    async def test_caller_that_leaves_takes_no_answer_from_others(self) -> None:
+    async def test_cancelled_caller_does_not_cancel_the_query_of_others(self) -> None:
         async def ask(_: object) -> Position:
             await asyncio.sleep(0.05)
             return NEW
@@ -331,7 +329,7 @@ class TestEndOfTheLog:
 class TestState:
     """The findings of ``doctor``."""
 
-    def test_good_replica_needs_no_advice(self, pair: Pair) -> None:
+    def test_doctor_has_no_advice_on_a_good_replica(self, pair: Pair) -> None:
         pair.replica.execute("ALTER SYSTEM SET hot_standby_feedback = on")
         pair.replica.execute("SELECT pg_reload_conf()")
         try:
@@ -341,10 +339,10 @@ class TestState:
             pair.replica.execute("ALTER SYSTEM RESET hot_standby_feedback")
             pair.replica.execute("SELECT pg_reload_conf()")
 
-    def test_setting_that_ends_long_exports_is_named(self, pair: Pair) -> None:
+    def test_doctor_names_the_setting_that_ends_long_exports(self, pair: Pair) -> None:
         assert examine(*urls_of(pair)).advice == "Set hot_standby_feedback=on at the replica."
 
-    async def test_paused_replica_is_behind_as_soon_as_something_was_written(
+    async def test_doctor_reports_a_paused_replica_after_the_next_write(
         self, pair: Pair, database: Database
     ) -> None:
         with pair.paused_replay():
@@ -352,17 +350,17 @@ class TestState:
             state = await asyncio.to_thread(examine, *urls_of(pair))
         assert state.text == "The replica is behind: its replay is paused"
 
-    def test_server_that_takes_writes_is_named(self, pair: Pair) -> None:
+    def test_doctor_reports_a_replica_that_accepts_writes(self, pair: Pair) -> None:
         state = examine(pair.url, pair.url)
         assert state.text.startswith("The server is no replica")
         assert "FLUENT_CART_DATABASE_READ_URL" in state.advice
 
-    def test_another_database_is_named(self, pair: Pair) -> None:
+    def test_doctor_reports_a_replica_of_another_database(self, pair: Pair) -> None:
         state = examine(pair.url, pair.replica.url("postgres"))
         assert state.text == "The replica is not one of the shop's server and database"
         assert "FLUENT_CART_DATABASE_READ_URL" in state.advice
 
-    def test_server_that_is_away_is_named_without_its_password(self, pair: Pair) -> None:
+    def test_doctor_reports_an_unreachable_replica_without_its_password(self, pair: Pair) -> None:
         state = examine(pair.url, "postgresql://shop:hunter2@127.0.0.1:1/shop")
         assert state.text.startswith("The replica does not answer: ")
         assert "hunter2" not in f"{state}"
@@ -370,7 +368,7 @@ class TestState:
     @pytest.mark.skipif(
         not pgbouncer.INSTALLED, reason="CONNECTION POOLERS WERE NOT TESTED: no PgBouncer on this machine"
     )
-    async def test_pooler_that_shares_sessions_is_named_and_never_read_through(self, pair: Pair) -> None:
+    async def test_doctor_reports_a_pooler_that_shares_sessions_and_no_read_uses_it(self, pair: Pair) -> None:
         with pgbouncer.pooled(pair.read_url, "transaction") as url:
             state = await asyncio.to_thread(examine, pair.url, url)
             assert state.text.startswith("The replica is not used: A connection pooler")

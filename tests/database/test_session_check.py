@@ -22,7 +22,7 @@ needs_pgbouncer = pytest.mark.skipif(
 )
 
 
-def test_sessions_of_the_server_itself_have_no_fault(shared_postgres_settings: Settings) -> None:
+def test_direct_sessions_have_no_error(shared_postgres_settings: Settings) -> None:
     assert find_fault(shared_postgres_settings.database_url) is None
 
 

@@ -68,7 +68,7 @@ class TestGate:
         monkeypatch.setattr(session_gate, "find_fault", find)
         return outcomes
 
-    async def test_nothing_is_checked_while_sessions_open(self, checks: list[object]) -> None:
+    async def test_open_gate_lets_callers_in_without_a_check(self, checks: list[object]) -> None:
         await SessionGate("").enter()
 
     async def test_one_check_is_enough_for_all_who_wait(self, checks: list[object]) -> None:
@@ -78,7 +78,7 @@ class TestGate:
         await asyncio.gather(*(gate.enter() for _ in range(10)))
         assert checks == []
 
-    async def test_fault_is_503_until_a_check_finds_none(self, checks: list[object]) -> None:
+    async def test_faulty_sessions_are_503_until_a_check_succeeds(self, checks: list[object]) -> None:
         gate = SessionGate("")
         gate.require_check()
         checks += [SHARED, OperationalError("", {}, Exception("gone")), None]

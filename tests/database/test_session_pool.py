@@ -124,7 +124,7 @@ async def test_cancelled_unit_does_not_disturb_the_next(
         assert await sessions.run(partial(echo, text="mine"), transaction) == "mine"
 
 
-async def test_turn_that_comes_as_its_caller_leaves_is_passed_on(sessions: SessionPool) -> None:
+async def test_turn_of_a_cancelled_caller_is_passed_on(sessions: SessionPool) -> None:
     held = [await sessions._acquire() for _ in range(2)]
     leaving = asyncio.create_task(sessions.run(pid, LOOKUP))
     await asyncio.sleep(0)
@@ -184,7 +184,7 @@ async def test_units_on_lost_connections_run_again(
         assert not set(before) & set(after)
 
 
-async def test_unit_whose_connection_is_lost_while_it_asks_runs_again(
+async def test_unit_whose_connection_is_lost_in_a_query_runs_again(
     sessions: SessionPool, postgres_settings: Settings
 ) -> None:
     asking = asyncio.create_task(sessions.run(partial(sleep, seconds=1), LOOKUP))
@@ -193,7 +193,7 @@ async def test_unit_whose_connection_is_lost_while_it_asks_runs_again(
     assert await asking
 
 
-async def test_unit_whose_connection_breaks_without_a_word_runs_again(sessions: SessionPool) -> None:
+async def test_unit_whose_connection_breaks_silently_runs_again(sessions: SessionPool) -> None:
     before = await sessions.run(pid, LOOKUP)
     [session] = sessions._idle
     connection = session._connection

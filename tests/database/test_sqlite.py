@@ -262,14 +262,16 @@ class TestReads:
                 await run(divide)
             assert await run(count) == 0
 
-    async def test_go_on_while_another_process_holds_the_lock(self, database: Database, path: Path) -> None:
+    async def test_reads_succeed_while_another_process_holds_the_lock(
+        self, database: Database, path: Path
+    ) -> None:
         with connect(f"sqlite:///{path}") as connection:
             store(connection, "a@example.com")
             assert await database.read(count) == await database.scan(count) == 0
 
 
 class TestGroupCommit:
-    async def test_serves_all_that_wait_with_few_commits(self, database: Database) -> None:
+    async def test_waiting_writes_share_few_commits(self, database: Database) -> None:
         happened: list[str] = []
 
         def unit(connection: Connection, number: int) -> None:
@@ -317,7 +319,7 @@ class TestGroupCommit:
         # The unit that kept the writer busy may commit before or after the listener came.
         assert seen in ([(0, 0)], [(0, 0), (0, 0)])
 
-    async def test_rolls_back_a_failed_unit_alone(self, database: Database, path: Path) -> None:
+    async def test_group_commit_rolls_back_only_the_failed_unit(self, database: Database, path: Path) -> None:
         def store_and_fail(connection: Connection, email: str, error: Exception) -> None:
             store(connection, email)
             raise error
@@ -395,7 +397,7 @@ class TestWaiting:
     def settings(self, sqlite_settings: Settings) -> Settings:
         return sqlite_settings.model_copy(update={"write_timeout": 0.2})
 
-    async def test_too_long_for_another_process_is_503_and_never_happens_later(
+    async def test_write_that_waits_too_long_for_the_lock_is_503_and_never_runs(
         self, database: Database, path: Path
     ) -> None:
         lock = FileLock(path.with_name("shop.db.lock"))
@@ -426,7 +428,7 @@ class TestWaiting:
         lock.close()
         assert 0.2 <= asyncio.get_running_loop().time() - started < 2
 
-    async def test_running_write_is_not_given_up(self, database: Database) -> None:
+    async def test_running_write_has_no_timeout(self, database: Database) -> None:
         """A running transaction is never given up, because its result would be unknown."""
 
         def store_slowly(connection: Connection) -> str:
@@ -489,7 +491,7 @@ class TestCancelledCallers:
 
 
 class TestStop:
-    async def test_finishes_what_is_queued(self, settings: Settings, path: Path) -> None:
+    async def test_finish_runs_all_queued_writes(self, settings: Settings, path: Path) -> None:
         wanted = [f"{number}@example.com" for number in range(150)]
         database = create_database(settings)
         database.start()

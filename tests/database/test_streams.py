@@ -134,7 +134,7 @@ async def test_database_error_before_the_first_piece_is_raised(database: Databas
         assert await all_of(await database.stream(counts))
 
 
-async def test_too_many_are_turned_away_until_one_ends(database: Database) -> None:
+async def test_stream_over_the_limit_is_503_until_another_ends(database: Database) -> None:
     running = [await database.stream(Endless()) for _ in range(MAX_STREAMS)]
     with pytest.raises(ServiceUnavailable) as refused:
         await database.stream(counts)

@@ -24,7 +24,7 @@ def fail_after_create(connection: Connection, email: str) -> None:
 
 
 class TestSavepoint:
-    async def test_undoes_what_fails_and_nothing_else(self, database: Database) -> None:
+    async def test_savepoint_undoes_only_the_failed_change(self, database: Database) -> None:
         def unit(connection: Connection) -> None:
             create(connection, "a@example.com")
             with pytest.raises(LookupError):

@@ -74,7 +74,7 @@ class TestSQLite:
         )
         assert list(tmp_path.iterdir()) == []
 
-    def test_doctor_finds_a_file_that_is_no_database(self, settings: Settings) -> None:
+    def test_doctor_finds_a_file_that_is_not_a_database(self, settings: Settings) -> None:
         file_of(settings).write_bytes(b"this is no database" * 100)
         finding = run_checks(settings)[-1]
         assert (finding.check, finding.state) == ("database", Severity.FAILURE)
@@ -309,11 +309,13 @@ class TestCommand:
         )
         assert output.code == 0
 
-    def test_control_characters_are_escaped(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_doctor_command_escapes_control_characters(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("FLUENT_CART_A\x1b[2J", "3")
         assert r"FLUENT_CART_A\x1b[2J" in run("doctor").out
 
-    def test_exits_with_1_on_a_failure(self, run: Run, sqlite_settings: Settings) -> None:
+    def test_doctor_command_exits_with_1_on_a_failure(self, run: Run, sqlite_settings: Settings) -> None:
         migrations.downgrade(sqlite_settings.database_url, "-1")
         output = run("doctor")
         assert output.code == 1

@@ -123,7 +123,7 @@ class TestImage:
             (ROOT / "Dockerfile").read_text()[:-1].split("HEALTHCHECK")[0],
         )
 
-    def test_imports_from_a_live_wordpress(self) -> None:
+    def test_image_has_the_driver_for_a_live_wordpress(self) -> None:
         [install] = [each.value for each in BUILD if "/opt/fluent-cart/bin/python install" in each.value]
         assert install.endswith('--no-index --find-links locked "$(echo wheel/*.whl)[mysql]"')
         assert "\npymysql[rsa]==" in (ROOT / "requirements.lock").read_text()
@@ -141,7 +141,7 @@ class TestImage:
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", only(FINAL, "USER").value)
         assert "RUN" not in names[names.index("USER") :]
 
-    def test_serves_on_every_address_and_writes_nothing(self) -> None:
+    def test_image_serves_on_every_address_and_writes_no_bytecode(self) -> None:
         assert [*only(FINAL, "ENTRYPOINT").words, *only(FINAL, "CMD").words] == [
             "fluent-cart", "serve", "--host", "0.0.0.0",
         ]  # fmt: skip
@@ -283,7 +283,7 @@ class TestCompose:
         # Nothing here stands in the way of the image's own.
         assert "healthcheck" not in services["api"]
 
-    def test_mounts_files_that_exist_read_only(
+    def test_compose_mounts_existing_files_read_only(
         self, compose: dict[str, Any], services: dict[str, Service]
     ) -> None:
         for name in ("db", "proxy", "prometheus"):
@@ -313,7 +313,7 @@ class TestCompose:
         # Prometheus is in the outer one to be reached, and the servers are not.
         assert on == {"inner": {"api", "proxy"}, "outer": {"proxy", "prometheus"}}
 
-    def test_sets_what_the_server_reads(self, services: dict[str, Service]) -> None:
+    def test_compose_sets_only_known_settings(self, services: dict[str, Service]) -> None:
         known = {f"FLUENT_CART_{name.upper()}" for name in Settings.model_fields}
         assert set(services["api"]["environment"]) - {"PGPASSWORD"} <= known
 

@@ -62,7 +62,7 @@ def shell(script: str, folder: Path, **environment: str) -> str:
 
 class TestOperate:
     @pytest.mark.server
-    def test_commands_work_while_a_server_runs(self, tmp_path: Path) -> None:
+    def test_commands_of_the_guide_work_while_a_server_runs(self, tmp_path: Path) -> None:
         written = [
             block
             for block in blocks(OPERATE)
@@ -92,13 +92,13 @@ class TestOperate:
         counters = {"fluent_cart_refusals", "fluent_cart_dropped_log_lines", "fluent_cart_replica_reads"}
         assert named == {f"{name}_total" if name in counters else name for name in own}
 
-    def test_line_of_a_request_has_the_fields_of_one(self) -> None:
+    def test_log_line_in_the_guide_has_the_fields_of_the_log(self) -> None:
         (line, *_) = blocks(OPERATE, "json")
         log = RequestLog("json", written := Written())
         log.on_requests([RequestEvent(0, RequestContext("a"), "/", "GET", 200, 1, 0.1)])
         assert list(json.loads(line)) == list(json.loads(written.pieces[0]))
 
-    def test_exit_codes_are_as_told(self, tmp_path: Path) -> None:
+    def test_commands_have_the_exit_codes_of_the_guide(self, tmp_path: Path) -> None:
         codes = dict(re.findall(r"^\| (\d+) \| (.*) \|$", OPERATE, re.M))
         assert list(codes) == ["0", "1", "2", "130", "143"]
         for arguments, code in ((["--version"], 0), (["check"], 1), (["begin"], 2), (["restore"], 2)):
@@ -144,7 +144,7 @@ class TestChangelog:
 
 
 @pytest.mark.parametrize("page", ["docs/operate.md", "docs/upgrade.md", "CHANGELOG.md"])
-def test_links_lead_somewhere(page: str) -> None:
+def test_links_of_the_operating_guides_have_targets(page: str) -> None:
     file = ROOT / page
     for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", file.read_text()):
         linked = (file.parent / target).resolve() if target else file
@@ -228,7 +228,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
 @pytest.mark.server
 @pytest.mark.skipif(CADDY is None, reason="THE CADDYFILE WAS NOT TESTED: no caddy here")
 class TestCaddy:
-    def test_serves_the_shop_but_not_its_metrics(self, proxied: Proxied) -> None:
+    def test_proxy_serves_the_shop_but_not_its_metrics(self, proxied: Proxied) -> None:
         answer = proxied.request("GET", PREFIX, params={"per_page": 1}, auth=DEMO)
         assert answer.status_code == 200
         assert f"<https://shop.example.com{PREFIX}?per_page=1&page=2>" in answer.headers["link"]

@@ -83,7 +83,7 @@ def test_commands_that_are_not_run_are_in_the_guides() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_of_every_document_have_targets(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
         linked = (page.parent / target).resolve() if target else page
         assert linked.exists(), target

@@ -19,7 +19,7 @@ STATUS_ONLY = "curl() { command curl -s -o /dev/null -w '%{http_code} ' \"$@\"; 
 [SCRIPT] = re.findall(r"```js\n(.*?)```", GUIDE, re.S)
 
 
-def test_names_commands_that_there_are() -> None:
+def test_sign_in_guide_names_existing_commands() -> None:
     known = {command.name or command.callback.__name__.replace("_", "-")  # type: ignore[union-attr]
              for command in users.cli.registered_commands}  # fmt: skip
     named = set(re.findall(r"fluent-cart users ([a-z-]+)", GUIDE))
@@ -27,7 +27,7 @@ def test_names_commands_that_there_are() -> None:
     assert named <= known
 
 
-def test_names_the_demos_user() -> None:
+def test_sign_in_guide_has_the_login_of_the_demo() -> None:
     assert f"`{demo.LOGIN}`\nhas the login password `{demo.LOGIN_PASSWORD}`" in GUIDE
     assert f"-d log={demo.LOGIN} -d pwd={demo.LOGIN_PASSWORD} " in GUIDE
 
@@ -37,7 +37,9 @@ def test_names_the_demos_user() -> None:
 @pytest.mark.parametrize(
     ("number", "statuses"), [(0, ["302", "200", "200", "302", "401"]), (1, ["200", "302", "200", "302"])]
 )
-def test_every_curl_answers_as_it_says(tmp_path: Path, number: int, statuses: list[str]) -> None:
+def test_every_curl_of_the_sign_in_guide_has_the_printed_status(
+    tmp_path: Path, number: int, statuses: list[str]
+) -> None:
     block = re.findall(r"```sh\n(SITE=.*?)```", GUIDE, re.DOTALL)[number]
     with demo_server(tmp_path) as address:
         script = block.replace("http://127.0.0.1:8000", address).replace("$(curl", "$(command curl")

@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "wordpress-clients.md").read_text()
 
 
 class TestPage:
-    def test_page_names_all_the_names(self) -> None:
+    def test_page_lists_every_alias_of_a_field(self) -> None:
         _, _, table = PAGE.partition("## The live plugin's names")
         for operation, names in NAMES.items():
             # An action has its usual name, and other values. A batch has the names of its items.

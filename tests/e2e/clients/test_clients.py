@@ -83,7 +83,7 @@ def test_python_client_works(document: Path, address: str) -> None:
     assert lived(run(folder, python, "life.py", address, token)) == LIVED
 
 
-def test_python_by_openapi_generator(document: Path, address: str) -> None:
+def test_python_client_by_openapi_generator_works(document: Path, address: str) -> None:
     folder = document.parent
     run(folder, *tools.openapi_generator(), "-i", document, "-g", "python", "-o", "generated",
         "--additional-properties=packageName=shop_client")  # fmt: skip
@@ -92,7 +92,7 @@ def test_python_by_openapi_generator(document: Path, address: str) -> None:
     assert lived(run(folder / "generated", *life)) == LIVED | {"city": "Bern"}
 
 
-def test_php_by_openapi_generator(document: Path, address: str) -> None:
+def test_php_client_by_openapi_generator_works(document: Path, address: str) -> None:
     tools.require_guzzle()
     folder = document.parent
     run(folder, *tools.openapi_generator(), "-i", document, "-g", "php", "-o", "shop",
