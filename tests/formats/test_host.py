@@ -27,5 +27,5 @@ def test_name_or_address_with_or_without_port_is_a_host(host: str) -> None:
         "a\x00b", "a\x01", "a\x7f", "a\n", "a\x80", "x" * 254,
     ],
 )  # fmt: skip
-def test_other_text_is_no_host(text: str) -> None:
+def test_other_text_is_not_a_host(text: str) -> None:
     assert not is_host(text)

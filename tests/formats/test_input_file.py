@@ -118,7 +118,7 @@ def test_zip_with_a_password_is_named(path: Path) -> None:
         read(str(path))
 
 
-def test_error_of_the_disk_is_not_taken_for_damage(path: Path) -> None:
+def test_disk_error_is_not_reported_as_a_damaged_file(path: Path) -> None:
     path.mkdir()
     with pytest.raises(IsADirectoryError):
         read(str(path))

@@ -66,7 +66,7 @@ class TestCsv:
         ]
 
     @pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
-    def test_utf_16_with_its_mark(self, charset: str) -> None:
+    def test_utf_16_with_a_byte_order_mark_is_read(self, charset: str) -> None:
         content = "\ufeffid\tname\r\n1\tZo\xeb\r\n".encode(charset)
         assert read(content) == [Line(2, {"id": "1", "name": "Zo\xeb"})]
         with pytest.raises(FileError, match="but not all of it"):
@@ -97,7 +97,7 @@ class TestCsv:
         with pytest.raises(FileError, match="--ignore: there is no column y"):
             list(read_rows(BytesIO(b"id,x\n"), CSV, columns))
 
-    def test_json_that_is_none_is_named(self) -> None:
+    def test_cell_with_invalid_json_is_an_error_of_its_line(self) -> None:
         assert read(b"id,info\n1,{\n2,NaN\n3,1\n") == [
             Line(2, {"id": "1"}, BAD_JSON),
             Line(3, {"id": "2"}, BAD_JSON),
@@ -146,5 +146,5 @@ class TestNdjson:
         ]
 
     @pytest.mark.parametrize("line", [b"{", b"[1]", b"1", b"null", b'{"a":NaN}', b"\xff", b"[" * 100])
-    def test_ndjson_line_that_is_no_object_is_an_error(self, line: bytes) -> None:
+    def test_ndjson_line_that_is_not_an_object_is_an_error(self, line: bytes) -> None:
         assert read(line + b"\n{}", NDJSON) == [Line(1, {}, NO_OBJECT), Line(2, {})]

@@ -264,7 +264,7 @@ class TestErrors:
         assert errors.CustomerMerged(2, 1).data == {"survivor_id": 1}
         assert errors.CustomerMerged().data == {}
 
-    def test_first_faults_are_in_the_message(self) -> None:
+    def test_message_has_the_first_three_field_errors(self) -> None:
         error = errors.ValidationFailed(details={"a.b": ["One", "Two"], "c": ["Three"]})
         assert error_body(error)["message"] == f"{FAILED}. a.b: One. c: Three"
         assert error_body(error)["error"]["message"] == FAILED
@@ -281,7 +281,7 @@ class TestErrors:
         assert_whole(answer, envelope(413, "payload_too_large", "Much too large"))
         assert (answer.headers["connection"], answer.headers["x-why"]) == ("close", "size")
 
-    def test_shares_no_headers_with_another(self) -> None:
+    def test_errors_do_not_share_their_headers(self) -> None:
         given = {"X-Why": "one"}
         error = errors.InvalidUser(headers=given)
         error.headers["X-Why"] = "other"
@@ -489,7 +489,7 @@ class TestUnexpected:
         assert record.exc_info == (RuntimeError, error, None)
 
 
-def test_no_other_error_is_defined_in_the_module() -> None:
+def test_module_defines_no_error_outside_the_list() -> None:
     defined = [
         value
         for _, value in inspect.getmembers(errors, inspect.isclass)

@@ -56,7 +56,7 @@ async def test_expired_rows_are_removed_while_the_application_runs(
             await asyncio.sleep(0.01)
 
 
-async def test_database_that_refuses_is_logged_and_tried_again(
+async def test_failed_removal_of_expired_rows_is_logged_and_retried(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def refuse(_unit: Callable[..., Any]) -> None:

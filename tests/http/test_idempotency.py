@@ -51,7 +51,7 @@ def assert_replayed(again: httpx.Response, first: httpx.Response) -> None:
 
 
 @pytest.mark.parametrize(("path", "body"), POSTS)
-async def test_every_post_is_answered_as_before(
+async def test_repeated_post_returns_the_stored_response(
     shop: None, database: Database, manager: httpx.AsyncClient, path: str, body: Any
 ) -> None:
     without = await manager.post(url(path), json=body, headers={"Idempotency-Key": "another"})
@@ -82,7 +82,7 @@ class TestScope:
         answers = [await manager.post(f"/{number}/detach-user", headers=KEY) for number in (1, 2)]
         assert [answer.json()["data"]["customer"]["id"] for answer in answers] == [1, 2]
 
-    async def test_ways_to_send_the_same_are_the_same(
+    async def test_equal_input_in_another_form_returns_the_stored_response(
         self, manager: httpx.AsyncClient, client_of: MakeClient
     ) -> None:
         """Form or JSON, in any order, with unknown names, at the addresses of v1 and WordPress."""
@@ -94,7 +94,7 @@ class TestScope:
             for path in ("/wp-json/fluent-cart/v1/customers", "/?rest_route=/fluent-cart/v2/customers"):
                 assert_replayed(await client.post(path, json=BODY, headers=KEY), first)
 
-    async def test_another_input_is_refused_and_does_nothing(
+    async def test_idempotency_key_with_another_input_is_rejected_without_a_change(
         self, manager: httpx.AsyncClient, database: Database
     ) -> None:
         first = await manager.post("", json=BODY, headers=KEY)
@@ -196,7 +196,7 @@ class TestKeys:
         refused = await anonymous.post("", headers={"Idempotency-Key": "x" * 256})
         assert_error(refused, 401, "authentication_required")
 
-    async def test_mean_nothing_to_other_methods(
+    async def test_idempotency_key_of_another_method_is_ignored(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         headers = {"Idempotency-Key": "x" * 256}

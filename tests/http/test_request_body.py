@@ -91,7 +91,7 @@ class TestFormsAndQueries:
         statuses = [(await customer(manager, number))["status"] for number in (1, 2, 3)]
         assert statuses == ["inactive", "inactive", "active"]
 
-    async def test_nothing_is_needed_for_an_action_without_data(
+    async def test_bulk_action_without_data_accepts_an_empty_field(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         answer = await send(manager, "POST", "/do-bulk-action", "action=export&customer_ids[]=1&data=")
@@ -111,7 +111,7 @@ class TestFormsAndQueries:
         assert [found["id"] for found in customers] == [2]
 
     @pytest.mark.parametrize("filters", ["filters=", "filters[]", "filters=[]", "filters={}", "filters=null"])
-    async def test_empty_filters_are_no_filters(
+    async def test_empty_filters_select_every_customer(
         self, shop: None, manager: httpx.AsyncClient, filters: str
     ) -> None:
         if filters == "filters[]":
@@ -137,7 +137,9 @@ class TestFormsAndQueries:
         assert answer == {"success": True, "message": "Address deleted successfully"}
         assert [address["id"] for address in (await customer(manager))["addresses"]] == [2]
 
-    async def test_query_stands_in_for_the_body(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_field_that_the_body_lacks_is_read_from_the_query(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         await send(manager, "PUT", "/1?first_name=Query&last_name=Query", '{"last_name": "Body"}', JSON)
         changed = await customer(manager)
         assert (changed["first_name"], changed["last_name"]) == ("Query", "Body")
@@ -174,7 +176,7 @@ class TestParse:
     def test_empty_body_has_no_fields(self, kind: str) -> None:
         assert parse(b"", kind, "gzip") == {}
 
-    def test_two_equal_keys_in_a_body_are_the_last(self) -> None:
+    def test_last_of_two_equal_keys_in_a_body_counts(self) -> None:
         assert parse(b'{"a": 1, "a": {"b": 1, "b": 2}, "a": 3}', JSON) == {"a": 3}
 
     @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ async def answer(router: ApiRouter, method: str, path: str, **request: Any) -> h
 
 
 class TestDependencies:
-    async def test_each_is_called_once_and_after_those_it_needs(self) -> None:
+    async def test_dependency_is_called_once_after_the_dependencies_it_needs(self) -> None:
         called = []
 
         async def first(request: Request) -> str:
@@ -107,7 +107,9 @@ class TestInput:
 
 
 class TestOrderOfChecks:
-    async def test_input_comes_before_existence(self, manager: httpx.AsyncClient) -> None:
+    async def test_invalid_input_is_reported_before_a_missing_customer(
+        self, manager: httpx.AsyncClient
+    ) -> None:
         """Also if the id alone shows that there is no such customer.
 
         See docs/decisions.md#5-order-of-checks.

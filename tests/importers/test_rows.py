@@ -99,7 +99,7 @@ class TestCustomers:
         assert changed["additional_info"] == {"b": True}
         assert changed["updated_at"] > OLD
 
-    async def test_lines_see_what_those_before_have_made(
+    async def test_line_sees_the_changes_of_earlier_lines(
         self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         for name in "ab":
@@ -123,7 +123,7 @@ class TestCustomers:
         found = {row["email"]: row["user_id"] for row in await database.scan(rows, Customer)}
         assert found == {"moved@example.com": None, "b@example.com": None, "a@example.com": 1}
 
-    async def test_batches_do_not_change_what_lines_see(
+    async def test_line_sees_the_changes_of_earlier_batches(
         self, run_import: Import, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("fluent_cart.importers.rows.run.BATCH", 1)
@@ -145,7 +145,7 @@ class TestCustomers:
             "b@example.com",
         ]
 
-    async def test_every_fault_of_every_line_is_named(
+    async def test_every_error_of_every_line_is_reported(
         self, run_import: Import, database: Database, make_customer: MakeCustomer
     ) -> None:
         await make_customer(email="ann@example.com")
@@ -332,7 +332,9 @@ class TestOrders:
         report = await run_import({**self.ORDER, "customer_email": "", "currency": ""}, kind=ORDERS)
         assert report.errors == {1: {"currency": REQUIRED, "customer_email": REQUIRED}}
 
-    async def test_every_fault_is_named(self, run_import: Import, make_customer: MakeCustomer) -> None:
+    async def test_every_error_of_an_order_is_reported(
+        self, run_import: Import, make_customer: MakeCustomer
+    ) -> None:
         for name in "ab":
             await make_customer(email=f"{name}@example.com")
         await run_import({"id": 1, **self.ORDER}, kind=ORDERS)
@@ -499,7 +501,7 @@ async def test_import_waits_for_other_writers(database: Database, make_customer:
     assert again["id"] == 2402
 
 
-async def test_an_erased_customer_is_not_imported_again(
+async def test_erased_customer_is_not_imported_again(
     run_import: Import, database: Database, make_customer: MakeCustomer, make_address: MakeAddress
 ) -> None:
     await make_customer(email="ann@example.com", first_name="Ann")

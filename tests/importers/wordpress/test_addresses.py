@@ -115,7 +115,7 @@ class TestAddress:
         assert issues["country_name"] == [2, 3]
         assert issues["unknown_country"] == [4, 5, 6, 7]
 
-    async def test_issues_are_named(self, run_import: Import, empty: Database) -> None:
+    async def test_odd_address_is_reported_with_its_issue(self, run_import: Import, empty: Database) -> None:
         odd: list[dict[str, Any]] = [
             {"type": ""},
             {"type": "weird"},

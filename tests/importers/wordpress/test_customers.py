@@ -149,7 +149,7 @@ class TestEmail:
         ]
         assert handled(report, "customers") == {"duplicate_email": [2, 4]}
 
-    async def test_two_customers_with_one_address_in_two_forms_of_its_domain(
+    async def test_same_address_in_another_form_of_its_domain_is_a_duplicate(
         self, run_import: Import, empty: Database
     ) -> None:
         emails = ["a@xn--bcher-kva.example", "a@b\u00fccher.example", "a@stra\u00dfe.example"]
@@ -332,7 +332,9 @@ class TestMergedCustomer:
     }
 
     @pytest.mark.parametrize("options", [PLAIN, UPDATE])
-    async def test_does_not_come_back(self, run_import: Import, empty: Database, options: Options) -> None:
+    async def test_merged_customer_is_not_imported_again(
+        self, run_import: Import, empty: Database, options: Options
+    ) -> None:
         await run_import(**self.SHOP)
         await empty.write(merge_customers, 1, CustomerMerge(from_id=2))
         before = [await empty.scan(rows, table) for table in (Customer, Address, Order)]

@@ -93,7 +93,7 @@ def test_malformed_database_address_is_rejected(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["shop.sql", "mysql", "mysql.sql", "mysql:/x"])
-def test_source_that_is_no_address_is_a_path(source: str) -> None:
+def test_source_that_is_not_a_database_address_is_a_path(source: str) -> None:
     assert not live_database.is_live(source)
 
 

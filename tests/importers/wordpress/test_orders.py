@@ -171,7 +171,9 @@ class TestOrder:
 
 
 class TestTotals:
-    async def test_beside_the_shops_own(self, run_import: Import, empty: Database) -> None:
+    async def test_totals_that_differ_from_the_source_are_reported(
+        self, run_import: Import, empty: Database
+    ) -> None:
         """FluentCart takes some refunds off twice, and forgets to count again."""
         date, moment = "2024-01-01 10:00:00", "2024-01-01T10:00:00Z"
         right = {"purchase_count": 1, "ltv": 1000, "first_purchase_date": date, "last_purchase_date": date}

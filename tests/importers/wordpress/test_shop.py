@@ -107,7 +107,7 @@ class TestRealShop:
         created = await empty.write(customers.create_customer, CustomerCreate(email="new@example.com"))
         assert created["id"] == 68
 
-    async def test_twice_is_once(self, run_import: Import, empty: Database) -> None:
+    async def test_second_import_changes_nothing(self, run_import: Import, empty: Database) -> None:
         dry = await run_import(SHOP, options=DRY_RUN)
         assert {len(found) for found in (await empty.scan(content)).values()} == {0}
         real = await run_import(SHOP)
@@ -118,7 +118,9 @@ class TestRealShop:
             assert {table: counts(report, table) for table in report.tables} == AGAIN
             assert await empty.scan(content) == before
 
-    async def test_brings_what_has_changed(self, run_import: Import, empty: Database, tmp_path: Path) -> None:
+    async def test_import_with_update_changes_only_changed_rows(
+        self, run_import: Import, empty: Database, tmp_path: Path
+    ) -> None:
         await run_import(SHOP)
         changed = gzip.decompress(SHOP.read_bytes()).decode()
         paid = "'Stripe','USD',1008,0,0,0,0,0,0,0,1008,1008,"

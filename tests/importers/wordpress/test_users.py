@@ -77,7 +77,7 @@ class TestUser:
             }
         }
 
-    async def test_issues_are_named(self, run_import: Import, empty: Database) -> None:
+    async def test_odd_user_is_reported_with_its_issue(self, run_import: Import, empty: Database) -> None:
         report = await run_import(
             users=[
                 {"user_login": "ann", "user_email": "a@example.com"},
@@ -203,7 +203,7 @@ class TestRole:
         assert (await stored(empty))[1]["role"] == "administrator"
         assert (await stored(empty))[1]["display_name"] == "Changed"
 
-    async def test_becomes_none_with_an_update_if_the_user_left_the_site(
+    async def test_role_becomes_none_with_update_if_the_user_left_the_site(
         self, run_import: Import, empty: Database
     ) -> None:
         both = [meta("wp_capabilities", php({"editor": True}), user_id) for user_id in (1, 2)]
@@ -415,7 +415,9 @@ class TestApplicationPassword:
         assert counts(report, "application_passwords") == (1, 0, 1, 0, 0, 0)
         assert [name for _, name, _ in await self.stored(empty)] == ["renamed", "ours"]
 
-    async def test_whose_hash_was_stored_anew_is_the_same(self, run_import: Import, empty: Database) -> None:
+    async def test_application_password_with_an_upgraded_hash_is_unchanged(
+        self, run_import: Import, empty: Database
+    ) -> None:
         await self.run_import(run_import, password())
         await empty.write(lambda c: c.execute(update(ApplicationPassword).values(password_hash=OTHER)))
         report = await self.run_import(run_import, password(), options=UPDATE)
