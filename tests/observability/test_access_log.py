@@ -77,7 +77,7 @@ def test_stuck_reader_gets_the_lines_later() -> None:
     assert len(reader.lines()) == 100
 
 
-def test_beyond_what_is_kept_lines_are_lost_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_over_the_limit_of_the_buffer_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access_log, "MAX_PIECES", 2)
     assert MAX_PIECES * PIECE_BYTES <= 8 << 20
     log = RequestLog("json", reader := Reader())
@@ -122,7 +122,7 @@ def test_unwritable_log_fails_no_request(monkeypatch: pytest.MonkeyPatch, number
     assert [json.loads(line)["request_id"] for line in written[1].splitlines()] == ["id-1", "id-2"]
 
 
-def test_lines_are_wanted_from_the_level_on() -> None:
+def test_request_log_is_enabled_at_level_info_and_below() -> None:
     logger = logging.getLogger("fluent_cart.requests")
     try:
         for level, wanted in ((logging.DEBUG, True), (logging.INFO, True), (logging.WARNING, False)):

@@ -151,7 +151,7 @@ class TestConsole:
         assert painter()("200", GREEN) == "200"
 
 
-def test_auto_is_what_suits_where_the_lines_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_format_is_console_at_a_terminal_and_json_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert log_setup.resolve("auto") == "json"
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert [log_setup.resolve(format_) for format_ in ("auto", "json", "console")] == [

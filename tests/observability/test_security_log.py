@@ -213,7 +213,9 @@ class TestLines(OnSQLite):
 class TestAccounts(OnSQLite):
     """Names as they were sent, but neither personal data nor what is no name at all."""
 
-    async def test_accounts_cannot_forge_a_line(self, anonymous: httpx.AsyncClient, lines: Lines) -> None:
+    async def test_account_name_with_line_feeds_is_logged_in_one_line(
+        self, anonymous: httpx.AsyncClient, lines: Lines
+    ) -> None:
         for name in ('a\n{"event"', "a\r\x1b[2J\u2028\x85\u202e", "\u0130stanbul", " "):
             await anonymous.get("", headers=basic(f"{name}:wrong"))
             assert lines()[-1]["account"] == name
@@ -247,7 +249,9 @@ class TestAccounts(OnSQLite):
             assert re.fullmatch("hash:[0-9a-f]{12}", lines()[-1]["account"])
 
 
-async def test_logged_address_is_the_connections(app: FastAPI, lines: Lines) -> None:
+async def test_logged_address_comes_from_the_connection_and_not_from_headers(
+    app: FastAPI, lines: Lines
+) -> None:
     """The server accepts client addresses from trusted proxies only, before this log is written."""
     for client in (("2001:db8::1", 1), ("/run/socket", 0), None):
         transport = httpx.ASGITransport(app, client=client)  # type: ignore[arg-type]
@@ -371,7 +375,7 @@ class TestLogs:
         assert logged.exc_info
 
 
-async def test_an_erasure_is_one_line_with_the_id_and_nothing_of_the_person(
+async def test_erasure_is_logged_as_one_line_with_the_id_and_without_personal_data(
     lines: Lines, manager: httpx.AsyncClient, make_customer: MakeCustomer
 ) -> None:
     await make_customer(email="ann@example.com", first_name="Ann")

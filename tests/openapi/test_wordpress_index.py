@@ -82,12 +82,12 @@ class TestIndex:
         assert "_links" not in one
         assert one["endpoints"][0]["args"]["customerId"]["required"] is True
 
-    async def test_refers_to_nothing_outside_itself(self, site: httpx.AsyncClient) -> None:
+    async def test_index_has_no_references_to_schemas(self, site: httpx.AsyncClient) -> None:
         text = (await site.get("/wp-json/")).text
         assert "$ref" not in text
         assert '"title"' not in text
 
-    async def test_headers_that_a_caller_may_send_are_no_arguments(self, site: httpx.AsyncClient) -> None:
+    async def test_request_headers_are_not_listed_as_arguments(self, site: httpx.AsyncClient) -> None:
         text = (await site.get("/wp-json/")).text
         assert "Idempotency" not in text
 
@@ -166,7 +166,7 @@ class TestAddresses:
             {"href": "https://shop.example/wp-json/wp/v2/users/me"}
         ]
 
-    async def test_lead_from_the_docs_page_to_the_api(self, site: httpx.AsyncClient) -> None:
+    async def test_docs_page_has_a_link_header_to_the_api(self, site: httpx.AsyncClient) -> None:
         for path in ("/", "/docs"):
             link = (await site.get(path)).headers["link"]
             assert link == '<http://shop.example/wp-json/>; rel="https://api.w.org/"'

@@ -93,7 +93,7 @@ def test_every_state_of_the_question_is_accessible(page: Page, address: str) -> 
     assert_good(page, "Authorize Application")
 
 
-def test_keyboard_alone_is_enough(page: Page, address: str) -> None:
+def test_account_works_with_the_keyboard_alone(page: Page, address: str) -> None:
     page.goto(f"{address}{PROFILE}")
     expect(page.get_by_label("User name")).to_be_focused()
     page.keyboard.type(demo.LOGIN)
@@ -117,7 +117,7 @@ def test_keyboard_alone_is_enough(page: Page, address: str) -> None:
 
 
 @pytest.mark.parametrize("page", [(1400, "light")], ids=["wide"], indirect=True)
-def test_it_works_without_javascript(page: Page, browser: Browser, address: str) -> None:
+def test_account_works_without_javascript(page: Page, browser: Browser, address: str) -> None:
     """And a password that is changed leaves this browser signed in, and no other."""
     page.goto(f"{address}{PROFILE}")
     sign_in(page)

@@ -38,7 +38,7 @@ class TestPages:
         assert re.fullmatch(r"'self'( 'sha256-[\w+/]+=')?", policy["script-src"])
         assert headers["referrer-policy"] == "same-origin"
 
-    async def test_viewer_is_the_published_one(self, client_of: MakeClient) -> None:
+    async def test_script_of_the_docs_page_has_the_published_checksum(self, client_of: MakeClient) -> None:
         async with client_of(prefix="") as client:
             response = await client.get("/docs/scalar-1.72.1.js")
         assert response.headers["content-type"] == "text/javascript; charset=utf-8"

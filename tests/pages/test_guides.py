@@ -68,7 +68,7 @@ async def test_llms_txt_has_the_address_of_every_guide(client_of: MakeClient) ->
 
 
 class TestMarkdown:
-    def test_html_in_it_is_text(self) -> None:
+    def test_html_in_markdown_is_escaped(self) -> None:
         assert markdown.to_html("a <script>b</script>") == "<p>a &lt;script&gt;b&lt;/script&gt;</p>\n"
 
     def test_link_without_a_target_is_its_text(self) -> None:

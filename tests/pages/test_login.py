@@ -102,11 +102,13 @@ class TestForm(OnSQLite):
         long = await sign_in(browser, "x" * 2000, "wrong")
         assert f' value="{"x" * 255}" ' in long.text
 
-    async def test_page_of_another_site_fills_in_no_name(self, browser: httpx.AsyncClient) -> None:
+    async def test_login_form_ignores_a_name_that_another_site_sends(
+        self, browser: httpx.AsyncClient
+    ) -> None:
         fields, headers = {"log": "typed elsewhere", "pwd": "x"}, {"Sec-Fetch-Site": "cross-site"}
         assert "typed elsewhere" not in (await browser.post(LOGIN, data=fields, headers=headers)).text
 
-    async def test_leads_to_where_the_client_was(self, browser: httpx.AsyncClient) -> None:
+    async def test_login_form_keeps_the_address_to_return_to(self, browser: httpx.AsyncClient) -> None:
         page = await browser.get(LOGIN, params={"redirect_to": '/docs?a="&b=<c>'})
         assert 'value="/docs?a=&quot;&amp;b=&lt;c&gt;"' in page.text
         page = await browser.get(LOGIN, params={"redirect_to": "//evil.example"})
@@ -170,7 +172,7 @@ class TestForm(OnSQLite):
         response = await browser.post(LOGIN, data={"log": "worker", "pwd": WORKER}, headers=headers)
         assert response.status_code == 302
 
-    async def test_remembers_for_two_weeks_if_told(self, browser: httpx.AsyncClient) -> None:
+    async def test_login_with_remember_me_lasts_two_weeks(self, browser: httpx.AsyncClient) -> None:
         response = await sign_in(browser, "worker", WORKER, rememberme="forever")
         [header] = response.headers.get_list("set-cookie")
         value, *attributes = header.split("; ")
@@ -269,7 +271,7 @@ class TestRefusals(OnSQLite):
         response = await browser.post(LOGIN, data={"log": "worker", "pwd": "x" * 16_384})
         assert response.status_code == 413
 
-    async def test_body_that_is_no_form_is_rejected(self, browser: httpx.AsyncClient) -> None:
+    async def test_login_with_a_body_that_is_not_a_form_is_rejected(self, browser: httpx.AsyncClient) -> None:
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         for content, headers, status, code in [
             (b'{"log": "worker"}', {"Content-Type": "application/json"}, 415, "unsupported_media_type"),

@@ -95,7 +95,7 @@ class TestWhoMayRead(OnSQLite):
             assert (await caller.get("/metrics")).status_code == status
 
     @pytest.mark.parametrize("role", ROLES)
-    async def test_signed_in_are_those_who_run_the_server(self, app: FastAPI, role: str) -> None:
+    async def test_metrics_are_readable_by_administrators_only(self, app: FastAPI, role: str) -> None:
         async with come_from(app, "192.0.2.1") as caller:
             answer = await caller.get("/metrics", auth=credentials(role))
         if role in ("administrator", "super_admin"):
@@ -118,7 +118,7 @@ class TestWhoMayRead(OnSQLite):
                 assert (await caller.get("/metrics")).status_code == status
         app.state.metrics_allow = default
 
-    def test_setting_that_is_no_network_is_rejected(self) -> None:
+    def test_setting_that_is_not_a_network_is_rejected(self) -> None:
         with pytest.raises(ValidationError) as caught:
             Settings(metrics_allow="127.0.0.1,everybody", _env_file=None)
         assert [fault["loc"] for fault in caught.value.errors()] == [("metrics_allow",)]
@@ -205,7 +205,9 @@ class TestFigures(OnSQLite):
         assert (await read())["fluent_cart_pending_password_hashes", ()] == 3  # type: ignore[operator]
         app.state.limits.hash_queue._inside = 0
 
-    async def test_version_size_and_last_backup(self, app: FastAPI, read: object, tmp_path: Path) -> None:
+    async def test_metrics_have_the_version_the_size_and_the_last_backup(
+        self, app: FastAPI, read: object, tmp_path: Path
+    ) -> None:
         app.state.backup_folder = str(tmp_path / "none")
         found = await read()  # type: ignore[operator]
         [version] = [dict(labels) for name, labels in found if name == "fluent_cart_build_info"]

@@ -36,7 +36,9 @@ async def decide(
 
 
 class TestQuestion:
-    async def test_names_account_application_and_where_it_leads(self, visitor: httpx.AsyncClient) -> None:
+    async def test_authorization_page_names_account_application_and_callbacks(
+        self, visitor: httpx.AsyncClient
+    ) -> None:
         page = await visitor.get(AUTHORIZE, params={**ASKED, "reject_url": REJECT})
         shown = text_of(page)
         assert "An application would like to connect to the account worker ." in shown
@@ -50,20 +52,22 @@ class TestQuestion:
         policy = page.headers["content-security-policy"]
         assert "; form-action 'self' https:; " in policy
 
-    async def test_question_needs_no_parameters(self, visitor: httpx.AsyncClient) -> None:
+    async def test_authorization_page_needs_no_parameters(self, visitor: httpx.AsyncClient) -> None:
         page = await visitor.get(AUTHORIZE)
         assert page.status_code == 200
         assert "You will get a password to type into the application." in text_of(page)
         assert "; form-action 'self'; " in page.headers["content-security-policy"]
 
-    async def test_names_are_text_in_one_line(self, visitor: httpx.AsyncClient) -> None:
+    async def test_application_name_is_escaped_and_in_one_line(self, visitor: httpx.AsyncClient) -> None:
         name = '"><script>alert(1)</script>\u202e\n\0x'
         page = await visitor.get(AUTHORIZE, params={"app_name": name})
         assert "<script" not in page.text
         assert not {"\u202e", "\0"} & set(page.text)
         assert "<bdi>&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt; x</bdi>" in page.text
 
-    async def test_question_comes_after_the_sign_in(self, stranger: httpx.AsyncClient) -> None:
+    async def test_authorization_page_redirects_to_the_login_form_first(
+        self, stranger: httpx.AsyncClient
+    ) -> None:
         asked = {**ASKED, "app_name": "M\u00fc & App"}
         moved = await stranger.get(AUTHORIZE, params=asked)
         assert moved.status_code == 302
@@ -77,7 +81,7 @@ class TestQuestion:
     @pytest.mark.parametrize(
         "address", ["javascript:alert(1)", "data:text/html,<b>evil", "http://evil.example/", "//evil.example"]
     )
-    async def test_question_with_an_address_that_may_not_be_one_is_rejected(
+    async def test_authorization_with_an_invalid_callback_is_rejected(
         self, visitor: httpx.AsyncClient, database: Database, parameter: str, address: str
     ) -> None:
         fields = {**ASKED, parameter: address}
@@ -94,7 +98,7 @@ class TestQuestion:
         assert await made(database) == []
 
     @pytest.mark.parametrize("app_id", ["x", APP_ID[:-1], f"{{{APP_ID}}}", APP_ID.replace("-", "")])
-    async def test_question_with_an_id_that_is_no_uuid_is_rejected(
+    async def test_authorization_with_an_invalid_uuid_is_rejected(
         self, visitor: httpx.AsyncClient, app_id: str
     ) -> None:
         response = await visitor.get(AUTHORIZE, params={**ASKED, "app_id": app_id})
@@ -103,7 +107,7 @@ class TestQuestion:
 
 
 class TestApproval:
-    async def test_leads_to_the_application_with_a_password_that_signs_in(
+    async def test_approval_redirects_to_the_application_with_a_working_password(
         self, visitor: httpx.AsyncClient, client_of: MakeClient, database: Database
     ) -> None:
         response = await decide(visitor, "approve", ASKED)
@@ -120,11 +124,13 @@ class TestApproval:
         async with client_of(httpx.BasicAuth(values["user_login"], values["password"])) as application:
             assert_signed_in(await application.get(""))
 
-    async def test_leads_to_an_application_on_a_phone(self, visitor: httpx.AsyncClient) -> None:
+    async def test_approval_redirects_to_the_scheme_of_a_phone_application(
+        self, visitor: httpx.AsyncClient
+    ) -> None:
         response = await decide(visitor, "approve", {"app_name": "Phone", "success_url": "my.app://in"})
         assert response.headers["location"].startswith("my.app://in?site_url=http%3A%2F%2Fshop.example&")
 
-    async def test_encodes_the_login(
+    async def test_approval_encodes_the_login_in_the_callback(
         self, client_of: MakeClient, visitor: httpx.AsyncClient, database: Database
     ) -> None:
         login = "a&b=c d+\u00fc"
@@ -144,7 +150,9 @@ class TestApproval:
         async with client_of(httpx.BasicAuth("worker", secret_in(page))) as application:
             assert_signed_in(await application.get(""))
 
-    async def test_may_change_the_name(self, visitor: httpx.AsyncClient, database: Database) -> None:
+    async def test_approval_can_change_the_name_of_the_password(
+        self, visitor: httpx.AsyncClient, database: Database
+    ) -> None:
         await decide(visitor, "approve", ASKED, app_name="On my phone")
         assert await made(database) == ["On my phone"]
 
@@ -168,7 +176,7 @@ class TestApproval:
         assert again.headers["location"].startswith("https://app.example/in?")
 
     @pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://app.example"}])
-    async def test_by_a_form_of_another_site_is_refused(
+    async def test_approval_by_a_form_of_another_site_is_rejected(
         self, visitor: httpx.AsyncClient, database: Database, headers: dict[str, str]
     ) -> None:
         """Of the application itself, which knows all fields but the nonce, and even with it."""
@@ -178,7 +186,7 @@ class TestApproval:
         assert response.status_code == 403
         assert await made(database) == []
 
-    async def test_after_the_session_ended_comes_after_a_sign_in(
+    async def test_approval_after_the_session_ended_redirects_to_the_login_form(
         self, visitor: httpx.AsyncClient, database: Database
     ) -> None:
         page = await visitor.get(AUTHORIZE, params=ASKED)
@@ -202,14 +210,14 @@ class TestRefusal:
             ({"app_name": "My App"}, PROFILE),
         ],
     )
-    async def test_leads_back_without_a_password(
+    async def test_refusal_redirects_to_the_application_without_a_password(
         self, visitor: httpx.AsyncClient, database: Database, asked: dict[str, str], location: str
     ) -> None:
         response = await decide(visitor, "reject", asked)
         assert (response.status_code, response.headers["location"]) == (302, location)
         assert await made(database) == []
 
-    async def test_refusal_is_what_a_form_without_a_decision_means(
+    async def test_form_without_a_decision_counts_as_a_refusal(
         self, visitor: httpx.AsyncClient, database: Database
     ) -> None:
         response = await decide(visitor, "something", ASKED)
@@ -217,7 +225,7 @@ class TestRefusal:
         assert await made(database) == []
 
 
-async def test_index_names_the_page(stranger: httpx.AsyncClient) -> None:
+async def test_index_has_the_address_of_the_authorization_page(stranger: httpx.AsyncClient) -> None:
     """By which applications find it."""
     index = (await stranger.get("/wp-json/")).json()
     address = index["authentication"]["application-passwords"]["endpoints"]["authorization"]

@@ -51,7 +51,7 @@ def test_address_of_an_application_stays_as_it_is(address: str) -> None:
         "https://app.example/" + "x" * 2048,
     ],
 )  # fmt: skip
-def test_other_addresses_are_refused_without_being_repeated(address: str) -> None:
+def test_invalid_callback_is_rejected_and_not_repeated_in_the_error(address: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         checked(address, "success_url")
     assert refused.value.message in REFUSALS
@@ -68,7 +68,7 @@ def test_other_addresses_are_refused_without_being_repeated(address: str) -> Non
         ("https://app.example/%41", "https://app.example/%41"),
     ],
 )
-def test_what_no_address_may_have_is_encoded(address: str, encoded: str) -> None:
+def test_invalid_characters_of_a_callback_are_encoded(address: str, encoded: str) -> None:
     assert checked(address, "reject_url") == encoded
 
 
@@ -81,7 +81,7 @@ def test_what_no_address_may_have_is_encoded(address: str, encoded: str) -> None
         ("com.example.app://x", "com.example.app://x?a=1%20%26&b=2"),
     ],
 )
-def test_values_are_added_to_the_query(address: str, expected: str) -> None:
+def test_values_are_added_to_the_query_of_a_callback(address: str, expected: str) -> None:
     result = with_query(address, a="1 &", b="2")
     assert result == expected
     assert dict(parse_qsl(urlsplit(result).query))["a"] == "1 &"

@@ -22,7 +22,7 @@ async def names(database: Database, login: str = "worker") -> list[str]:
 
 
 class TestApplicationPasswords:
-    async def test_new_one_is_shown_once_and_signs_in(
+    async def test_new_application_password_is_shown_once_and_signs_in(
         self, visitor: httpx.AsyncClient, client_of: MakeClient, database: Database
     ) -> None:
         page = await submit(visitor, "make_application_password", name="  Nightly\t report\u202e ")
@@ -39,21 +39,21 @@ class TestApplicationPasswords:
         assert secret.replace(" ", "") not in stored
 
     @pytest.mark.parametrize("name", ["", " \t", "\u202e", "x" * 256])
-    async def test_name_that_is_empty_or_too_long_is_refused(
+    async def test_empty_or_too_long_name_of_an_application_password_is_rejected(
         self, visitor: httpx.AsyncClient, database: Database, name: str
     ) -> None:
         response = await submit(visitor, "make_application_password", name=name)
         assert_fault(response, 422, "The name of an application password has 1 to 255 characters", "name")
         assert await names(database) == ["test"]
 
-    async def test_same_name_again_is_another_password(
+    async def test_second_application_password_may_have_the_same_name(
         self, visitor: httpx.AsyncClient, database: Database
     ) -> None:
         for _ in range(2):
             await submit(visitor, "make_application_password", name="test")
         assert await names(database) == ["test", "test", "test"]
 
-    async def test_revoked_one_is_refused_at_once(
+    async def test_revoked_application_password_is_rejected_at_once(
         self, visitor: httpx.AsyncClient, client_of: MakeClient, database: Database
     ) -> None:
         [own] = await database.scan(list_application_passwords, "worker")
@@ -67,7 +67,7 @@ class TestApplicationPasswords:
         assert "There are none yet." in text_of(page)
 
     @pytest.mark.parametrize("id_", ["another", "0", "-1", "", "x", "1_0", "\u0661", "9" * 30, "1 OR 1=1"])
-    async def test_those_of_others_cannot_be_revoked(
+    async def test_application_password_of_another_user_cannot_be_revoked(
         self, visitor: httpx.AsyncClient, database: Database, id_: str
     ) -> None:
         before = await database.scan(rows, ApplicationPassword)
@@ -77,7 +77,7 @@ class TestApplicationPasswords:
         assert (await submit(visitor, "revoke_application_password", id=id_)).status_code == 302
         assert await database.scan(rows, ApplicationPassword) == before
 
-    async def test_all_of_a_user_are_revoked_at_once(
+    async def test_all_application_passwords_of_one_user_are_revoked_at_once(
         self, visitor: httpx.AsyncClient, database: Database
     ) -> None:
         await submit(visitor, "make_application_password", name="second")
@@ -86,6 +86,6 @@ class TestApplicationPasswords:
         assert await names(database) == []
         assert await names(database, "manager") == ["test"]
 
-    async def test_deleted_user_gets_none(self, database: Database) -> None:
+    async def test_deleted_user_cannot_create_an_application_password(self, database: Database) -> None:
         with pytest.raises(AuthenticationFailed):
             await database.write(add_application_password, 999, "x")

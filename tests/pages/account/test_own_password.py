@@ -24,7 +24,7 @@ TOO_SHORT, TOO_LONG = "A login password has at least 8 characters", "A login pas
 
 
 class TestPassword:
-    async def test_new_one_signs_in_and_ends_other_sessions(
+    async def test_new_password_signs_in_and_ends_other_sessions(
         self, visitor: httpx.AsyncClient, client_of: MakeClient, database: Database
     ) -> None:
         async with client_of(prefix="") as other, client_of(prefix="") as fresh:
@@ -91,7 +91,7 @@ class TestPassword:
         assert await database.scan(lambda connection: connection.execute(hashes).all()) == before
         assert (await visitor.get(PROFILE)).status_code == 200, "the session goes on"
 
-    async def test_wrong_ones_count_as_at_the_sign_in_form(
+    async def test_wrong_current_password_counts_as_a_failed_login(
         self, app: FastAPI, visitor: httpx.AsyncClient
     ) -> None:
         app.state.limits = app.state.limits._replace(failed_logins=FailedLoginLimiter(10))
@@ -116,7 +116,7 @@ class TestPassword:
         response = await submit(visitor, "change_password", **FIELDS)
         assert_fault(response, 429, "Too many requests", "current_password")
 
-    async def test_changed_while_it_was_checked_is_refused(
+    async def test_password_that_changed_during_its_check_is_rejected(
         self, visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sessions, "change_password", lambda *_: None)
@@ -125,7 +125,7 @@ class TestPassword:
 
 
 class TestSessions:
-    async def test_all_others_are_ended_and_this_one_goes_on(
+    async def test_ending_other_sessions_keeps_this_session(
         self, visitor: httpx.AsyncClient, client_of: MakeClient, database: Database
     ) -> None:
         async with client_of(prefix="") as other, client_of(prefix="") as stranger:

@@ -21,7 +21,9 @@ TO_PROFILE = f"/wp-login.php?redirect_to={PROFILE.replace('/', '%2F')}"
 
 
 class TestPage:
-    async def test_shows_who_is_signed_in_and_what_the_role_allows(self, visitor: httpx.AsyncClient) -> None:
+    async def test_profile_shows_the_user_and_the_permissions_of_the_role(
+        self, visitor: httpx.AsyncClient
+    ) -> None:
         page = await visitor.get(PROFILE)
         assert page.status_code == 200
         shown = text_of(page)
@@ -34,7 +36,7 @@ class TestPage:
         assert "End all other sessions" not in shown, "there are none"
         assert "users.php" not in page.text, "only administrators see the users"
 
-    async def test_page_is_kept_by_no_cache_and_shown_in_no_frame(self, visitor: httpx.AsyncClient) -> None:
+    async def test_profile_is_neither_cached_nor_framed(self, visitor: httpx.AsyncClient) -> None:
         headers = (await visitor.get(PROFILE)).headers
         assert headers["cache-control"] == "no-store, private"
         assert headers["referrer-policy"] == "same-origin"
@@ -50,13 +52,15 @@ class TestPage:
             await sign_in(client, "subscriber", login_password_of("subscriber"))
             assert "Role subscriber Allowed to do nothing here." in text_of(await client.get(PROFILE))
 
-    async def test_names_are_text(self, visitor: httpx.AsyncClient, database: Database) -> None:
+    async def test_names_on_the_profile_are_escaped(
+        self, visitor: httpx.AsyncClient, database: Database
+    ) -> None:
         await database.write(create_application_password, "worker", "<script>alert(1)</script>\"'&")
         page = await visitor.get(PROFILE)
         assert "<script" not in page.text
         assert "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#x27;&amp;" in page.text
 
-    async def test_notice_of_an_address_is_no_text_of_it(self, visitor: httpx.AsyncClient) -> None:
+    async def test_notice_on_the_profile_never_repeats_the_query(self, visitor: httpx.AsyncClient) -> None:
         page = await visitor.get(PROFILE, params={"updated": "<b>You were hacked</b>"})
         assert "hacked" not in page.text
         assert 'role="status"' not in page.text
@@ -72,7 +76,9 @@ class TestPage:
 
 
 class TestSignIn:
-    async def test_sign_in_without_a_session_the_form_comes_first(self, stranger: httpx.AsyncClient) -> None:
+    async def test_profile_without_a_session_redirects_to_the_login_form(
+        self, stranger: httpx.AsyncClient
+    ) -> None:
         response = await stranger.get(PROFILE)
         assert (response.status_code, response.headers["location"]) == (302, TO_PROFILE)
         page = await stranger.get(response.headers["location"])
@@ -81,7 +87,7 @@ class TestSignIn:
         assert answer.headers["location"] == PROFILE
         assert (await stranger.get(PROFILE)).status_code == 200
 
-    async def test_application_password_is_no_session(self, stranger: httpx.AsyncClient) -> None:
+    async def test_application_password_does_not_open_the_profile(self, stranger: httpx.AsyncClient) -> None:
         """A program's password must not be able to make others."""
         headers = basic(f"worker:{secret_of('worker')}")
         assert (await stranger.get(PROFILE, headers=headers)).headers["location"] == TO_PROFILE

@@ -93,11 +93,15 @@ async def test_search_finds_login_name_address_and_id(
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "", "9" * 30, "\u0661"])
-async def test_number_that_is_no_page_is_the_first(administrator: httpx.AsyncClient, number: str) -> None:
+async def test_invalid_page_number_shows_the_first_page(
+    administrator: httpx.AsyncClient, number: str
+) -> None:
     assert logins_in(await administrator.get(USERS, params={"paged": number})) == list(ROLES)
 
 
-async def test_page_past_the_end_says_so(administrator: httpx.AsyncClient) -> None:
+async def test_page_past_the_end_of_the_users_says_that_it_does_not_exist(
+    administrator: httpx.AsyncClient,
+) -> None:
     page = await administrator.get(USERS, params={"paged": "999999999"})
     assert logins_in(page) == []
     assert "There is no such page." in text_of(page)
