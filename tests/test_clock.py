@@ -23,7 +23,7 @@ class TestNow:
 
 
 class TestAgo:
-    def test_ago_is_that_long_before_now(self) -> None:
+    def test_ago_returns_the_time_before_now(self) -> None:
         before = datetime.now(UTC).replace(microsecond=0)
         moment = datetime.fromisoformat(clock.ago(timedelta(hours=24)))
         assert before <= moment + timedelta(hours=24) <= datetime.now(UTC)

@@ -92,7 +92,9 @@ class TestJohnDoe:
             }
         }  # fmt: skip
 
-    async def test_spent_5000_cents_in_3_orders_1667_on_average(self, visitor: httpx.AsyncClient) -> None:
+    async def test_john_doe_spent_5000_cents_in_3_orders_1667_on_average(
+        self, visitor: httpx.AsyncClient
+    ) -> None:
         assert await data(await visitor.get("/get-stats/1")) == {
             "stats": {
                 "total_spent": 5000,

@@ -132,13 +132,13 @@ class TestLayers:
     def test_every_package_is_in_the_table_of_layers(self) -> None:
         assert {module.layer for module in MODULES} == set(LAYERS)
 
-    def test_import_nothing_upward(self) -> None:
+    def test_layers_import_no_higher_layer(self) -> None:
         below: set[str] = set()
         for layer, allowed in LAYERS.items():
             assert {name.partition(".")[0] for name in allowed.split()} <= below, layer
             below.add(layer)
 
-    def test_import_what_the_table_allows(self) -> None:
+    def test_modules_import_only_what_the_table_allows(self) -> None:
         assert {module.name: found for module in MODULES if (found := module.forbidden())} == {}
 
     def test_packages_have_no_import_cycles(self) -> None:

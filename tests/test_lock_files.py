@@ -9,7 +9,7 @@ from tests.support.paths import ROOT
 LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
 
 
-def test_there_is_one_for_each_purpose() -> None:
+def test_each_purpose_has_a_lock_file() -> None:
     assert LOCKS == ["requirements-bench.lock", "requirements-dev.lock", "requirements.lock"]
 
 
@@ -28,5 +28,5 @@ def test_lock_file_names_extras() -> None:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_no_address_to_download_from_is_named(name: str) -> None:
+def test_lock_files_have_no_index_address(name: str) -> None:
     assert not re.search(r"://|--(extra-)?index|--find-links", (ROOT / name).read_text())

@@ -165,7 +165,9 @@ class TestBounds:
     @pytest.mark.parametrize(
         ("name", "value"), [(name, value) for name in BOUNDS for value in BOUNDS[name][1]]
     )
-    def test_outside_is_refused_by_name(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    def test_setting_outside_its_bounds_is_rejected_by_name(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
         monkeypatch.setenv(f"FLUENT_CART_{name}", value)
         with pytest.raises(ValidationError) as caught:
             Settings()
@@ -192,7 +194,7 @@ class TestBounds:
         assert bounded | {"FORWARDED_ALLOW_IPS", "CORS_ORIGINS"} == set(BOUNDS)
 
     @pytest.mark.parametrize(("name", "value"), [("LOG_LEVEL", "INFO"), ("LOG_FORMAT", "Json")])
-    def test_words_are_taken_in_any_case(
+    def test_setting_of_words_is_read_in_any_case(
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
     ) -> None:
         monkeypatch.setenv(f"FLUENT_CART_{name}", value)

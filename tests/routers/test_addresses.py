@@ -89,7 +89,7 @@ class TestCreate:
         assert row["is_primary"] is True
         assert row["updated_at"] == row["created_at"] == address["created_at"]
 
-    async def test_one_more_than_the_limit_is_rejected(
+    async def test_address_over_the_limit_is_rejected(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         """An import may have stored more: those stay readable, and can be changed and deleted."""
@@ -111,7 +111,7 @@ class TestCreate:
         assert (await manager.request("DELETE", "/1/address", json={"address_id": 2})).status_code == 200
         assert (await manager.post("/1/address", json=PLACE)).status_code == 200
 
-    async def test_another_is_primary_only_if_it_says_so(
+    async def test_second_address_is_primary_only_on_request(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await manager.post("/1/address", json=PLACE)
@@ -170,7 +170,7 @@ class TestUpdate:
         assert await touched(database) == set()
 
     @pytest.mark.parametrize("field", ["address_1", "city", "country", "first_name", "type"])
-    async def test_null_and_nothing_are_no_place(
+    async def test_update_of_a_required_address_field_to_null_is_rejected(
         self, shop: None, manager: httpx.AsyncClient, database: Database, field: str
     ) -> None:
         assert_error(

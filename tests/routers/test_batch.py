@@ -51,7 +51,7 @@ def missing(customer_id: int) -> dict[str, Any]:
     return {"id": customer_id, "status": 404, "error": error}
 
 
-async def test_creates_updates_and_deletes_in_one_request(
+async def test_batch_creates_updates_and_deletes_in_one_request(
     shop: None, manager: httpx.AsyncClient, database: Database
 ) -> None:
     info = {"notes": "VIP"}
@@ -170,7 +170,7 @@ def number_of_blocked(connection: Connection) -> int:
     return int(connection.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {blocked}")) or 0)
 
 
-async def test_creates_before_it_updates_and_updates_before_it_deletes(
+async def test_batch_creates_before_it_updates_and_updates_before_it_deletes(
     shop: None, manager: httpx.AsyncClient
 ) -> None:
     data = await send(manager, delete=[2], update=[{"id": 2, "phone": "3"}], create=[{"email": BOB}])
@@ -187,7 +187,7 @@ async def test_updates_of_one_customer_are_made_in_their_order(
     assert (customer["phone"], customer["first_name"], customer["last_name"]) == (None, "Ann", "Doe")
 
 
-async def test_names_of_the_plugin_are_read_in_items(
+async def test_batch_items_may_have_the_field_names_of_the_plugin(
     shop: None, manager: httpx.AsyncClient, database: Database
 ) -> None:
     data = await send(
@@ -201,18 +201,18 @@ async def test_names_of_the_plugin_are_read_in_items(
     assert (customers[1]["first_name"], customers[1]["last_name"]) == ("Anna", "Lee")
 
 
-async def test_form_of_php_is_read(shop: None, manager: httpx.AsyncClient) -> None:
+async def test_batch_is_read_from_a_form_of_php(shop: None, manager: httpx.AsyncClient) -> None:
     form = {"create[0][email]": "new@example.com", "update[0][id]": "1", "update[0][phone]": "2"}
     answer = await manager.post("/batch", data={**form, "delete[]": "2"})
     assert (answer.json()["data"]["processed"], answer.json()["data"]["failed"]) == (3, 0)
 
 
-async def test_batch_of_nothing_has_no_results(manager: httpx.AsyncClient) -> None:
+async def test_empty_batch_has_no_results(manager: httpx.AsyncClient) -> None:
     nothing = {"processed": 0, "failed": 0, "create": [], "update": [], "delete": []}
     assert await send(manager) == await send(manager, create=[], update=[], delete=[]) == nothing
 
 
-async def test_hundred_items_are_taken_and_no_more(shop: None, manager: httpx.AsyncClient) -> None:
+async def test_batch_accepts_at_most_a_hundred_items(shop: None, manager: httpx.AsyncClient) -> None:
     create = [{"email": f"{number}@example.com"} for number in range(50)]
     update = [{"id": 1, "phone": str(number)} for number in range(48)]
     data = await send(manager, create=create, update=update, delete=[2, 3])
@@ -227,7 +227,7 @@ async def test_hundred_items_are_taken_and_no_more(shop: None, manager: httpx.As
     [{"create": ["x"]}, {"update": [None]}, {"create": {}}, {"update": {"a": {}}}, {"delete": ["x"]},
      {"delete": [0]}, {"delete": None}, {"deletes": [1]}, {"dry_run": "maybe"}],
 )  # fmt: skip
-async def test_batch_that_is_no_batch_changes_nothing(
+async def test_malformed_batch_changes_nothing(
     shop: None, manager: httpx.AsyncClient, database: Database, change: dict[str, Any]
 ) -> None:
     before = await stored(database)
@@ -255,7 +255,7 @@ async def test_dry_run_returns_the_results_and_changes_nothing(
 
 
 class TestIdempotencyKey:
-    async def test_repeats_the_answer_and_does_nothing_again(
+    async def test_repeated_batch_returns_the_stored_response_and_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         batch = {"create": [{"email": "new@example.com"}, {"email": ANN}], "delete": [2]}

@@ -63,7 +63,7 @@ class TestListsOfPhp:
         assert [done["customer_id"] for done in answer.json()["data"]["results"]] == [1, 2]
 
     @pytest.mark.parametrize("ids", [{}, {"a": 1}, {"0": 1, "a": 2}, {"-1": 1}, {"\u0661": 1}])
-    async def test_object_that_is_no_list_is_rejected(
+    async def test_object_that_is_not_a_list_is_rejected(
         self, shop: None, manager: httpx.AsyncClient, ids: dict[str, Any]
     ) -> None:
         answer = await manager.post("/do-bulk-action", json={"action": "export", "customer_ids": ids})

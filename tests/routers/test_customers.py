@@ -71,7 +71,7 @@ class TestList:
             ("?search=nobody&page=3", {}),
         ],
     )
-    async def test_links_to_its_neighbours(
+    async def test_page_has_links_to_its_neighbours(
         self, shop: None, viewer: httpx.AsyncClient, query: str, links: dict[str, str]
     ) -> None:
         answer = await viewer.get(query)
@@ -120,7 +120,9 @@ class TestList:
     @pytest.mark.parametrize(
         "nothing", ["filters=", "filters=[]", "filters={}", "filters[status]=", "filters=null"]
     )
-    async def test_empty_filters_are_none(self, shop: None, viewer: httpx.AsyncClient, nothing: str) -> None:
+    async def test_empty_filters_are_ignored(
+        self, shop: None, viewer: httpx.AsyncClient, nothing: str
+    ) -> None:
         assert (await viewer.get(f"?{nothing}")).json()["data"]["pagination"]["total"] == 12
 
 
@@ -148,7 +150,7 @@ class TestCreate:
         )
         assert row["updated_at"] == row["created_at"] == customer["created_at"]
 
-    async def test_trims_text_and_composes_it(self, manager: httpx.AsyncClient) -> None:
+    async def test_created_customer_has_trimmed_and_composed_text(self, manager: httpx.AsyncClient) -> None:
         sent = {
             "email": " new@EXAMPLE.com ",
             "first_name": "  Zoe\u0308 ",

@@ -62,7 +62,7 @@ def assert_merged(response: httpx.Response, customer_id: int, survivor_id: int) 
 
 
 class TestMerge:
-    async def test_gives_the_survivor_what_both_had(
+    async def test_survivor_has_orders_addresses_and_labels_of_both(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         before = (await manager.get("/1")).json()["data"]["customer"]
@@ -100,7 +100,7 @@ class TestMerge:
         found = await manager.get("", params={"search": "5552295"})
         assert [each["id"] for each in found.json()["data"]["customers"]] == [1]
 
-    async def test_preview_returns_the_same_and_changes_nothing(
+    async def test_merge_preview_returns_the_same_and_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         before = await everything(database)
@@ -111,14 +111,16 @@ class TestMerge:
             del answer["data"]["customer"]["updated_at"]
         assert preview == deed
 
-    async def test_into_a_customer_without_addresses_keeps_the_primary_one(
+    async def test_merge_into_a_customer_without_addresses_keeps_the_primary_address(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         data = (await manager.post("/3/merge", json={"from_id": 2})).json()["data"]
         assert (data["moved_addresses"], data["joined_addresses"]) == (2, 0)
         assert [each["is_primary"] for each in data["customer"]["addresses"]] == [True, False]
 
-    async def test_is_a_change_of_both(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_merge_is_recorded_as_a_change_of_both_customers(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         cursor = (await manager.get("/changes")).json()["data"]["cursor"]
         await manager.post("/1/merge", json={"from_id": 2})
         changes = (await manager.get("/changes", params={"after": cursor})).json()["data"]["changes"]
@@ -132,13 +134,15 @@ class TestMerge:
 
 
 class TestUser:
-    async def test_of_the_only_one_who_has_one_stays(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_user_of_either_customer_stays_attached_after_a_merge(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         await manager.post("/2/attachable-user", json={"user_id": 2})
         data = (await manager.post("/1/merge", json={"from_id": 2})).json()["data"]
         assert data["customer"]["user_id"] == 2
         assert "user_id" in data["changed_fields"]
 
-    async def test_of_both_is_rejected_unless_one_is_named(
+    async def test_merge_of_two_customers_with_users_is_rejected_unless_one_is_named(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         for customer_id in (1, 2):
@@ -157,7 +161,7 @@ class TestUser:
 
 
 class TestOldId:
-    async def test_is_answered_with_the_survivor_on_every_route(
+    async def test_merged_id_is_410_with_the_survivor_on_every_route(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         await manager.post("/1/merge", json={"from_id": 2})
@@ -169,7 +173,7 @@ class TestOldId:
         assert_merged(await manager.put("/2", json={"phone": "1"}, headers={"If-Match": "*"}), 2, 1)
         assert_merged(await manager.post("/3/merge", json={"from_id": 2}), 2, 1)
 
-    async def test_of_a_chain_is_answered_with_the_last_survivor(
+    async def test_id_that_was_merged_twice_is_410_with_the_last_survivor(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         await manager.post("/2/merge", json={"from_id": 1})
@@ -178,12 +182,16 @@ class TestOldId:
         assert_merged(await manager.get("/1"), 1, 3)
         assert_merged(await manager.get("/2"), 2, 3)
 
-    async def test_of_a_deleted_survivor_is_not_found(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_merged_id_is_404_after_the_survivor_is_deleted(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         await manager.post("/1/merge", json={"from_id": 2})
         await manager.delete("/1")
         assert_error(await manager.get("/2"), 404, "customer_not_found", "Customer with ID 2 not found")
 
-    async def test_in_a_bulk_action_fails_as_merged(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_merged_id_in_a_bulk_action_fails_as_merged(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         await manager.post("/1/merge", json={"from_id": 2})
         body = {"action": "update_status", "customer_ids": [2, 1, 9], "data": {"status": "inactive"}}
         results = (await manager.post("/do-bulk-action", json=body)).json()["data"]["results"]
@@ -202,7 +210,7 @@ class TestRefusals:
             ("/9/merge", {"from_id": 1}, 404, "customer_not_found", "Customer with ID 9 not found"),
         ],
     )
-    async def test_change_nothing(
+    async def test_rejected_merge_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database, path: str, body: Any, status: int,
         code: str, message: str | None,
     ) -> None:  # fmt: skip
@@ -210,7 +218,7 @@ class TestRefusals:
         assert_error(await manager.post(path, json=body), status, code, message)
         assert await everything(database) == before
 
-    async def test_of_too_much_additional_info(
+    async def test_merge_with_too_much_additional_info_is_rejected(
         self, manager: httpx.AsyncClient, make_customer: MakeCustomer
     ) -> None:
         for number in (1, 2):
@@ -220,7 +228,7 @@ class TestRefusals:
         details = {"additional_info": [text]}
         assert_error(response, 422, "validation_error", "Request data validation failed", details)
 
-    async def test_of_too_many_addresses(
+    async def test_merge_with_too_many_addresses_is_rejected(
         self, manager: httpx.AsyncClient, make_customer: MakeCustomer, make_address: MakeAddress,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:  # fmt: skip
@@ -236,7 +244,7 @@ class TestRefusals:
 
 
 class TestIdempotencyKey:
-    async def test_of_the_same_merger_is_answered_as_before(
+    async def test_repeated_merge_with_its_key_returns_the_stored_response(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         key = {"Idempotency-Key": "merge"}
@@ -245,14 +253,16 @@ class TestIdempotencyKey:
         assert again.headers["idempotency-replayed"] == "true"
         assert_merged(await manager.post("/1/merge", json={"from_id": 2}), 2, 1)
 
-    async def test_of_a_preview_is_not_kept(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_merge_preview_stores_no_response_for_its_key(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         key = {"Idempotency-Key": "merge"}
         for body in ({"from_id": 2, "preview": True}, {"from_id": 2}):
             response = await manager.post("/1/merge", json=body, headers=key)
             assert response.status_code == 200
             assert "idempotency-replayed" not in response.headers
 
-    async def test_of_the_creation_of_a_merged_customer_is_answered_with_the_survivor(
+    async def test_repeated_creation_of_a_merged_customer_is_410_with_the_survivor(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         key = {"Idempotency-Key": "create"}
@@ -263,7 +273,7 @@ class TestIdempotencyKey:
 
 
 class TestConditions:
-    async def test_that_hold_merge_and_return_the_new_tag(
+    async def test_merge_with_the_current_tag_returns_the_new_tag(
         self, shop: None, manager: httpx.AsyncClient
     ) -> None:
         tag = (await manager.get("/1")).headers["etag"]
@@ -272,7 +282,7 @@ class TestConditions:
         assert response.headers["etag"] == (await manager.get("/1")).headers["etag"] != tag
 
     @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "merge"}])
-    async def test_that_do_not_hold_change_nothing(
+    async def test_merge_with_another_tag_changes_nothing(
         self, shop: None, manager: httpx.AsyncClient, database: Database, key: dict[str, str]
     ) -> None:
         before = await everything(database)
@@ -284,7 +294,7 @@ class TestConditions:
 
 class TestConcurrency:
     @pytest.mark.parametrize("headers", [{}, {"If-Match": "*"}])
-    async def test_opposite_mergers_leave_one_customer(
+    async def test_opposite_merges_at_once_leave_one_customer(
         self, shop: None, manager: httpx.AsyncClient, database: Database, headers: dict[str, str]
     ) -> None:
         answers = await asyncio.gather(
@@ -298,7 +308,7 @@ class TestConcurrency:
         left = [row for row in await database.scan(rows, Customer) if row["id"] < 3]
         assert [(row["order_count"], row["total_spent"]) for row in left] == [(3, 1500)]
 
-    async def test_addresses_and_changes_meanwhile_are_not_lost(
+    async def test_writes_during_a_merge_are_kept_or_answered_410(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         """Each write to the merged customer comes before the merger, or is answered 410."""

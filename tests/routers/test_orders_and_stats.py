@@ -157,9 +157,7 @@ class TestStats:
         assert average(total, count) == rounded
 
 
-async def test_totals_are_those_of_any_orders_in_any_state(
-    make_customer: MakeCustomer, database: Database
-) -> None:
+async def test_totals_equal_the_sum_of_random_orders(make_customer: MakeCustomer, database: Database) -> None:
     """Orders come and change at random; plain Python adds up what is left of them."""
     chance = random.Random(3)
     for number in range(1, 5):
@@ -201,7 +199,9 @@ class TestThePluginsRoutes:
         for paid in (1000, 500, 300):
             await database.write(orders.record_order, order(paid=paid))
 
-    async def test_order_has_what_orders_has(self, orders_of_one: None, viewer: httpx.AsyncClient) -> None:
+    async def test_order_route_of_the_plugin_returns_the_same_as_orders(
+        self, orders_of_one: None, viewer: httpx.AsyncClient
+    ) -> None:
         for query in ("", "?per_page=2", "?page=2&per_page=2"):
             answer, expected = await viewer.get(f"/1/order{query}"), await viewer.get(f"/1/orders{query}")
             assert answer.json() == {"success": True, "data": {"data": expected.json()["data"]["orders"]}}

@@ -59,7 +59,7 @@ class TestDelete:
         assert await database.scan(rows, Address) == []
         assert_error(await manager.delete("/1"), 404, "customer_not_found", "Customer with ID 1 not found")
 
-    async def test_erases_kept_answers_about_the_customer(
+    async def test_delete_erases_stored_responses_about_the_customer(
         self, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await manager.post("", json={"email": EMAIL}, headers={"Idempotency-Key": "a"})

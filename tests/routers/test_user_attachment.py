@@ -94,7 +94,7 @@ class TestAttach:
 
 
 class TestDetach:
-    async def test_sets_the_user_free(
+    async def test_detached_user_can_be_attached_again(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await manager.post("/1/attachable-user", json={"user_id": 3})
@@ -110,7 +110,7 @@ class TestDetach:
         answer = await manager.post("/1/detach-user")
         assert answer.json()["data"]["customer"] == {"id": 1, "user_id": None, "updated_at": LONG_AGO}
 
-    async def test_happens_when_the_user_is_deleted(
+    async def test_customer_is_detached_when_its_user_is_deleted(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
         await manager.post("/1/attachable-user", json={"user_id": 6})

@@ -101,7 +101,7 @@ class TestVerify:
         assert not application_passwords.verify("", EMPTY_LEGACY_HASH)
 
     @pytest.mark.parametrize("stored", NO_HASHES.values(), ids=NO_HASHES)
-    def test_verify_rejects_what_is_no_hash_without_an_exception(self, stored: str) -> None:
+    def test_verify_rejects_a_malformed_hash_without_an_exception(self, stored: str) -> None:
         assert not application_passwords.verify(SECRET, stored)
 
     @pytest.mark.parametrize("prefix", ["$2y$04$", "$wp$2y$04$"])
@@ -110,7 +110,7 @@ class TestVerify:
         assert application_passwords.is_known(prefix + "z" * 53)
         assert not application_passwords.verify(SECRET, prefix + "z" * 53)
 
-    def test_hashes_nothing_of_a_secret_that_is_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_secret_that_is_too_long_is_not_hashed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fails(*_arguments: object) -> str:
             raise AssertionError("a slow hash of a long secret")
 

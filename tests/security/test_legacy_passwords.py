@@ -56,7 +56,7 @@ async def legacy(client_of: MakeClient, legacy_id: int) -> AsyncIterator[httpx.A
 class TestUpgrade:
     """An older site's slow hash lets in once, and becomes a fast one by that; on both databases."""
 
-    async def test_sign_in_slowly_once_and_then_the_fast_way(
+    async def test_slow_hash_is_replaced_at_the_first_sign_in(
         self, database: Database, legacy: httpx.AsyncClient, legacy_id: int, work: Work
     ) -> None:
         before = await database.scan(rows, ApplicationPassword)
@@ -75,7 +75,7 @@ class TestUpgrade:
         assert upgraded["last_used"]
         assert after == [row | (change if row["id"] == legacy_id else {}) for row in before]
 
-    async def test_one_revoked_while_it_is_hashed_is_refused_and_stays_away(
+    async def test_legacy_password_revoked_during_its_check_is_rejected_and_stays_revoked(
         self, database: Database, settings: Settings, legacy: httpx.AsyncClient, legacy_id: int,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:  # fmt: skip
@@ -93,7 +93,7 @@ class TestUpgrade:
 
 
 class TestLegacyPasswords(OnSQLite):
-    async def test_sign_in_by_address_in_groups_and_with_the_users_own_role(
+    async def test_legacy_password_in_groups_signs_in_by_address_with_the_users_role(
         self, app: FastAPI, database: Database, legacy_id: int
     ) -> None:
         given = ("Legacy@Shop.example", application_passwords.in_groups(LEGACY_SECRET))
@@ -101,7 +101,7 @@ class TestLegacyPasswords(OnSQLite):
         for _ in range(2):
             assert await user_of(app, *given) == CurrentUser(user_id, "legacy", "administrator")
 
-    async def test_wrong_ones_change_nothing(
+    async def test_wrong_legacy_password_changes_nothing(
         self, database: Database, anonymous: httpx.AsyncClient, legacy_id: int
     ) -> None:
         before = await database.scan(rows, ApplicationPassword)
@@ -124,7 +124,7 @@ class TestLegacyPasswords(OnSQLite):
         assert_refused(await anonymous.get("", headers=basic("worker:found")))
         assert {statement.split()[0] for statement in work.statements} == {"SELECT"}
 
-    async def test_any_of_five_counts_and_only_the_used_one_changes(
+    async def test_each_of_five_legacy_passwords_signs_in_and_only_the_used_one_changes(
         self, database: Database, anonymous: httpx.AsyncClient
     ) -> None:
         await database.write(store_user, "legacy")
@@ -173,7 +173,7 @@ class TestLegacyPasswords(OnSQLite):
             found = [(start, sum(hash_.startswith(start) for hash_ in tried)) for start, _ in costs]
             assert (name, found, len(tried)) == (name, costs, 4)
 
-    async def test_no_more_than_five_are_tried(
+    async def test_at_most_five_slow_hashes_are_tried(
         self, database: Database, anonymous: httpx.AsyncClient, work: Work
     ) -> None:
         await database.write(store_user, "legacy")
@@ -183,7 +183,7 @@ class TestLegacyPasswords(OnSQLite):
         assert_refused(await anonymous.get("", headers=basic("legacy:wrong")))
         assert work.rounds == [7] * 5
 
-    async def test_damaged_ones_do_not_stand_in_the_way(
+    async def test_damaged_hashes_do_not_block_a_valid_one(
         self, database: Database, anonymous: httpx.AsyncClient
     ) -> None:
         await database.write(store_user, "legacy")
@@ -193,7 +193,7 @@ class TestLegacyPasswords(OnSQLite):
         assert_refused(await anonymous.get("", headers=basic("legacy:wrong")))
         assert_signed_in(await anonymous.get("", headers=basic(f"legacy:{LEGACY_SECRET}")))
 
-    async def test_used_by_many_at_once_lets_all_of_them_in(
+    async def test_legacy_password_used_by_many_requests_at_once_signs_all_of_them_in(
         self, database: Database, legacy: httpx.AsyncClient, legacy_id: int
     ) -> None:
         for response in await asyncio.gather(*(legacy.get("") for _ in range(6))):

@@ -86,7 +86,7 @@ class TestVerify:
         assert not verify(vector["password"], vector["md5"])
 
     @pytest.mark.parametrize("stored", NO_HASHES.values(), ids=NO_HASHES)
-    def test_verify_rejects_what_is_no_hash_without_an_exception(self, stored: str | None) -> None:
+    def test_verify_rejects_a_malformed_login_hash_without_an_exception(self, stored: str | None) -> None:
         for password in (SECRET, "", "*", "*0", "\0", "\ud800"):
             assert not verify(password, stored)
         assert stored == "$wp" + BCRYPT or not is_known(stored or "")

@@ -106,7 +106,7 @@ class TestNonce:
         for other in ("", "0", "x" * 10_000, "\u00e9", nonce()[:-1], f"{nonce()}0", f" {nonce()}"):
             assert not session_cookies.is_nonce(other, 7, TOKEN, KEY)
 
-    def test_lives_for_this_tick_and_the_next(self, clock: list[float]) -> None:
+    def test_nonce_is_valid_for_this_tick_and_the_next(self, clock: list[float]) -> None:
         tick = 12 * 3600
         clock[0] = 100_000 * tick + 1.0
         made = nonce()

@@ -157,7 +157,7 @@ class TestWorkers:
 
 
 class TestPassedSocket:
-    def test_callers_wait_in_it_while_the_server_restarts(
+    def test_callers_of_a_passed_socket_wait_while_the_server_restarts(
         self, sqlite_settings: Settings, tmp_path: Path
     ) -> None:
         """The short form of E10: with `deploy/fluent-cart.socket`, no request is refused."""

@@ -696,7 +696,7 @@ class TestFields:
         assert (await site.ask(head + b"a: b\r\n" * 198 + b"\r\n")).startswith(b"HTTP/1.1 200")
         assert_large(await site.ask(head + b"a: b\r\n" * 199 + b"\r\n"))
 
-    async def test_white_space_around_a_value_is_no_part_of_it(self, site: Site) -> None:
+    async def test_white_space_around_a_header_value_is_removed(self, site: Site) -> None:
         answer = await site.ask(b"GET /host HTTP/1.1\r\nHost:\t x \t\r\nConnection: close\r\n\r\n")
         assert answer.endswith(b"/host x")
 

@@ -27,7 +27,7 @@ def test_target_is_split_into_path_and_host(target: bytes, expected: tuple[bytes
 @pytest.mark.parametrize(
     "target", [b"ftp://a/", b"file:///a", b"urn:a", b"a", b"a:80", b"?a", b"http:/a", b"*"]
 )
-def test_target_that_is_no_path_and_no_address_of_http_is_rejected(target: bytes) -> None:
+def test_target_that_is_neither_a_path_nor_an_http_address_is_rejected(target: bytes) -> None:
     with pytest.raises(InvalidRequest):
         split_target(target, b"GET")
 

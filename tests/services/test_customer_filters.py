@@ -229,7 +229,7 @@ async def test_empty_list_of_ids_is_rejected(viewer: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("name", CustomerFilters.model_fields)
-async def test_empty_filter_is_none(
+async def test_empty_filter_is_ignored(
     make_customer: MakeCustomer, viewer: httpx.AsyncClient, database: Database, name: str
 ) -> None:
     await make_customer(email="a@example.com")

@@ -109,7 +109,7 @@ def test_walk_sees_each_customer_once_while_others_come_and_go(connection: Conne
      ["aov", "DESC", "1", 1], ["last_purchase_date", "DESC", "x", 1], ["updated_at", "DESC", 5, 1],
      [[], {}, 1, 1]],
 )  # fmt: skip
-async def test_cursor_that_is_none_of_the_list_is_rejected(viewer: httpx.AsyncClient, cursor: Any) -> None:
+async def test_cursor_of_another_list_is_rejected(viewer: httpx.AsyncClient, cursor: Any) -> None:
     text, order = cursor, "id"
     if isinstance(cursor, list):
         text, order = urlsafe_b64encode(orjson.dumps(cursor)).decode(), cursor[0] or "id"

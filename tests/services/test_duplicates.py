@@ -100,25 +100,25 @@ ALL: Groups = [
 
 
 class TestGroups:
-    async def test_have_who_shares_a_mailbox_a_phone_or_name_and_postcode(
+    async def test_customers_with_one_mailbox_phone_or_name_and_postcode_are_a_group(
         self, shop: None, viewer: httpx.AsyncClient
     ) -> None:
         assert await groups(viewer) == ALL
 
     @pytest.mark.parametrize("reason", DuplicateReason)
-    async def test_of_one_reason_are_those_alone(
+    async def test_reason_in_the_query_selects_its_groups_only(
         self, shop: None, viewer: httpx.AsyncClient, reason: str
     ) -> None:
         assert await groups(viewer, reason=reason) == [group for group in ALL if group[0] == reason]
 
     @pytest.mark.parametrize("per_page", [1, 2, 3])
-    async def test_are_all_on_their_pages_once(
+    async def test_pages_have_each_group_once(
         self, shop: None, viewer: httpx.AsyncClient, per_page: int
     ) -> None:
         assert await groups(viewer, per_page=per_page) == ALL
 
     @pytest.mark.parametrize("keys", [1, 2, 3])
-    async def test_are_all_on_their_pages_if_a_request_reads_few_keys(
+    async def test_pages_have_each_group_if_a_request_reads_few_keys(
         self, shop: None, viewer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, keys: int
     ) -> None:
         monkeypatch.setattr(duplicates, "MAX_KEYS", keys)
@@ -127,7 +127,7 @@ class TestGroups:
         assert len(page["duplicates"]) < 2
         assert page["next_cursor"] is not None
 
-    async def test_show_each_customer_as_details_do_without_addresses(
+    async def test_group_shows_each_customer_like_its_details_without_addresses(
         self, shop: None, viewer: httpx.AsyncClient
     ) -> None:
         [group] = (await viewer.get("/duplicates?reason=phone")).json()["data"]["duplicates"]
@@ -137,7 +137,7 @@ class TestGroups:
         assert group["customers"][0] == details
         assert list(group) == ["reason", "key", "count", "customers"]
 
-    async def test_with_many_customers_show_ten_and_their_number(
+    async def test_group_of_many_customers_shows_ten_and_the_number_of_all(
         self, make_customer: MakeCustomer, viewer: httpx.AsyncClient
     ) -> None:
         for number in range(12):
@@ -146,7 +146,7 @@ class TestGroups:
         assert group["count"] == 12
         assert [customer["id"] for customer in group["customers"]] == list(range(1, 11))
 
-    async def test_follow_every_change(
+    async def test_groups_change_with_every_change_of_a_name_or_address(
         self, shop: None, database: Database, viewer: httpx.AsyncClient, make_address: MakeAddress
     ) -> None:
         async def names() -> Groups:
@@ -168,7 +168,7 @@ class TestGroups:
         await database.write(customers.update_customer, 4, {"phone": None, "email": "ann+c@example.com"})
         assert await groups(viewer) == [("plus_address", "ann@example.com", [1, 2, 3, 4])]
 
-    async def test_keep_no_row_of_an_address_that_is_gone(self, shop: None, database: Database) -> None:
+    async def test_removed_postcode_leaves_no_row_of_keys(self, shop: None, database: Database) -> None:
         number = text("SELECT count(*) FROM customer_name_postcodes")
         assert await database.scan(lambda connection: connection.scalar(number)) == 7
         await database.write(lambda connection: connection.execute(update(Address).values(postcode="")))

@@ -36,7 +36,7 @@ async def shop(manager: httpx.AsyncClient, database: Database) -> dict[str, Any]
     return dict((await manager.get("/1")).json()["data"]["customer"])
 
 
-async def test_every_mark_is_found_before(shop: dict[str, Any], database: Database) -> None:
+async def test_search_finds_every_mark_before_the_erasure(shop: dict[str, Any], database: Database) -> None:
     """Else a search that finds nothing would prove nothing."""
     found = await database.scan(in_tables)
     assert set().union(*found.values()) == set(MARKS)
@@ -56,7 +56,9 @@ async def test_no_table_has_anything_of_the_person(
     assert (await manager.get("/1/address")).json()["data"]["addresses"] == []
 
 
-async def test_the_books_stay(shop: dict[str, Any], manager: httpx.AsyncClient, database: Database) -> None:
+async def test_erasure_keeps_orders_and_totals(
+    shop: dict[str, Any], manager: httpx.AsyncClient, database: Database
+) -> None:
     books = await database.scan(rows, Order)
     listed = (await manager.get("/1/orders")).json()
     await manager.post("/1/erase")
@@ -73,7 +75,7 @@ async def test_the_books_stay(shop: dict[str, Any], manager: httpx.AsyncClient, 
     assert after["email"].startswith("erased-1-")
 
 
-async def test_a_customer_who_is_erased_again_stays_as_it_is(
+async def test_second_erasure_changes_nothing(
     shop: dict[str, Any], manager: httpx.AsyncClient, database: Database
 ) -> None:
     first = await manager.post("/1/erase")
@@ -93,7 +95,7 @@ async def test_erased_data_that_came_back_is_erased_again(
     assert await database.scan(in_tables) == {}
 
 
-async def test_the_change_is_recorded_as_an_erasure(shop: dict[str, Any], manager: httpx.AsyncClient) -> None:
+async def test_erasure_is_recorded_as_a_change(shop: dict[str, Any], manager: httpx.AsyncClient) -> None:
     cursor = (await manager.get("/changes")).json()["data"]["cursor"]
     await manager.post("/1/erase")
     changes = (await manager.get(f"/changes?after={cursor}")).json()["data"]["changes"]
@@ -103,7 +105,7 @@ async def test_the_change_is_recorded_as_an_erasure(shop: dict[str, Any], manage
     assert found_in(repr(changes)) == set()
 
 
-async def test_a_repeated_request_of_before_is_404_and_brings_nothing_back(
+async def test_repeated_request_after_an_erasure_is_404_and_restores_nothing(
     shop: dict[str, Any], manager: httpx.AsyncClient, database: Database
 ) -> None:
     await manager.post("/1/erase", headers={"Idempotency-Key": "erasure"})
@@ -116,7 +118,7 @@ async def test_a_repeated_request_of_before_is_404_and_brings_nothing_back(
     assert await database.scan(in_tables) == {}
 
 
-async def test_a_key_that_was_erased_twice_is_known_still(
+async def test_idempotency_key_that_was_erased_twice_is_still_known(
     shop: dict[str, Any], manager: httpx.AsyncClient, database: Database
 ) -> None:
     for _ in range(2):
@@ -144,7 +146,7 @@ async def test_erased_customers_are_known_by_their_ids(shop: dict[str, Any], dat
     assert await database.scan(erased_ids) == {1, 5}
 
 
-async def test_a_missing_customer_is_not_found(database: Database) -> None:
+async def test_erasure_of_a_missing_customer_is_404(database: Database) -> None:
     with pytest.raises(CustomerNotFound):
         await database.write(erase_customer, 999)
 
@@ -158,7 +160,7 @@ class TestSQLiteFile:
     def file(self, settings: Settings) -> Path:
         return Path(settings.database_url.removeprefix("sqlite:///"))
 
-    async def test_has_no_byte_of_the_person_after_the_remains_are_removed(
+    async def test_sqlite_file_has_no_byte_of_the_person_after_the_removal_of_remains(
         self, shop: dict[str, Any], database: Database, file: Path
     ) -> None:
         assert set().union(*in_files(file.parent).values()) == set(MARKS)
@@ -167,7 +169,7 @@ class TestSQLiteFile:
         assert in_files(file.parent) == {}
         assert file.with_name(f"{file.name}-wal").stat().st_size == 0
 
-    async def test_has_no_trigram_of_the_person_in_the_search_index(
+    async def test_search_index_has_no_trigram_of_the_person_after_an_erasure(
         self, shop: dict[str, Any], database: Database, file: Path
     ) -> None:
         """The index has pieces of three letters, so that no byte search finds a name there."""
@@ -182,7 +184,7 @@ class TestSQLiteFile:
         database.remove_remains()
         assert not any(b"qx" in block for block in segments())
 
-    async def test_takes_writes_while_the_remains_are_removed(
+    async def test_writes_succeed_during_the_removal_of_remains(
         self, shop: dict[str, Any], database: Database, manager: httpx.AsyncClient
     ) -> None:
         await database.write(erase_customer, 1)
@@ -200,7 +202,7 @@ class TestPostgreSQL:
     def settings(self, postgres_settings: Settings) -> Settings:
         return postgres_settings
 
-    async def test_has_nothing_of_the_person_in_a_dump_or_in_its_statistics(
+    async def test_postgresql_has_nothing_of_the_person_in_a_dump_or_in_its_statistics(
         self, shop: dict[str, Any], database: Database, settings: Settings
     ) -> None:
         url = settings.database_url

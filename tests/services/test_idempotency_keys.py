@@ -54,7 +54,7 @@ async def test_other_users_routes_and_keys_are_other_requests(database: Database
     assert [answer.body for answer in again] == [answer.body for answer in answers]
 
 
-async def test_another_input_is_refused(database: Database) -> None:
+async def test_stored_key_with_another_input_is_rejected(database: Database) -> None:
     acts = Acts()
     await database.write(answer_once, ATTEMPT, acts)
     with pytest.raises(IdempotencyKeyReused):

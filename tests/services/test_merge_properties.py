@@ -186,7 +186,7 @@ def check_merger(connection: Connection, first: dict[str, Any], second: dict[str
     assert tuple(own_changes[-1]) == ("merged", customer_id)
 
 
-def test_a_merger_loses_doubles_and_leaves_nothing(settings: Settings) -> None:
+def test_random_merge_keeps_each_row_once_and_removes_the_merged_customer(settings: Settings) -> None:
     with connect(settings.database_url) as connection:
 
         @limits(

@@ -46,7 +46,7 @@ def without(record: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in names}
 
 
-async def test_has_every_column_of_every_row_about_the_customer(
+async def test_personal_data_has_every_column_of_every_row_about_the_customer(
     manager: httpx.AsyncClient, database: Database
 ) -> None:
     await fill(manager, database)
@@ -68,7 +68,7 @@ async def test_has_every_column_of_every_row_about_the_customer(
     assert kept["body"]["data"]["customer"]["email"] == "1@example.com"
 
 
-async def test_has_no_password_and_nothing_of_another_customer(
+async def test_personal_data_has_no_password_and_no_row_of_another_customer(
     manager: httpx.AsyncClient, database: Database
 ) -> None:
     await fill(manager, database)
@@ -77,7 +77,9 @@ async def test_has_no_password_and_nothing_of_another_customer(
         assert other not in text, other
 
 
-async def test_of_an_erased_customer_names_nobody(manager: httpx.AsyncClient, database: Database) -> None:
+async def test_personal_data_of_an_erased_customer_has_no_name_or_address(
+    manager: httpx.AsyncClient, database: Database
+) -> None:
     await fill(manager, database)
     await database.write(erase_customer, 1)
     data = await database.scan(get_personal_data, 1)

@@ -159,7 +159,7 @@ class TestOwn:
         assert set(listed[0]) == {"id", "created_at", "expires_at"}
         assert await find(database, other)
 
-    async def test_all_but_one_are_ended(self, database: Database) -> None:
+    async def test_ending_other_sessions_keeps_the_given_one(self, database: Database) -> None:
         kept, ended = await start(database), await start(database)
         other = await start(database, await account(database, "manager"))
         session = await find(database, kept)
@@ -170,7 +170,9 @@ class TestOwn:
         assert await find(database, other)
         assert await find(database, ended) is None
 
-    async def test_another_password_begins_one_and_ends_all_older_ones(self, database: Database) -> None:
+    async def test_changed_password_starts_a_session_and_ends_all_older_ones(
+        self, database: Database
+    ) -> None:
         older = await start(database)
         old = await account(database)
         cookie = await database.write(sessions.change_password, old, "new hash", 60)

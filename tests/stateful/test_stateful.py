@@ -37,7 +37,7 @@ def urls(sqlite_settings: Settings, request: pytest.FixtureRequest) -> list[str]
     return [shop.database_url for shop in shops]
 
 
-def test_every_answer_is_that_of_the_model(urls: list[str]) -> None:
+def test_every_response_equals_that_of_the_model(urls: list[str]) -> None:
     stateful.run(urls, SEQUENCES, seed=1)
 
 

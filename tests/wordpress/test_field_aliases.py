@@ -49,7 +49,7 @@ class TestTable:
     def test_id_is_an_alias_for_addresses_only(self) -> None:
         assert [operation for operation, names in NAMES.items() if "id" in names] == ["update_address"]
 
-    def test_leads_to_actions_that_there_are(self) -> None:
+    def test_aliases_of_bulk_actions_name_existing_actions(self) -> None:
         assert set(BULK_ACTIONS.values()) <= set(BulkActionName)
 
     def test_aliases_are_not_in_the_document(self, shared_app: FastAPI) -> None:
@@ -190,7 +190,7 @@ class TestOverHttp:
             ({"full_name": "Ann  Lee ", "first_name": "Ann", "last_name": "Lee"}, ("Ann", "Lee")),
         ],
     )
-    async def test_changed_part_of_a_name_counts(
+    async def test_changed_part_of_a_full_name_is_stored(
         self, shop: None, manager: httpx.AsyncClient, sent: dict[str, Any], expected: tuple[str, str]
     ) -> None:
         for path, body, member in (("/1", sent, "customer"), ("/1/address", sent | {"id": 1}, "address")):
@@ -206,7 +206,9 @@ class TestOverHttp:
         changed = await manager.put("/1", json={"full_name": "Ann van der Lee"})
         assert changed.json()["data"]["customer"]["last_name"] == "van der Lee"
 
-    async def test_filters_next_to_filters(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_plain_filters_are_combined_with_the_filters_parameter(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         await manager.put("/2", json={"status": "inactive"})
         for query, ids in (
             ("status=inactive", [2]),
@@ -286,7 +288,9 @@ class TestOverHttp:
         refused = await manager.post("/do-bulk-action", json=body | {"new_status": "gone"})
         assert list(refused.json()["error"]["details"]) == ["data.status"]
 
-    async def test_additional_info_is_the_callers_own(self, shop: None, manager: httpx.AsyncClient) -> None:
+    async def test_keys_of_additional_info_are_not_renamed(
+        self, shop: None, manager: httpx.AsyncClient
+    ) -> None:
         info = {
             "id": 1,
             "name": "A B",

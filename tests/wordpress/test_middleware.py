@@ -82,7 +82,7 @@ class TestPaths:
     ) -> None:
         assert (await site.get(path)).status_code == 404
 
-    async def test_slash_after_the_collection(self, shop: None, site: httpx.AsyncClient) -> None:
+    async def test_slash_after_the_collection_is_ignored(self, shop: None, site: httpx.AsyncClient) -> None:
         assert (await site.get(f"{PREFIX}/")).content == (await site.get(PREFIX)).content
         made = await site.post(f"{PREFIX}/", json={"email": "new@example.com"})
         assert made.json()["data"]["customer"]["id"] == 4
@@ -139,7 +139,7 @@ class TestPaths:
     ) -> None:
         assert (await site.get(f"{PREFIX}{path}")).status_code in (404, 422)
 
-    async def test_credentials_that_are_not_utf_8_are_none(self, site: httpx.AsyncClient) -> None:
+    async def test_credentials_that_are_not_utf_8_are_401(self, site: httpx.AsyncClient) -> None:
         header = "Basic " + b64encode(b"Jos\xe9:secret").decode()
         answer = await site.get(PREFIX, headers={"Authorization": header}, auth=None)
         assert answer.status_code == 401
@@ -147,11 +147,11 @@ class TestPaths:
     async def test_search_that_is_not_utf_8_is_refused(self, shop: None, site: httpx.AsyncClient) -> None:
         assert_error(await site.get(f"{PREFIX}?search=%FC"), 400, "validation_error")
 
-    async def test_rest_route_writes_too(self, shop: None, site: httpx.AsyncClient) -> None:
+    async def test_rest_route_accepts_writes(self, shop: None, site: httpx.AsyncClient) -> None:
         answer = await site.put(f"/?rest_route={ROUTE}/1", json={"first_name": "Changed"})
         assert answer.json()["data"]["customer"]["first_name"] == "Changed"
 
-    async def test_rest_route_to_nowhere(self, site: httpx.AsyncClient) -> None:
+    async def test_rest_route_to_an_unknown_path_is_404(self, site: httpx.AsyncClient) -> None:
         for route in ("/nothing", "/../docs", f"{ROUTE}/1/nothing"):
             assert_error(await site.get(f"/?rest_route={route}"), 404, "rest_no_route")
 
@@ -185,7 +185,7 @@ class TestMethods:
         answer = await manager.post("/1/address?_method=DELETE", data={"address_id": "1"})
         assert answer.json() == {"success": True, "message": "Address deleted successfully"}
 
-    async def test_permission_is_that_of_the_method_meant(
+    async def test_overridden_method_needs_its_own_permission(
         self, shop: None, viewer: httpx.AsyncClient
     ) -> None:
         assert_error(await viewer.post("/1?_method=PUT", json={}), 403, "insufficient_permissions")
@@ -198,7 +198,7 @@ class TestMethods:
         assert answer.json()["data"]["customer"]["first_name"] == "Ann"
 
     @pytest.mark.parametrize("override", ["", "POST", "HEAD", "TRACE", "CONNECT", "x", "%00"])
-    async def test_other_methods_are_not_meant(
+    async def test_override_with_another_method_than_a_write_is_ignored(
         self, shop: None, manager: httpx.AsyncClient, override: str
     ) -> None:
         answer = await manager.post(f"?_method={override}", json={"email": "new@example.com"})
@@ -273,7 +273,7 @@ class TestRequestIds:
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["cache-control"] == "no-store, private"
 
-    async def test_error_after_the_answer_began_is_not_answered_twice(
+    async def test_error_after_the_response_began_sends_no_second_response(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def broken(_scope: Scope, _receive: Receive, send: Send) -> None:

@@ -169,7 +169,7 @@ class TestFields:
             answer = await site.get("/?rest_route=/fluent-cart/v2/customers/1&_fields=id")
         assert answer.json()["data"]["customer"] == {"id": 1}
 
-    async def test_outside_the_api_nothing_changes(self, client_of: MakeClient) -> None:
+    async def test_fields_are_ignored_outside_the_api(self, client_of: MakeClient) -> None:
         async with client_of(prefix="") as site:
             for path in ("/healthz", "/openapi.json"):
                 answer = await site.get(f"{path}?_fields=nothing&_envelope")
