@@ -30,6 +30,7 @@ def main() -> int:
     many = commands.add_parser("million", help="latencies in a shop of a million customers; write MILLION.md")
     many.add_argument("--customers", type=int, default=1_000_000)
     many.add_argument("--requests", type=int, default=200, help="how many of each kind")
+    many.add_argument("--only", default="", metavar="TEXT,...", help="queries whose names have one of these")
     many.add_argument("--connections", type=int, default=1, help="that ask at the same time")
     long = commands.add_parser("soak", help="memory under an hour of load on each database; write MEMORY.md")
     long.add_argument("--minutes", type=int, default=MINUTES)
@@ -68,8 +69,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _million(options: argparse.Namespace) -> int:
-    page, failures, doubts = million.measure(options.customers, options.requests, options.connections)
-    complete = options.customers == 1_000_000 and options.requests >= 200
+    only = [text for text in options.only.split(",") if text]
+    page, failures, doubts = million.measure(options.customers, options.requests, options.connections, only)
+    complete = options.customers == 1_000_000 and options.requests >= 200 and not only
     return _publish(page, FOLDER / "MILLION.md", complete, failures, doubts)
 
 

@@ -14,8 +14,8 @@ from psycopg import sql
 from sqlalchemy import insert
 
 from benchmarks import generate
-from benchmarks.workloads import READER, SECRET, STRANGER, USER
-from fluent_cart.clock import to_text
+from benchmarks.workloads import EPOCH, READER, SECRET, STRANGER, USER
+from fluent_cart.clock import now, to_text
 from fluent_cart.database import connect, migrations
 from fluent_cart.models import ApplicationPassword, Base
 from fluent_cart.security.application_passwords import digest
@@ -28,6 +28,13 @@ INSERT INTO customer_name_postcodes (address_id, customer_id, name_postcode_key)
 SELECT a.id, c.id, c.first_name_key || ' ' || c.last_name_key || ' ' || upper(replace(a.postcode, ' ', ''))
 FROM customer_addresses a JOIN customers c ON c.id = a.customer_id
 """
+
+# One for each customer, as after an import; recent, so that the server keeps them.
+CHANGES = f"""
+INSERT INTO customer_changes (xid, customer_id, kind, created_at)
+SELECT 0, id, 'created', '{now()}' FROM customers ORDER BY id
+"""
+SET_EPOCH = f"UPDATE customer_change_log SET epoch = '{EPOCH}'"
 
 
 def load(url: str, count: int) -> None:
@@ -66,7 +73,8 @@ def load_sqlite(path: Path, count: int) -> None:
     for _, _, statement in later:
         connection.execute(statement)
     connection.execute("INSERT INTO customers_search (customers_search) VALUES ('rebuild')")
-    connection.execute(NAME_POSTCODES)
+    for statement in (NAME_POSTCODES, CHANGES, SET_EPOCH):
+        connection.execute(statement)
     connection.execute("UPDATE customer_counts SET count = ?", [count])
     connection.execute("COMMIT")
     connection.execute("ANALYZE")
@@ -103,7 +111,8 @@ def load_postgresql(url: str, count: int) -> None:
                     sql.Literal(table), sql.Identifier(table)
                 )
             )
-        cursor.execute(NAME_POSTCODES)
+        for text in (NAME_POSTCODES, CHANGES, SET_EPOCH):
+            cursor.execute(text)
         # One of several rows, whose sum is what counts.
         cursor.execute("UPDATE customer_counts SET count = %s WHERE id = 0", [count])
     with psycopg.connect(url, autocommit=True) as connection:

@@ -1,7 +1,7 @@
 """Latencies in a shop of a million customers, on both databases, next to those of ten thousand."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import httpx
@@ -11,7 +11,7 @@ from benchmarks.client import Tally, one_by_one
 from benchmarks.databases import Databases, databases
 from benchmarks.load import load
 from benchmarks.markdown import facts, page, table
-from benchmarks.queries import PAGE_1, QUERIES, SEARCH_LOAD, SEARCHES, Query
+from benchmarks.queries import BEYOND, PAGE_1, QUERIES, SEARCH_LOAD, SEARCHES, Query
 from benchmarks.registry import PROBED, RIVALS, STATIC, Arm
 from benchmarks.run import unsteadiness
 from benchmarks.servers import Server, serve
@@ -79,14 +79,22 @@ class Measurement:
         return tally
 
 
-def measure(customers: int, requests: int, connections: int) -> tuple[str, list[str], list[str]]:
-    """Return the page, what went wrong, and why it may not be relied on."""
+def measure(
+    customers: int, requests: int, connections: int, only: Sequence[str] = ()
+) -> tuple[str, list[str], list[str]]:
+    """Return the page, what went wrong, and why it may not be relied on.
+
+    With ``only``, the queries whose names have one of these texts are asked, and nothing else.
+    """
     measurement = Measurement(requests, connections)
     rows: list[Row] = []
     with databases() as shops, serve(STATIC, "") as static:
         speeds = [_speed(static)]
         for arm in filter(shops.offers, RIVALS):
-            rows += _of_database(measurement, shops, arm, customers)
+            if only:
+                rows += _of_some(measurement, shops, arm, customers, only)
+            else:
+                rows += _of_database(measurement, shops, arm, customers)
             speeds.append(_speed(static))
         version = shops.version()
     text = (
@@ -117,9 +125,18 @@ def _of_database(measurement: Measurement, shops: Databases, ours: Arm, customer
         yield large._replace(name=f"{large.name} of {customers:,}", goal=small.p50 * PAGE_1_RATIO)
         for query in SEARCHES:
             yield measurement.row(server, query, like[query])
-        for query in QUERIES:
+        for query in (*QUERIES, *BEYOND):
             yield measurement.row(server, query)
     yield _longest_hold(ours, url)
+
+
+def _of_some(
+    measurement: Measurement, shops: Databases, ours: Arm, customers: int, only: Sequence[str]
+) -> Iterator[Row]:
+    with serve(ours, shops.fresh(ours, customers)) as server:
+        for query in (*QUERIES, *BEYOND):
+            if any(text in query.name for text in only):
+                yield measurement.row(server, query)
 
 
 def _longest_hold(ours: Arm, url: str) -> Row:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlencode
 
-from benchmarks import HOST, names
+from benchmarks import HOST, generate, names
 from benchmarks.registry import SQLITE, Arm
-from benchmarks.workloads import PATH, Request, Workload
-from fluent_cart.enums import SortField
+from benchmarks.workloads import EPOCH, PATH, Request, Workload
+from fluent_cart.enums import DuplicateReason, SortField
+from fluent_cart.models import Customer
 
 Limit = float | tuple[float, float] | None
 
@@ -31,9 +33,13 @@ class Query:
         return [self.request(number).to_bytes(HOST) for number in range(start, start + count)]
 
 
-def _list(**query: object) -> Callable[[int], Request]:
-    request = Request("GET", f"{PATH}?{urlencode(query)}")
+def _get(path: str) -> Callable[[int], Request]:
+    request = Request("GET", f"{PATH}{path}")
     return lambda _number: request
+
+
+def _list(**query: object) -> Callable[[int], Request]:
+    return _get(f"?{urlencode(query)}")
 
 
 def _bulk_status(number: int) -> Request:
@@ -71,6 +77,54 @@ QUERIES = (
     ),
     Query("status + dates + spend", _list(**FILTERS), 35),
     Query("bulk status of 1,000", _bulk_status, 40),
+)
+
+
+@cache
+def _emails() -> list[str]:
+    """Return the addresses of the first customers, which are the same in a shop of any size."""
+    [batch] = generate.batches(1000)
+    column = generate.COLUMNS[Customer].index("email")
+    return [row[column] for row in batch.customers]
+
+
+def _by_email(number: int) -> Request:
+    return _list(**{"filters[email]": _emails()[number % 1000]})(number)
+
+
+def _by_ids(number: int) -> Request:
+    ids = ",".join(str((number * 7919 + place * 101) % 10_000 + 1) for place in range(100))
+    return _list(**{"filters[ids]": ids, "per_page": 100})(number)
+
+
+def _changes(number: int) -> Request:
+    return Request("GET", f"{PATH}/changes?after={EPOCH}-0-{number * 4000}&per_page=100")
+
+
+def _filter(**filters: object) -> Callable[[int], Request]:
+    return _list(**{f"filters[{name}]": value for name, value in filters.items()})
+
+
+MONTH = ("2023-06-01", "2023-06-30")
+# None of them is in FluentCart's documentation.
+BEYOND = (
+    Query("filter: updated in a month", _filter(updated_from=MONTH[0], updated_to=MONTH[1]), 50),
+    Query("filter: last order in a month", _filter(last_order_from=MONTH[0], last_order_to=MONTH[1]), 50),
+    Query("filter: 3 orders or more", _filter(order_count_min=3), 50),
+    Query("filter: no orders", _filter(order_count_max=0), 50),
+    Query("filter: country (one in six)", _filter(country="JP"), 50),
+    Query("filter: with a user (none)", _filter(has_user="true"), 50),
+    Query("filter: without a user (all)", _filter(has_user="false"), 50),
+    Query("filter: e-mail address", _by_email, 50),
+    Query("filter: 100 ids", _by_ids, 50),
+    Query("country, uncounted", _list(**{"filters[country]": "JP", "include_total": "false"}), 50),
+    Query("include addresses, stats and orders", _list(include="addresses,stats,orders"), 50),
+    Query("cursor, 100", _list(cursor="", per_page=100), 50),
+    Query("changes, 100", _changes, 50),
+    *(
+        Query(f"duplicates by {reason}", _get(f"/duplicates?reason={reason.value}"), 150)
+        for reason in DuplicateReason
+    ),
 )
 
 

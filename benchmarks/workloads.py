@@ -11,6 +11,8 @@ PATH = "/wp-json/fluent-cart/v2/customers"
 USER, READER, STRANGER = "bench", "reader", "stranger"
 SECRET = "abcdEFGH1234ijklMNOP5678"
 CUSTOMERS = 10_000
+# Of the cursors of changes; a shop of its own has a random one.
+EPOCH = "b" * 32
 
 
 def authorization(login: str = USER, secret: str = SECRET) -> str:
