@@ -34,9 +34,10 @@ class FramedRequests(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         # The number of bytes received of an incomplete head.
         self._head_bytes = 0
-        # The pieces that an incomplete head came in, and the end of the last request line in them.
+        # The pieces that an incomplete request line came in, and the end of the last request line in them.
         self._received = b""
         self._line_end = 0
+        self._is_line_checked = False
         # Counters of the current request: fields of head and trailers, bytes of the body, bytes that frame
         # the body.
         self._fields = 0
@@ -62,6 +63,8 @@ class FramedRequests(HttpToolsProtocol):
         self._received += data
         received = self._body_bytes
         self._feed(data)
+        if self.discarding_input or not self.is_in_head() or self._is_line_checked:
+            self._received, self._line_end = b"", 0
         if self.is_in_head():
             # Twice the limit, because the count includes the end of an earlier request that came in the same
             # piece.
@@ -69,8 +72,7 @@ class FramedRequests(HttpToolsProtocol):
             if self._head_bytes > 2 * MAX_HEAD_BYTES:
                 self.refuse(HeadersTooLarge())
             return
-        self._head_bytes = self._line_end = 0
-        self._received = b""
+        self._head_bytes = 0
         if self.cycle is not None and self.cycle.more_body:
             self._framing_bytes += len(data) - max(self._body_bytes - received, 0)
             if self._framing_bytes > 2 * MAX_HEAD_BYTES + MAX_FRAMING_PER_BYTE * self._body_bytes:
@@ -111,6 +113,7 @@ class FramedRequests(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if not self._is_resuming:
             self._body_bytes = self._framing_bytes = self._fields = 0
+            self._is_line_checked = False
             super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -127,6 +130,7 @@ class FramedRequests(HttpToolsProtocol):
         value = value.strip(b" \t")
         # A trailer must not become a header, because no proxy has checked the trailer, and it could sign in.
         if self.is_in_head():
+            self._check_line()
             super().on_header(name, value)
         elif name.lower() in CONNECTION_FIELDS:
             raise InvalidRequest
@@ -147,7 +151,7 @@ class FramedRequests(HttpToolsProtocol):
         if self._head_bytes and self._head_size() > MAX_HEAD_BYTES:
             raise HeadersTooLarge
         version = self.parser.get_http_version()
-        self._check_line(version)
+        self._check_line()
         self._check_framing(version)
         self._check_host(version)
         self._offers_upgrade = self.parser.should_upgrade()
@@ -156,18 +160,21 @@ class FramedRequests(HttpToolsProtocol):
             self.expect_100_continue = False
         super().on_headers_complete()
 
-    def _check_line(self, version: str) -> None:
+    def _check_line(self) -> None:
         """Raise an error unless the request line is method, target and version, with one space between them.
 
         The parser accepts more spaces, and other protocols such as ``RTSP/1.0`` as if they were HTTP. It also
         accepts HTTP/0.9 and HTTP/2.0.
         """
-        method = self.parser.get_method()
+        if self._is_line_checked:
+            return
+        method, version = self.parser.get_method(), self.parser.get_http_version()
         line = b"%b %b HTTP/%b\r\n" % (method, self.url, version.encode())
         start = self._received.find(line, self._line_end)
         if start < 0 or version not in VERSIONS or method == b"CONNECT":
             raise InvalidRequest
         self._line_end = start + len(line)
+        self._is_line_checked = True
 
     def _check_framing(self, version: str) -> None:
         """Raise an error if a body is sent in another way than by its length or in chunks (RFC 9112, 6).
