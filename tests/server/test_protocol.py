@@ -314,6 +314,24 @@ class TestDeadlines:
         sweeping.cancel()
         assert "Ended 1 connections whose peers were too slow" in caplog.messages
 
+    async def test_memory_of_ended_connections_is_freed(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        freed: list[int] = []
+        monkeypatch.setattr("fluent_cart.server.process.SWEEP_SECONDS", 0.01)
+        monkeypatch.setattr("fluent_cart.server.process.free_memory", lambda: freed.append(len(connections)))
+        sweeping = asyncio.create_task(sweep_connections())
+        peers = [await site.connect(GET) for _ in range(2)]
+        for peer in peers:
+            await peer.until(b"/path ")
+        await asyncio.sleep(0.03)
+        assert freed == []
+        peers[0].writer.transport.abort()
+        await until(lambda: freed)
+        await asyncio.sleep(0.03)
+        assert freed == [1]
+        sweeping.cancel()
+
 
 class TestHeads:
     @staticmethod

