@@ -57,11 +57,11 @@ class Settings(BaseSettings):
     database_read_url: str = Field(
         "",
         description="A streaming replica of the PostgreSQL server, which answers lists, searches, orders and"
-        " exports; none if empty.",
+        " exports. Empty: no replica.",
     )
     host: str = Field("127.0.0.1", description="The address `serve` listens on.")
     demo_host: str = Field(
-        "127.0.0.1", description="The address `serve --demo` listens on; the demo's password is public."
+        "127.0.0.1", description="The address `serve --demo` listens on. The demo's password is public."
     )
     port: int = Field(8000, ge=1, le=65535, description="The port `serve` listens on.")
     forwarded_allow_ips: str = Field(
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         4.0, gt=0, le=60, description="Seconds that a write may wait for its turn before the response is 503."
     )
     export_timeout: float = Field(
-        900.0, gt=0, le=86400, description="Seconds an export may take; a slower client is cut off."
+        900.0, gt=0, le=86400, description="Seconds an export may take. A slower client is cut off."
     )
     changes_days: int = Field(
         30, ge=1, le=3650, description="Days that changes of customers are kept for clients that sync."
@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         100,
         ge=0,
         le=1_000_000,
-        description="Requests per second of each user, in bursts of ten times as many. 0 is no limit.",
+        description="Requests per second of each user, in bursts of ten times as many. 0 means no limit.",
     )
     rate_limit_file: str = Field(
         "",
@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         10,
         ge=0,
         le=1000,
-        description="Wrong passwords for one name, or from one address, in five minutes. 0 is no limit.",
+        description="Wrong passwords for one name, or from one address, in five minutes. 0 means no limit.",
     )
 
     @field_validator("cors_origins")

@@ -27,7 +27,7 @@ from tests.cli.conftest import Run, complained, printed
 from tests.conftest import rows
 from tests.support import postgres
 
-HELD = f"all {len(INVARIANTS)} rules hold."
+HELD = f"All {len(INVARIANTS)} rules hold."
 DEMO = "3 users, 1 application passwords, 40 customers, 40 customer addresses, 62 orders"
 SHOP = "sqlite:///fluent-cart.db"
 on_postgres = pytest.mark.skipif(
@@ -116,7 +116,7 @@ class TestWhileWriting:
         restored = run("restore", "shop.backup")
         assert (restored.code, restored.err) == (0, "")
         assert " is restored: " in restored.out
-        assert restored.out.endswith(f" orders; {HELD}\n")
+        assert restored.out.endswith(f" orders. {HELD}\n")
         found = emails(target)
         assert found[: len(before)] == before
         assert found == writer.acknowledged[: len(found)]
@@ -251,7 +251,7 @@ class TestRestore:
         return Path(shutil.copy(demo_file, folder / "shop.backup"))
 
     def test_restore_makes_a_shop(self, backup: Path, folder: Path, run: Run) -> None:
-        assert run("restore", "shop.backup") == printed(f"{SHOP} is restored: {DEMO}; {HELD}\n")
+        assert run("restore", "shop.backup") == printed(f"{SHOP} is restored: {DEMO}. {HELD}\n")
         assert names(folder) == ["fluent-cart.db", "shop.backup"]
         assert len(emails(SHOP)) == 40
 

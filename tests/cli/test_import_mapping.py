@@ -89,7 +89,7 @@ def test_mapping_file_names_the_field_of_each_column(run: Run, folder: Path, sho
         ("{", "must be a JSON object"),
         ('{"A": 1}', "must be a JSON object"),
         ('{"A": "mail", "B": "address.street", "C": "additional_info."}',
-         "there is no field 'mail', 'address.street', 'additional_info.'; known are "),
+         "there is no field 'mail', 'address.street', 'additional_info.'. Use "),
     ],
 )  # fmt: skip
 def test_wrong_mapping_file_is_rejected(run: Run, folder: Path, shop: str, text: str, complaint: str) -> None:

@@ -38,7 +38,10 @@ def test_csv_file_is_imported(run: Run, folder: Path, shop: str) -> None:
     assert run("export", "none.ndjson").code == 0
     assert (folder / "none.ndjson").read_text() == ""
     assert run("import", "csv", "shop.csv") == (
-        1, f"{TABLE}\n1 lines are not imported. All others are; correct these and run it again.\n", ""
+        1,
+        f"{TABLE}\nNot imported: 1 line. Correct it and run the import again."
+        " All other lines are imported.\n",
+        "",
     )  # fmt: skip
     (folder / "shop.csv").write_text(FILE.replace(",none,", ",bob@example.com,"))
     again = run("import", "csv", "shop.csv")
@@ -85,14 +88,16 @@ def test_lines_that_a_quote_took_along_are_counted(run: Run, folder: Path, shop:
     assert (
         "\n  line 2: line: Is not CSV: lines 2 to 4 are one row, because a quote is not closed\n" in done.out
     )
-    assert done.out.endswith("\n3 lines are not imported. All others are; correct these and run it again.\n")
+    assert done.out.endswith(
+        "\nNot imported: 3 lines. Correct them and run the import again. All other lines are imported.\n"
+    )
 
 
 def test_long_list_of_errors_is_cut(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("email\n" + "x\n" * 30)
     shown = run("import", "csv", "a.csv", "--dry-run").out
     assert shown.count("  line ") == 20
-    assert "\n  and 10 more lines; --json names all of them\n" in shown
+    assert "\n  and 10 more lines. --json prints all of them\n" in shown
 
 
 def test_ignored_column_is_not_imported(run: Run, folder: Path, shop: str) -> None:
@@ -104,7 +109,7 @@ def test_ignored_column_is_not_imported(run: Run, folder: Path, shop: str) -> No
 
 def test_unknown_column_or_missing_file_stops_the_import(run: Run, folder: Path, shop: str) -> None:
     (folder / "a.csv").write_text("emial\n")
-    assert run("import", "csv", "a.csv").err.startswith("fluent-cart: Unknown column 'emial'; known are ")
+    assert run("import", "csv", "a.csv").err.startswith("fluent-cart: Unknown column 'emial'. Use ")
     assert run("import", "csv", "b.csv") == complained("b.csv: No such file or directory")
 
 
@@ -157,7 +162,7 @@ def test_html_report_of_lines_escapes_what_the_file_has(run: Run, folder: Path, 
     assert run("import", "ndjson", "a.ndjson", "--html", "report.html").code == 1
     page = (folder / "report.html").read_text()
     assert "<td>&lt;b&gt;&amp;</td>" in page
-    assert "1 lines are not imported." in page
+    assert "Not imported: 1 line." in page
     assert "Correct the lines that failed" in page
     (folder / "a.ndjson").write_text('{"email": "b@example.com"}\n')
     assert run("import", "ndjson", "a.ndjson", "--dry-run", "--html", "report.html").code == 0

@@ -95,7 +95,7 @@ def test_different_row_is_changed_only_with_update(run: Run, tmp_path: Path) -> 
     first = run("import", "wordpress", dump("Ann", "a", "b")).out
     assert "    customer 1: total_spent 500 -> 0\n" in first
     left = run("import", "wordpress", dump("Bob", "a")).out
-    assert "\n1 rows differ from the source and were left as they are; --update changes them.\n" in left
+    assert "\nNot changed, but different from the source: 1 row. Use --update.\n" in left
     changed = run("import", "wordpress", dump("Bob", "a"), "--update").out
     assert "\n1 application passwords were revoked, as they were at the source.\n" in changed
     assert "differ from the source" not in changed
@@ -115,7 +115,7 @@ def test_rows_that_are_refused_are_the_last_line_and_the_exit_code(
     (path := tmp_path / "dump.sql").write_text(text)
     done = run("import", "wordpress", str(path), *options)
     assert done.code == 1
-    assert done.out.endswith(" Refused: 1 customers, 1 orders, 1 users; the report has the reasons.\n")
+    assert done.out.endswith(" Refused: 1 customers, 1 orders, 1 users. The report has the reasons.\n")
     as_json = run("import", "wordpress", str(path), *options, "--json")
     assert (as_json.code, json.loads(as_json.out)["refused"]) == (
         1,
@@ -148,7 +148,7 @@ def test_unreadable_source_is_rejected(run: Run, tmp_path: Path) -> None:
     assert run("import", "wordpress", "no.sql") == complained("no.sql: No such file or directory")
     (path := tmp_path / "dump.sql").write_text("This is not a dump;")
     assert run("import", "wordpress", str(path)) == complained(
-        "Line 1: The dump has text that is no SQL: 'This' ...; make it without 2>&1"
+        "Line 1: The dump has text that is not SQL: 'This' .... Make it without 2>&1"
     )
     assert run("import", "wordpress", "mysql://reader:secret@127.0.0.1:1/shop").err.startswith(
         "fluent-cart: The database cannot be read: Can't connect to MySQL server"
@@ -202,8 +202,11 @@ class TestPassword:
 def test_charset_option_decodes_a_dump_that_names_no_character_set(run: Run, tmp_path: Path) -> None:
     text = dump_of(fct_customers=[{"first_name": "Zoë"}]).replace("SET NAMES utf8mb4;", "")
     (source := tmp_path / "dump.sql").write_bytes(text.encode("latin-1"))
-    assert "add --charset latin1" in run("import", "wordpress", str(source)).err
-    assert "--charset: known are utf8, " in run("import", "wordpress", str(source), "--charset", "sjis").err
+    assert "Add --charset latin1" in run("import", "wordpress", str(source)).err
+    assert (
+        "Unknown --charset. Use one of utf8, "
+        in run("import", "wordpress", str(source), "--charset", "sjis").err
+    )
     assert run("import", "wordpress", str(source), "--charset", "latin1").code == 0
     assert "Zoë" in run("export", "-").out
 
@@ -233,7 +236,7 @@ def test_html_report_of_refused_rows_says_what_to_do(run: Run, folder: Path) -> 
     assert run("import", "wordpress", "dump.sql", "--html", "report.html").code == 1
     page = (folder / "report.html").read_text()
     for words in (
-        "Refused: 1 customers; the report has the reasons.",
+        "Refused: 1 customers. The report has the reasons.",
         "Look at the refused rows below.",
         "Add --repair-text, if",
         "Make a dump that has the missing tables",
@@ -247,7 +250,7 @@ def test_html_report_of_refused_rows_says_what_to_do(run: Run, folder: Path) -> 
     run("import", "wordpress", "dump.sql", "--html", "report.html")
     page = (folder / "report.html").read_text()
     assert "The source has no customer" in page
-    assert "--update changes them" in page
+    assert "Use --update to change them" in page
     assert run("import", "wordpress", "dump.sql", "--html", "fluent-cart.db").code == 1
 
 

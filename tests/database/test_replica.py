@@ -352,7 +352,7 @@ class TestState:
 
     def test_doctor_reports_a_replica_that_accepts_writes(self, pair: Pair) -> None:
         state = examine(pair.url, pair.url)
-        assert state.text.startswith("The server is no replica")
+        assert state.text.startswith("The server is not a replica")
         assert "FLUENT_CART_DATABASE_READ_URL" in state.advice
 
     def test_doctor_reports_a_replica_of_another_database(self, pair: Pair) -> None:

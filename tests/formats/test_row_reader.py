@@ -112,10 +112,10 @@ class TestCsv:
         [
             (b"", "The file is empty"),
             (b"\n1", "The file is empty"),
-            (b"id,emial\n", "Unknown column 'emial'; known are id, info, name, total"),
+            (b"id,emial\n", "Unknown column 'emial'. Use id, info, name, total"),
             (
                 b"emial,id,nmae\n",
-                "Unknown columns 'emial', 'nmae'; known are id, info, name, total. --ignore",
+                "Unknown columns 'emial', 'nmae'. Use id, info, name, total, or leave",
             ),
             (b"id,id\n", "A column is there twice"),
         ],

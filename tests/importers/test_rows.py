@@ -325,7 +325,7 @@ class TestOrders:
         order = {"customer_id": 1, **self.ORDER}
         await run_import(order, kind=ORDERS)
         report = await run_import({**order, "total_refund": 2500}, {**order, "total_amount": 1}, kind=ORDERS)
-        text = "An order of this customer, time and amount is here, but differs: give its id to change it"
+        text = "An order of this customer, time and amount exists, but differs. Add its id to change it"
         assert (counts(report), report.errors) == ((1, 0, 0, 1), {1: {"id": [text]}})
 
     async def test_order_needs_a_customer_and_a_currency(self, run_import: Import) -> None:

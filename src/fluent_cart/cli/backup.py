@@ -48,7 +48,7 @@ def restore(
     database, rules = describe(url), len(invariants.INVARIANTS)
     result = {"database": database, "file": str(file), "rules": rules, "rows": counts}
     print_result(
-        f"{database} is restored: {_in_words(counts)}; all {rules} rules hold.", result, as_json=as_json
+        f"{database} is restored: {_in_words(counts)}. All {rules} rules hold.", result, as_json=as_json
     )
 
 

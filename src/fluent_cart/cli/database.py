@@ -11,7 +11,7 @@ from fluent_cart.database import describe, migrations
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Migrate the database to the newest migration; create it if there is none.
+    """Migrate the database to the newest migration. Create it if it does not exist.
 
     Example: fluent-cart migrate
     """
@@ -70,7 +70,8 @@ def check(as_json: AsJson = False) -> None:
 
 def purge_changes(
     days: Annotated[
-        int | None, typer.Option(min=0, help="Keep changes of these days; else FLUENT_CART_CHANGES_DAYS.")
+        int | None,
+        typer.Option(min=0, help="Days of changes to keep. The default is FLUENT_CART_CHANGES_DAYS."),
     ] = None,
     all_changes: Annotated[
         bool, typer.Option("--all", help="Delete all changes, so that clients that sync start again.")

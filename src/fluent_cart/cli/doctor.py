@@ -16,7 +16,7 @@ STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.FAILURE: "b
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, database, disk, durability, users; exit with 1 if there is one.
+    """Check settings, database, disk, durability and users. Exit with 1 on a failure.
 
     Exit with 1 if there is one. Warnings are printed, but the exit code is 0. Nothing is changed.
 

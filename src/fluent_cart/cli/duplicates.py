@@ -75,7 +75,7 @@ def merge(
     preview: Annotated[bool, typer.Option("--preview", help="Print the result, and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Merge two customers: the first gets what the second has, and the second is no customer any more.
+    """Merge two customers. The first gets the data of the second, and the second is removed.
 
     Example: fluent-cart merge 1 40 --preview
     """

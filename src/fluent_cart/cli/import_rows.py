@@ -27,7 +27,7 @@ from fluent_cart.importers.rows.mappings import (
 from fluent_cart.importers.rows.report_page import page_of
 from fluent_cart.importers.rows.run import CUSTOMERS, ORDERS, Kind, Report, import_rows
 
-# Lines whose errors are printed; the JSON has all.
+# The lines whose errors are printed. The JSON has all.
 SHOWN = 20
 
 File = Annotated[str, typer.Argument(help="The file, also .gz, .bz2, .xz or .zip. - is standard input.")]
@@ -139,7 +139,7 @@ def _print(kind: Kind, report: Report, *, dry_run: bool) -> None:
             words = "; ".join(f"{name}: {', '.join(each)}" for name, each in texts.items())
             print_line(f"  line {number}: {words}")
         if len(report.errors) > SHOWN:
-            print_line(f"  and {len(report.errors) - SHOWN} more lines; --json names all of them")
+            print_line(f"  and {len(report.errors) - SHOWN} more lines. --json prints all of them")
     print_line(f"\n{_last_line(report, dry_run=dry_run)}")
 
 
@@ -147,5 +147,9 @@ def _last_line(report: Report, *, dry_run: bool) -> str:
     if dry_run:
         return "Nothing was written: this was a dry run."
     if report.errors:
-        return f"{report.failed} lines are not imported. All others are; correct these and run it again."
+        lines, them = ("line", "it") if report.failed == 1 else ("lines", "them")
+        return (
+            f"Not imported: {report.failed} {lines}. Correct {them} and run the import again."
+            " All other lines are imported."
+        )
     return "The file is imported."

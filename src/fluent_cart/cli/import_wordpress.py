@@ -35,7 +35,7 @@ def wordpress(
     update: Annotated[
         bool, typer.Option("--update", help="Change existing rows that differ from the source.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print the same report.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing. Print the same report.")] = False,
     test_orders: Annotated[bool, typer.Option("--test-orders", help="Import test orders, too.")] = False,
     charset: Annotated[
         str | None,
@@ -55,7 +55,7 @@ def wordpress(
     settings = runner.read_settings()
     runner.require_newest(settings)
     if charset and charset not in CHARSETS:
-        raise CommandError(f"--charset: known are {', '.join(CHARSETS)}")
+        raise CommandError(f"Unknown --charset. Use one of {', '.join(CHARSETS)}")
     shown, source = without_password(source), _with_password(source)
     options = Options(prefix, update, dry_run, test_orders, repair_text)
 
@@ -108,7 +108,8 @@ def _print(report: Report, options: Options) -> None:
         print_line(f"\n{report.revoked} application passwords were revoked, as they were at the source.")
     left = sum(counts.statuses[RowStatus.LEFT] for counts in report.tables.values())
     if left:
-        print_line(f"\n{left} rows differ from the source and were left as they are; --update changes them.")
+        rows = "row" if left == 1 else "rows"
+        print_line(f"\nNot changed, but different from the source: {left} {rows}. Use --update.")
     print_line(f"\n{_last_line(report, options)}")
 
 
@@ -116,7 +117,7 @@ def _last_line(report: Report, options: Options) -> str:
     done = "Nothing was written: this was a dry run." if options.dry_run else "The shop is imported."
     refused = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in report.refused().items())
     if refused:
-        return f"{done} Refused: {refused}; the report has the reasons."
+        return f"{done} Refused: {refused}. The report has the reasons."
     return done if report.tables["customers"].read else f"{done} There is no customer in the source."
 
 

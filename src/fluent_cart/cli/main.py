@@ -26,7 +26,7 @@ COMMANDS = (
     LazyCommand(
         "doctor:doctor",
         RUN,
-        "Check settings, database, disk, durability, users; exit with 1 if there is one.",
+        "Check settings, database, disk, durability and users. Exit with 1 on a failure.",
     ),
     LazyCommand("users:cli", PEOPLE, "The users who may sign in."),
     LazyCommand("app_passwords:cli", PEOPLE, "The application passwords with which users sign in."),
@@ -38,7 +38,7 @@ COMMANDS = (
     LazyCommand(
         "duplicates:merge",
         CUSTOMERS,
-        "Merge two customers: the first gets what the second has, and the second is no customer any more.",
+        "Merge two customers. The first gets the data of the second, and the second is removed.",
     ),
     LazyCommand("imports:cli", DATA, "Import a shop, or rows, from elsewhere.", name="import"),
     LazyCommand(
@@ -54,11 +54,13 @@ COMMANDS = (
     LazyCommand(
         "privacy:erase",
         DATA,
-        "Remove everything that identifies customers, for good; their orders and totals stay.",
+        "Remove everything that identifies customers, for good. Their orders and totals stay.",
     ),
     LazyCommand("copy:copy", DATA, "Copy a whole shop into another, empty database, and check it there."),
     LazyCommand(
-        "database:migrate", CARE, "Migrate the database to the newest migration; create it if there is none."
+        "database:migrate",
+        CARE,
+        "Migrate the database to the newest migration. Create it if it does not exist.",
     ),
     LazyCommand("backup:backup", CARE, "Write the whole shop into a file, while it is served."),
     LazyCommand(

@@ -18,7 +18,7 @@ from fluent_cart.services.personal_data import get_personal_data
 
 def personal_data(
     customer_id: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="The customer's ID.")],
-    file: Annotated[Path, typer.Argument(help="Where to write; only the owner can read the file.")],
+    file: Annotated[Path, typer.Argument(help="File to write. Only its owner can read it.")],
     as_json: AsJson = False,
 ) -> None:
     """Write everything that the shop holds about a customer into a file of JSON.
@@ -40,7 +40,7 @@ def erase(
     customer_ids: Annotated[list[int], typer.Argument(min=1, max=MAX_ID, help="IDs of customers.")],
     as_json: AsJson = False,
 ) -> None:
-    """Remove everything that identifies customers, for good; their orders and totals stay.
+    """Remove everything that identifies customers, for good. Their orders and totals stay.
 
     The remains of deleted and erased customers in the files of the database are removed, too.
 

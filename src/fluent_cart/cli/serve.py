@@ -30,10 +30,15 @@ def serve(
     demonstrate: Annotated[
         bool, typer.Option("--demo", help="Serve a demo shop, in a temporary file of its own.")
     ] = False,
-    host: Annotated[str | None, typer.Option(help="Listen here; FLUENT_CART_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Listen here; FLUENT_CART_PORT.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. The default is FLUENT_CART_HOST.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on. The default is FLUENT_CART_PORT.")
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Number of processes; FLUENT_CART_WORKERS.")
+        int | None,
+        typer.Option(min=1, max=64, help="Number of processes. The default is FLUENT_CART_WORKERS."),
     ] = None,
 ) -> None:
     """Serve the API. The database must be at the newest migration.

@@ -147,5 +147,5 @@ def _is_complete(replayed: _Replayed, position: Position) -> bool:
 def _replayed(connection: LookupConnection) -> _Replayed:
     ((place, oldest_running),) = execute(connection, _REPLAYED)
     if place is None:
-        raise ReplicaUnusable("The server is no replica: it takes writes, or it has replayed nothing")
+        raise ReplicaUnusable("The server is not a replica: it accepts writes, or it has replayed nothing")
     return _Replayed(place, oldest_running)

@@ -18,7 +18,7 @@ from fluent_cart.database.session_check import find_fault
 
 # How long a replica may take to replay what the primary has written.
 PATIENCE_SECONDS = 1.0
-MEANWHILE = "until then the primary answers its reads"
+MEANWHILE = "Until then the primary answers its reads"
 
 _paused = text("SELECT pg_is_wal_replay_paused()")
 _feedback = text("SELECT current_setting('hot_standby_feedback')")
@@ -44,7 +44,7 @@ def examine(url: str, read_url: str) -> ReplicaState:
         reason = str(error.orig).splitlines()[0]
         return ReplicaState(
             f"The replica does not answer: {reason}",
-            f"Start it, or correct FLUENT_CART_DATABASE_READ_URL; {MEANWHILE}.",
+            f"Start it, or correct FLUENT_CART_DATABASE_READ_URL. {MEANWHILE}.",
         )
 
 
@@ -58,7 +58,7 @@ def _examine_replica(read_url: str, position: Position) -> ReplicaState:
             except ReplicaBehind:
                 return _behind(connection)
             except ReplicaUnusable as error:
-                return ReplicaState(str(error), f"Correct FLUENT_CART_DATABASE_READ_URL; {MEANWHILE}.")
+                return ReplicaState(str(error), f"Correct FLUENT_CART_DATABASE_READ_URL. {MEANWHILE}.")
             seconds = time.monotonic() - began
             if connection.scalar(_feedback) != "on":
                 return ReplicaState(
@@ -74,7 +74,7 @@ def _behind(connection: Connection) -> ReplicaState:
     if connection.scalar(_paused):
         return ReplicaState(
             "The replica is behind: its replay is paused",
-            f"SELECT pg_wal_replay_resume() there; {MEANWHILE}.",
+            f"Run SELECT pg_wal_replay_resume() there. {MEANWHILE}.",
         )
     seconds = connection.scalar(_last_replayed) or 0
     return ReplicaState(

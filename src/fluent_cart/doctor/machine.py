@@ -50,7 +50,7 @@ def settings(unknown: Mapping[str, str]) -> Finding:
 
 def backup(newest: float | None, folder: str) -> Finding:
     """Check the age of the last backup, given in seconds since 1970."""
-    advice = f"Make one each night: fluent-cart backup {folder}/NAME.backup; docs/back-up.md has a timer."
+    advice = f"Make one each night: fluent-cart backup {folder}/NAME.backup. See docs/back-up.md for a timer."
     if newest is None:
         return warning("backup", f"There is no backup in the folder {folder}", advice)
     hours = (datetime.now(UTC).timestamp() - newest) / 3600

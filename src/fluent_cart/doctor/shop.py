@@ -117,7 +117,9 @@ def rules(connection: Connection) -> Finding:
         rule, ids = next(iter(violations.items()))
         found = f"{len(violations)} rules are broken: {rule} (for example {', '.join(map(str, ids))})"
         return failure(
-            "rules", found, "fluent-cart check names them all; fluent-cart recalculate corrects totals."
+            "rules",
+            found,
+            "Run fluent-cart check to list them all, and fluent-cart recalculate to correct totals.",
         )
     return ok("rules", f"All {len(invariants.INVARIANTS)} rules hold")
 

@@ -152,7 +152,7 @@ def _check_header(header: list[str], columns: Columns) -> None:
     if unknown := [name for name in kept if name not in columns.names]:
         words = f"Unknown column{'s' if len(unknown) > 1 else ''} {', '.join(repr(n[:60]) for n in unknown)}"
         raise FileError(
-            f"{words}; known are {', '.join(sorted(columns.names))}. --ignore leaves a column out"
+            f"{words}. Use {', '.join(sorted(columns.names))}, or leave the column out with --ignore"
         )
     if len(set(kept)) < len(kept):
         raise FileError("A column is there twice")

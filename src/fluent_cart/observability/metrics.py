@@ -100,7 +100,7 @@ GAUGES = {
 }
 GAUGES[REPLICA_LAG] = Gauge(
     f"fluent_cart_{REPLICA_LAG}",
-    "How far the replica was behind at the last look; while it is unused, the time since it was complete.",
+    "How far the replica was behind at the last check. While it is unused, the time since it was complete.",
     multiprocess_mode="livemax",
 )
 

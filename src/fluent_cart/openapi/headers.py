@@ -15,7 +15,7 @@ not done again: for 24 hours its first answer is repeated, byte for byte, with `
 The same key of another user, or at another path, is another key.
 
 An answer is kept if the operation was carried out, or refused with `invalid_email` or `invalid_user` because
-of what is stored; after any other error the request can be sent again as if for the first time.
+of what is stored. After any other error the request can be sent again as if for the first time.
 """
 _TAGS = "Tags are values of `ETag` with their quotes: one, several with commas between them, or `*` for any."
 _IF_MATCH = f"Continue only if Get Customer Details would now return one of these tags, else 412. {_TAGS}"

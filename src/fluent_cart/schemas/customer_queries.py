@@ -98,7 +98,7 @@ class CustomerSelection(BaseModel):
     search: Text255 = Field(
         "",
         description="Text that must occur in the name, the e-mail address or the phone number, or the exact"
-        " id; case and accents do not matter, and of several words all must occur",
+        " id. Case and accents do not matter. If there are several words, all must occur",
     )
     filters: Annotated[CustomerFilters, BeforeValidator(_decoded)] = Field(
         default_factory=CustomerFilters, description="Filter options, as `filters[status]=active` or as JSON"

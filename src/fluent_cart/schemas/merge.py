@@ -21,7 +21,7 @@ class CustomerMerge(RequestModel):
 
 class MergeResult(ResponseModel):
     customer: CustomerDetail = Field(description="The customer that is left, with what both had")
-    from_id: fields.Int64 = Field(description="Id that is no customer any more")
+    from_id: fields.Int64 = Field(description="Id of the customer that was merged and removed")
     moved_orders: fields.Int64 = Field(description="Number of orders that the merged customer had")
     moved_addresses: int = Field(description="Number of addresses that the customer has in addition")
     joined_addresses: int = Field(description="Number of addresses that both customers had")

@@ -9,4 +9,4 @@ from fluent_cart.enums import Context
 
 
 class UserProfileQuery(BaseModel):
-    context: Context = Field(Context.VIEW, description="Amount of detail; `edit` has all fields")
+    context: Context = Field(Context.VIEW, description="Amount of detail: `edit` returns all fields")

@@ -322,7 +322,7 @@ def test_message_of_a_program_in_a_dump_is_rejected(path: Path) -> None:
     text = (
         "mysqldump: [Warning] Using a password can be insecure.\nINSERT INTO `wp_fct_label` VALUES (1,'x');\n"
     )
-    assert "no SQL: 'mysqldump:'" in complaint(path, LABELS + text)
+    assert "not SQL: 'mysqldump:'" in complaint(path, LABELS + text)
 
 
 def test_prefix_that_the_dump_does_not_have_names_those_that_it_has(path: Path) -> None:

@@ -361,7 +361,7 @@ class TestSource:
         )
         second = dump_of("wp_2_", fct_customers=[{"id": 2, "user_id": 1}])
         second = "\n".join(line for line in second.split("\n") if "_fct_" in line)
-        with pytest.raises(SourceError, match="several shops; choose one with --prefix: wp_, wp_2_"):
+        with pytest.raises(SourceError, match=r"several shops\. Choose one with --prefix: wp_, wp_2_"):
             await run_import(shop + second)
         with pytest.raises(SourceError, match=r"no table blog_fct_customers"):
             await run_import(shop + second, options=Options(prefix="blog_"))

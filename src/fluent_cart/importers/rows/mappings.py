@@ -88,7 +88,7 @@ def parse_mapping(text: str) -> ColumnMapping:
     if unknown := [field for field in mapping.values() if field is not None and not _is_field(field)]:
         names, known = ", ".join(map(repr, unknown)), ", ".join(sorted(FIELDS))
         raise FileError(
-            f"--mapping: there is no field {names}; known are {known}, address.FIELD and additional_info.KEY"
+            f"--mapping: there is no field {names}. Use {known}, address.FIELD or additional_info.KEY"
         )
     return mapping
 

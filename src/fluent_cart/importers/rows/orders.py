@@ -118,7 +118,7 @@ class _Batch:
         if self.alike[state] <= self._here[state]:
             return True
         if self.alike[identity] <= self._here[identity]:
-            text = "An order of this customer, time and amount is here, but differs: give its id to change it"
+            text = "An order of this customer, time and amount exists, but differs. Add its id to change it"
             RowErrors({"id": [text]}).raise_any()
         return False
 

@@ -23,7 +23,7 @@ def read_dump(
         with open_input(path) as file:
             if file.stream.peek(2)[:2] in _UTF_16:
                 raise SourceError(
-                    "The dump is in UTF-16, as PowerShell's > writes; make it with --result-file"
+                    "The dump is in UTF-16, as PowerShell's > writes. Make it with --result-file"
                 )
             yield from Dump(_Watched(file, progress), prefix, charset).items()
     except InputFileError as error:

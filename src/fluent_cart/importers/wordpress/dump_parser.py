@@ -89,7 +89,7 @@ class Dump:
         word = found[0].decode() if found else ""
         _refuse_opaque(word.upper())
         if word.upper() not in self._readers:
-            raise SourceError(f"The dump has text that is no SQL: {word!r} ...; make it without 2>&1")
+            raise SourceError(f"The dump has text that is not SQL: {word!r} .... Make it without 2>&1")
         return self._readers[word.upper()]
 
     def _note(self) -> Items:
@@ -101,7 +101,7 @@ class Dump:
         statement = self._tables.statement("a setting")
         self._whole.note_statement(statement)
         if b"NO_BACKSLASH_ESCAPES" in statement.upper():
-            raise SourceError("The dump was made with NO_BACKSLASH_ESCAPES; make one without it")
+            raise SourceError("The dump was made with NO_BACKSLASH_ESCAPES. Make one without it")
         self._charset.set(statement)
         yield from ()
 
@@ -123,4 +123,6 @@ class Dump:
 
 def _refuse_opaque(word: str) -> None:
     if word in _OPAQUE:
-        raise SourceError(f"{word} may change rows that the dump does not show; make a dump of INSERTs alone")
+        raise SourceError(
+            f"{word} may change rows that the dump does not show. Make a dump that only inserts rows"
+        )

@@ -116,7 +116,7 @@ class DumpTables:
     def drop(self) -> Items:
         found, statement = self._window.match(_DROP), self.statement()
         if found and found[1].upper() != b"TABLE" and self._there:
-            raise SourceError("The dump removes a database whose tables it made; make a dump of one database")
+            raise SourceError("The dump removes a database whose tables it made. Make a dump of one database")
         if found:
             for table in tables_in(statement, self._prefix) & self._there.keys():
                 del self._there[table]
@@ -148,19 +148,19 @@ class DumpTables:
         table = name(found["table"])
         listed = self._window.require(_INSERT_COLUMNS, f"an INSERT into {table}")
         if table in self._triggered:
-            self._refuse(table, f"A trigger may change the rows of {table}; make a dump without triggers")
+            self._refuse(table, f"A trigger may change the rows of {table}. Make a dump without triggers")
         if listed[2].upper().startswith(b"VALUE"):
             yield from self._treat_repeated(table, found)
             for item in self._rows(table, kind, listed[1]):
                 yield table, item
         else:
-            self._refuse(table, f"An INSERT into {table} has no VALUES; make a dump that lists the rows")
+            self._refuse(table, f"An INSERT into {table} has no VALUES. Make a dump that lists the rows")
             yield from self.skip()
 
     def _choose_database(self, database: bytes) -> None:
         chosen = name(database)
         if self._there and chosen != self._database:
-            raise SourceError("The dump holds several databases; make one of the shop's database alone")
+            raise SourceError("The dump holds several databases. Make a dump of the shop's database only")
         self._database = chosen
 
     def _wanted(self, found: re.Match[bytes]) -> Kind | None:
@@ -180,7 +180,7 @@ class DumpTables:
         found = _FIRST_WORD.match(statement)
         word = found[1].decode().upper() if found else ""
         for table in tables_in(statement, self._prefix):
-            self._refuse(table, f"{word} changes {table}; make a dump that only inserts rows")
+            self._refuse(table, f"{word} changes {table}. Make a dump that only inserts rows")
 
     def _note_trigger(self, statement: bytes) -> None:
         if trigger := _TRIGGER.search(statement):
@@ -191,7 +191,7 @@ class DumpTables:
         if found["kept"] and table in self._there:
             return
         if not found["list"] or found["temporary"] or copies_rows(definition):
-            self._refuse(table, f"{table} is made of another table; make a dump that only inserts rows")
+            self._refuse(table, f"{table} is made of another table. Make a dump that only inserts rows")
             return
         self._columns[table] = columns_of(definition)
         self._check_columns(table, kind, self._columns[table])

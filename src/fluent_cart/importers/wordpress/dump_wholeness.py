@@ -65,7 +65,7 @@ class Wholeness:
     def require(self) -> None:
         """Raise ``SourceError`` if a part has no end."""
         for what in sorted(self._missing):
-            raise SourceError(f"The dump is not whole: {what} is missing at its end; make the dump again")
+            raise SourceError(f"The dump is not whole: {what} is missing at its end. Make the dump again")
 
     def _note(self, text: bytes, marks: list[tuple[re.Pattern[bytes], re.Pattern[bytes], str]]) -> None:
         for begin, end, what in marks:

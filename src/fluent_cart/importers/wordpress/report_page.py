@@ -103,19 +103,19 @@ def _next_steps(report: Report, options: Options) -> Iterator[str]:
         yield "Look at the refused rows below. Correct them in WordPress, and import a new dump."
     if DataIssue.ID_TAKEN in issues:
         yield (
-            "Some ids are taken by rows that were made here: import into a shop without users and customers"
+            "Some ids belong to rows that were created here. Import into a shop without users and customers"
             " of its own."
         )
     if not report.tables["customers"].read:
-        yield "The source has no customer: check that it is a dump of the whole database of the shop."
+        yield "The source has no customer. Check that it is a dump of the whole database of the shop."
     if report.missing or report.missing_columns or report.missing_lists:
         yield "Make a dump that has the missing tables and columns, if the shop has them."
     if DataIssue.TWICE_ENCODED in issues:
         yield "Add --repair-text, if the texts that were encoded twice are names such as ZoÃ«."
     if any(table.statuses[RowStatus.LEFT] for table in report.tables.values()):
-        yield "Rows that were left differ from the source: --update changes them."
+        yield "Some rows differ from the source and were not changed. Use --update to change them."
     if options.dry_run:
         yield "Nothing was written. Run the import without --dry-run, if this report is as you expect it."
     else:
         yield "Run fluent-cart check, and compare some customers with WordPress."
-        yield "Point the programs that used WordPress at this server; their passwords are the same."
+        yield "Point the programs that used WordPress at this server. Their passwords are the same."

@@ -148,7 +148,7 @@ def find_prefix(tables: Iterable[str], prefix: str | None = None) -> str:
     if not found:
         raise SourceError(f"There is no FluentCart shop in it: no table's name ends with {CUSTOMERS}")
     if len(found) > 1:
-        raise SourceError(f"It holds several shops; choose one with --prefix: {', '.join(found)}")
+        raise SourceError(f"The source holds several shops. Choose one with --prefix: {', '.join(found)}")
     return found[0]
 
 

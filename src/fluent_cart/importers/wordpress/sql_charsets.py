@@ -77,7 +77,7 @@ class Charset:
             return self._undeclared(raw)
         if charset not in _CODECS:
             raise SourceError(
-                f"A text is in the character set {charset}, which is not read; dump it in utf8mb4"
+                f"A text is in the character set {charset}, which is not supported. Make the dump in utf8mb4"
             )
         return raw.decode(_CODECS[charset], "mysql_latin1" if charset == "latin1" else "replace")
 
@@ -86,5 +86,5 @@ class Charset:
             return raw.decode()
         except UnicodeDecodeError:
             raise SourceError(
-                "A text is not UTF-8, and the dump names no character set; add --charset latin1, or another"
+                "A text is not UTF-8, and the dump names no character set. Add --charset latin1, or another"
             ) from None

@@ -143,7 +143,7 @@ def _login_password(visitor: Visitor, fault: Fault | None) -> str:
     )
     return f"""\
 <h2 id="password">Login password</h2>
-<p>It is for the sign-in form alone. A new one ends all other sessions; application passwords stay.</p>
+<p>It is for the sign-in form alone. A new one ends all other sessions. Application passwords stay.</p>
 {form("change_password", visitor.nonce, "".join(inner))}"""
 
 
