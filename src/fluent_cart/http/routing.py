@@ -12,10 +12,9 @@ it. So the response is known before the transaction ends, and a handler calls it
 See docs/decisions.md#5-order-of-checks and #8-forms-of-input.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -31,17 +30,15 @@ from fluent_cart.errors import ApiError, UnreadableBody
 from fluent_cart.formats.php_query import parse_query
 from fluent_cart.http import etags, idempotency
 from fluent_cart.http.dependencies import ConnectionOf
+from fluent_cart.http.dependency_plan import Arguments, DependencyPlan
 from fluent_cart.http.request_body import read_fields
 from fluent_cart.observability.request_context import request_context
 from fluent_cart.services.users import CurrentUser
 from fluent_cart.wordpress.field_aliases import NAMES, apply_aliases
 from fluent_cart.wordpress.paths import PREFIX
 
-Arguments = dict[str, Any]
 Handler = Callable[..., Response] | Callable[..., Coroutine[Any, Any, Response]]
 CUSTOMER = "customer_id"
-# The arguments of a function by name. Each is the index of an earlier call, whose result it gets.
-Results = tuple[tuple[str, int], ...]
 
 
 class CustomerConvertor(StringConvertor):
@@ -72,8 +69,7 @@ class ApiRoute(APIRoute):
         self.path = self.path_format
         # The name of the argument that takes a connection, and the kind of that connection.
         self._connection, self._opens = _find_connection(self.dependant)
-        self._calls: list[_Call] = []
-        self._results = _plan_dependencies(self.dependant, self._calls)
+        self._dependencies = DependencyPlan(self.dependant)
         self._names = NAMES.get(self.name, {})
         # Fields of the query may replace missing fields of the body, except for additional info.
         body = self.body_field.field_info.annotation if self.body_field else None
@@ -98,12 +94,8 @@ class ApiRoute(APIRoute):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         request_context(scope).allow = self.allow
-        results: list[Any] = []
-        for call in self._calls:
-            results.append(
-                await call.function(**_arguments(call.request_name, request, call.results, results))
-            )
-        arguments = _arguments(self.dependant.request_param_name, request, self._results, results)
+        results = await self._dependencies.solve(request)
+        arguments = self._dependencies.arguments(request, results)
         key = idempotency.read_key(request) if self._accepts_idempotency_key else None
         values = await self._read_input(request)
         arguments |= values
@@ -192,51 +184,6 @@ def _call_with_connection(
     handler: Callable[..., Response], name: str, arguments: Arguments, connection: LookupConnection
 ) -> Response:
     return handler(**arguments, **{name: connection})
-
-
-class _Call(NamedTuple):
-    """A call of a dependency."""
-
-    function: Callable[..., Awaitable[Any]]
-    request_name: str | None
-    results: Results
-
-
-def _plan_dependencies(dependant: Dependant, calls: list[_Call]) -> Results:
-    """Add the dependencies of ``dependant`` to ``calls``, each once and after its own dependencies.
-
-    Return its index.
-    """
-    results = []
-    for needed in dependant.dependencies:
-        if isinstance(needed.call, ConnectionOf):
-            continue
-        function = _checked(needed)
-        own = _plan_dependencies(needed, calls)
-        functions = [call.function for call in calls]
-        if function not in functions:
-            functions.append(function)
-            calls.append(_Call(function, needed.request_param_name, own))
-        if needed.name:
-            results.append((needed.name, functions.index(function)))
-    return tuple(results)
-
-
-def _checked(dependency: Dependant) -> Callable[..., Awaitable[Any]]:
-    """Return the function of a supported dependency. Raise an error for another kind at startup."""
-    function = dependency.call
-    is_async = iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
-    has_input = dependency.path_params or dependency.query_params or dependency.body_params
-    if function is None or not is_async or isasyncgenfunction(function) or has_input:
-        raise TypeError(f"{function} must be an async function of the request and of other dependencies")
-    return function
-
-
-def _arguments(request_name: str | None, request: Request, results: Results, values: list[Any]) -> Arguments:
-    arguments = {name: values[place] for name, place in results}
-    if request_name:
-        arguments[request_name] = request
-    return arguments
 
 
 class ApiRouter(APIRouter):
