@@ -1,6 +1,6 @@
 """A fresh shop for each test, and callers of every kind.
 
-``anonymous``, ``nobody`` (signed in, no permission), ``viewer`` and ``manager`` are HTTP clients of the same
+``anonymous``, ``no_permissions`` (signed in), ``viewer`` and ``manager`` are HTTP clients of the same
 application. ``database`` runs units of work on the same shop, to prepare it or to look at what is left of it.
 """
 
@@ -292,7 +292,7 @@ async def anonymous(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def nobody(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
+async def no_permissions(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(credentials("subscriber")) as client:
         yield client
 

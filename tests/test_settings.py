@@ -171,7 +171,7 @@ class TestBounds:
         monkeypatch.setenv(f"FLUENT_CART_{name}", value)
         with pytest.raises(ValidationError) as caught:
             Settings()
-        assert [fault["loc"] for fault in caught.value.errors()] == [(name.lower(),)]
+        assert [error["loc"] for error in caught.value.errors()] == [(name.lower(),)]
 
     @pytest.mark.parametrize("name", ["METRICS_ALLOW", "FORWARDED_ALLOW_IPS"])
     @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ async def test_last_use_is_written_by_the_first_request_of_a_day(
 
 
 async def test_last_use_is_written_by_a_request_that_is_rejected_later(
-    database: Database, nobody: httpx.AsyncClient
+    database: Database, no_permissions: httpx.AsyncClient
 ) -> None:
     """The password was used, whatever its user may do."""
 
@@ -83,7 +83,7 @@ async def test_last_use_is_written_by_a_request_that_is_rejected_later(
         )
 
     await database.write(forget)
-    assert (await nobody.get("")).status_code == 403
+    assert (await no_permissions.get("")).status_code == 403
     await until(lambda: database.scan(all_used))
 
 

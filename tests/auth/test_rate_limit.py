@@ -159,10 +159,13 @@ class TestAnswers(OnSQLite):
         self, app: FastAPI, client_of: MakeClient
     ) -> None:
         app.state.limits = app.state.limits._replace(requests=RateLimiter(1, clock=lambda: 60.0))
-        async with client_of(credentials("subscriber")) as nobody, client_of(credentials("worker")) as viewer:
+        async with (
+            client_of(credentials("subscriber")) as no_permissions,
+            client_of(credentials("worker")) as viewer,
+        ):
             for _ in range(10):
-                assert_error(await nobody.get("/abc"), 403, "insufficient_permissions")
-            refused = await nobody.get("/abc")
+                assert_error(await no_permissions.get("/abc"), 403, "insufficient_permissions")
+            refused = await no_permissions.get("/abc")
             assert_error(refused, 429, "rate_limited")
             assert (refused.headers["retry-after"], refused.headers["x-ratelimit-remaining"]) == ("1", "0")
             assert (await viewer.get("")).status_code == 200

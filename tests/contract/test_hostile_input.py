@@ -115,7 +115,7 @@ class TestValues:
                 if label in hostile.UNREADABLE_VALUES:
                     assert_error(response, 400, "validation_error")
                 elif "." in member:
-                    # An item of a batch, whose fault is in its result.
+                    # An item of a batch, whose error is in its result.
                     assert MARK not in response.text, (label, place)
                     # A body is too large if it has the largest value twice.
                     assert response.status_code == 200 or label.startswith("900 kB"), (label, place)

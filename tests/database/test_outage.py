@@ -71,7 +71,7 @@ def environment(cluster: Cluster) -> dict[str, str]:
 
 @pytest.fixture
 def running(environment: dict[str, str], tmp_path: Path) -> Iterator[Server]:
-    """One process on the shop, which is found without fault when it has ended."""
+    """One process on the shop, which is checked when it has ended."""
     with server(tmp_path, environment=environment) as running:
         yield running
     assert "Traceback" not in (tmp_path / "server.log").read_text()

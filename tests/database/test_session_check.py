@@ -9,7 +9,7 @@ from fluent_cart.cli import runner
 from fluent_cart.cli.output import CommandError
 from fluent_cart.database import connect, create_database
 from fluent_cart.database.postgresql_engine import LIMITS
-from fluent_cart.database.session_check import find_fault
+from fluent_cart.database.session_check import find_problem
 from fluent_cart.doctor import Severity, run_checks
 from fluent_cart.services import customers
 from fluent_cart.settings import Settings
@@ -23,12 +23,12 @@ needs_pgbouncer = pytest.mark.skipif(
 
 
 def test_direct_sessions_have_no_error(shared_postgres_settings: Settings) -> None:
-    assert find_fault(shared_postgres_settings.database_url) is None
+    assert find_problem(shared_postgres_settings.database_url) is None
 
 
 def test_database_in_another_time_zone_is_read_in_utc(postgres_settings: Settings) -> None:
     set_time_zone(postgres_settings.database_url, "Asia/Tokyo")
-    assert find_fault(postgres_settings.database_url) is None
+    assert find_problem(postgres_settings.database_url) is None
 
 
 def set_time_zone(url: str, name: str) -> None:
@@ -41,7 +41,7 @@ def set_time_zone(url: str, name: str) -> None:
 async def test_pgbouncer_with_session_pooling_serves_with_all_limits(postgres_settings: Settings) -> None:
     set_time_zone(postgres_settings.database_url, "Asia/Tokyo")
     with pgbouncer.pooled(postgres_settings.database_url, "session") as url:
-        assert find_fault(url) is None
+        assert find_problem(url) is None
         async with create_database(postgres_settings.model_copy(update={"database_url": url})) as database:
             for name, milliseconds in LIMITS.items():
                 assert await database.scan(show, name) == f"{milliseconds // 1000}s"
@@ -70,7 +70,7 @@ async def test_pgbouncer_with_transaction_pooling_serves_if_the_address_says_so(
     few = ("default_pool_size = 4", "max_client_conn = 100")
     with pgbouncer.pooled(postgres_settings.database_url, "transaction", *few) as address:
         url = f"{address}?pooler=transaction"
-        assert find_fault(url) is None
+        assert find_problem(url) is None
         one = create_database(postgres_settings.model_copy(update={"database_url": url}))
         other = create_database(postgres_settings.model_copy(update={"database_url": url}))
         async with one, other:
@@ -100,6 +100,6 @@ def test_pooler_that_drops_settings_is_rejected(
     monkeypatch.setattr("fluent_cart.database.session_check._find_shared_session", lambda *_: None)
     resetting = ("server_reset_query = DISCARD ALL", "server_reset_query_always = 1")
     with pgbouncer.pooled(postgres_settings.database_url, "transaction", *resetting) as url:
-        fault = find_fault(url)
-    assert fault
-    assert fault.text == "Sessions have statement_timeout=0, though the server sets statement_timeout=5000"
+        problem = find_problem(url)
+    assert problem
+    assert problem.text == "Sessions have statement_timeout=0, though the server sets statement_timeout=5000"

@@ -6,7 +6,7 @@ import threading
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from fluent_cart.database import SessionFault, create_database, session_gate
+from fluent_cart.database import SessionProblem, create_database, session_gate
 from fluent_cart.database.session_gate import PAUSE_SECONDS, SessionGate, SessionsUnusable
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.observability.unavailable_log import reason_of
@@ -19,7 +19,7 @@ needs_pgbouncer = pytest.mark.skipif(
     not (pgbouncer.INSTALLED and postgres.AVAILABLE),
     reason="CONNECTION POOLERS WERE NOT TESTED: no PgBouncer on this machine",
 )
-SHARED = SessionFault("Sessions are shared", "Connect without a pooler.")
+SHARED = SessionProblem("Sessions are shared", "Connect without a pooler.")
 
 
 @needs_pgbouncer
@@ -55,17 +55,17 @@ async def test_first_session_of_a_process_is_checked_if_the_application_says_so(
 
 class TestGate:
     @pytest.fixture
-    def checks(self, monkeypatch: pytest.MonkeyPatch) -> list[SessionFault | Exception | None]:
+    def checks(self, monkeypatch: pytest.MonkeyPatch) -> list[SessionProblem | Exception | None]:
         """The results of the next checks. A check that is not expected fails."""
-        outcomes: list[SessionFault | Exception | None] = []
+        outcomes: list[SessionProblem | Exception | None] = []
 
-        def find(_: str) -> SessionFault | None:
+        def find(_: str) -> SessionProblem | None:
             outcome = outcomes.pop(0)
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
 
-        monkeypatch.setattr(session_gate, "find_fault", find)
+        monkeypatch.setattr(session_gate, "find_problem", find)
         return outcomes
 
     async def test_open_gate_lets_callers_in_without_a_check(self, checks: list[object]) -> None:
@@ -99,7 +99,7 @@ class TestGate:
 
     async def test_check_leaves_the_event_loop_to_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         release = threading.Event()
-        monkeypatch.setattr(session_gate, "find_fault", lambda _: release.wait(10) and None)
+        monkeypatch.setattr(session_gate, "find_problem", lambda _: release.wait(10) and None)
         gate = SessionGate("")
         gate.require_check()
         entering = asyncio.create_task(gate.enter())

@@ -585,8 +585,8 @@ class TestTwoServers:
             # Without any server, the proxy itself responds as the server would.
             deployment.servers[1].kill()
             deployment.servers[1].wait()
-            nobody = client.get(PREFIX)
-        assert_error(nobody, 503, "service_unavailable")
-        assert nobody.headers["retry-after"] == "1"
+            rejected = client.get(PREFIX)
+        assert_error(rejected, 503, "service_unavailable")
+        assert rejected.headers["retry-after"] == "1"
         # Nor has the log, of all these failures, anything that was searched for.
         assert not re.search(r"per_page|lost\.example", deployment.log())

@@ -93,10 +93,10 @@ def until_used(running: Server) -> None:
 
 def doctor(environment: dict[str, str]) -> dict[str, str]:
     """Return the finding about the replica."""
-    told = subprocess.run(
+    completed = subprocess.run(
         [COMMAND, "doctor", "--json"], env={**os.environ, **environment}, capture_output=True, check=False
     )
-    [finding] = [each for each in json.loads(told.stdout) if each["check"] == "replica"]
+    [finding] = [each for each in json.loads(completed.stdout) if each["check"] == "replica"]
     return {name: str(value) for name, value in finding.items()}
 
 

@@ -139,11 +139,11 @@ class TestGet:
         assert answer.status_code == 304
 
     async def test_get_with_a_tag_without_credentials_is_401(
-        self, shop: None, viewer: httpx.AsyncClient, nobody: httpx.AsyncClient
+        self, shop: None, viewer: httpx.AsyncClient, no_permissions: httpx.AsyncClient
     ) -> None:
         tag = await tag_of(viewer)
         for known in (tag, OTHER, "*"):
-            refused = await nobody.get("/1", headers={"If-None-Match": known, "If-Match": known})
+            refused = await no_permissions.get("/1", headers={"If-None-Match": known, "If-Match": known})
             assert_error(refused, 403, "insufficient_permissions")
             assert "etag" not in refused.headers
 

@@ -121,7 +121,7 @@ class TestWhoMayRead(OnSQLite):
     def test_setting_that_is_not_a_network_is_rejected(self) -> None:
         with pytest.raises(ValidationError) as caught:
             Settings(metrics_allow="127.0.0.1,everybody", _env_file=None)
-        assert [fault["loc"] for fault in caught.value.errors()] == [("metrics_allow",)]
+        assert [error["loc"] for error in caught.value.errors()] == [("metrics_allow",)]
 
     async def test_metrics_are_not_in_the_document(self, app: FastAPI) -> None:
         assert "/metrics" not in app.openapi()["paths"]

@@ -1,4 +1,4 @@
-"""Acknowledged writes survive faults of processes, power, disks and backups."""
+"""Acknowledged writes survive failures of processes, power, disks and backups."""
 
 import asyncio
 import re

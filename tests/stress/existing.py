@@ -26,9 +26,9 @@ async def run_test(test: str, folder: Path) -> list[Figure]:
     [case] = ElementTree.parse(report).iter("testcase")
     if (skipped := case.find("skipped")) is not None:
         raise NotRun(skipped.get("message", "skipped"))
-    fault = next((found for kind in ("failure", "error") if (found := case.find(kind)) is not None), None)
-    outcome = "passed" if fault is None else (fault.get("message") or "failed").splitlines()[0]
+    failure = next((found for kind in ("failure", "error") if (found := case.find(kind)) is not None), None)
+    outcome = "passed" if failure is None else (failure.get("message") or "failed").splitlines()[0]
     recorded = [
         Figure(each.get("name", ""), "", each.get("value", ""), held=True) for each in case.iter("property")
     ]
-    return [*recorded, Figure(test.partition("::")[2].replace("_", " "), "passed", outcome, fault is None)]
+    return [*recorded, Figure(test.partition("::")[2].replace("_", " "), "passed", outcome, failure is None)]

@@ -40,7 +40,7 @@ def secret_in(response: httpx.Response) -> str:
     return str(secret)
 
 
-def assert_fault(response: httpx.Response, status: int, text: str, field: str = "") -> None:
+def assert_form_error(response: httpx.Response, status: int, text: str, field: str = "") -> None:
     """The page again, with a message, next to the field that it is about."""
     assert response.status_code == status
     assert f'<p id="error" role="alert">{text}</p>' in response.text

@@ -90,11 +90,11 @@ def require_sessions(settings: Settings) -> None:
     """Raise ``CommandError`` if sessions of the database's server do not keep their settings."""
     database = create_database(settings)
     try:
-        fault = database.session_fault()
+        problem = database.session_problem()
     finally:
         database.stop()
-    if fault:
-        raise CommandError(f"{fault.text}. {fault.advice}")
+    if problem:
+        raise CommandError(f"{problem.text}. {problem.advice}")
 
 
 def require_capacity(settings: Settings, workers: int) -> None:

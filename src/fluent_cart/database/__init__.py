@@ -9,7 +9,7 @@ A *unit of work* is a plain function whose first argument is a connection. ``Dat
 - ``write``: a transaction, durable before the call returns
 """
 
-from fluent_cart.database.base import Database, ReplicaState, SessionFault
+from fluent_cart.database.base import Database, ReplicaState, SessionProblem
 from fluent_cart.database.factory import (
     UnsupportedDatabase,
     analyze,
@@ -22,7 +22,7 @@ from fluent_cart.database.factory import (
 __all__ = [
     "Database",
     "ReplicaState",
-    "SessionFault",
+    "SessionProblem",
     "UnsupportedDatabase",
     "analyze",
     "connect",

@@ -16,8 +16,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class SessionFault(NamedTuple):
-    """A fault of the sessions of a database's server, and its remedy."""
+class SessionProblem(NamedTuple):
+    """A problem of the sessions of a database's server, and its remedy."""
 
     text: str
     advice: str
@@ -83,8 +83,8 @@ class Database(ABC):
         """Return the server's number of connections for all processes, or None without a limit."""
         return None
 
-    def session_fault(self) -> SessionFault | None:
-        """Return the fault of the server's sessions, or None if there is none."""
+    def session_problem(self) -> SessionProblem | None:
+        """Return the problem of the server's sessions, or None if there is none."""
         return None
 
     def require_session_check(self) -> None:

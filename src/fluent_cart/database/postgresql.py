@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from fluent_cart.database import session_check
 from fluent_cart.database.background_loop import BackgroundLoop
-from fluent_cart.database.base import Database, SessionFault
+from fluent_cart.database.base import Database, SessionProblem
 from fluent_cart.database.postgresql_address import has_pooler
 from fluent_cart.database.postgresql_engine import (
     SESSION_SETTINGS,
@@ -107,8 +107,8 @@ class PostgreSQLDatabase(Database):
         with self.snapshot() as connection:
             return int(connection.scalar(_CAPACITY))
 
-    def session_fault(self) -> SessionFault | None:
-        return session_check.find_fault(self._url)
+    def session_problem(self) -> SessionProblem | None:
+        return session_check.find_problem(self._url)
 
     def require_session_check(self) -> None:
         self._gate.require_check()

@@ -14,7 +14,7 @@ from fluent_cart.database.log_position import (
     require_replayed,
 )
 from fluent_cart.database.postgresql_engine import engine
-from fluent_cart.database.session_check import find_fault
+from fluent_cart.database.session_check import find_problem
 
 # How long a replica may take to replay what the primary has written.
 PATIENCE_SECONDS = 1.0
@@ -36,9 +36,9 @@ def examine(url: str, read_url: str) -> ReplicaState:
     finally:
         primary.dispose()
     try:
-        fault = find_fault(read_url)
-        if fault:
-            return ReplicaState(f"The replica is not used: {fault.text}", fault.advice)
+        problem = find_problem(read_url)
+        if problem:
+            return ReplicaState(f"The replica is not used: {problem.text}", problem.advice)
         return _examine_replica(read_url, position)
     except DBAPIError as error:
         reason = str(error.orig).splitlines()[0]

@@ -9,7 +9,7 @@ import time
 
 from sqlalchemy.exc import DBAPIError
 
-from fluent_cart.database.session_check import find_fault
+from fluent_cart.database.session_check import find_problem
 from fluent_cart.errors import ServiceUnavailable
 
 # After a failure. A server that is away is not called by each request.
@@ -54,16 +54,16 @@ class SessionGate:
             if self._failure and time.monotonic() < self._failed_at + PAUSE_SECONDS:
                 raise ServiceUnavailable from self._failure.__cause__
             try:
-                self._require_no_fault()
+                self._require_no_problem()
             except ServiceUnavailable as failure:
                 self._failure, self._failed_at = failure, time.monotonic()
                 raise
             self._is_due, self._failure = False, None
 
-    def _require_no_fault(self) -> None:
+    def _require_no_problem(self) -> None:
         try:
-            fault = find_fault(self._url)
+            problem = find_problem(self._url)
         except DBAPIError as error:
             raise ServiceUnavailable from error
-        if fault:
-            raise ServiceUnavailable from SessionsUnusable(f"{fault.text}. {fault.advice}")
+        if problem:
+            raise ServiceUnavailable from SessionsUnusable(f"{problem.text}. {problem.advice}")

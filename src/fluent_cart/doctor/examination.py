@@ -43,7 +43,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
             yield ok("database", f"{describe(url)} responds")
             yield from _look_inside(connection)
         if is_postgresql(url):
-            yield shop.sessions(database.session_fault())
+            yield shop.sessions(database.session_problem())
             if state := database.replica_state():
                 yield shop.replica(state)
         yield shop.connections(settings.workers, settings.pool_size, database.max_connections())

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, text
 
 from fluent_cart import demo
 from fluent_cart.auth.roles import ROLE_PERMISSIONS
-from fluent_cart.database import ReplicaState, SessionFault, migrations
+from fluent_cart.database import ReplicaState, SessionProblem, migrations
 from fluent_cart.database.streams import MAX_STREAMS, wanted_connections
 from fluent_cart.doctor.findings import Finding, failure, ok, warning
 from fluent_cart.models import ApplicationPassword, Customer, User
@@ -68,10 +68,10 @@ def connections(workers: int, each: int, max_connections: int | None) -> Finding
     return ok("connections", f"{found}. Other machines need more")
 
 
-def sessions(fault: SessionFault | None) -> Finding:
+def sessions(problem: SessionProblem | None) -> Finding:
     """Check whether the server's sessions keep their settings."""
-    if fault:
-        return failure("sessions", *fault)
+    if problem:
+        return failure("sessions", *problem)
     return ok("sessions", "Sessions are in UTC and keep their limits")
 
 

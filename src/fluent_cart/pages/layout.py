@@ -89,11 +89,11 @@ def page_response(
     *,
     root: str = "",
     account: str = "",
-    fault: str = "",
+    error: str = "",
     form_action: str = "'self'",
 ) -> HTMLResponse:
-    """Return a page as a response, which no cache keeps. With a ``fault`` the title says so."""
-    content = page(f"Error: {title}" if fault else title, body, root=root, account=account)
+    """Return a page as a response, which no cache keeps. With an ``error`` the title says so."""
+    content = page(f"Error: {title}" if error else title, body, root=root, account=account)
     return HTMLResponse(content, status, {**security_headers(form_action), **(headers or {})})
 
 

@@ -29,26 +29,26 @@ _FOCUS = " autofocus"
 
 def login_page(
     target: str,
-    fault: str = "",
+    error: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     *,
     name: str = "",
     is_signed_out: bool = False,
 ) -> HTMLResponse:
-    """Return the form to sign in with, which leads to ``target``, below a ``fault`` if there is one.
+    """Return the form to sign in with, which leads to ``target``, below an ``error`` if there is one.
 
     The form keeps the ``name`` that was typed, never the password.
     """
     notice = status_line("You are signed out.") if is_signed_out else ""
     body = _FORM.substitute(
-        notice=alert(fault, "login_error") if fault else notice,
+        notice=alert(error, "login_error") if error else notice,
         name=escape(name[:MAX_NAME]),
         focus_name="" if name else _FOCUS,
         focus_password=_FOCUS if name else "",
         target=escape(target),
     )
-    return page_response("Sign in", body, status, headers, fault=fault)
+    return page_response("Sign in", body, status, headers, error=error)
 
 
 def sign_out_page(link: str) -> HTMLResponse:

@@ -13,7 +13,7 @@ from fluent_cart.services import users
 from fluent_cart.services.application_passwords import list_application_passwords
 from tests.conftest import MakeClient, login_password_of, rows
 from tests.support.login import LOGIN, SITE, assert_signed_in, sign_in
-from tests.support.pages import AUTHORIZE, PROFILE, assert_fault, fields_of, nonce_in, secret_in, text_of
+from tests.support.pages import AUTHORIZE, PROFILE, assert_form_error, fields_of, nonce_in, secret_in, text_of
 
 APP_ID = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
 SUCCESS, REJECT = "https://app.example/in?state=1", "https://app.example/out"
@@ -161,7 +161,9 @@ class TestApproval:
         self, visitor: httpx.AsyncClient, database: Database, name: str
     ) -> None:
         response = await decide(visitor, "approve", ASKED, app_name=name)
-        assert_fault(response, 422, "The name of an application password has 1 to 255 characters", "app_name")
+        assert_form_error(
+            response, 422, "The name of an application password has 1 to 255 characters", "app_name"
+        )
         assert fields_of(response)["success_url"] == SUCCESS
         assert await made(database) == []
 
@@ -170,7 +172,7 @@ class TestApproval:
         self, visitor: httpx.AsyncClient, database: Database, nonce: str
     ) -> None:
         response = await decide(visitor, "approve", ASKED, _wpnonce=nonce)
-        assert_fault(response, 403, "This page was open for too long. Decide again")
+        assert_form_error(response, 403, "This page was open for too long. Decide again")
         assert await made(database) == []
         again = await visitor.post(AUTHORIZE, data={**fields_of(response), "approve": "1"})
         assert again.headers["location"].startswith("https://app.example/in?")

@@ -14,7 +14,7 @@ from fluent_cart.services.application_passwords import (
 )
 from tests.conftest import MakeClient, rows, secret_of
 from tests.support.login import assert_signed_in
-from tests.support.pages import PROFILE, assert_fault, secret_in, submit, text_of
+from tests.support.pages import PROFILE, assert_form_error, secret_in, submit, text_of
 
 
 async def names(database: Database, login: str = "worker") -> list[str]:
@@ -43,7 +43,9 @@ class TestApplicationPasswords:
         self, visitor: httpx.AsyncClient, database: Database, name: str
     ) -> None:
         response = await submit(visitor, "make_application_password", name=name)
-        assert_fault(response, 422, "The name of an application password has 1 to 255 characters", "name")
+        assert_form_error(
+            response, 422, "The name of an application password has 1 to 255 characters", "name"
+        )
         assert await names(database) == ["test"]
 
     async def test_second_application_password_may_have_the_same_name(

@@ -16,7 +16,7 @@ from fluent_cart.security import session_cookies
 from fluent_cart.services import sessions
 from tests.conftest import MakeClient, login_password_of, rows, secret_of
 from tests.support.login import LOGIN, SITE, sign_in
-from tests.support.pages import PROFILE, assert_fault, submit, text_of
+from tests.support.pages import PROFILE, assert_form_error, submit, text_of
 
 CURRENT, NEW = login_password_of("worker"), "Kq3vZ)8w!mT&2hX"
 FIELDS = {"current_password": CURRENT, "pass1": NEW, "pass2": NEW}
@@ -85,7 +85,7 @@ class TestPassword:
         hashes = select(User.id, User.password_hash)
         before = await database.scan(lambda connection: connection.execute(hashes).all())
         response = await submit(visitor, "change_password", **{**FIELDS, **change})
-        assert_fault(response, status, text, field)
+        assert_form_error(response, status, text, field)
         assert "set-cookie" not in response.headers
         assert not any(typed in response.text for typed in (CURRENT, NEW, "Password123!"))
         assert await database.scan(lambda connection: connection.execute(hashes).all()) == before
@@ -103,7 +103,7 @@ class TestPassword:
                 assert (await submit(visitor, "change_password", **wrong)).status_code == 403
         response = await submit(visitor, "change_password", **FIELDS)
         text = "Too many wrong passwords for this user name or from this address. Try again later"
-        assert_fault(response, 429, text, "current_password")
+        assert_form_error(response, 429, text, "current_password")
         assert 290 < int(response.headers["retry-after"]) <= 300
         assert (await visitor.get(PROFILE)).status_code == 200
 
@@ -114,14 +114,14 @@ class TestPassword:
         busy._inside = 9
         app.state.limits = app.state.limits._replace(hash_queue=busy)
         response = await submit(visitor, "change_password", **FIELDS)
-        assert_fault(response, 429, "Too many requests", "current_password")
+        assert_form_error(response, 429, "Too many requests", "current_password")
 
     async def test_password_that_changed_during_its_check_is_rejected(
         self, visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sessions, "change_password", lambda *_: None)
         response = await submit(visitor, "change_password", **FIELDS)
-        assert_fault(response, 403, "The current password is not correct", "current_password")
+        assert_form_error(response, 403, "The current password is not correct", "current_password")
 
 
 class TestSessions:

@@ -14,7 +14,7 @@ from fluent_cart.services import sessions, users
 from fluent_cart.services.application_passwords import create_application_password
 from tests.conftest import MakeClient, login_password_of, rows, secret_of
 from tests.support.login import OnSQLite, basic, sign_in
-from tests.support.pages import PROFILE, assert_fault, nonce_in, submit, text_of
+from tests.support.pages import PROFILE, assert_form_error, nonce_in, submit, text_of
 
 CURRENT, NEW = login_password_of("worker"), "Kq3vZ)8w!mT&2hX"
 TO_PROFILE = f"/wp-login.php?redirect_to={PROFILE.replace('/', '%2F')}"
@@ -159,7 +159,7 @@ class TestForms(OnSQLite):
                 nonce = nonce_in(await other.get(PROFILE))
         before = await self.snapshot(database)
         response = await visitor.post(PROFILE, data={"_wpnonce": nonce, "action": action, **FIELDS})
-        assert_fault(response, 403, "This page was open for too long, so nothing was changed. Try again")
+        assert_form_error(response, 403, "This page was open for too long, so nothing was changed. Try again")
         assert await self.snapshot(database) == before
         assert nonce_in(response) == nonce_in(await visitor.get(PROFILE)), "the form works now"
 

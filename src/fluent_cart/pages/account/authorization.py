@@ -72,8 +72,8 @@ async def answer(request: Request, database: DatabaseDep) -> Response:
     if "approve" not in fields:
         return moved(wish.reject_url or PROFILE)
     if not wish.name or len(wish.name) > MAX_NAME:
-        fault = f"The name of an application password has 1 to {MAX_NAME} characters"
-        return _question(wish, visitor, fault, ValidationFailed.status)
+        error = f"The name of an application password has 1 to {MAX_NAME} characters"
+        return _question(wish, visitor, error, ValidationFailed.status)
     secret = await database.write(add_application_password, visitor.user.id, wish.name)
     security_log.log_credential(request.scope, "app_approved")
     if not wish.success_url:
@@ -114,7 +114,7 @@ def _address(fields: Mapping[str, str]) -> str:
     return f"{AUTHORIZE}?{urlencode({name: fields[name] for name in PARAMETERS if fields.get(name)})}"
 
 
-def _question(wish: Wish, visitor: Visitor, fault: str = "", status: int = 200) -> Response:
+def _question(wish: Wish, visitor: Visitor, error: str = "", status: int = 200) -> Response:
     who = (
         f"the application <strong><bdi>{escape(wish.name)}</bdi></strong>"
         if wish.name
@@ -128,7 +128,7 @@ def _question(wish: Wish, visitor: Visitor, fault: str = "", status: int = 200) 
     name = f'value="{escape(wish.name)}" maxlength="{MAX_NAME}"'
     inner = f"""\
 {hidden}
-{field("app_name", "Name of the new application password", name, fault if is_name_wrong else "")}\
+{field("app_name", "Name of the new application password", name, error if is_name_wrong else "")}\
 <p><button class="primary" name="approve" value="1" aria-describedby="description-approve">\
 Yes, I approve of this connection</button></p>
 <p id="description-approve">{_way(wish.success_url, APPROVED)}</p>
@@ -137,7 +137,7 @@ No, I do not approve of this connection</button></p>
 <p id="description-reject">{_way(wish.reject_url, REJECTED)}</p>"""
     body = f"""\
 <h1>{TITLE}</h1>
-{alert(fault) if fault and not is_name_wrong else ""}<p>An application would like to connect to the account \
+{alert(error) if error and not is_name_wrong else ""}<p>An application would like to connect to the account \
 <strong>{escape(visitor.user.login)}</strong>.</p>
 <p>Would you like to give {who} access to your account? \
 Do this only if you trust the application: it may then do whatever you may do here, \
@@ -148,7 +148,7 @@ until you revoke its password in <a href="profile.php">your account</a>.</p>
         body,
         nonce=visitor.nonce,
         status=status,
-        fault=fault,
+        error=error,
         form_action=callbacks.form_action(wish.success_url, wish.reject_url),
     )
 

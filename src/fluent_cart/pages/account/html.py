@@ -19,7 +19,7 @@ def account_page(
     nonce: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
-    fault: str = "",
+    error: str = "",
     form_action: str = "'self'",
 ) -> HTMLResponse:
     """Return a page with a link to the account and, with a ``nonce``, one to sign out."""
@@ -27,7 +27,7 @@ def account_page(
     if nonce:
         links += f'\n<a href="{escape(sign_out_link(nonce))}">Sign out</a>'
     return page_response(
-        title, body, status, headers, root=ROOT, account=links, fault=fault, form_action=form_action
+        title, body, status, headers, root=ROOT, account=links, error=error, form_action=form_action
     )
 
 
@@ -45,14 +45,14 @@ def form(action: str, nonce: str, inner: str, address: str = "profile.php") -> s
     )
 
 
-def field(name: str, label: str, attributes: str, fault: str = "") -> str:
+def field(name: str, label: str, attributes: str, error: str = "") -> str:
     """Return a field of a form.
 
-    A field with a ``fault`` above it has the focus, and the page scrolls there.
+    A field with an ``error`` above it has the focus, and the page scrolls there.
     """
-    wrong = ' aria-invalid="true" aria-describedby="error" autofocus' if fault else ""
+    wrong = ' aria-invalid="true" aria-describedby="error" autofocus' if error else ""
     return (
-        f'{alert(fault) if fault else ""}<p><label for="{name}">{label}</label>\n'
+        f'{alert(error) if error else ""}<p><label for="{name}">{label}</label>\n'
         f'<input id="{name}" name="{name}" {attributes} required{wrong}></p>\n'
     )
 

@@ -24,7 +24,7 @@ from fluent_cart.errors import (
 from fluent_cart.http.dependencies import DatabaseDep
 from fluent_cart.observability import security_log
 from fluent_cart.pages.account.html import plain_text
-from fluent_cart.pages.account.profile_page import NOTICES, Fault, profile_page
+from fluent_cart.pages.account.profile_page import NOTICES, FormError, profile_page
 from fluent_cart.pages.account.visitor import (
     Visitor,
     has_nonce,
@@ -60,8 +60,8 @@ async def change_account(request: Request, database: DatabaseDep) -> Response:
     fields = await read_form(request)
     visitor = await require_visitor(request, database, PROFILE)
     if not has_nonce(request, visitor, fields.get("_wpnonce", "")):
-        fault = Fault("", "This page was open for too long, so nothing was changed. Try again")
-        return await _show(database, visitor, fault=fault, status=InvalidNonce.status)
+        form_error = FormError("", "This page was open for too long, so nothing was changed. Try again")
+        return await _show(database, visitor, form_error=form_error, status=InvalidNonce.status)
     act = ACTIONS.get(fields.get("action", ""))
     return await act(request, database, visitor, fields) if act else moved(PROFILE)
 
@@ -84,14 +84,14 @@ async def _show(
     visitor: Visitor,
     *,
     notice: str = "",
-    fault: Fault | None = None,
+    form_error: FormError | None = None,
     secret: tuple[str, str] | None = None,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     account = await database.read(get_account, visitor.user.id)
     return profile_page(
-        visitor, account, notice=notice, fault=fault, secret=secret, status=status, headers=headers
+        visitor, account, notice=notice, form_error=form_error, secret=secret, status=status, headers=headers
     )
 
 
@@ -100,8 +100,8 @@ async def _make_application_password(
 ) -> Response:
     name = plain_text(fields.get("name", ""))
     if not name or len(name) > MAX_NAME:
-        fault = Fault("name", f"The name of an application password has 1 to {MAX_NAME} characters")
-        return await _show(database, visitor, fault=fault, status=ValidationFailed.status)
+        form_error = FormError("name", f"The name of an application password has 1 to {MAX_NAME} characters")
+        return await _show(database, visitor, form_error=form_error, status=ValidationFailed.status)
     secret = await database.write(application_passwords.add_application_password, visitor.user.id, name)
     security_log.log_credential(request.scope, "app_password_created")
     # No redirect, because then the secret would have to be stored.
@@ -144,8 +144,8 @@ async def _change_password(
     new = fields.get("pass1", "")
     objection = login_passwords.objection(new)
     if objection or new != fields.get("pass2", ""):
-        fault = Fault("pass1", objection or "The new password and its repetition are not the same")
-        return await _show(database, visitor, fault=fault, status=ValidationFailed.status)
+        form_error = FormError("pass1", objection or "The new password and its repetition are not the same")
+        return await _show(database, visitor, form_error=form_error, status=ValidationFailed.status)
     seconds = _length_of_session(request)
     try:
         cookie = await _store_password(
@@ -178,10 +178,10 @@ async def _refuse_password(
 ) -> Response:
     security_log.log_denied(request.scope, error)
     if isinstance(error, AuthenticationFailed):
-        fault = Fault("current_password", "The current password is not correct")
-        return await _show(database, visitor, fault=fault, status=REFUSED)
-    fault = Fault("current_password", error.message)
-    return await _show(database, visitor, fault=fault, status=error.status, headers=error.headers)
+        form_error = FormError("current_password", "The current password is not correct")
+        return await _show(database, visitor, form_error=form_error, status=REFUSED)
+    form_error = FormError("current_password", error.message)
+    return await _show(database, visitor, form_error=form_error, status=error.status, headers=error.headers)
 
 
 def _length_of_session(request: Request) -> int:

@@ -37,7 +37,7 @@ ALLOWED: Mapping[str, str] = {
 }
 
 
-class Fault(NamedTuple):
+class FormError(NamedTuple):
     """The error, and the field to change, if there is one."""
 
     field: str
@@ -49,15 +49,15 @@ def profile_page(
     account: AccountOverview,
     *,
     notice: str = "",
-    fault: Fault | None = None,
+    form_error: FormError | None = None,
     secret: tuple[str, str] | None = None,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
     """Return the page. ``secret`` is a new application password and its name, shown only now."""
     message = status_line(notice) if notice else ""
-    if fault and not fault.field:
-        message = alert(fault.text)
+    if form_error and not form_error.field:
+        message = alert(form_error.text)
     if secret:
         password, name = secret
         message = '<section class="new">\n' + secret_field(
@@ -68,8 +68,8 @@ def profile_page(
         f"<h1>{TITLE}</h1>",
         message,
         _person(visitor.user, account),
-        _application_passwords(account.application_passwords, visitor.nonce, fault),
-        _login_password(visitor, fault),
+        _application_passwords(account.application_passwords, visitor.nonce, form_error),
+        _login_password(visitor, form_error),
         _sessions(account.sessions, visitor),
     )
     return account_page(
@@ -78,7 +78,7 @@ def profile_page(
         nonce=visitor.nonce,
         status=status,
         headers=headers,
-        fault=fault.text if fault else "",
+        error=form_error.text if form_error else "",
     )
 
 
@@ -104,10 +104,10 @@ def _may_list_users(user: CurrentUser) -> bool:
     return True
 
 
-def _application_passwords(passwords: list[Record], nonce: str, fault: Fault | None) -> str:
+def _application_passwords(passwords: list[Record], nonce: str, form_error: FormError | None) -> str:
     every = _behind("Revoke all", "revoke_all_application_passwords", nonce, "", "Yes, revoke all of them")
     name = _field(
-        "name", "Name of a new application password", f'maxlength="{MAX_NAME}" autocomplete="off"', fault
+        "name", "Name of a new application password", f'maxlength="{MAX_NAME}" autocomplete="off"', form_error
     )
     return f"""\
 <h2 id="application-passwords-section">Application passwords</h2>
@@ -131,14 +131,14 @@ def _application_password(nonce: str, password: Record) -> str:
     return f"<strong>{name}</strong>\n<small>Made {moment(password['created_at'])}, {used}</small>\n{revoke}"
 
 
-def _login_password(visitor: Visitor, fault: Fault | None) -> str:
+def _login_password(visitor: Visitor, form_error: FormError | None) -> str:
     login = escape(visitor.user.login)
     inner = (
         # For password managers, which store the new password under this name.
         f'<input name="log" value="{login}" autocomplete="username" hidden readonly>\n',
-        _field("current_password", "Current password", _secret("current"), fault),
-        _field("pass1", f"New password, at least {MIN_LENGTH} characters", _secret("new"), fault),
-        _field("pass2", "New password again", _secret("new"), fault),
+        _field("current_password", "Current password", _secret("current"), form_error),
+        _field("pass1", f"New password, at least {MIN_LENGTH} characters", _secret("new"), form_error),
+        _field("pass2", "New password again", _secret("new"), form_error),
         _button("Change the password"),
     )
     return f"""\
@@ -168,8 +168,8 @@ def _behind(summary: str, action: str, nonce: str, hidden: str, button: str) -> 
     return f"<details><summary>{summary}</summary>\n{form(action, nonce, inner)}\n</details>"
 
 
-def _field(name: str, label: str, attributes: str, fault: Fault | None) -> str:
-    return field(name, label, attributes, fault.text if fault and fault.field == name else "")
+def _field(name: str, label: str, attributes: str, form_error: FormError | None) -> str:
+    return field(name, label, attributes, form_error.text if form_error and form_error.field == name else "")
 
 
 def _secret(kind: str) -> str:

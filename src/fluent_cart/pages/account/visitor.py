@@ -115,4 +115,4 @@ def _error_page(request: Request, error: ApiError) -> HTMLResponse:
     if isinstance(error, ServiceUnavailable):
         log_unavailable(error)
     body = f'<h1>Account</h1>\n{alert(error.message)}<p><a href="profile.php">Go to the account</a></p>'
-    return account_page("Account", body, status=error.status, headers=error.headers, fault=error.message)
+    return account_page("Account", body, status=error.status, headers=error.headers, error=error.message)
