@@ -22,9 +22,9 @@ Scalar.createApiReference(place, {
   defaultOpenAllTags: true,
   orderRequiredPropertiesFirst: false,
   orderSchemaPropertiesBy: "preserve",
-  // Each operation shows what it takes and answers.
+  // Each operation shows its own parameters and responses.
   hideModels: true,
-  // Nothing is asked of anybody but this server.
+  // The page sends requests to this server only.
   withDefaultFonts: false,
   telemetry: false,
   proxyUrl: "",
@@ -39,7 +39,7 @@ async function readDocument() {
   return (await response.text()).replaceAll("https://yoursite.com", here);
 }
 
-// The nonce of whoever is signed in by form, or nothing.
+// The nonce of the user who has signed in by the form, or nothing.
 async function readNonce() {
   const response = await fetch("wp-admin/admin-ajax.php?action=rest-nonce");
   return response.ok ? response.text() : "";
@@ -52,22 +52,25 @@ function showAccount(nonce) {
   link.textContent = nonce ? "Sign out" : "Sign in";
 }
 
-// What the viewer leaves without a name or out of the keyboard's reach; it draws operations as they come into view.
-const MENDS = [
+// Elements of the viewer without a name, or that a keyboard cannot reach. The viewer draws an operation when the
+// operation comes into view.
+const FIXES = [
+  // The link to skip the bar leads here.
+  ["#reference main", { id: "text", tabindex: "-1" }],
   [".scalar-code-copy, button[class*=copy-button]", { "aria-label": "Copy" }],
-  // It names a hint that is only sometimes on the page.
+  // The attribute names a hint that is not always on the page.
   ["button[class*=copy-button][aria-controls]", { "aria-controls": null }],
   ["[data-placeholder=janedoe][role=combobox]", { "aria-label": "Username", role: "textbox" }],
   ["code.hljs, ul.endpoints, .markdown table, .cm-scroller", { tabindex: "0" }],
-  // A field with suggestions says whether these are shown.
+  // A field with suggestions must state whether the suggestions are shown.
   ["[role=combobox][aria-controls]:not([aria-expanded])", { "aria-expanded": "true" }],
   ["[role=combobox]:not([aria-expanded])", { "aria-expanded": "false" }],
   ["button[role=none]", { role: "button" }],
   [".cm-content[role=textbox]:not([aria-label])", { "aria-label": "Body" }],
 ];
 
-function mend() {
-  for (const [selector, attributes] of MENDS) {
+function fix() {
+  for (const [selector, attributes] of FIXES) {
     for (const element of document.querySelectorAll(selector)) {
       for (const [name, value] of Object.entries(attributes)) {
         if (value === null) element.removeAttribute(name);
@@ -77,5 +80,5 @@ function mend() {
   }
 }
 
-new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
-mend();
+new MutationObserver(fix).observe(document.body, { childList: true, subtree: true });
+fix();
