@@ -187,7 +187,7 @@ def _values_of(name: str) -> str:
 
 
 def unknown_settings() -> dict[str, str]:
-    """Return the names of variables and of lines of ``.env`` that begin as settings do but are none.
+    """Return the names of variables and of lines of ``.env`` that begin like settings but are unknown.
 
     Each name comes with the most similar name of a setting, or "".
     """
@@ -214,7 +214,7 @@ class _MySQL(BaseSettings):
 
 
 def mysql_password() -> str | None:
-    """Return the password for a MySQL server from ``MYSQL_PWD``; None if it is not set."""
+    """Return the password for a MySQL server from ``MYSQL_PWD``, or None if it is not set."""
     return _MySQL().mysql_pwd
 
 

@@ -74,7 +74,7 @@ TAMPERED: dict[str, tuple[list[str], list[int]]] = {
          " VALUES (99, 'hash', 'key', '2024-01-01T10:00:00Z', '2024-01-03T10:00:00Z')"],
         [1],
     ),
-    "a merged customer is no customer, and its survivor is one": (
+    "a merged id is not the id of a customer, and its survivor exists": (
         [
             "INSERT INTO merged_customers (customer_id, survivor_id, merged_at)"
             " VALUES (7, 1, '2024-01-01T10:00:00Z')"

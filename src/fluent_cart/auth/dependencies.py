@@ -146,7 +146,7 @@ def _require_client(request: Request) -> None:
 
 
 def admit(request: Request, user: CurrentUser) -> None:
-    """Note whose request it is, and take it out of the user's bucket; 429 if the bucket is empty."""
+    """Store the user of a request, and count it for the rate limit. 429 if the limit is reached."""
     _require_client(request)
     limits: Limits = request.app.state.limits
     context = request_context(request.scope)

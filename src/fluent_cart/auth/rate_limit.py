@@ -29,7 +29,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class RateLimiter:
-    """Allows each user ``per_second`` requests on average, and ten times as many at once. 0 is no limit."""
+    """Allows each user ``per_second`` requests on average, ten times as many at once. 0 means no limit."""
 
     def __init__(self, per_second: int, file: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second

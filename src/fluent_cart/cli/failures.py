@@ -56,7 +56,7 @@ def exit_code(error: Exception) -> int:
 
 
 def _explained(error: Exception) -> str:
-    """Return what is wrong in one line; the database's own words say more than "try again"."""
+    """Return the reason of a failure in one line. The database's text has more detail than "try again"."""
     cause = str(getattr(error.__cause__, "orig", None) or "").partition("\n")[0]
     if NO_ROOM.search(cause):
         return f"There is no room on the disk of the database ({cause}): make room, and run the command again"

@@ -34,7 +34,7 @@ def init(
 ) -> None:
     """Create a shop, its first administrator and an application password, which is shown only now.
 
-    At a terminal it asks for missing values.
+    At a terminal it prompts for missing values.
 
     Example: fluent-cart init --login ada --email ada@example.com
     """

@@ -34,7 +34,7 @@ class ProgressBar:
         self._stack.close()
 
     def show(self, step: str, done: int = 0, total: int = 0) -> None:
-        """Show how far a step is; a total of 0 is not known."""
+        """Show the progress of a step. A total of 0 means that it is not known."""
         if self._bar is None:
             return
         if step not in self._steps:

@@ -3,8 +3,8 @@
 A *unit of work* is a plain function whose first argument is a connection. ``Database`` runs it:
 
 - ``read``: a look-up of a few rows by index
-- ``scan``: a read that may look at many rows, kept off the event loop
-- ``stream``: a scan whose result is taken in pieces, because it is larger than memory; on a replica, too
+- ``scan``: a read that may read many rows, so it does not run on the event loop
+- ``stream``: a scan whose result is read in pieces, because it is larger than memory. It may run on a replica
 - ``read_from_replica``, ``scan_from_replica``: the same, on a replica that has all that was acknowledged
 - ``write``: a transaction, durable before the call returns
 """

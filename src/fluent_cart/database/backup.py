@@ -152,4 +152,4 @@ def _require_unused(shop: Path) -> None:
         except sqlite3.OperationalError:
             raise BackupError(f"The shop at {shop} is in use. Stop its server first") from None
         except sqlite3.DatabaseError:
-            pass  # the file is no database, so no process uses it
+            pass  # the file is not a database, so no process uses it

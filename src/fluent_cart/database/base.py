@@ -52,7 +52,7 @@ class Database(ABC):
 
     @abstractmethod
     def exists(self) -> bool:
-        """Return whether there is a database; opening a missing SQLite file would make an empty one."""
+        """Return whether there is a database. To open a missing SQLite file would create an empty one."""
 
     @abstractmethod
     def start(self) -> None:
@@ -92,7 +92,7 @@ class Database(ABC):
         return
 
     def replica_state(self) -> ReplicaState | None:
-        """Return how the replica is; None without one."""
+        """Return the state of the replica, or None without a replica."""
         return None
 
     @abstractmethod
@@ -151,7 +151,7 @@ class Database(ABC):
         return stream
 
     async def _choose_stream_snapshot(self) -> Callable[[], AbstractContextManager[Connection]]:
-        """Return the function that gives a stream its connection."""
+        """Return the function that opens the connection of a stream."""
         return self._stream_snapshot
 
     @contextmanager

@@ -24,7 +24,7 @@ class DaemonThread:
         self._thread: threading.Thread | None = None
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Return what ``function`` returns; it runs to its end also if the caller is cancelled."""
+        """Return the result of ``function``, which runs to its end also if the caller is cancelled."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
             self._thread.start()
@@ -34,7 +34,7 @@ class DaemonThread:
         return await result
 
     def stop(self, timeout: float) -> None:
-        """End the thread after what it was given, or leave it behind after ``timeout`` seconds."""
+        """End the thread after its queued functions, or leave it behind after ``timeout`` seconds."""
         if self._thread:
             self._calls.put(None)
             self._thread.join(timeout)

@@ -113,7 +113,7 @@ def _require_replica_address(settings: Settings) -> None:
 def _parsed(url: str) -> URL | None:
     try:
         return make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: its port is no number
+    except (ArgumentError, ValueError):  # ValueError: its port is not a number
         return None
 
 

@@ -20,7 +20,7 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self, *, blocking: bool = True) -> bool:
-        """Take the lock; return False if it is taken already and the call must not block."""
+        """Acquire the lock. Return False if another process holds it and the call must not block."""
         if self._descriptor is None:
             # Python closes these files in child processes by itself, and Windows has no flag for it.
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -29,7 +29,7 @@ _END = (
     "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint,"
     " pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 )
-# A replica that was promoted takes writes of its own, and is no replica any more.
+# A promoted replica accepts writes, so it is not a replica any more.
 _REPLAYED = (
     "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END,"
     " pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -41,7 +41,7 @@ Sleep = Callable[[float], object]
 
 
 class ReplicaUnusable(Exception):
-    """A replica is away, is behind, or is no replica of the shop."""
+    """A server is away, is behind, or is not a replica of the shop."""
 
 
 class ReplicaBehind(ReplicaUnusable):
@@ -110,7 +110,7 @@ def require_replayed(
 ) -> None:
     """Return when a replica has replayed the log up to ``position``.
 
-    ``ReplicaUnusable`` if it has not after ``timeout`` seconds, or if it is no replica of the shop.
+    ``ReplicaUnusable`` if it has not after ``timeout`` seconds, or if it is not a replica of the shop.
     The caller's transaction begins afterwards: an earlier snapshot may be older than the answer.
     """
     known = cast(Connection, connection).info
@@ -129,7 +129,7 @@ def require_replayed(
 
 
 def forget_replayed(connection: LookupConnection) -> None:
-    """Have the next ``require_replayed`` ask the server again, which may not answer any more."""
+    """Make the next ``require_replayed`` query the server again, which may be away."""
     cast(Connection, connection).info.pop(_KNOWN, None)
 
 

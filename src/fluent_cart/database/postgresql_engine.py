@@ -138,7 +138,7 @@ def set_all(settings: Mapping[str, int | str], *, local: bool = False) -> str:
 
 
 def vacuum(url: str, tables: Sequence[str] = ()) -> None:
-    """Remove rows that no transaction sees any more, and update the visibility map; of all tables by default.
+    """Remove rows that no transaction sees any more, and update the visibility map. All tables by default.
 
     Before that, an index alone cannot return rows: a deep page of a million customers takes fifty times as
     long.

@@ -43,7 +43,7 @@ STREAM_PATIENCE_SECONDS = 1.0
 
 
 class Replica:
-    """Runs reads on a replica; raises ``ReplicaUnusable`` where the primary has to run them."""
+    """Runs reads on a replica. Raises ``ReplicaUnusable`` if the primary has to run them."""
 
     def __init__(self, url: str, log: PrimaryLog, *, connections: int, timeout: float) -> None:
         self._url = url
@@ -70,7 +70,7 @@ class Replica:
 
     @property
     def lag(self) -> float:
-        """The seconds that the replica was behind at the last look; if unused, since it was complete."""
+        """The seconds that the replica was behind at the last check. If unused, since it was complete."""
         return time.monotonic() - self._complete_at if self.is_unused else self._lag
 
     @property
@@ -113,7 +113,7 @@ class Replica:
 
     @contextmanager
     def snapshot(self, position: Position) -> Iterator[Connection]:
-        """Give a connection that sees one state of the shop, at ``position`` or later, for a thread."""
+        """Yield a connection for a thread. It sees one state of the shop, at ``position`` or later."""
         made = engine(self._url, connections=1, isolation_level="REPEATABLE READ", limits=STREAM_LIMITS)
         try:
             with self._opened(made.connect, position) as connection, connection.begin():

@@ -28,7 +28,7 @@ _last_replayed = text(
 
 
 def examine(url: str, read_url: str) -> ReplicaState:
-    """Return how the replica of the server at ``url`` is; raise ``DBAPIError`` if that server is away."""
+    """Return the state of the replica of ``url``. Raise ``DBAPIError`` if that server does not answer."""
     primary = engine(url, connections=1)
     try:
         with primary.connect() as connection:

@@ -40,7 +40,7 @@ class Gate(Protocol):
     """Decides whether a connection may open."""
 
     async def enter(self) -> None:
-        """Return if a connection may open; else raise."""
+        """Return if a connection may open. Raise otherwise."""
 
     def report_failure(self) -> None:
         """Note that a connection could not be opened."""
@@ -56,7 +56,7 @@ class Session:
         self._connection: Connection | None = None
 
     async def run(self, work: Work[T], transaction: Transaction, before: Work[None] | None = None) -> T:
-        """Run ``work`` in a transaction, again if it was unlucky; ``before`` runs before the transaction.
+        """Run ``work`` in a transaction, again if that is safe. ``before`` runs before the transaction.
 
         Work that was committed, or may have been, is never run twice.
         """

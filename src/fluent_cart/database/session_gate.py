@@ -21,7 +21,7 @@ class SessionsUnusable(Exception):
 
 
 class SessionGate:
-    """Lets new sessions open; checks them first after one could not open, or after ``require_check``.
+    """Lets new sessions open. They are checked first after one could not open, or after ``require_check``.
 
     It may be used from several event loops.
     """
@@ -42,7 +42,7 @@ class SessionGate:
         self.require_check()
 
     async def enter(self) -> None:
-        """Return if a session may open; 503 if the server is away, or if its sessions are of no use."""
+        """Return if a session may open. 503 if the server is away, or if its sessions are unusable."""
         if self._is_due:
             # In a thread, because the check is made with the driver of commands.
             await asyncio.to_thread(self._check)

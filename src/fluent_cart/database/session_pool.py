@@ -38,7 +38,7 @@ class SessionPool:
         return sum(not turn.done() for turn in self._turns)
 
     async def run(self, work: Work[T], transaction: Transaction, before: Work[None] | None = None) -> T:
-        """Run a unit of work, as ``Session.run``; 503 if no session is free in time."""
+        """Run a unit of work, as ``Session.run``. 503 if no session is free in time."""
         session = await self._acquire()
         try:
             return await session.run(work, transaction, before)
@@ -67,7 +67,7 @@ class SessionPool:
         self._idle.clear()
 
     def disconnect(self) -> None:
-        """End every connection; the sessions stay, and connect again when they are needed."""
+        """End every connection. The sessions stay, and connect again when they are needed."""
         for session in self._opened:
             session.disconnect()
 

@@ -32,7 +32,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # A write touches a dozen indexes at places of their own. SQLite's own 2 MiB and 1,000 pages make it read and
-# move the same pages again and again; the log is 32 MiB at most unless a reader holds it open.
+# move the same pages again and again. The log is 32 MiB at most unless a reader holds it open.
 WRITE_CACHE_KIB, CHECKPOINT_PAGES = 16 * 1024, 8000
 
 
@@ -89,7 +89,7 @@ class SQLiteDatabase(Database):
         made.dispose()
 
     def _new_lock(self) -> FileLock:
-        """Return the lock that every writer of the file takes; each has a descriptor of its own."""
+        """Return the lock that every writer of the file acquires. Each has a descriptor of its own."""
         return FileLock(self.path.with_name(self.path.name + ".lock"))
 
     def gauges(self) -> Mapping[str, float]:

@@ -61,7 +61,7 @@ class SQLiteWriter:
         self._is_stopped = False
 
     async def run(self, work: Work[T], *, is_long: bool = False) -> T:
-        """Return the result of ``work`` when it is on disk; 503 if its turn does not come in time.
+        """Return the result of ``work`` when it is on disk. 503 if its turn does not come in time.
 
         ``is_long`` work has a transaction of its own, in the thread: it would hold the event loop.
         """
@@ -141,10 +141,10 @@ class SQLiteWriter:
             await asyncio.sleep(BUSY_PAUSE)
 
     async def _run_units(self, connection: Connection, batch: list[WorkItem[Any]]) -> None:
-        """Run what is queued, as far as one transaction takes it; add each unit that has run to ``batch``.
+        """Run queued units, up to the limit of one transaction. Add each unit that has run to ``batch``.
 
         A savepoint makes an insert a tenth slower, because the search index then writes out what it holds. So
-        there is none until a unit has failed after a change; then the others run again, in savepoints.
+        there is no savepoint until a unit has failed after a change. Then the others rerun in savepoints.
         """
         driver: Any = connection.connection.driver_connection
         run: Run = WorkItem.run
@@ -206,5 +206,5 @@ def _begin_again(driver: Any) -> None:
 
 def _is_busy(error: OperationalError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", 0)
-    # The low byte is the kind; the others say why.
+    # The low byte is the kind of the error. The others are the reason.
     return code & 0xFF == sqlite3.SQLITE_BUSY

@@ -11,7 +11,7 @@ from fluent_cart.database.constraints import to_api_error
 
 @contextmanager
 def savepoint(connection: Connection, *, undo: bool = False) -> Iterator[None]:
-    """Undo what is done within if it fails, or always with ``undo``; leave the transaction usable.
+    """Undo the changes of a block if it fails, or always with ``undo``. The transaction stays usable.
 
     A lost race is translated.
     """

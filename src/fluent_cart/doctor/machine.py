@@ -40,7 +40,7 @@ MAX_CLOCK_DRIFT = 5
 
 
 def settings(unknown: Mapping[str, str]) -> Finding:
-    """Check for names that begin as settings do, but are none. Each comes with the most similar setting."""
+    """Check for names that begin like settings but are unknown. Each has the most similar setting."""
     if unknown:
         names = ", ".join(f"{name} ({nearest or 'nothing similar'})" for name, nearest in unknown.items())
         advice = "Correct the names in the environment or in .env, because they have no effect."
@@ -49,7 +49,7 @@ def settings(unknown: Mapping[str, str]) -> Finding:
 
 
 def backup(newest: float | None, folder: str) -> Finding:
-    """Check the age of the last backup, given in seconds since 1970."""
+    """Check the age of the last backup. Its time is in seconds since 1970."""
     advice = f"Make one each night: fluent-cart backup {folder}/NAME.backup. See docs/back-up.md for a timer."
     if newest is None:
         return warning("backup", f"There is no backup in the folder {folder}", advice)

@@ -76,7 +76,7 @@ def sessions(problem: SessionProblem | None) -> Finding:
 
 
 def replica(state: ReplicaState) -> Finding:
-    """Look at whether the replica answers reads; without it, the primary does."""
+    """Check whether the replica answers reads. The primary answers them otherwise."""
     return warning("replica", *state) if state.advice else ok("replica", state.text)
 
 

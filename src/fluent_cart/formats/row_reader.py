@@ -60,7 +60,7 @@ def read_rows(stream: BinaryIO, file_format: FileFormat, columns: Columns) -> It
 
 
 def _is_utf_16(stream: BinaryIO) -> bool:
-    """Return whether a file begins with the mark of UTF-16; nothing of it is taken."""
+    """Return whether a file begins with the byte order mark of UTF-16, without reading on."""
     if not stream.seekable():
         peek = getattr(stream, "peek", lambda _length: b"")
         return peek(2)[:2] in UTF_16
@@ -131,7 +131,7 @@ def _read_lines(text: TextIO, columns: Columns) -> Iterator[Line]:
 
 
 def _no_row(number: int, last: int, error: str) -> Line:
-    """Return the error of lines that are no row. A quote that is not closed includes all lines after it."""
+    """Return the error of lines that are not a row. An unclosed quote includes all lines after it."""
     if last > number and error == "unexpected end of data":
         error = f"lines {number} to {last} are one row, because a quote is not closed"
     else:

@@ -41,7 +41,7 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def error_body(error: ApiError) -> dict[str, Any]:
-    """Return the envelope of an error; its last three members are what WordPress clients read."""
+    """Return the envelope of an error. WordPress clients read its last three members."""
     return {
         "success": False,
         "error": error.reason,
@@ -75,7 +75,7 @@ async def _on_api_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_client_gone(_request: Request, _error: Exception) -> Response:
-    # The status that nginx logs for such a request. It is no error of the server, and nothing is sent.
+    # The status that nginx logs for such a request. The server has no error, and nothing is sent.
     return Response(status_code=CLIENT_GONE)
 
 

@@ -78,7 +78,7 @@ def _tagged(response: Response, tag: str) -> Response:
 
 def is_conditional(request: Request) -> bool:
     """Return whether a request has a condition."""
-    # All that this costs those who send no condition; any() would cost them twice as much.
+    # A request without a condition costs no more than this loop. any() would cost twice as much.
     for name, _ in request.scope["headers"]:  # noqa: SIM110
         if name in _CONDITIONS:
             return True
@@ -86,7 +86,7 @@ def is_conditional(request: Request) -> bool:
 
 
 def _check_preconditions(request: Request, tag: str) -> bool:
-    """Return whether If-None-Match names ``tag``; ``PreconditionFailed`` if an If-Match does not."""
+    """Return whether If-None-Match names ``tag``. ``PreconditionFailed`` if If-Match does not."""
     wanted, known = (request.headers.getlist(name) for name in ("if-match", "if-none-match"))
     if wanted and not _names(wanted, tag, weakly=False):
         raise PreconditionFailed

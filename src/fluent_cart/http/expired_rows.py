@@ -38,7 +38,7 @@ async def _remove_every_hour(database: Database, changes_days: int) -> None:
     removed, hours = 0, 0
     while True:
         await remove_expired_rows(database, changes_days)
-        # Once a day: what is left of deleted rows is not urgent, and a large index takes a minute.
+        # Once a day, because the remains of deleted rows are not urgent, and a large index takes a minute.
         if hours % REMAINS_HOURS == 0:
             removed = await remove_remains(database, removed)
         hours += 1
@@ -71,7 +71,7 @@ async def remove_remains(database: Database, removed: int) -> int:
 
 
 def _remove_some(connection: Connection, changes_days: int) -> bool:
-    """Remove a batch; return whether there may be more."""
+    """Remove a batch. Return whether there may be more."""
     remove_changes = partial(changes.remove_expired, days=changes_days)
     removers = (sessions.remove_expired, idempotency_keys.remove_expired, remove_changes)
     return BATCH in [remove(connection, BATCH) for remove in removers]

@@ -122,7 +122,7 @@ class ApiRoute(APIRoute):
         await response(scope, receive, send)
 
     async def _read_input(self, request: Request) -> Arguments:
-        """Return what path, query and body say, checked; raise all errors at once."""
+        """Return the checked input of path, query and body. Raise all errors at once."""
         values: Arguments = {}
         invalid: list[Any] = []
         # Existence is checked last, even if the id alone is enough (docs/decisions.md#5-order-of-checks).

@@ -72,7 +72,7 @@ class Customer(Base):
     email_key: Mapped[NameKey]
     first_name_key: Mapped[NameKey]
     last_name_key: Mapped[NameKey]
-    # Keys of duplicates (docs/decisions.md#182-duplicates); empty if the customer has no such thing.
+    # Keys of duplicates (docs/decisions.md#182-duplicates). Empty if the customer has no such value.
     phone_key: Mapped[NameKey]
     mailbox_key: Mapped[NameKey]
     search_text: Mapped[Folded]

@@ -116,7 +116,7 @@ def count_request(route: str, method: str, status: int, seconds: float) -> None:
 
 
 def count_replicated_read(server: str) -> None:
-    """Count a read that a replica may answer; ``server`` is ``REPLICA`` or ``PRIMARY``."""
+    """Count a read that a replica may answer. ``server`` is ``REPLICA`` or ``PRIMARY``."""
     _REPLICATED_READS.labels(server).inc()
 
 

@@ -1,4 +1,4 @@
-"""The security log: refusals, sign-ins, credentials, erasures; in the logger ``fluent_cart.security``.
+"""Log refusals, sign-ins, changed credentials and erasures to the logger ``fluent_cart.security``.
 
 Each line is JSON. It never contains a secret, and of personal data only the login name. An e-mail address, or
 a name that looks like an application password, is logged as a short hash, which differs between processes.
@@ -73,7 +73,7 @@ def log_logout(scope: Scope) -> None:
 
 
 def log_credential(scope: Scope, outcome: str) -> None:
-    """Log that a user changed the user's own credentials; ``outcome`` says what was done."""
+    """Log that a user changed the user's own credentials. ``outcome`` is the kind of the change."""
     _log(logging.INFO, "credentials", outcome, scope)
 
 

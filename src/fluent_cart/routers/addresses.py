@@ -74,9 +74,9 @@ def update_address(customer_id: CustomerId, body: AddressUpdate, connection: Wri
 def create_address(customer_id: CustomerId, body: AddressCreate, connection: WriteConnection) -> Response:
     """Create a new address for a customer.
 
-    `address_1`, `city` and `country` (a code of two letters) are required; `type` is `billing` unless it is
-    `shipping`. The first address of a customer becomes the primary one. A customer has at most 250 addresses;
-    one more is 422 `validation_error`.
+    `address_1`, `city` and `country` (a code of two letters) are required. `type` is `billing` unless it is
+    `shipping`. The first address of a customer becomes the primary one. A customer has at most 250 addresses.
+    One more is 422 `validation_error`.
     """
     return envelope(address=addresses.create_address(connection, customer_id, body))
 

@@ -69,7 +69,7 @@ MAX_UNCOMPOSED = 2000
 
 
 def clean_text(value: Any) -> Any:
-    """Refuse NUL, which no database takes, and normalize a text to NFC.
+    """Reject NUL, which no database stores, and normalize a text to NFC.
 
     The form is computed before the length is checked, because one composed character may have been three.
     """
@@ -102,7 +102,7 @@ def list_of_php(value: Any) -> Any:
 @cache
 def email_rules() -> ModuleType:
     """Load the library that checks e-mail addresses."""
-    # Loading it compiles its patterns, which is a twentieth of a command's start; most commands never do.
+    # Loading it compiles its patterns, which is a twentieth of a command's start. Most commands do not.
     import email_validator
 
     # A reserved domain is bad luck for delivery, not for syntax, and imported shops have some

@@ -63,7 +63,7 @@ def _read_as(model: type[BaseModel]) -> Callable[[Any, Any], BaseModel]:
 
 
 def _describe_any(schema: dict[str, Any]) -> None:
-    """Say that any object is an item: one that is not valid is answered in its result."""
+    """Document that any object is an item, because an invalid item has its error in its result."""
     schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "object", "additionalProperties": True}]
 
 
@@ -86,12 +86,12 @@ class CustomerBatch(RequestModel):
 
     create: Annotated[
         list[NewCustomer],
-        Field(max_length=MAX_ITEMS, description="Customers to create, as Create Customer takes them"),
+        Field(max_length=MAX_ITEMS, description="Customers to create, with the fields of Create Customer"),
         PhpList,
     ] = Field(default_factory=list)
     update: Annotated[
         list[ChangedCustomer],
-        Field(max_length=MAX_ITEMS, description="Changes of customers, as Update Customer takes them"),
+        Field(max_length=MAX_ITEMS, description="Changes of customers, with the fields of Update Customer"),
         PhpList,
     ] = Field(default_factory=list)
     delete: Annotated[

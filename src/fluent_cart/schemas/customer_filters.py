@@ -90,7 +90,7 @@ Count = Annotated[Money | None, BeforeValidator(_blank_as_none), _IN_QUERY_COUNT
 
 
 class CustomerFilters(BaseModel):
-    """Conditions that must all hold. An empty value is no condition, an unknown name is an error."""
+    """Conditions that must all hold. An empty value is ignored. An unknown name is an error."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -30,7 +30,7 @@ MAX_NAMES = 50
 
 
 def _decoded(value: Any) -> Any:
-    """Read filters that are sent as a JSON text. An empty text and PHP's empty list are no filters."""
+    """Read filters that are sent as a JSON text. An empty text and PHP's empty list mean no filter."""
     if isinstance(value, str) and value.strip():
         try:
             value = orjson.loads(value)

@@ -6,7 +6,7 @@ from typing import Any
 from fluent_cart.errors import ApiError, InvalidEmail, ValidationFailed
 
 WHOLE_BODY = "body"
-# Pydantic's own texts are kept where they help; some would repeat what was sent or name Python's types.
+# Pydantic's own texts are kept if they help. Some would repeat the input or name Python's types.
 TEXTS: Mapping[str, str] = {
     "missing": "This field is required",
     "string_type": "Must be text",

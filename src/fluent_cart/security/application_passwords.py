@@ -97,7 +97,7 @@ def is_known(password_hash: str) -> bool:
 
 
 def verify(secret: str, password_hash: str) -> bool:
-    """Return whether ``secret`` belongs to a stored hash; anything that is not a known hash refuses."""
+    """Return whether ``secret`` belongs to a stored hash. False if the hash is of an unknown kind."""
     normalized = normalize(secret)
     if not normalized or not is_known(password_hash):
         return False

@@ -93,7 +93,7 @@ def hash_password(password: str) -> str:
 
 
 def objection(password: str) -> str | None:
-    """Return why a password may not be chosen; None if it may."""
+    """Return the reason to reject a new password, or None if it is accepted."""
     if len(password.strip(TRIMMED)) < MIN_LENGTH:
         return f"A login password has at least {MIN_LENGTH} characters"
     if not _trimmed(password):

@@ -126,7 +126,7 @@ class FramedRequests(HttpToolsProtocol):
         self._fields += 1
         if self._fields > MAX_HEAD_FIELDS:
             raise HeadersTooLarge
-        # The parser leaves white space at the end, which is no part of the value (RFC 9110, 5.5).
+        # The parser leaves white space at the end, which does not belong to the value (RFC 9110, 5.5).
         value = value.strip(b" \t")
         # A trailer must not become a header, because no proxy has checked the trailer, and it could sign in.
         if self.is_in_head():

@@ -95,7 +95,7 @@ def create_address(connection: Connection, customer_id: int, address: AddressCre
 
 
 def update_address(connection: Connection, customer_id: int, address_id: int, changes: Record) -> Record:
-    """Change the fields that were sent; ``is_primary: true`` makes the address the primary one."""
+    """Change the fields that were sent. ``is_primary: true`` makes the address the primary one."""
     lock_customer(connection, customer_id)
     row = _get_address(connection, customer_id, address_id)
     changed = differences(row, read_full_name(row, changes))
@@ -167,7 +167,7 @@ def move_addresses(connection: Connection, customer_id: int, to_customer_id: int
 
 
 def _comparable(address: Record) -> tuple[str, ...]:
-    """Return what an address says, without case, accents and surplus white space."""
+    """Return the fields of an address without case, accents and surplus white space."""
     return tuple(fold(address[key] or "") for key in ("type", *PLACE_KEYS, *EXTENSION_KEYS))
 
 

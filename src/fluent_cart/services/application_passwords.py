@@ -154,14 +154,14 @@ def record_last_used(connection: Connection, password_id: int, before: str) -> N
 
 
 def create_application_password(connection: Connection, login: str, name: str) -> str:
-    """Store a new application password and return it; only its hash is kept."""
+    """Store the hash of a new application password, and return the password."""
     return add_application_password(connection, user_id_of(connection, login), name)
 
 
 def add_application_password(connection: Connection, user_id: int, name: str) -> str:
-    """Store a new application password of a user's and return it; only its hash is kept.
+    """Store the hash of a user's new application password, and return the password.
 
-    ``AuthenticationFailed`` if the user was deleted since the request was let in.
+    ``AuthenticationFailed`` if the user was deleted after the request was authenticated.
     """
     owner = select(User.id).where(User.id == user_id).with_for_update(read=True, key_share=True)
     if connection.scalar(owner) is None:
@@ -180,7 +180,7 @@ def add_application_password(connection: Connection, user_id: int, name: str) ->
 
 
 def list_application_passwords(connection: Connection, login: str) -> list[Record]:
-    """Return id, name, age and last use of a user's application passwords; never a hash."""
+    """Return id, name, age and last use of a user's application passwords, without their hashes."""
     return application_passwords_of(connection, user_id_of(connection, login))
 
 
@@ -201,7 +201,7 @@ def revoke_application_password(connection: Connection, password_id: int) -> Non
 def revoke_own_application_passwords(
     connection: Connection, user_id: int, password_id: int | None = None
 ) -> int:
-    """Delete one of a user's application passwords, or all of them; return how many there were."""
+    """Delete one of a user's application passwords, or all of them. Return how many were deleted."""
     condition = ApplicationPassword.user_id == user_id
     if password_id is not None:
         condition &= ApplicationPassword.id == password_id

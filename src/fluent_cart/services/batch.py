@@ -22,7 +22,7 @@ SUCCESS = 200
 
 
 def perform(connection: Connection, batch: CustomerBatch) -> Record:
-    """Create, update and delete in this order; return the result of each item, in the order sent.
+    """Create, update and delete in this order. Return the result of each item, in the order sent.
 
     An item that fails changes nothing and stops no other item. A dry run returns the same results without
     the ids of new customers, and changes nothing.

@@ -22,7 +22,7 @@ Extras = dict[str, Any]
 
 
 def perform(connection: Connection, action: BulkAction) -> Record:
-    """Run ``action``, and return for each customer, in the given order, whether it was successful.
+    """Run ``action``, and return for each customer, in the order of the ids, whether it was successful.
 
     A dry run returns the same and changes nothing.
     """

@@ -10,7 +10,7 @@ from fluent_cart.models import Base
 
 
 def insert_rows(connection: Connection, model: type[Base], rows: Sequence[Record]) -> None:
-    """Insert rows with an id, and rows that get one; those of each kind have the same columns."""
+    """Insert rows with an id, and rows without. The rows of each kind have the same columns."""
     table = Base.metadata.tables[model.__tablename__]
     statement = insert(table)
     if connection.dialect.name == "postgresql":
@@ -23,7 +23,7 @@ def insert_rows(connection: Connection, model: type[Base], rows: Sequence[Record
 
 
 def update_rows(connection: Connection, model: type[Base], rows: Sequence[Record]) -> None:
-    """Change the columns that the rows have, each in the row with its id; all have the same columns."""
+    """Change the columns of the rows with these ids. All rows have the same columns."""
     if not rows:
         return
     table = Base.metadata.tables[model.__tablename__]

@@ -66,7 +66,7 @@ class ChangePage(NamedTuple):
 
 
 def read_changes(connection: Connection, query: ChangesQuery) -> ChangePage:
-    """Return the changes after a cursor; ``CursorExpired`` if some of them may be missing."""
+    """Return the changes after a cursor. ``CursorExpired`` if some of them may be missing."""
     start = Cursor(*connection.execute(_log).one())
     dialect = connection.dialect.name
     if not query.after:
@@ -105,9 +105,9 @@ def set_kind(
 
 
 def remove_expired(connection: Connection, limit: int, days: int) -> int:
-    """Delete up to ``limit`` of the oldest changes, if they are older than ``days``; return how many.
+    """Delete up to ``limit`` of the oldest changes, if they are older than ``days``. Return how many.
 
-    The newest change stays, because SQLite would give its id again, and a cursor would be before it.
+    The newest change stays, because SQLite would use its id again, and a cursor would be before it.
     """
     oldest = select(*_place, CustomerChange.created_at).order_by(*_place).limit(limit + 1)
     # Only one of several processes removes them.
@@ -126,7 +126,7 @@ def remove_expired(connection: Connection, limit: int, days: int) -> int:
 
 
 def purge_all(connection: Connection, days: int) -> int:
-    """Delete every change that is older than ``days``, but the newest change; return how many."""
+    """Delete every change that is older than ``days``, except the newest change. Return how many."""
     total = 0
     while removed := remove_expired(connection, REMOVED_AT_ONCE, days):
         total += removed

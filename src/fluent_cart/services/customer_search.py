@@ -104,7 +104,7 @@ class Order(NamedTuple):
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
-        """The columns to order by; the id breaks ties in the same direction, so that pages do not overlap."""
+        """The columns to order by. The id breaks ties in the same direction, so that pages do not overlap."""
         own = SORT_COLUMNS[self.field]
         return self.by(own) if self.field is SortField.ID else self.by(own, Customer.id.expression)
 

@@ -101,7 +101,7 @@ def get_customer(connection: LookupConnection, customer_id: int) -> Record:
 
 
 def get_customers(connection: Connection, customer_ids: Sequence[int]) -> dict[int, Record]:
-    """Return full records by id; ids that do not exist are left out."""
+    """Return full records by id, without ids that do not exist."""
     found: dict[int, list[Row[Any]]] = {}
     for row in connection.execute(_details_of_some, {"customer_ids": customer_ids}):
         found.setdefault(row[0], []).append(row)
@@ -137,7 +137,7 @@ def lock_customer(connection: Connection, customer_id: int) -> Record:
 
 
 def lock_customers(connection: Connection, customer_ids: Iterable[int]) -> set[int]:
-    """Lock customers' rows, in the order of their ids; return the ids that exist.
+    """Lock customers' rows, in the order of their ids. Return the ids that exist.
 
     Two transactions that lock in one order cannot wait for each other.
     """

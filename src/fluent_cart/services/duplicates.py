@@ -51,7 +51,7 @@ _to_records = record_maker(keys(DETAIL_COLUMNS))
 
 
 class DuplicatePage(NamedTuple):
-    """Groups of customers, and the cursor of the next page; None if no page follows."""
+    """Groups of customers, and the cursor of the next page, or None if no page follows."""
 
     duplicates: list[Record]
     next_cursor: str | None
@@ -84,7 +84,7 @@ _KEYS: Mapping[DuplicateReason, _Keys] = {
 def list_duplicates(connection: Connection, query: DuplicatesQuery) -> DuplicatePage:
     """Return a page of groups of customers who share something.
 
-    It has fewer groups than were asked for, and a cursor, if enough keys were read.
+    A page has fewer groups than its size, and a cursor, if the limit of keys was reached.
     """
     found: list[DuplicateCursor] = []
     read_to: DuplicateCursor | None = None

@@ -28,7 +28,7 @@ _REMOVALS = (ChangeKind.DELETED, ChangeKind.MERGED, ChangeKind.ERASED)
 
 
 def erase_customer(connection: Connection, customer_id: int) -> Record:
-    """Remove everything that identifies a customer; the orders and totals stay.
+    """Remove everything that identifies a customer. The orders and totals stay.
 
     Nothing changes if the customer is erased already.
     """
@@ -52,7 +52,7 @@ def erase_customers(connection: Connection, customer_ids: Collection[int]) -> No
 
 
 def is_erased(customer: Record) -> bool:
-    """Return whether a stored customer has the address that only an erasure gives."""
+    """Return whether a stored customer has the address of an erased customer."""
     return bool(re.fullmatch(f"{PREFIX}{customer['id']}-[0-9a-f]{{16}}{DOMAIN}", customer["email"]))
 
 

@@ -38,7 +38,7 @@ def email_key(address: str) -> str:
 
 
 def mailbox_key(address: str) -> str:
-    """Return the key of the mailbox that an address with a plus is delivered to; empty for other addresses.
+    """Return the key of the mailbox of an address with a plus, or "" for other addresses.
 
     ``ann+shop@example.com`` is delivered to ``ann@example.com`` (RFC 5233).
     """

@@ -151,7 +151,7 @@ def _about(connection: Connection, customer_ids: Collection[int]) -> list[tuple[
 
 
 def _erased_key(key: str) -> str:
-    """Return the text that replaces a key when its response is erased; the same if it is one already."""
+    """Return the text that replaces a key when its response is erased. An erased key stays the same."""
     if key.startswith(_ERASED):
         return key
     return _ERASED + blake2b(key.encode(), digest_size=16).hexdigest()

@@ -77,7 +77,7 @@ INVARIANTS: Mapping[str, Select[Any]] = {
     "a session belongs to a user": (
         select(Session.id).outerjoin(User, User.id == Session.user_id).where(User.id.is_(None))
     ),
-    "a merged customer is no customer, and its survivor is one": (
+    "a merged id is not the id of a customer, and its survivor exists": (
         select(MergedCustomer.customer_id).where(
             MergedCustomer.customer_id.in_(select(Customer.id))
             | MergedCustomer.survivor_id.not_in(select(Customer.id))

@@ -34,14 +34,14 @@ BLANK: tuple[Any, ...] = (None, "", [], {})
 
 
 def merge_customers(connection: Connection, customer_id: int, merge: CustomerMerge) -> Record:
-    """Merge another customer into a customer, and return what is left; a preview changes nothing.
+    """Merge another customer into a customer, and return the result. A preview changes nothing.
 
     ``CustomerNotFound`` or ``CustomerMerged`` if one of them does not exist, ``InvalidUser`` if the user that
     stays is not clear, ``ValidationFailed`` if they are the same or have too much together.
     """
     if merge.from_id == customer_id:
         raise ValidationFailed(details={"from_id": ["Must be the id of another customer"]})
-    # A preview is the same code, undone: so it is what the merger would be.
+    # A preview runs the same code and undoes it, so it has the result of the merge.
     with savepoint(connection, undo=merge.preview):
         return _merge(connection, customer_id, merge)
 

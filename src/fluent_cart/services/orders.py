@@ -99,7 +99,7 @@ def record_orders(
 
 
 def move_orders(connection: Connection, customer_id: int, to_customer_id: int) -> int:
-    """Move the orders of a customer to another one, and compute its totals; return how many were moved.
+    """Move the orders of a customer to another one, and compute its totals. Return how many were moved.
 
     The caller has locked both customers.
     """

@@ -68,9 +68,9 @@ def digits(text: str) -> str:
 
 
 def phone_key(phone: str | None) -> str:
-    """Return the form in which phones are compared; empty if there are too few digits to be a person's.
+    """Return the form in which phones are compared, or "" for too few digits to be a person's.
 
-    The zeros at the start are no part of it, because ``+49`` and ``0049`` are the same.
+    The zeros at the start are removed, because ``+49`` and ``0049`` are the same.
     """
     number = digits(phone or "").lstrip("0")
     return number[:MAX_SORT_KEY] if len(number) >= MIN_PHONE_DIGITS else ""

@@ -141,7 +141,7 @@ def sessions_of(connection: LookupConnection, user_id: int) -> list[Record]:
 
 
 def end_other_sessions(connection: Connection, user_id: int, kept: int) -> int:
-    """End all sessions of a user but one; return how many there were."""
+    """End all sessions of a user except one. Return how many were ended."""
     others = delete(Session).where(Session.user_id == user_id, Session.id != kept)
     return connection.execute(others).rowcount
 

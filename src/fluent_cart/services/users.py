@@ -83,7 +83,7 @@ def list_users(connection: Connection) -> list[Record]:
 
 
 def find_users(connection: Connection, search: str, page: int, per_page: int) -> Page:
-    """Return a page of the users, oldest first, and how many there are; of a search, if one is given."""
+    """Return a page of the users, or of those that match a search, oldest first, and their number."""
     condition = matches(search, SEARCHED, connection.dialect.name) if search else true()
     some = _all_users.where(condition).limit(per_page).offset((page - 1) * per_page)
     total = connection.scalar(select(func.count()).select_from(User).where(condition)) or 0

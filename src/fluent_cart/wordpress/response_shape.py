@@ -19,12 +19,12 @@ MAX_LEVELS = 16
 
 
 def wants_shaping(query: bytes) -> bool:
-    """Return whether a query can ask for a shape; this is all that others pay for it."""
+    """Return whether a query can select a shape. Other requests cost no more than this check."""
     return b"_fields" in query or b"_envelope" in query
 
 
 def shape_response(send: Send, query: bytes) -> Send:
-    """Return a ``send`` that shapes JSON responses as ``query`` says, and passes others unchanged."""
+    """Return a ``send`` that shapes JSON responses by ``query``, and passes others unchanged."""
     sent = parse_query(query.decode("latin-1"))
     fields, enveloped = read_fields(sent.get("_fields")), "_envelope" in sent
     start: Message | None = None

@@ -92,7 +92,7 @@ class TestQuestion:
             await visitor.post(AUTHORIZE, data={**fields, "_wpnonce": nonce, "reject": "1"}),
         ):
             assert response.status_code == 422
-            assert f"The application asks with a {parameter} " in text_of(response)
+            assert f"application's {parameter} is not " in text_of(response)
             assert address not in response.text
             assert "<form" not in response.text
         assert await made(database) == []
@@ -103,7 +103,7 @@ class TestQuestion:
     ) -> None:
         response = await visitor.get(AUTHORIZE, params={**ASKED, "app_id": app_id})
         assert response.status_code == 422
-        assert "an app_id that is not a UUID" in text_of(response)
+        assert "application's app_id is not a UUID" in text_of(response)
 
 
 class TestApproval:

@@ -7,11 +7,10 @@ import pytest
 from fluent_cart.errors import ValidationFailed
 from fluent_cart.pages.account.callbacks import checked, form_action, with_query
 
-ASKS = "The application asks with a success_url"
 REFUSALS = (
-    f"{ASKS} that is not an address such as https://app.example/signed-in",
-    f"{ASKS} whose scheme is not allowed. Use https",
-    f"{ASKS} that is not encrypted. Use https, or this machine's address",
+    "The application's success_url is not an address such as https://app.example/signed-in",
+    "The scheme of the application's success_url is not allowed. Use https",
+    "The application's success_url is not encrypted. Use https, or this machine's address",
 )
 
 

@@ -25,7 +25,7 @@ _COLUMNS = (*AddressCreate.model_fields, "updated_at")
 
 @dataclass
 class AddressPlan:
-    """The changes that give a customer the addresses of a line."""
+    """The changes that replace a customer's addresses by those of a line."""
 
     new: list[Record] = field(default_factory=list)
     changed: list[Record] = field(default_factory=list)

@@ -30,7 +30,7 @@ STATE = (*IDENTITY, "status", "payment_status", "total_paid", "total_refund")
 def import_orders(
     connection: Connection, lines: Mapping[int, OrderRow], claims: Claims, *, writing: bool
 ) -> Outcome:
-    """Import the rows of a batch, by their lines, with their customers' totals; return the status of each.
+    """Import the rows of a batch, by their lines, with the customers' totals. Return the status of each row.
 
     ``claims`` are those of earlier lines. Nothing is written unless ``writing``.
     """
@@ -106,7 +106,7 @@ class _Batch:
         return status_of(stored, differs)
 
     def _is_here(self, order: Record) -> bool:
-        """Return whether an order without an id was imported before; ``ValidationFailed`` if it was changed.
+        """Return whether an order without an id was imported before.
 
         Raise ``ValidationFailed`` if it was changed.
 

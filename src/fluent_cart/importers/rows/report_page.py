@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from fluent_cart.importers.html_report import Page, Section
 from fluent_cart.importers.rows.run import Kind, Report
 
-# Lines that failed and are listed; the report as JSON has all.
+# The failed lines that are listed. The report as JSON has all.
 LISTED = 1000
 
 

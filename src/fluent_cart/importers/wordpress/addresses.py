@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
 
 
 async def import_addresses(run: ImportContext) -> None:
-    """Import the addresses of all customers who came along; all of one customer's in one transaction."""
+    """Import the addresses of all imported customers. One transaction has all addresses of a customer."""
     await run.reserve_ids(Address, KIND)
     for batch in run.batches(KIND, _STATEMENT, together="customer_id"):
         candidates = [_candidate(run, row) for row in batch if row["customer_id"] not in run.erased]
@@ -181,7 +181,7 @@ def _import_batch(
 def _choose_primaries(
     candidates: list[Candidate], stored: dict[int, Record], here: dict[int, int], *, changing: bool
 ) -> dict[int, int | None]:
-    """Return the id of each customer's primary address; ``here`` has those of today."""
+    """Return the id of each customer's primary address. ``here`` has the present ones."""
     primaries: dict[int, int | None] = {}
     for customer_id, group in groupby(candidates, _customer_id):
         own = list(group)

@@ -113,7 +113,7 @@ def import_passwords(
     changing: bool,
     writing: bool,
 ) -> ImportedPasswords:
-    """Import the passwords of new users; those of users who are here only if ``changing``.
+    """Import the passwords of new users, and those of existing users only if ``changing``.
 
     So a password that was revoked here does not come back by itself. Passwords that were created here stay.
     """

@@ -38,7 +38,7 @@ class BufferedReader:
         return self._line
 
     def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """Match here, in what is in memory; see ``look``."""
+        """Match at this position, in the bytes that are in memory. See ``look``."""
         return pattern.match(self._text, self._at)
 
     def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
@@ -59,7 +59,7 @@ class BufferedReader:
         return found
 
     def look(self, length: int) -> bool:
-        """Have ``length`` bytes from here in memory, if there are so many; return whether there are any."""
+        """Load ``length`` bytes from here into memory, or all that remain. Return whether there are any."""
         while len(self._text) - self._at < length and self._more():
             pass
         return self._at < len(self._text)

@@ -80,7 +80,7 @@ async def _skip_merged(run: ImportContext, customer_ids: list[int]) -> Collectio
 
 
 def _without_erased(run: ImportContext, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Skip the customers who are erased here; their orders belong to them still."""
+    """Skip the customers who are erased here. Their orders still belong to them."""
     for row in batch:
         if row["id"] in run.erased:
             run.report.skip(KIND, DataIssue.ERASED, row["id"])

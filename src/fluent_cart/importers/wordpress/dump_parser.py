@@ -65,7 +65,7 @@ class Dump:
         self._tables.require_readable()
 
     def _find_statement(self) -> bool:
-        """Go to the next statement, past white space and comments; return whether there is one."""
+        """Go to the next statement, past white space and comments. Return whether there is one."""
         window = self._window
         while window.look(4096):
             self._tables.line = window.line

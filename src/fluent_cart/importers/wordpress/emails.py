@@ -57,7 +57,7 @@ def own(run: ImportContext, kind: str, values: Values, email: str | None) -> str
 async def resolve_conflicts(
     run: ImportContext, kind: str, claimed: Claimed, records: list[Record]
 ) -> list[int]:
-    """Give another address to whom somebody here is in the way of.
+    """Assign another address to each imported row whose address is used here already.
 
     Return the rows here that will get another address later in this import, and must lose theirs first.
     """

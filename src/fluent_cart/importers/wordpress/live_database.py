@@ -33,7 +33,7 @@ def add_password(source: str, password: str) -> str:
 
 
 def read_live(source: str, prefix: str | None, progress: Progress) -> Iterator[tuple[str, Item]]:
-    """Give the rows of every table to import, as ``read_dump`` does; ``SourceError`` without the driver."""
+    """Yield the rows of every table to import, as ``read_dump`` does. ``SourceError`` without the driver."""
     try:
         # The driver is an extra, because a dump needs none.
         from fluent_cart.importers.wordpress import mysql_rows

@@ -23,7 +23,7 @@ PROGRESS_EVERY = 10_000
 
 
 def read_rows(url: URL, prefix: str | None, progress: Progress) -> Iterator[tuple[str, Item]]:
-    """Give the rows of every table to import, each with its table's full name."""
+    """Yield the rows of every table to import, each with its table's full name."""
     try:
         with closing(_connect(url)) as connection:
             yield from _rows(connection, prefix, progress)

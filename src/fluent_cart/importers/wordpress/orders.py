@@ -95,7 +95,7 @@ def _order(
 
 
 def _amounts(values: Values) -> dict[str, int] | None:
-    """Return the amounts in cents; None if one of them is no number."""
+    """Return the amounts in cents, or None if one of them is not a number."""
     amount, paid, refunded = (
         _cents(values.raw(column)) for column in ("total_amount", "total_paid", "total_refund")
     )

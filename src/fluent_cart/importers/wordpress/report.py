@@ -35,7 +35,7 @@ class TableReport(RowCounts):
 
 
 class Report:
-    """Counts; every row that is read has one status or is skipped for one reason."""
+    """Counts. Every row that is read has one status or is skipped for one reason."""
 
     def __init__(self) -> None:
         self.tables: dict[str, TableReport] = defaultdict(TableReport)

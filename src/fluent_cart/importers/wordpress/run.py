@@ -75,7 +75,7 @@ class ImportContext:
     def batches(
         self, kind: str, statement: str, parameters: Sequence[Any] = (), together: str | None = None
     ) -> Iterator[list[dict[str, Any]]]:
-        """Give the rows of a query in batches, and report the progress after each.
+        """Yield the rows of a query in batches, and report the progress after each.
 
         Rows that follow each other with the same value of ``together`` are in the same batch.
         """

@@ -38,7 +38,7 @@ def read_source(
 async def import_shop(
     database: Database, source: Iterable[tuple[str, Item]], options: Options, progress: Progress
 ) -> Report:
-    """Import the shop that ``source`` gives the rows of, and report what was done.
+    """Import the shop of the rows of ``source``, and report the results.
 
     Raise ``SourceError`` if the source cannot be read to its end. Then nothing was written. Raise
     ``ServiceUnavailable`` if the database could not write in time. Then the written batches are complete, and

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from fluent_cart.importers.wordpress.source_tables import SourceError
 
 TEXT = rb"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'|\"[^\"\\]*+(?:(?:\\.|\"\")[^\"\\]*+)*+\""
-# A text, a number or a word; then rare values: bytes, a text that names its character set, and one that is
-# converted, as mydumper writes JSON.
+# A text, a number or a word, followed by rare values: bytes, a text that names its character set, and a
+# converted text, as mydumper writes JSON.
 _VALUE = (
     rb"(?:" + TEXT + rb"|[^\s'\"(),;]++|[xXbB]'[0-9A-Fa-f]*+'|_\w++\s*+(?:" + TEXT + rb")"
     rb"|(?i:CONVERT|CAST)\(\s*+(?:" + TEXT + rb")\s*+(?i:USING|AS)\s++\w++\s*+\))"

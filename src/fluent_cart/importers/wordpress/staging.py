@@ -46,7 +46,7 @@ CREATE TABLE totals (id INTEGER PRIMARY KEY, number INTEGER, spent INTEGER, firs
 
 
 class Staging:
-    """A temporary database with the source's tables, under the names that ``tables.KINDS`` gives them."""
+    """A temporary database with the source's tables, under the names of ``tables.KINDS``."""
 
     def __init__(self, *, repair_text: bool = False) -> None:
         self._repair_text = repair_text
@@ -98,7 +98,7 @@ class Staging:
         return prefix
 
     def is_missing(self, kind: str) -> bool:
-        """Return whether the source has no such table; an empty one is not missing."""
+        """Return whether the source does not have the table. An empty table is not missing."""
         return kind in self._missing
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -120,7 +120,7 @@ class Staging:
             yield dict(zip(names, row, strict=True))
 
     def claim(self, kind: str, key: Any, row_id: int) -> bool:
-        """Return whether ``row_id`` is the first to ask for ``key``, or has it already."""
+        """Return whether ``row_id`` is the first with ``key``."""
         self.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", (kind, key, row_id))
         return bool(self.owner(kind, key) == row_id)
 

@@ -55,7 +55,7 @@ class Wish(NamedTuple):
 
 @router.get(AUTHORIZE)
 async def ask(request: Request, database: DatabaseDep) -> Response:
-    """Ask the user whether to authorize the application."""
+    """Return the page on which a user authorizes an application or refuses it."""
     visitor = await require_visitor(request, database, _address(request.query_params))
     return _question(read_wish(request.query_params), visitor)
 
@@ -92,7 +92,7 @@ def read_wish(fields: Mapping[str, str]) -> Wish:
     """Return the request of an application. Raise ``ValidationFailed`` if it is invalid."""
     app_id = fields.get("app_id", "")
     if app_id and not _is_uuid(app_id):
-        raise ValidationFailed("The application asks with an app_id that is not a UUID")
+        raise ValidationFailed("The application's app_id is not a UUID")
     success, reject = (
         callbacks.checked(fields[name], name) if fields.get(name) else ""
         for name in ("success_url", "reject_url")

@@ -31,14 +31,14 @@ def checked(address: str, name: str) -> str:
     found = _ADDRESS.fullmatch(address)
     if not found or len(address) > MAX_LENGTH or not _has_right_host(address):
         raise ValidationFailed(
-            f"The application asks with a {name} that is not an address such as https://app.example/signed-in"
+            f"The application's {name} is not an address such as https://app.example/signed-in"
         )
     scheme = found["scheme"].lower()
     if scheme in REFUSED_SCHEMES:
-        raise ValidationFailed(f"The application asks with a {name} whose scheme is not allowed. Use https")
+        raise ValidationFailed(f"The scheme of the application's {name} is not allowed. Use https")
     if scheme == "http" and not _is_this_machine(found["host"].strip("[]").lower()):
         raise ValidationFailed(
-            f"The application asks with a {name} that is not encrypted. Use https, or this machine's address"
+            f"The application's {name} is not encrypted. Use https, or this machine's address"
         )
     return address
 
@@ -63,7 +63,7 @@ def form_action(*addresses: str) -> str:
 def _has_right_host(address: str) -> bool:
     try:
         return urlsplit(address).port is None or True
-    except ValueError:  # a port above 65535, or brackets around what is no address of IPv6
+    except ValueError:  # a port above 65535, or brackets around a text that is not an IPv6 address
         return False
 
 
