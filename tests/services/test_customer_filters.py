@@ -154,7 +154,7 @@ def test_filter_alone_is_counted_from_its_index(own_settings: Settings, name: st
     statement = customer_search._count(frozenset(values)).statement
     plan = explain(own_settings.database_url, statement, values)
     assert re.search(INDEXES[name], plan), plan
-    assert not re.search(r"Seq Scan|SCAN (?!.*COVERING INDEX)", plan), plan
+    assert not re.search(r"Seq Scan|SCAN (?!in_country|.*COVERING INDEX)", plan), plan
 
 
 @pytest.mark.parametrize("name", ["email", "ids"])

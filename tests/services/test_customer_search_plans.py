@@ -87,11 +87,33 @@ def test_usual_filter_is_counted_from_its_index(settings: Settings) -> None:
 def test_many_matches_are_read_in_order(sqlite_settings: Settings) -> None:
     """PostgreSQL decides by its statistics."""
     for order in ORDERS:
-        statement = customer_search.ordered(order, frozenset(FILTERS), in_order=True)
+        statement = customer_search.ordered(order, frozenset(FILTERS), has_many=True)
         plan = explain(sqlite_settings.database_url, statement, WINDOW | FILTERS)
         by_index = "" if order.field is SortField.ID else f" USING INDEX (ix|uq)_customers_{order.field}"
         [scan] = re.findall("^SCAN.*", plan, re.M)
         assert re.fullmatch(f"SCAN customers{by_index}", scan), plan
+
+
+def test_few_matches_are_sorted(sqlite_settings: Settings) -> None:
+    """Also if the statistics say that an index is of no use, because no customer has had a user so far."""
+    with connect(sqlite_settings.database_url) as connection:
+        connection.execute(text("ANALYZE"))
+        for index in ("uq_customers_user_id', '1000000 1000000", "ix_customers_id', '1000000 1"):
+            connection.execute(text(f"INSERT INTO sqlite_stat1 VALUES ('customers', '{index}')"))
+    for order in ORDERS:
+        statement = customer_search.ordered(order, frozenset({"has_user"}), has_many=False)
+        plan = explain(sqlite_settings.database_url, statement, WINDOW | {"has_user": True})
+        assert re.search("SEARCH customers USING (COVERING )?INDEX uq_customers_user_id", plan), plan
+        assert "SCAN" not in plan
+
+
+def test_country_of_many_is_looked_up_for_each_customer_until_the_page_is_full(
+    sqlite_settings: Settings,
+) -> None:
+    statement = customer_search.ordered(ORDERS[0], frozenset({"country", "status"}), has_many=True)
+    plan = explain(sqlite_settings.database_url, statement, WINDOW | FILTERS | {"country": "IT"})
+    assert re.search("CORRELATED SCALAR SUBQUERY.*\nSEARCH customer_addresses", plan), plan
+    assert "TEMP B-TREE" not in plan
 
 
 def test_term_is_looked_up_in_the_index(settings: Settings) -> None:

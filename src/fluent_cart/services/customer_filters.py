@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, literal_column, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, literal_column, select
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
@@ -35,9 +35,11 @@ _LAST_ORDER = literal_column(LAST_PURCHASE, Customer.last_order_at.type)
 _NO_ORDER: Expression = literal_column("'-infinity'")
 
 
-def _has_address_in(customer_id: Expression, country: BindParameter[Any]) -> ColumnElement[bool]:
-    code = bindparam(country.key, type_=Address.country.type)
-    return customer_id.in_(select(Address.customer_id).where(Address.country == code))
+_in_country = Address.country == bindparam("country", type_=Address.country.type)
+
+
+def _has_address_in(customer_id: Expression, _: BindParameter[Any]) -> ColumnElement[bool]:
+    return customer_id.in_(select(Address.customer_id).where(_in_country))
 
 
 FILTERS: Mapping[str, Filter] = {
@@ -73,14 +75,29 @@ def filter_values(filters: CustomerFilters) -> dict[str, Any]:
     return values
 
 
-def conditions_of(names: Collection[str], no_index: bool = False) -> list[ColumnElement[bool]]:
+def number_of_matches(names: Collection[str]) -> Select[int]:
+    """Return the number of customers that meet the filters with these ``names``."""
+    if set(names) == {"country"}:
+        # Of the index alone, which takes a quarter of the time.
+        in_country = select(Address.customer_id).where(_in_country).distinct()
+        return select(func.count()).select_from(in_country.subquery("in_country"))
+    return select(func.count()).select_from(Customer).where(*conditions_of(names))
+
+
+def conditions_of(
+    names: Collection[str], no_index: bool = False, has_many: bool = False
+) -> list[ColumnElement[bool]]:
     """Return the conditions of the filters with these ``names``.
 
     ``no_index`` keeps SQLite from using an index for a condition, so that SQLite uses the index of the order.
+    With ``has_many``, SQLite looks for an address of each customer until the page is full.
     """
+    if has_many and "country" in names:
+        others = conditions_of(set(names) - {"country"}, no_index)
+        return [select(Address.id).where(Address.customer_id == Customer.id, _in_country).exists(), *others]
     return [
         each.compare(
-            _without_index(each.expression) if no_index and not each.is_narrow else each.expression,
+            without_index(each.expression) if no_index and not each.is_narrow else each.expression,
             bindparam(name, type_=each.expression.type),
         )
         for name, each in FILTERS.items()
@@ -88,5 +105,6 @@ def conditions_of(names: Collection[str], no_index: bool = False) -> list[Column
     ]
 
 
-def _without_index(expression: Expression) -> Expression:
+def without_index(expression: Expression) -> Expression:
+    """Return an expression for which SQLite uses no index."""
     return UnaryExpression(expression, operator=custom_op("+"))

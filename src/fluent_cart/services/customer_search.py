@@ -30,7 +30,12 @@ from fluent_cart.models import Customer
 from fluent_cart.models.customers import AVERAGE_ORDER, FIRST_PURCHASE, LAST_PURCHASE
 from fluent_cart.schemas.customer_queries import CustomerListQuery, CustomerSelection
 from fluent_cart.services import search
-from fluent_cart.services.customer_filters import conditions_of, filter_values
+from fluent_cart.services.customer_filters import (
+    conditions_of,
+    filter_values,
+    number_of_matches,
+    without_index,
+)
 from fluent_cart.services.customers import LIST_COLUMNS, keys
 from fluent_cart.services.pages import Page
 
@@ -88,10 +93,13 @@ def list_customers(connection: LookupConnection, query: CustomerListQuery) -> Pa
         return _counted(page.rows(connection, **window), lambda: _number(connection))
     number = _number(connection)
     ((total,),) = _count(frozenset(values)).rows(connection, **values)
+    if not total:
+        return Page([], 0)
     # With many matches, it is faster to read customers in order until the page is full. With few matches, it
     # is faster to sort them. PostgreSQL estimates the number itself. SQLite needs the hint.
-    in_order = connection.dialect.name == "sqlite" and (sum(window.values()) * number < total * total)
-    page = _page_of_some(order, frozenset(values), in_order)
+    in_sqlite = connection.dialect.name == "sqlite"
+    has_many = sum(window.values()) * number < total * total if in_sqlite else None
+    page = _page_of_some(order, frozenset(values), has_many)
     return _page(page.rows(connection, **values, **window), total)
 
 
@@ -107,6 +115,11 @@ class Order(NamedTuple):
         """The columns to order by. The id breaks ties in the same direction, so that pages do not overlap."""
         own = SORT_COLUMNS[self.field]
         return self.by(own) if self.field is SortField.ID else self.by(own, Customer.id.expression)
+
+    @property
+    def columns_without_index(self) -> list[ColumnElement[Any]]:
+        """The columns to order by if SQLite is to sort."""
+        return self.by(without_index(SORT_COLUMNS[self.field]), Customer.id.expression)
 
 
 def _number(connection: LookupConnection) -> int:
@@ -127,7 +140,7 @@ def _page(rows: Sequence[Sequence[Any]], total: int) -> Page:
 # few different statements.
 @lru_cache
 def _count(filters: frozenset[str]) -> Prepared:
-    return Prepared(select(func.count()).select_from(Customer).where(*conditions_of(filters)))
+    return Prepared(number_of_matches(filters))
 
 
 @lru_cache
@@ -137,21 +150,23 @@ def _page_of_all(order: Order, late: bool) -> Prepared:
 
 
 @lru_cache(maxsize=1024)
-def _page_of_some(order: Order, filters: frozenset[str], in_order: bool) -> Prepared:
-    return Prepared(ordered(order, filters, in_order=in_order))
+def _page_of_some(order: Order, filters: frozenset[str], has_many: bool | None) -> Prepared:
+    return Prepared(ordered(order, filters, has_many=has_many))
 
 
 def ordered(
-    order: Order, filters: frozenset[str] = frozenset(), *, in_order: bool = False, late: bool = True
+    order: Order, filters: frozenset[str] = frozenset(), *, has_many: bool | None = None, late: bool = True
 ) -> Select[*tuple[Any, ...]]:
     """Return the page of a list.
 
-    ``in_order`` reads matches in order instead of sorting them. ``late`` looks their rows up at the end.
+    ``has_many`` says whether SQLite reads matches in order or sorts them; None leaves it to the database.
+    ``late`` looks the rows of the page up at the end.
     """
-    conditions = conditions_of(filters, no_index=in_order)
+    conditions = conditions_of(filters, no_index=bool(has_many), has_many=bool(has_many))
     if not late:
         return _windowed(select(*LIST_COLUMNS).where(*conditions).order_by(*order.columns))
-    ids = select(Customer.id).where(*conditions).order_by(*order.columns)
+    columns = order.columns_without_index if has_many is False else order.columns
+    ids = select(Customer.id).where(*conditions).order_by(*columns)
     if order.field is SortField.ID and not filters:
         # Without this hint, SQLite scans the rows.
         ids = ids.with_hint(Customer, "INDEXED BY ix_customers_id", "sqlite")
