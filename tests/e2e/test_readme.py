@@ -11,6 +11,7 @@ from typing import Self
 
 import pytest
 
+from fluent_cart.cli.main import COMMANDS
 from fluent_cart.database import migrations
 from fluent_cart.settings import Settings
 from tests.support import postgres
@@ -75,6 +76,12 @@ def test_settings_are_documented_with_their_defaults() -> None:
     rows = dict(re.findall(r"^\| `(FLUENT_CART_\w+)` \| (?:`([^`]*)` )?\|", text, re.M))
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     assert rows == {f"FLUENT_CART_{name.upper()}": str(default) for name, default in defaults.items()}
+
+
+def test_readme_lists_every_command() -> None:
+    rows = " ".join(re.findall(r"^\| (`fluent-cart .*?) \|", (ROOT / "README.md").read_text(), re.M))
+    listed = set(re.findall(r"`(?:fluent-cart )?([a-z-]+)", rows))
+    assert listed == {command.name for command in COMMANDS}
 
 
 def test_commands_that_are_not_run_are_in_the_guides() -> None:
