@@ -4,6 +4,6 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
-# Databases and logs of the benchmark; everything in it can be made again.
+# Databases and logs of the benchmark. Everything in it can be made again.
 WORK = ROOT / ".bench"
 HOST = "127.0.0.1"

@@ -17,7 +17,7 @@ ROUNDS, SECONDS, MINUTES = 5, 5, 60
 
 
 def main() -> int:
-    """Do what the command line says; return the exit status."""
+    """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run", help="load all arms in turn and write RESULTS.md")
@@ -83,7 +83,7 @@ def _soak(options: argparse.Namespace) -> int:
 def _publish(
     page: str, path: Path, complete: bool, failures: Sequence[str], doubts: Sequence[str] = ()
 ) -> int:
-    """Write a page that can be relied on; show one that was not meant to be; refuse one that is wrong."""
+    """Write a complete page. Print an incomplete one. Reject a wrong one."""
     for fault in (*failures, *doubts):
         print(f"Not to be relied on: {fault}", file=sys.stderr)
     if failures or (complete and doubts):

@@ -29,13 +29,13 @@ class Tally:
 def load(
     port: int, requests: Sequence[bytes], seconds: float, connections: int
 ) -> tuple[float, float, float, int]:
-    """Send requests over many connections; return requests per second, p50, p99 (ms) and failures."""
+    """Send requests over many connections. Return requests per second, p50, p99 (ms) and failures."""
     tally = _run(port, cycle(requests), connections, time.perf_counter() + seconds)
     return len(tally.latencies) / seconds, tally.percentile(0.5), tally.percentile(0.99), tally.failures
 
 
 def one_by_one(port: int, requests: Sequence[bytes], connections: int = 1) -> Tally:
-    """Send each request once; each connection waits for its answer before it sends the next."""
+    """Send each request once. Each connection waits for a response before it sends the next request."""
     return _run(port, iter(requests), connections, float("inf"))
 
 

@@ -38,7 +38,7 @@ class Different(Exception):
 
 
 def compare(servers: Iterable[Server], workloads: Iterable[Workload]) -> None:
-    """Raise ``Different`` unless all servers answer alike; they must have fresh copies of one shop."""
+    """Raise ``Different`` unless all servers answer alike. They must have fresh copies of one shop."""
     arms = [server for server in servers if server.arm is not STATIC]
     for workload in workloads:
         samples = [workload.request(number) for number in range(1, SAMPLES + 1)]

@@ -25,7 +25,7 @@ SOURCES = ("generate.py", "loading.py", "names.py", "workloads.py")
 
 
 class Databases:
-    """Makes fresh copies of generated shops; on PostgreSQL only where there is a ``server``."""
+    """Makes fresh copies of generated shops, on PostgreSQL only if there is a ``server``."""
 
     def __init__(self, server: str | None) -> None:
         self._server = server
@@ -44,7 +44,7 @@ class Databases:
             return f"PostgreSQL {connection.info.server_version // 10_000} (fsync {fsync})"
 
     def fresh(self, arm: Arm, count: int) -> str:
-        """Return the address of a new copy of the shop with ``count`` customers; an older one is deleted."""
+        """Return the address of a new copy of the shop with ``count`` customers. Delete an older copy."""
         name = f"{arm.name}_{count}"
         if arm.database == SQLITE:
             return self._file(name, count)
@@ -84,7 +84,7 @@ class Databases:
 
 @contextmanager
 def databases(with_postgresql: bool = True) -> Iterator[Databases]:
-    """Give the databases, with PostgreSQL if it is wanted and installed; say so if it is not installed."""
+    """Yield the databases, with PostgreSQL if it is wanted. Print a note if it is not installed."""
     WORK.mkdir(exist_ok=True)
     if with_postgresql and not postgres.AVAILABLE:
         print("PostgreSQL is not installed: ITS ARMS ARE SKIPPED.", file=sys.stderr)
@@ -113,7 +113,7 @@ def _make_durable(server: str) -> None:
 
 
 def _generated(count: int) -> Path:
-    """Return the file with ``count`` customers; it is kept until a migration or the generator changes."""
+    """Return the file with ``count`` customers. It is kept until a migration or the generator changes."""
     made_by = b"".join((FOLDER / name).read_bytes() for name in SOURCES)
     version = f"{migrations.newest()}-{hashlib.sha256(made_by).hexdigest()[:8]}"
     path = WORK / f"shop-{count}-{version}.db"

@@ -16,7 +16,7 @@ from benchmarks.workloads import Workload
 
 WRK = shutil.which("wrk")
 CONNECTIONS = 32
-# Enough that no write is sent twice within a second of load; reads come round again.
+# Enough that no write is sent twice within a second of load. Reads are repeated.
 DIFFERENT_READS, DIFFERENT_WRITES_A_SECOND = 10_000, 8_000
 
 

@@ -26,7 +26,7 @@ PROBE_SECONDS, PROBE_CONNECTIONS = 5, 8
 
 
 class Row(NamedTuple):
-    """A line of the table; latencies in milliseconds."""
+    """A line of the table, with latencies in milliseconds."""
 
     name: str
     database: str

@@ -16,7 +16,7 @@ Limit = float | tuple[float, float] | None
 
 @dataclass(frozen=True)
 class Query:
-    """Requests of one kind; ``limit`` is in milliseconds, for SQLite and for PostgreSQL if they differ."""
+    """Requests of one kind. ``limit`` is in milliseconds, for SQLite and for PostgreSQL if they differ."""
 
     name: str
     request: Callable[[int], Request]
@@ -43,7 +43,7 @@ def _list(**query: object) -> Callable[[int], Request]:
 
 
 def _bulk_status(number: int) -> Request:
-    """Change a thousand customers; when they come round again, change them back."""
+    """Change a thousand customers. The next request of the same ids changes them back."""
     turn, place = divmod(number, 10)
     body = {
         "action": "update_status",

@@ -41,12 +41,12 @@ class Measured:
         return [workload for workload in WORKLOADS if any(workload == each for _, each in self.results)]
 
     def median(self, arm: Arm, workload: Workload, what: str = "per_second") -> float:
-        """Return the median of the rounds that count; 0 where nothing was measured."""
+        """Return the median of the rounds that count, or 0 if nothing was measured."""
         values = [getattr(result, what) for result in self._that_count(arm, workload)]
         return median(values) if values else 0.0
 
     def ratio(self, arm: Arm, rival: Arm, workload: Workload) -> float:
-        """Return the median of each round's own ratio of speeds; 0 where one of the two was not measured."""
+        """Return the median of each round's own ratio of speeds, or 0 if one of the two was not measured."""
         pairs = zip(self._that_count(arm, workload), self._that_count(rival, workload), strict=False)
         ratios = [ours.per_second / other.per_second for ours, other in pairs if other.per_second]
         return median(ratios) if ratios else 0.0

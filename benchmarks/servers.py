@@ -45,7 +45,7 @@ class Server:
 
 @contextmanager
 def serve(arm: Arm, database_url: str) -> Iterator[Server]:
-    """Start an arm; give it once it answers, and end it at last."""
+    """Start an arm. Yield it when it answers, and end it at last."""
     port = free_port()
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),

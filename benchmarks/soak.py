@@ -13,13 +13,13 @@ from benchmarks.servers import Server, serve
 from benchmarks.targets import MEMORY_MB
 from benchmarks.workloads import CUSTOMERS, GET_ONE, LIST_10, LIST_100, MIXED, UPDATE
 
-# A minute, shared out; no creations, which would make the shop itself grow.
+# A minute in all, without creations, because they would make the shop grow.
 SHARES = (GET_ONE, LIST_10, LIST_100, SEARCH_LOAD, MIXED, UPDATE)
 SECONDS = 60 // len(SHARES)
 
 
 def measure(minutes: int) -> tuple[str, list[str]]:
-    """Load this server on each database for ``minutes``; return the page, and what went wrong."""
+    """Load this server on each database for ``minutes``. Return the page and the failures."""
     failures: list[str] = []
     columns: dict[str, list[str]] = {}
     with databases() as shops:

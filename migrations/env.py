@@ -1,4 +1,4 @@
-"""Runs migrations over the connection it is given; for the alembic command, over one of its own."""
+"""Run migrations over the caller's connection, or over a new one for the alembic command."""
 
 from alembic import context
 from sqlalchemy import Connection

@@ -32,7 +32,7 @@ from fluent_cart.wordpress.paths import PREFIX
 from tests.support import mariadb, postgres
 from tests.support.login import Work, watch
 
-# A user for every role of the policy, and one whose role it does not know; each has its login as e-mail name.
+# A user for every role of the policy, and one with an unknown role. The e-mail name of each is its login.
 ROLES = ("administrator", "super_admin", "manager", "worker", "accountant", "subscriber")
 
 Record = dict[str, Any]
@@ -130,7 +130,7 @@ def sqlite_settings(sqlite_template: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def postgres_settings(postgres_template: str) -> Iterator[Settings]:
-    """A shop on PostgreSQL, for tests of what only PostgreSQL does; its tables may be changed."""
+    """A shop for tests that need PostgreSQL. They may change its tables."""
     name = f"fluent_cart_{uuid4().hex}"
     with _administration(postgres_template) as execute:
         execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
@@ -207,7 +207,7 @@ async def shared_postgres_database(postgres_shop: str) -> AsyncIterator[Database
 
 @pytest.fixture(params=["sqlite", *(["shared_postgres"] if postgres.AVAILABLE else [])])
 def settings(request: pytest.FixtureRequest) -> Settings:
-    """A fresh shop; every test that has one runs once for each database."""
+    """A fresh shop. Every test with this fixture runs once for each database."""
     shop: Settings = request.getfixturevalue(f"{request.param}_settings")
     return shop
 

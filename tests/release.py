@@ -23,7 +23,7 @@ START_SECONDS = 60
 
 
 class ReleaseError(Exception):
-    """A release cannot be made; the text says why and what to do."""
+    """A release cannot be made. The text has the reason and what to do."""
 
 
 def with_version(source: str, version: str) -> str:
@@ -55,7 +55,7 @@ def _run(*command: str | Path, cwd: Path = ROOT) -> str:
 
 
 def check_wheel(wheel: Path, folder: Path) -> None:
-    """Start the demo from a wheel, outside of the checkout; raise ``ReleaseError`` if it does not answer."""
+    """Start the demo from a wheel, outside of the checkout. Raise ``ReleaseError`` if it does not answer."""
     venv.create(folder / "venv", with_pip=True)
     binaries = folder / "venv" / "bin"
     _run(binaries / "pip", "install", "--quiet", "--requirement", ROOT / "requirements.lock")
@@ -90,7 +90,7 @@ def _answers(port: int) -> bool:
 
 
 def release(version: str) -> Path:
-    """Make the release; return the path of the checked wheel."""
+    """Make the release. Return the path of the checked wheel."""
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise ReleaseError("Name the version, such as: make release VERSION=0.2.0")
     if _run("git", "status", "--porcelain"):

@@ -184,7 +184,7 @@ class TestLayers:
 
 class TestOnePlaceOnly:
     def test_only_settings_read_the_environment(self) -> None:
-        """It is ``settings``; others may set a variable for a child, not read one."""
+        """Only ``settings`` reads variables. Other modules may set one for a child process."""
         names = ("environ", "environb", "getenv")
         found = []
         for module in MODULES:

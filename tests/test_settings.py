@@ -1,4 +1,4 @@
-"""Settings from the environment and from ``.env``; ``test_readme`` has their names and defaults."""
+"""Settings from the environment and from ``.env``. ``test_readme`` has their names and defaults."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The limit on PostgreSQL: raw ASGI, SQL by hand through asyncpg, orjson; as many connections as ours."""
+"""The limit on PostgreSQL: raw ASGI, SQL by hand through asyncpg, orjson, and as many connections as ours."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,6 +1,6 @@
 """This server with a probe: how long its event loop was held by one callback.
 
-It runs on asyncio's own loop, whose callbacks can be timed; what they do is the same as on uvloop. The time
+It runs on asyncio's own loop, whose callbacks can be timed. They do the same as on uvloop. The time
 is that of the thread, so that a busy machine does not count as a slow handler.
 """
 

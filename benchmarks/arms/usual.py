@@ -18,7 +18,7 @@ from fluent_cart.database.time_as_text import TimeAsText
 from fluent_cart.models import Address, ApplicationPassword, Customer, User
 from fluent_cart.services.customers import derived_columns
 
-# The server's own models load no related objects; the usual ones do, when they are asked for.
+# The server's own models load no related objects. The usual models load them on access.
 Customer.__mapper__.add_property("addresses", relationship(Address, order_by=Address.id))
 
 # Thirty seconds: as many writers as there are clients wait for one lock.

@@ -1,4 +1,4 @@
-"""Users and their application passwords; a login and an e-mail address name one user."""
+"""Users and their application passwords. A login and an e-mail address each belong to one user."""
 
 import sqlalchemy as sa
 from alembic import op

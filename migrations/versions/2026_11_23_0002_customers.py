@@ -1,4 +1,4 @@
-"""Customers; an e-mail address belongs to one of them whatever its case, a user to at most one."""
+"""Customers. An e-mail address in any case belongs to one of them, and a user to at most one."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Addresses; a customer has at most one that is primary."""
+"""Addresses. A customer has at most one primary address."""
 
 import sqlalchemy as sa
 from alembic import op

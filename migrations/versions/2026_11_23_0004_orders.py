@@ -1,4 +1,4 @@
-"""Orders; they outlive their customer."""
+"""Orders, which stay when their customer is deleted."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Answers are kept for requests that are sent again; with their user they go."""
+"""Responses that are stored for repeated requests, until their user is deleted."""
 
 import sqlalchemy as sa
 from alembic import op

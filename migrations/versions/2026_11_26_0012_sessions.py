@@ -1,4 +1,4 @@
-"""Users may have a login password and sign in with it; each sign-in is a session, and ends with its user."""
+"""Login passwords of users, and a session for each sign-in, which ends with its user."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -46,7 +46,7 @@ from tests.support.login import (
 
 WORKER = secret_of("worker")
 
-# Not well formed, or not readable: such a header counts as none. "d29ya2VyOnNlY3JldA==" is "worker:secret".
+# Malformed or unreadable headers count as absent. "d29ya2VyOnNlY3JldA==" is "worker:secret".
 NO_CREDENTIALS = [
     b"", b"Basic", b"Basic ", b"Basic !!!!", b"Basic d29ya2Vy,eA==", b"Basic d29ya2VyOnNlY3JldA",
     b"Basic d29ya2VyOnNlY3JldA==, Basic d29ya2VyOnNlY3JldA==", b"Basic\td29ya2VyOnNlY3JldA==",
@@ -258,7 +258,7 @@ class TestTiming(OnSQLite):
         # Written or not, a line is the same work for both.
         caplog.set_level(logging.ERROR, "fluent_cart.security")
         auc = [await self._auc(app, 700)]
-        # By chance it is off by 0.015 (standard error); twice as many pairs decide.
+        # By chance it is off by 0.015 (standard error), so twice as many pairs decide.
         if not 0.45 <= auc[-1] <= 0.55:
             auc.append(await self._auc(app, 1400))
         assert 0.45 <= auc[-1] <= 0.55, auc

@@ -77,7 +77,7 @@ class TestCounting:
         for _ in range(10):
             assert limit.fail("ada", HERE) == 0
             clock.seconds += 25
-        # The first was 250 seconds ago; the tenth 25.
+        # The first was 250 seconds ago, the tenth 25.
         assert limit.fail("ada", HERE) == 50
         clock.seconds += 50
         assert limit.fail("ada", HERE) == 0
@@ -208,7 +208,7 @@ class TestOverHTTP(OnSQLite):
     async def test_eleventh_wrong_password_is_429_for_every_kind_of_name(
         self, at: Callable[[str], httpx.AsyncClient]
     ) -> None:
-        """Known, unknown, an address, with an old password or without any; in any case."""
+        """A known or unknown name, or an address, in any case, with an old password or without one."""
         courses = []
         for n, name in enumerate(("worker", "unknown", "manager@shop.example", "no@shop.example", "x" * 999)):
             async with at(f"192.0.2.{n}") as client:

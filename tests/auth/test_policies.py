@@ -1,4 +1,4 @@
-"""The table of roles, and the policy itself; ``contract/test_permissions`` has the routes.
+"""The table of roles, and the policy itself. ``contract/test_permissions`` has the routes.
 
 See docs/decisions.md#21-permissions-and-roles.
 """

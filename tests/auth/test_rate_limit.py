@@ -34,7 +34,7 @@ def limit(clock: Clock) -> RateLimiter:
 
 
 def acquire(limit: RateLimiter, user_id: int) -> tuple[int, ...]:
-    """Take a token; return the wait, and the numbers of the headers."""
+    """Count a request. Return the wait, and the numbers of the headers."""
     wait, headers = limit.take(user_id)
     names = [name for name, _ in headers]
     assert names == [b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"]

@@ -62,7 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line; give its exit code and what it wrote."""
+    """Run the command line. Return its exit code and its output."""
 
     def run(*arguments: str) -> Result:
         monkeypatch.setattr("sys.argv", ["fluent-cart", *arguments])

@@ -74,7 +74,7 @@ def test_version_and_help_load_no_large_package(option: str) -> None:
     large = {"sqlalchemy", "fastapi", "starlette", "pydantic", "uvicorn", "alembic", "asyncpg"}
     packages, number = loaded_by(option, of=large)
     assert packages == []
-    # 330 for the help; a start that loads all commands has more than 1,500.
+    # 330 for the help. A start that loads all commands has more than 1,500.
     assert number < 450
 
 

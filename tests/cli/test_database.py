@@ -1,4 +1,4 @@
-"""fluent-cart migrate, recalculate and check; the rules on both databases, the rest where it matters."""
+"""fluent-cart migrate, recalculate and check. The rules are tested on both databases."""
 
 import re
 import shutil

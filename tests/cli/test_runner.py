@@ -133,7 +133,7 @@ class TestWrites:
     def test_write_fails_in_time_if_another_process_holds_the_lock(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The command ends then; it does not wait for the other to let go."""
+        """The command ends then. It does not wait until the other releases the lock."""
         run("migrate")
         monkeypatch.setenv("FLUENT_CART_WRITE_TIMEOUT", "0.1")
         other = FileLock(Path("fluent-cart.db.lock"))

@@ -48,7 +48,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         calls.append((application, os.environ["FLUENT_CART_DATABASE_URL"], options))
 
     monkeypatch.setattr(uvicorn, "run", run)
-    # The command sets these for its worker processes; here they end with the test.
+    # The command sets these for its worker processes. Here they end with the test.
     monkeypatch.setenv("FLUENT_CART_DATABASE_URL", "sqlite:///fluent-cart.db")
     monkeypatch.setenv("FLUENT_CART_RATE_LIMIT_FILE", "")
     return calls
@@ -295,7 +295,7 @@ class TestOptions:
     def test_passed_socket_wins_over_host_and_port(
         self, run: Run, made: None, served: list[Any], passed: socket.socket
     ) -> None:
-        """As systemd does it; its address is the one that is printed."""
+        """Like a socket of systemd, whose address is the printed one."""
         port = passed.getsockname()[1]
         assert run("serve", "--host", "0.0.0.0", "--port", "1") == printed(announced(port))
         assert [options for *_, options in served] == [self.options(port, fd=passed.fileno())]

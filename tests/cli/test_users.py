@@ -214,7 +214,7 @@ def test_group_without_a_command_shows_the_help(run: Run) -> None:
 
 
 class TestPasswords:
-    """Typed without being shown, or read; never on the command line, which everybody on a machine can see."""
+    """A password is typed or read, never an argument, because all users of a machine see arguments."""
 
     PASSWORD = " correct horse, \u00fcber "
 

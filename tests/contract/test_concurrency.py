@@ -28,7 +28,7 @@ Caller = httpx.AsyncClient
 
 @pytest.fixture
 async def callers(settings: Settings, manager: httpx.AsyncClient) -> AsyncIterator[list[Caller]]:
-    """Managers at two processes of the same shop, in turns; the second has an application of its own."""
+    """Managers at two processes of one shop, in turns. The second process has its own application."""
     other = create_app(settings)
     async with (
         other.router.lifespan_context(other),
@@ -42,7 +42,7 @@ async def callers(settings: Settings, manager: httpx.AsyncClient) -> AsyncIterat
 
 
 async def all_at_once(requests: list[Any]) -> Counter[tuple[int, str]]:
-    """Send the requests together; count the answers by status and error code."""
+    """Send the requests at once. Count the responses by status and error code."""
     answers = await asyncio.gather(*requests)
     return Counter((answer.status_code, answer.json().get("code", "")) for answer in answers)
 
@@ -120,7 +120,7 @@ class TestAddresses:
     async def test_addresses_deleted_and_made_primary_at_once_leave_at_most_one_primary(
         self, callers: list[Caller], database: Database, address_ids: list[int]
     ) -> None:
-        """Each is deleted once, however often it is asked for; the last takes the primary one along."""
+        """Each address is deleted once. The last deletion may delete the primary address."""
         deletions = [
             caller.request("DELETE", "/1/address", json={"address_id": address_id})
             for caller, address_id in zip(callers, address_ids * 3, strict=False)

@@ -1,4 +1,4 @@
-"""Each documented error of each operation, reached; the envelope is asserted whole."""
+"""Reach each documented error of each operation, and compare the whole envelope."""
 
 import sqlite3
 from pathlib import Path
@@ -188,7 +188,7 @@ OTHER_BODIES: dict[str, Any] = {
 
 @pytest.fixture
 async def shop(make_customer: MakeCustomer, make_address: MakeAddress, manager: httpx.AsyncClient) -> None:
-    """Customer 1 with the addresses 1 and 2; customer 2 with address 3 and user 2; customer 3 is merged."""
+    """Customer 1 has the addresses 1 and 2, customer 2 has address 3 and user 2. Customer 3 is merged."""
     for email in ("customer@example.com", "taken@example.com"):
         await make_customer(email=email)
     for customer_id in (1, 1, 2):
@@ -362,7 +362,7 @@ class TestBrokenServers:
     async def test_write_without_a_turn_in_time_is_503(
         self, sqlite_settings: Settings, shared_app: FastAPI, client_of: MakeClient
     ) -> None:
-        """Another program holds SQLite's write lock; nothing of the refused request happens later."""
+        """Another program holds SQLite's write lock. The rejected request changes nothing, also later."""
         hasty = sqlite_settings.model_copy(update={"write_timeout": 0.2})
         holder = sqlite3.connect(hasty.database_url.removeprefix("sqlite:///"), isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")

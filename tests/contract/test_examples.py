@@ -159,7 +159,7 @@ def parsed(arguments: list[str]) -> dict[str, Any]:
 
 
 def run(arguments: list[str]) -> tuple[int, str]:
-    """Run a documented command, by hand where there is no curl; return status and body."""
+    """Run a documented command, by httpx if curl is missing. Return status and body."""
     if shutil.which("curl") is None:
         response = httpx.request(**parsed(arguments))
         return response.status_code, response.text
@@ -248,7 +248,7 @@ class TestCanonicalPaths:
     async def test_documented_body_is_accepted_on_the_canonical_path(
         self, example: dict[str, Any], prefix: str, shared_app: FastAPI, owner: httpx.AsyncClient
     ) -> None:
-        """The documentation prints longer bodies than its curls send; all they say is taken."""
+        """The documentation prints longer bodies than its curls send. All their fields are accepted."""
         operation, body = example["operation"], example.get("request_body")
         request = parsed(command(example, ""))
         url = request["url"].replace(EXAMPLES_PREFIX, prefix)

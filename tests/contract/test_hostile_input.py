@@ -62,7 +62,7 @@ def documented(shared_app: FastAPI) -> dict[str, dict[int, set[str]]]:
 
 @pytest.fixture
 def survive(shop: None, manager: httpx.AsyncClient, documented: dict[str, dict[int, set[str]]]) -> Survive:
-    """Send a request to an operation; the answer must be quick, documented, whole and free of echoes."""
+    """Send a request. The response must be quick, documented and whole, and must not repeat the input."""
 
     async def send(operation: str, target: str, sent: str = "", **request: Any) -> httpx.Response:
         method = next(method for method, _, name in OPERATIONS if name == operation)
@@ -154,7 +154,7 @@ class TestValues:
     async def test_hostile_value_as_a_key_is_ignored_or_rejected(
         self, survive: Survive, method: str, path: str, operation: str
     ) -> None:
-        """A strange key is unknown and so ignored; additional info keeps keys, and refuses what it cannot."""
+        """An unknown key is ignored. Additional info keeps keys, or rejects those that it cannot store."""
         keys = (("\\ud800", 422), ("a\\u0000b", 422), ("x" * 70_000, 422), ("", 200), ("__proto__", 200))
         for key, status in keys:
             content = hostile.body_with(f'"{key}": %s', "", f'"{MARK}"', BODIES[operation])
@@ -215,7 +215,7 @@ class TestHundredMegabytes:
     async def test_body_of_a_hundred_megabytes_is_not_read(
         self, survive: Survive, method: str, path: str, operation: str
     ) -> None:
-        """The server stops reading at its limit; what takes no body does not read one at all."""
+        """The server stops reading at its limit. A route without a body does not read one at all."""
         taken = 0
 
         async def endless() -> AsyncIterator[bytes]:
@@ -287,7 +287,7 @@ async def test_misspelt_filter_is_rejected(survive: Survive, query: str) -> None
 
 @pytest.mark.parametrize("operation", ["get_customer", "get_customer_stats"])
 async def test_integer_of_any_length_is_an_integer(survive: Survive, operation: str) -> None:
-    """Out of range, so not found; one operation for each name of the parameter.
+    """Out of range, so not found. One operation for each name of the parameter.
 
     See docs/decisions.md#6-ids.
     """

@@ -138,7 +138,7 @@ async def test_every_role_is_allowed_exactly_what_its_permissions_cover(
             answer.headers.pop("allow", None)
             refusals[status].add(whole(answer))
     assert await everything(database) == before
-    # Without credentials, with wrong ones; and without the permission, whatever it is.
+    # Two for missing and wrong credentials, and one for any missing permission.
     assert (len(refusals[401]), len(refusals[403])) == (2, 1)
     assert "You do not have permission to do this" in str(refusals[403])
     record_property("cells", cells)

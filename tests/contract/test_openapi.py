@@ -112,7 +112,7 @@ class TestDocument:
         assert document["info"]["version"]
 
     def test_document_has_the_operations_of_the_contract(self, whole: dict[str, Any]) -> None:
-        """By method and path of the documented commands, under the canonical prefix; and our additions."""
+        """By method and path of the documented commands, under the canonical prefix, and our additions."""
         documented = {name: (method, PREFIX + path) for name, (method, path) in ADDITIONS.items()}
         for example in EXAMPLES:
             [(method, path)] = re.findall(r'-X (\w+) "[^"?]*/v1/customers([^"?]*)', example["curl"])
@@ -294,7 +294,7 @@ class TestOperations:
         return next(each for each in operations if each["operationId"] == request.param)
 
     def test_operation_has_a_summary_and_a_description(self, operation: Operation) -> None:
-        """A sentence, and prose; headings in Markdown would not be of the operation."""
+        """A sentence, and prose without headings, which would not belong to the operation."""
         assert operation["summary"] == TITLES[operation["operationId"]]
         sentence, _, prose = operation["description"].partition("\n\n")
         assert re.fullmatch(r"[A-Z][^\n]+\.", sentence)
@@ -304,7 +304,7 @@ class TestOperations:
     def test_operation_has_the_documented_security(
         self, document: dict[str, Any], operation: Operation
     ) -> None:
-        """An application password; or a cookie and its nonce, both together."""
+        """An application password, or a cookie together with its nonce."""
         assert operation["security"] == [{"ApplicationPassword": []}, {"SessionCookie": [], "Nonce": []}]
         schemes = document["components"]["securitySchemes"]
         assert list(schemes) == ["ApplicationPassword", "SessionCookie", "Nonce"]

@@ -30,7 +30,7 @@ from fluent_cart.models import (
 )
 from fluent_cart.settings import Settings
 
-# The shop's test users have the ids 1 to 6, and an application password each; ``fill`` adds the rest.
+# The shop's test users have the ids 1 to 6, and an application password each. ``fill`` adds the rest.
 VIOLATIONS = {
     "pk_users": "UPDATE users SET id = 1 WHERE id = 2",
     "uq_users_login": "UPDATE users SET login_key = 'manager' WHERE id = 1",
@@ -81,7 +81,7 @@ DOCUMENTED = {"uq_customers_email", "uq_customers_user_id", "fk_customers_user_i
 
 
 def fill(connection: Connection) -> None:
-    """Store two customers, the first with a user and two addresses and orders; two keys and sessions."""
+    """Store two keys, two sessions, and two customers: the first with a user, two addresses and orders."""
     moment = {"created_at": now(), "updated_at": now()}
     customer = {"additional_info": {}, "search_text": "", **moment}
     for email, user_id in (("a@example.com", 1), ("b@example.com", None)):

@@ -21,7 +21,7 @@ if sys.platform == "win32":
 
 import fcntl
 
-# Another process holds the lock until it is killed; it imports nothing of ours, to start in milliseconds.
+# Another process holds the lock until it is killed. It imports nothing of ours, to start in milliseconds.
 HOLDER = """
 import fcntl, os, sys, time
 descriptor = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
@@ -113,7 +113,7 @@ class TestHolder:
             assert is_free(path)
 
     def test_lock_excludes_other_threads(self, path: Path) -> None:
-        """Each has a lock of its own, as processes do; none sees another inside."""
+        """Each thread has its own lock, as processes do. No two hold the lock at once."""
         inside, seen = [], []
 
         def enter_often() -> None:

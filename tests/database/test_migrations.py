@@ -98,7 +98,7 @@ def url(settings: Settings) -> str:
 
 class TestSchema:
     def test_migrated_schema_is_that_of_the_models(self, url: str) -> None:
-        """To the last check, collation and partial index; ``compare_metadata`` sees none of these three."""
+        """With checks, collations and partial indexes, which ``compare_metadata`` does not compare."""
         empty = schema(url)
         migrations.upgrade(url)
         migrated = {row for row in schema(url) if not BY_HAND.search(str(row))}
@@ -110,7 +110,7 @@ class TestSchema:
 
     def test_migrated_schema_leaves_nothing_to_autogenerate(self, settings: Settings) -> None:
         with connect(settings.database_url) as connection, warnings.catch_warnings():
-            # SQLAlchemy cannot read SQLite's indexes on expressions; the test above can.
+            # SQLAlchemy cannot read SQLite's indexes on expressions. The test above can.
             warnings.filterwarnings("ignore", ".*expression-based index", Warning)
             options = {
                 "compare_server_default": True,
@@ -285,7 +285,7 @@ class TestUpgrade:
             ]
 
     def test_xn_domains_of_older_rows_are_compared_in_unicode(self, url: str) -> None:
-        """In more than one batch; users of the command line had no other form, but imported ones may."""
+        """In several batches. Only imported users may have a second form."""
         migrations.upgrade(url, "0015")
         self._store_old(url, [f"A{number}@XN--Bcher-KVA.example" for number in range(1100)])
         migrations.upgrade(url)

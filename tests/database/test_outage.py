@@ -1,8 +1,8 @@
 """PostgreSQL is stopped and started under load: nothing acknowledged is lost, and all else is 503.
 
-Each way to stop it comes once, in about twelve seconds; with FLUENT_CART_LONG_TESTS=1 in the environment,
-three times, and every other time it stays away for longer. The cluster is the test's own, and what it commits
-is on disk: a named server is not ours to stop.
+Each way to stop it runs once, in about twelve seconds. With FLUENT_CART_LONG_TESTS=1 in the environment it
+runs three times, and every second outage is longer. The test has its own cluster with synchronous commits,
+because it must not stop a named server.
 """
 
 import asyncio

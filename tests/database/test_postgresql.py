@@ -67,7 +67,7 @@ async def test_loser_of_a_race_gets_the_documented_error(postgres_settings: Sett
 
 
 async def test_deadlock_runs_the_unit_again(postgres_settings: Settings) -> None:
-    """Two units lock two rows in opposite order; both succeed, one at its second attempt."""
+    """Two units lock two rows in opposite order. Both succeed, one of them at its second attempt."""
     first_locks, attempts = asyncio.Barrier(2), []
 
     async with create_database(postgres_settings) as database:

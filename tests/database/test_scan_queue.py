@@ -1,4 +1,4 @@
-"""Scans take turns between callers; a caller who has gone, or has too many scans waiting, gets no turn."""
+"""Callers take turns with scans. A caller who has gone, or has too many waiting scans, gets no turn."""
 
 import asyncio
 from collections.abc import Mapping

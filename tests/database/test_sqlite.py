@@ -340,7 +340,7 @@ class TestGroupCommit:
 
 
 class TestFailedCommit:
-    """A foreign key that is checked with the commit makes it fail; the disk could do so, too."""
+    """A foreign key that is checked at the commit makes the commit fail, as a full disk could."""
 
     @staticmethod
     def spoil(connection: Connection) -> None:
@@ -534,7 +534,7 @@ def increment(connection: Connection) -> None:
     connection.execute(update(Customer).values(additional_info={"count": row.get("count", 0) + 1}))
 
 
-# Another process; it says when it is ready, so that both write at the same time.
+# Another process prints when it is ready, so that both write at the same time.
 WRITER = """
 import asyncio, sys
 from fluent_cart.database import create_database

@@ -22,7 +22,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line; give what it printed, or complained of."""
+    """Run the command line. Return its output or its error."""
 
     def run(*arguments: str) -> str:
         monkeypatch.setattr("sys.argv", ["fluent-cart", *arguments])

@@ -63,7 +63,7 @@ class Instruction(NamedTuple):
 
 
 def read_stages() -> list[list[Instruction]]:
-    """Return the instructions of each stage of the Dockerfile; before the first are arguments only."""
+    """Return the instructions of each stage of the Dockerfile. Before the first are arguments only."""
     text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M)
     lines = text.replace("\\\n", " ").splitlines()
     stages: list[list[Instruction]] = []
@@ -104,7 +104,7 @@ class TestImage:
         assert "*" in (ROOT / ".dockerignore").read_text().splitlines()
 
     def test_image_installs_only_locked_files(self) -> None:
-        """One command has the network, and it wants hashes; whatever else installs has no index."""
+        """One command has the network, and requires hashes. All other installations have no index."""
         commands = [
             command.strip()
             for instruction in BUILD
@@ -291,7 +291,7 @@ class TestCompose:
                 assert source in compose["volumes"] or ((ROOT / source).is_file() and mode == "ro")
 
     def test_compose_has_connections_for_twice_the_servers(self, services: dict[str, Service]) -> None:
-        """While new ones replace old ones both are there; 10 are for PostgreSQL's own and for commands."""
+        """New servers start before the old ones end. 10 more are for PostgreSQL and commands."""
         settings = services["api"]["environment"]
         each = [by_default(settings[f"FLUENT_CART_{name}"]) for name in ("WORKERS", "POOL_SIZE")]
         replicas = int(by_default(services["api"]["deploy"]["replicas"]))
@@ -363,7 +363,7 @@ class TestProxyConfiguration:
         assert int(seconds) < uvicorn.Config("unused").timeout_keep_alive
 
     def test_proxy_configuration_sends_no_request_twice_that_may_have_happened(self) -> None:
-        """By default nginx sends nothing again that is not idempotent; one word would change that."""
+        """By default nginx retries only idempotent requests. One word would change that."""
         assert re.findall(r"proxy_next_upstream (.*);", PROXY) == ["error timeout"]
 
 
@@ -534,8 +534,8 @@ class TestTwoServers:
     def test_no_read_fails_when_one_of_two_servers_dies(self, deployment: Deployment) -> None:
         """Nor is a write lost or made twice: what was in flight is answered 503, once.
 
-        Uvicorn sends the head of an answer before its body. One that was cut between them has been passed on,
-        and cannot be taken back; each caller can have one such at most.
+        Uvicorn sends the head of a response before its body. If it was cut between them, the proxy has passed
+        the head on and cannot retry. Each caller can have at most one such response.
         """
         assert [is_healthy(port) for port in deployment.ports] == [True, True]
         stop, reads, writes, cut = threading.Event(), Counter[int](), Counter[int](), 0

@@ -46,7 +46,7 @@ def blocks(page: str, language: str = "sh") -> list[str]:
 
 
 def shell(script: str, folder: Path, **environment: str) -> str:
-    """Run a page's commands in bash, and return what they printed; the first that fails is a failure."""
+    """Run a page's commands in bash, and return their output. The first failing command is a failure."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euc", script],

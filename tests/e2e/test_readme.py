@@ -42,9 +42,9 @@ NOT_RUN = {
     "fluent-cart import wordpress 'mysql:": "cli/test_import_wordpress imports from a live MariaDB",
 }
 # The shell of a guide is a plain one: no variable, and in PATH what the system has. The installed command is
-# where pipx puts it; the guide for a first shop makes its own PATH. Commands are as printed, but: make prints
-# what it would do, since it needs an index of packages; curl prints its status in place of the answer, and
-# fails unless it is 200.
+# where pipx puts it. The guide for a first shop makes its own PATH. Commands run as printed, with two
+# exceptions: make prints its commands, because it needs an index of packages, and curl prints the status in
+# place of the response, and fails unless the status is 200.
 SHELL = """
 set -euo pipefail
 make() { command make --dry-run -C "$ROOT" "$@" >/dev/null; }
@@ -169,7 +169,7 @@ def test_every_command_of_a_guide_works(
 
 
 class Terminal:
-    """A plain shell that runs a script; at its end, everything in it ends."""
+    """A plain shell that runs a script. At its end, all its processes end."""
 
     def __init__(self, script: str, folder: Path, pasted: str, path: str) -> None:
         number = len(list(folder.glob("terminal-*")))

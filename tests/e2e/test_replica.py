@@ -139,7 +139,7 @@ async def test_each_user_reads_its_own_writes_on_every_machine(
 
 
 async def count_past(writer: Client, reader: Client, domain: str) -> int:
-    """Write and read in turn; return how many reads did not show the write before them."""
+    """Write and read in turn. Return how many reads did not show the write before them."""
     past = 0
     for number in range(WRITES // USERS):
         email = f"{number}@{domain}"

@@ -50,7 +50,7 @@ runuser -u postgres -- {binaries}/pg_ctl -D /tmp/cluster -w -o '-c unix_socket_d
 
 
 def commands(page: Path, database: str, *having: str) -> str:
-    """Return the blocks of a page for a kind of database; with ``having`` those that have such a text."""
+    """Return the blocks of a page for a kind of database, with ``having`` only those with such a text."""
     other = POSTGRESQL_ONLY if database == "sqlite" else SQLITE_ONLY
     found = [block for block in blocks(page) if not other.search(block)]
     script = "".join(block for block in found if not having or any(text in block for text in having))

@@ -15,7 +15,7 @@ from tests.support.server import demo_server
 GUIDE = (ROOT / "docs" / "sign-in.md").read_text()
 # The commands as printed, but with their status in place of their answer.
 STATUS_ONLY = "curl() { command curl -s -o /dev/null -w '%{http_code} ' \"$@\"; }\n"
-# Of the page's script; a browser runs it in test_docs.
+# A browser runs the script of the page in test_docs.
 [SCRIPT] = re.findall(r"```js\n(.*?)```", GUIDE, re.S)
 
 

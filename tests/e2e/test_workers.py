@@ -1,6 +1,6 @@
 """Several workers on one SQLite file: no process waits much longer than others, no write is lost.
 
-The load lasts three seconds; with FLUENT_CART_LONG_TESTS=1 in the environment, twelve.
+The load lasts three seconds, or twelve with FLUENT_CART_LONG_TESTS=1 in the environment.
 """
 
 import asyncio

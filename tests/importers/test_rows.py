@@ -306,7 +306,7 @@ class TestOrders:
         make_customer: MakeCustomer,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """However often, and wherever an earlier run ended; the same order twice is two orders."""
+        """For any number of runs, also after one that was interrupted. Two equal lines are two orders."""
         monkeypatch.setattr(run, "BATCH", 2)
         await make_customer(email="a@example.com")
         order = {"customer_email": "a@example.com", **self.ORDER}
@@ -452,7 +452,7 @@ async def test_merged_customer_does_not_come_back_and_its_orders_are_the_survivo
 
 @pytest.mark.parametrize("file_format", FileFormat)
 async def test_exported_files_can_be_imported(database: Database, file_format: FileFormat) -> None:
-    """Into an empty shop, byte for byte: ids, texts, addresses, primary ones, info, times; then orders."""
+    """Into an empty shop, byte for byte: ids, texts, addresses, primary ones, info and times. Then orders."""
     lines = [Line(number, row) for number, row in enumerate(make_shop(random.Random(1)), start=1)]
     made = await import_rows(database, CUSTOMERS, lines, lambda: None, dry_run=False)
     assert made.errors == {}

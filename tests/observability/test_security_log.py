@@ -1,4 +1,4 @@
-"""The security log: one line for each refusal; and in no log at all a secret."""
+"""The security log has one line for each refusal. No log has a secret."""
 
 import json
 import logging
@@ -144,7 +144,7 @@ class TestLines(OnSQLite):
         assert lines() == [line("password_upgrade", "upgraded", "legacy", f"GET {ROUTE}")]
 
     async def test_login_and_logout_are_logged(self, stranger: httpx.AsyncClient, lines: Lines) -> None:
-        """Each login and logout is logged once; what a session is used for is not."""
+        """Each login and logout is logged once. Requests of a session are not logged."""
         for password in ("wrong", login_password_of("worker")):
             await sign_in(stranger, "worker", password)
         nonce = await make_nonce(stranger)
@@ -324,7 +324,7 @@ class TestLogs:
     async def test_logs_of_a_shared_hash_have_no_secret(
         self, database: Database, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Imported users may have chosen the same password; each signs in, and keeps a hash of its own."""
+        """Imported users may have chosen the same password. Each signs in, and keeps its own hash."""
         for name in ("legacy", "clone"):
             await database.write(store_user, name)
             await database.write(store_hash, name, quick_legacy_hash(LEGACY_SECRET))
@@ -335,7 +335,7 @@ class TestLogs:
     async def test_logs_and_database_have_no_secret_after_logins(
         self, app: FastAPI, database: Database, anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Guarantee A13: passwords right and wrong, cookies, nonces; in the database, hashes alone."""
+        """Guarantee A13: no password, cookie or nonce is in a log. The database has only hashes."""
         password = f"{self.CANARY} login password"
         await database.write(users.set_password, "worker", login_passwords.hash_password(password))
         with self._nothing_leaks(caplog, self.CANARY):

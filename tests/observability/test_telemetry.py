@@ -1,4 +1,4 @@
-"""OpenTelemetry: a span of a request says nothing of people; without the setting there is none.
+"""OpenTelemetry: the span of a request has no personal data. Without the setting there is no span.
 
 The SDK is no dependency: here stands a tracer of the API's own interface. docs/operate.md says what was tried
 with the real one.

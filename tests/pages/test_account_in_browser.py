@@ -229,7 +229,7 @@ def test_refusal_leads_back_to_the_application(
 
 
 def test_approval_opens_an_application_of_the_phone(free_page: tuple[Page, list[str]], address: str) -> None:
-    """Its own scheme is part of the policy; no application of this machine has it, so the browser stays."""
+    """The policy has the scheme. No application of this machine uses it, so the browser stays."""
     page, said = free_page
     opened: list[str] = []
     page.on("requestfailed", lambda request: opened.append(request.url))

@@ -332,7 +332,7 @@ class TestTiming(OnSQLite):
         names = {"worker": "unknown", "without-password": "unknown"}
         for known, unknown in names.items():
             auc = [await self._auc(browser, known, unknown, 250)]
-            # By chance it is off by 0.026 (standard error); twice as many pairs decide.
+            # By chance it is off by 0.026 (standard error), so twice as many pairs decide.
             if not 0.42 <= auc[-1] <= 0.58:
                 auc.append(await self._auc(browser, known, unknown, 500))
             assert 0.42 <= auc[-1] <= 0.58, (known, auc)
@@ -496,7 +496,7 @@ class TestSigningOut(OnSQLite):
     async def test_logout_needs_a_nonce_of_the_session(
         self, browser: httpx.AsyncClient, client_of: MakeClient
     ) -> None:
-        """Else a picture on any page could sign people out; they are asked instead, as in WordPress."""
+        """A picture on any page could sign people out otherwise. They must confirm it, as in WordPress."""
         await sign_in(browser, "worker", WORKER)
         async with client_of() as other:
             await sign_in(other, "worker", WORKER)
@@ -566,7 +566,7 @@ class TestOtherProcesses:
 async def test_request_with_a_password_has_no_session_look_up(
     app: FastAPI, client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One look-up, as before; a cookie without a nonce is not even looked up."""
+    """One look-up, as before. A cookie without a nonce is not looked up."""
 
     def fails(*_arguments: object) -> Any:
         raise AssertionError("a session was looked for")

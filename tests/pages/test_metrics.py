@@ -75,7 +75,7 @@ class TestWhoMayRead(OnSQLite):
         ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP"],
     )
     async def test_metrics_through_a_proxy_need_a_login(self, app: FastAPI, header: str) -> None:
-        """It is on this machine, and its callers are not; what they say of themselves counts for nothing."""
+        """The proxy is on this machine, but its callers are not. Their headers do not count."""
         async with come_from(app, "127.0.0.1") as caller:
             answer = await caller.get("/metrics", headers={header: "127.0.0.1"})
         assert_error(answer, 401, "authentication_required")
@@ -288,7 +288,7 @@ def request_lines(folder: Path) -> Iterator[dict[str, object]]:
 
 @pytest.mark.server
 def test_two_workers_figures_and_log_are_what_the_client_counted(shop: Path) -> None:
-    """Under a mixed load, at the most talkative level; and no line has a name, an address or a secret."""
+    """Under a mixed load, at the lowest level. No line has a name, an address or a secret."""
     environment = {
         "FLUENT_CART_DATABASE_URL": f"sqlite:///{shop / 'shop.db'}",
         "FLUENT_CART_LOG_LEVEL": "debug",

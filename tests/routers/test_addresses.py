@@ -21,7 +21,7 @@ PLACE = {"address_1": "1 Main St", "city": "Rome", "country": "IT"}
 
 @pytest.fixture
 async def shop(make_customer: MakeCustomer, make_address: MakeAddress, database: Database) -> None:
-    """Customer 1 with the addresses 1, 2 and 3; customer 2 with address 4; all of them old."""
+    """Customer 1 has the addresses 1, 2 and 3, and customer 2 has address 4. All of them are old."""
     for email in ("one@example.com", "two@example.com"):
         await make_customer(email=email)
     for customer_id in (1, 1, 1, 2):

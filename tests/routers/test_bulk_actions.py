@@ -23,7 +23,7 @@ LONG_AGO = "2020-01-01T00:00:00Z"
 
 @pytest.fixture
 async def shop(make_customer: MakeCustomer, make_address: MakeAddress, database: Database) -> None:
-    """Customers 1 to 5, each with an address and an order; 5 is inactive; all of them old."""
+    """Customers 1 to 5, each with an address and an order. 5 is inactive, and all of them are old."""
     for number in range(1, 6):
         status = "inactive" if number == 5 else "active"
         await make_customer(email=f"{number}@example.com", status=status)

@@ -24,7 +24,7 @@ MakeOrder = Callable[..., Any]
 
 @pytest.fixture
 async def shop(make_customer: MakeCustomer, make_address: MakeAddress, database: Database) -> None:
-    """Customer 1 without a phone, customer 2 with one, customer 3 with nothing; orders and addresses."""
+    """Customers with orders and addresses: 1 without a phone, 2 with a phone, and 3 without anything."""
     await make_customer(
         email="ann@example.com", first_name="Ann", additional_info={"labels": ["a", "b"], "vip": True}
     )

@@ -158,7 +158,7 @@ class TestStats:
 
 
 async def test_totals_equal_the_sum_of_random_orders(make_customer: MakeCustomer, database: Database) -> None:
-    """Orders come and change at random; plain Python adds up what is left of them."""
+    """Orders are created and changed at random. Plain Python adds up the result."""
     chance = random.Random(3)
     for number in range(1, 5):
         await make_customer(email=f"{number}@example.com")

@@ -18,7 +18,7 @@ LONG_AGO = "2020-01-01T00:00:00Z"
 
 @pytest.fixture
 async def shop(make_customer: MakeCustomer, database: Database) -> None:
-    """Customers 1 and 2, both old; the users of the tests have the ids 1 to 6."""
+    """Customers 1 and 2, both old. The users of the tests have the ids 1 to 6."""
     for email in ("one@example.com", "two@example.com"):
         await make_customer(email=email)
 

@@ -11,7 +11,7 @@ from passlib.hash import phpass
 
 from fluent_cart.security import application_passwords
 
-# Secrets and their hashes as a real WordPress 6.8.7 stored them; the last is of a site older than 6.8.
+# Secrets and their hashes as a real WordPress 6.8.7 stored them. The last is of a site older than 6.8.
 WORDPRESS = {
     "U4sx O6Po Y9Je 8GpT gSiI JuLE": "$generic$OZ39GURG0uuWNG7fRmBYx6wGOi7G4hh04N3bu_i5",
     "cupzsT2v9q8L56PWIi4EkL13": "$generic$eHeGNrgpDA_7M66vdJwmSa5nQDHLk1rmNZlTcbHO",

@@ -54,7 +54,7 @@ async def legacy(client_of: MakeClient, legacy_id: int) -> AsyncIterator[httpx.A
 
 
 class TestUpgrade:
-    """An older site's slow hash lets in once, and becomes a fast one by that; on both databases."""
+    """The first sign-in replaces an older site's slow hash by a fast one, on both databases."""
 
     async def test_slow_hash_is_replaced_at_the_first_sign_in(
         self, database: Database, legacy: httpx.AsyncClient, legacy_id: int, work: Work

@@ -16,7 +16,7 @@ from fluent_cart.security.login_passwords import hash_password, is_known, is_out
 from tests.support.login import quick_legacy_hash
 from tests.support.paths import ROOT
 
-# Users of a real WordPress 6.8.7, as its dump has them; the last is older than 6.8.
+# Users from the dump of a real WordPress 6.8.7. The last hash is older than 6.8.
 WORDPRESS = {
     "pass-worker": "$wp$2y$10$xMQvZN3ef42/7CPmalCbGOc6AY6dFVrpZdfmAPZx0DdX4JNgiEOO6",
     "pass-sub": "$wp$2y$10$0RPfD1Ti2cJLTuk9AycS9OSv.L83tm6XCF.AGEwC176LCtTGDgQLu",
@@ -109,7 +109,7 @@ class TestVerify:
         assert verify("x" * 4096, hash_password("x" * 4096))
 
     def test_verify_looks_no_further_than_php(self) -> None:
-        """PHP's bcrypt ends with the 72nd byte; WordPress's does not, nor does a NUL end anything here."""
+        """PHP's bcrypt ends with the 72nd byte. WordPress's does not, and a NUL does not end a password."""
         [long] = [vector for vector in PHP if len(vector["password"]) == 100]
         other = long["password"][:72] + "x"
         assert [verify(other, long[form]) for form in FORMS] == [False, True, False]
@@ -127,7 +127,7 @@ class TestHash:
     def test_login_password_hash_differs_each_time(self) -> None:
         made = {hash_password(SECRET) for _ in range(20)}
         assert len({each[10:32] for each in made}) == 20
-        # Of the last character of a salt bcrypt keeps two bits; a salt with more is not what it says.
+        # bcrypt keeps two bits of the last character of a salt, so a salt with more bits is invalid.
         assert all(verify(SECRET, each) for each in made)
 
     @pytest.mark.parametrize("password", ["", " \0", "x" * 4097])

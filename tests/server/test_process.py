@@ -103,7 +103,7 @@ class TestStop:
 
 @contextmanager
 def half_sent(server: Server) -> Iterator[Callable[[], bytes]]:
-    """Send half a request; once the server waits for the rest, give what sends it and returns the answer."""
+    """Send half a request. When the server waits for the rest, yield a function that sends it."""
     body = b'{"email": "late@load.example"}'
     user, secret = "manager", secret_of("manager")
     request = httpx.Request("POST", f"{server.address}{PREFIX}", content=body)
@@ -195,7 +195,7 @@ class TestStart:
     def test_server_without_its_database_waits_for_it(
         self, postgres_settings: Settings, tmp_path: Path
     ) -> None:
-        """E6: alive, not ready; ready once it is there, without a new start."""
+        """E6: alive but not ready until the database is there, and then ready without a new start."""
         address, _, rest = postgres_settings.database_url.rpartition(":")
         port = free_port()
         environment = {"FLUENT_CART_DATABASE_URL": f"{address}:{port}/{rest.partition('/')[2]}"}

@@ -1,4 +1,4 @@
-"""Connections whose peers are slow, stuck or hostile, on a real socket; and those of everybody else."""
+"""Connections of slow, stuck, hostile and ordinary peers, on a real socket."""
 
 import asyncio
 import gc

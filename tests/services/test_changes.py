@@ -194,7 +194,7 @@ class TestLongPoll:
             asyncio.create_task(viewer.get("/changes", params=params)) for _ in range(MAX_WAITING_OF_ONE)
         ]
         await asyncio.sleep(0.3)
-        # One more request of the user is answered at once; another user's request waits.
+        # One more request of the user is answered at once. Another user's request waits.
         response = await asyncio.wait_for(viewer.get("/changes", params=params), 5)
         assert response.json()["data"]["changes"] == []
         waiting.append(asyncio.create_task(manager.get("/changes", params=params)))

@@ -1,4 +1,4 @@
-"""Pages without a count and from cursor to cursor; what ``include`` adds, and in how many statements."""
+"""Pages without a count and from cursor to cursor. The parts of ``include``, and their statements."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator

@@ -163,7 +163,7 @@ def passes(customer: dict[str, Any], query: dict[str, Any]) -> bool:
 
 
 def sort_value(customer: dict[str, Any], field: str) -> Any:
-    """Return what a list is sorted by; a customer without an order comes before all others."""
+    """Return the key that a list is sorted by. A customer without an order comes first."""
     if field in ("email", "first_name", "last_name"):
         return bare(customer[field])
     if field == "aov":

@@ -183,7 +183,7 @@ class TestOwn:
         assert len(await database.scan(rows, Session)) == 1
 
     async def test_password_that_was_changed_meanwhile_stays(self, database: Database) -> None:
-        """Of two changes at once, one wins; the other was checked against a password that is gone."""
+        """Of two changes at once, one succeeds. The other was checked against a replaced password."""
         old = await account(database)
         older = await start(database, old)
         assert await database.write(sessions.change_password, old, "first", 60)

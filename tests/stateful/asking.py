@@ -51,7 +51,7 @@ class Asking(RuleBasedStateMachine):
     # The request, and its expected result
 
     def answered(self, reply: Reply, act: Callable[[], Answer]) -> Answer | None:
-        """Hold a reply against what the model says to the same; return that, if it is a success."""
+        """Compare a response with that of the model. Return the response if it is a success."""
         wanted: Answer | ConstraintViolation
         try:
             wanted = act()
@@ -71,7 +71,7 @@ class Asking(RuleBasedStateMachine):
     def post(
         self, path: str, sent: Any, key: str | None, act: Callable[[], Answer], usual: Record | None = None
     ) -> None:
-        """Send something; what is left out of it means the same as what is ``usual`` there.
+        """Send a request. A field that is left out means the same as its ``usual`` value.
 
         See docs/decisions.md#27-idempotency-keys.
         """

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fluent_cart.enums import SortDirection, SortField
 
-# The place of a customer, or of an address, among those that there are; the last ones are of none.
+# The place of a customer or an address in the list of existing ones. The last places do not exist.
 PLACES = st.integers(0, 6)
 USER_IDS = st.sampled_from([1, 2, 7, 8, 9, 99])
 EMAILS = st.sampled_from(

@@ -36,7 +36,7 @@ STEPS = 40
 
 
 class Shop(Asking):
-    """A sequence of requests and of other things that happen; every answer is that of the model."""
+    """A sequence of requests and other events. Every response equals that of the model."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ COUNTED = ("paid", "partially_paid", "partially_refunded")
 
 
 class Model:
-    """Everything that the shop knows; ``time`` is the present, as text."""
+    """The whole state of the shop. ``time`` is the present, as text."""
 
     def __init__(self, users: Iterable[Record]) -> None:
         self.time = ""

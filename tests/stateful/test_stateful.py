@@ -1,6 +1,6 @@
 """All databases in lockstep: with a model in plain Python, and with hostile input.
 
-Both are short forms; `make test-stress` takes thousands of sequences.
+Both are short forms. `make test-stress` runs thousands of sequences.
 
 Measured in docs/guarantees.md, C1.
 """
@@ -30,7 +30,7 @@ WORST = 1.0
 
 @pytest.fixture
 def urls(sqlite_settings: Settings, request: pytest.FixtureRequest) -> list[str]:
-    """The shops; where there is no PostgreSQL, the end of the run says so."""
+    """The shops. If PostgreSQL is missing, the end of the run has a note of it."""
     shops = [sqlite_settings]
     if postgres.AVAILABLE:
         shops.append(request.getfixturevalue("shared_postgres_settings"))

@@ -1,4 +1,4 @@
-"""The same shop on several databases: all are asked the same, and must answer the same bytes."""
+"""The same shop on several databases. All get the same requests and must return the same bytes."""
 
 import asyncio
 import itertools
@@ -76,7 +76,7 @@ class DatabasePair:
             each.stop()
 
     def set_clock(self, seconds: int) -> str:
-        """Make it so many seconds after the start; return the time as text."""
+        """Set the clock to a number of seconds after the start. Return the time as text."""
         self._moment = START + timedelta(seconds=seconds)
         return clock.now()
 
@@ -91,7 +91,7 @@ class DatabasePair:
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] = ("manager", secret_of("manager")),
     ) -> Reply:
-        """Send a request to each; return the one answer that all gave."""
+        """Send a request to each shop. Return the response, which must be the same from all."""
         body = b"" if sent is None else sent if isinstance(sent, bytes) else orjson.dumps(sent)
         basic = "Basic " + b64encode(":".join(auth).encode()).decode()
         everything = {"host": "shop.example", "authorization": basic, **(headers or {})}
@@ -99,7 +99,7 @@ class DatabasePair:
         return reply
 
     def write(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a unit of work on each; return the one result, or raise the one error, of all."""
+        """Run a unit of work on each. Return the result or raise the error, which must be the same on all."""
         return self._write(work, *arguments)
 
     def violations(self) -> Any:
@@ -149,7 +149,7 @@ async def _send(app: FastAPI, method: str, path: str, body: bytes, headers: Mapp
     async def receive() -> dict[str, Any]:
         nonlocal sent
         if sent:
-            # A client that waits for its answer; who sends a file listens for it to go.
+            # A client that waits for its response. A route that sends a file listens for a disconnect.
             await asyncio.Event().wait()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}

@@ -52,7 +52,7 @@ MISSING = {name: reason for module in MODULES for name, reason in getattr(module
 
 
 def main() -> int:
-    """Run the guarantees; return the exit status."""
+    """Run the guarantees. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.stress", description=__doc__)
     parser.add_argument(
         "--only", default="", metavar="GUARANTEE,...", help="guarantees, or families of them: E2,D"

@@ -128,7 +128,7 @@ async def replaced(shop: Shop, scale: Scale) -> list[Figure]:
         async with _asking(running.port, answers):
             for _ in range(rounds):
                 before = set(running.workers())
-                # A new worker that is not ready in time leaves the old one in place: it is asked again.
+                # The old worker stays if a new one is not ready in time, so the signal is sent again.
                 while before & set(running.workers()):
                     refused = _refusals(shop)
                     running.process.send_signal(signal.SIGHUP)

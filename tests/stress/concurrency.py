@@ -227,7 +227,7 @@ async def readers(shop: Shop, scale: Scale) -> list[Figure]:
 
 @guarantee("D9", "200 clients, 5 connections a worker, and a lock that somebody holds")
 async def exhausted(shop: Shop, scale: Scale) -> list[Figure]:
-    """For two seconds, as the list has it; and for six, which is longer than anybody may wait."""
+    """For two seconds, as in the list, and for six, which is longer than the write timeout."""
     shop.add_customers(200)
     figures: list[Figure] = []
     with serving(shop, WORKERS, environment={"FLUENT_CART_POOL_SIZE": "5"}) as running:
@@ -273,7 +273,7 @@ async def _everyone(clients: list[Client], name: str) -> list[Answer]:
 
 @contextmanager
 def _held(shop: Shop) -> Iterator[Callable[[], None]]:
-    """Lock all customers as another program might; give what ends it."""
+    """Lock all customers as another program might. Return a function that ends it."""
     if shop.database == POSTGRESQL:
         with psycopg.connect(shop.url) as holder:
             holder.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")

@@ -85,7 +85,7 @@ async def _cut_off(
 
 
 def _new_user(shop: Shop, name: str) -> str:
-    """Store a manager with both kinds of passwords; return the application password."""
+    """Store a manager with both kinds of passwords. Return the application password."""
     with connect(shop.url) as connection:
         hashed = login_passwords.hash_password(LOGIN_PASSWORD)
         users.create_user(connection, name, f"{name}@fire.example", "", "manager", hashed)

@@ -57,7 +57,7 @@ def _own(shop: Shop) -> Iterator[tuple[Shop, Path]]:
     if shop.database == SQLITE:
         yield shop, shop.file.parent
         return
-    # The log has the person until its files are removed; to overwrite them takes a gigabyte of writes.
+    # The log has the person until its files are removed. To overwrite them takes a gigabyte of writes.
     with clusters.running("wal_recycle=off") as cluster:
         cluster.execute("CREATE DATABASE shop")
         make_template(cluster.url("shop"))

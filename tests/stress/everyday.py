@@ -140,7 +140,7 @@ MISSING = {
 
 
 def run(guarantees: Sequence[Everyday]) -> dict[str, list[Figure]]:
-    """Run the tests of all these guarantees at once; return the figures of each."""
+    """Run the tests of all these guarantees at once. Return the figures of each."""
     report = ROOT / ".pytest_cache" / "everyday.xml"
     tests = {test for guarantee in guarantees for test in guarantee.tests}
     command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", f"--junitxml={report}", *sorted(tests)]

@@ -9,7 +9,7 @@ from tests.stress.shops import POSTGRESQL, SQLITE, Shop
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is done; the default is what the table in RESULTS.md needs."""
+    """The amount of work. The table in RESULTS.md needs the default."""
 
     # Kills, power cuts, restarts.
     cycles: int = 20
@@ -42,7 +42,7 @@ class Figure(NamedTuple):
 
 
 class NotRun(Exception):
-    """A guarantee cannot be tried here; the text says why."""
+    """A guarantee cannot be tested here. The text has the reason."""
 
 
 Run = Callable[[Shop, Scale], Coroutine[Any, Any, list[Figure]]]

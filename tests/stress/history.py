@@ -28,7 +28,7 @@ class History:
                 kind.add(answer.request.writes)
 
     def figures(self, stored: set[str], *, in_doubt: bool = False) -> list[Figure]:
-        """Hold ``stored`` against it; if a refusal may be ``in_doubt``, what was refused may be there."""
+        """Compare ``stored`` with the history. A refused write may be stored if it is ``in_doubt``."""
         sent = self.acknowledged | self.refused | self.unknown
         figures = [
             none(f"lost of {len(self.acknowledged):,} acknowledged writes", len(self.acknowledged - stored)),

@@ -18,7 +18,7 @@ PAUSE_SECONDS = 0.01
 
 
 async def paced(clients: Iterable[Client], seconds: float) -> list[Answer]:
-    """Let everyday callers read, not as fast as they can; return their answers."""
+    """Let everyday callers read at a limited rate. Return their responses."""
     end = time.monotonic() + seconds
     answers: list[Answer] = []
 
@@ -99,7 +99,7 @@ async def uploads(shop: Shop, scale: Scale) -> list[Figure]:
 
 
 async def _upload(port: int, has_length: bool) -> tuple[int, int]:
-    """Send as much as the server takes; return the status, and how many bytes went out."""
+    """Send as many bytes as the server accepts. Return the status and the number of bytes."""
     reader, writer = await asyncio.open_connection(HOST, port)
     head = REQUESTS.create("huge@fire.example").content.partition(b"Content-Length")[0]
     piece = b"x" * 65536

@@ -21,7 +21,7 @@ from tests.stress.shops import SQLITE, Shop
 from tests.support.postgres import OWNER
 from tests.support.server import COMMAND
 
-# Kills in an import of the full size, and its rows; a short run has one batch of customers for each kill.
+# Kills in an import of the full size, and its rows. A short run has one batch of customers for each kill.
 KILLS, ROWS, SHORT = 10, 120_000, 6_000
 SECONDS = 600
 NO_ROOM = "There is no room on the disk of the database"
@@ -100,7 +100,7 @@ def command(shop: Shop, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def run(shop: Shop, *arguments: str) -> tuple[int, str]:
-    """Run a command to its end; return its exit status, and what it says is wrong."""
+    """Run a command to its end. Return its exit status and its error."""
     _, errors = (process := command(shop, *arguments)).communicate(timeout=SECONDS)
     return process.returncode, errors
 
@@ -114,7 +114,7 @@ def undisturbed(shop: Shop, dump: Path) -> str:
 
 
 def kill_at(shop: Shop, dump: Path, rows: int) -> bool:
-    """Import, and kill the process when the shop has so many rows; return whether it came to that."""
+    """Import, and kill the process when the shop has this number of rows. Return whether it was killed."""
     process, deadline = command(shop, "import", "wordpress", str(dump)), time.monotonic() + SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         if count(shop) >= rows:

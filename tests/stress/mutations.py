@@ -36,7 +36,7 @@ class Mutants(NamedTuple):
 
 
 def main() -> int:
-    """Break what is on the list, or a part of it; return the exit status."""
+    """Add the defects of the list, or of a part of it. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.stress.mutations", description=__doc__)
     parser.add_argument(
         "--only", default="", metavar="GUARANTEE,...", help="of these guarantees; F4 for mutmut"

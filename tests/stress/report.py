@@ -16,7 +16,7 @@ class Verdict(NamedTuple):
     title: str
     database: str
     figures: Sequence[Figure]
-    # Why it was not run; "" if it was.
+    # The reason for not running it, or "".
     reason: str = ""
 
     def __str__(self) -> str:

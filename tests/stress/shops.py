@@ -54,7 +54,7 @@ class Shop:
         return Path(self.url.removeprefix("sqlite:///"))
 
     def add_customers(self, number: int, addresses_each: int = 0) -> None:
-        """Store customers; the first of an empty shop has the id 1."""
+        """Store customers. The first one of an empty shop has the id 1."""
         with connect(self.url) as connection:
             for name in range(number):
                 email = f"customer{name}@fire.example"
@@ -73,7 +73,7 @@ class Shop:
             return invariants.find_violations(connection)
 
     def run(self, *arguments: str) -> None:
-        """Run a command of the command line on the shop; it must succeed."""
+        """Run a command of the command line on the shop. It must succeed."""
         environment = {**os.environ, **self.environment}
         command = [COMMAND, *arguments]
         subprocess.run(command, env=environment, cwd=self.folder, check=True, capture_output=True)
@@ -122,7 +122,7 @@ def serving(
     under: Sequence[str] = (),
     listening: socket.socket | None = None,
 ) -> Iterator[Server]:
-    """Serve a shop with workers that are all ready; remember what they logged."""
+    """Serve a shop with workers that are all ready. Keep their log."""
     log = shop.folder / "server.log"
     everything = {**shop.environment, **(environment or {})}
     options = ("--workers", str(workers))

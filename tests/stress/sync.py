@@ -106,7 +106,7 @@ async def _kill_clients(port: int, file: Path, end: float, chance: random.Random
 
 
 async def _caught_up(port: int, file: Path) -> bool:
-    """Let the client go on until it has the last change; return whether it got there."""
+    """Let the client continue until it has the last change. Return whether it got there."""
     client, deadline = _client(port, file), time.monotonic() + CATCH_UP_SECONDS
     asking = await Client.connect(port)
     try:
@@ -147,7 +147,7 @@ def _compare(shop: Shop, file: Path, outcome: Outcome) -> None:
 
 
 class _Writers:
-    """Sends writes of every kind; as many customers are created as are removed."""
+    """Sends writes of every kind. It creates as many customers as it removes."""
 
     def __init__(self, chance: random.Random, outcome: Outcome) -> None:
         self._chance, self._outcome = chance, outcome

@@ -30,7 +30,7 @@ class Shop:
         self._headers = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
 
     def read(self, path: str, **query: object) -> Any:
-        """Return the data of an answer; ask again until the server answers."""
+        """Return the data of a response. Retry until the server answers."""
         while True:
             try:
                 self._connection.request(

@@ -20,7 +20,7 @@ from tests.support.server import START_SECONDS
 
 
 class Cluster:
-    """A server in a folder that its owner can enter; an acknowledged commit is on disk."""
+    """A server in a folder that its owner can enter. An acknowledged commit is on disk."""
 
     def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
         self._folder, self._log = folder, folder / "server.log"
@@ -102,14 +102,14 @@ class Cluster:
 
 @contextmanager
 def running(*settings: str) -> Iterator[Cluster]:
-    """Start a cluster of one's own; it is gone without a trace at the end."""
+    """Start a new cluster. At the end it is removed completely."""
     with _started(settings, Cluster.initialise) as cluster:
         yield cluster
 
 
 @contextmanager
 def standby(primary: Cluster, *settings: str) -> Iterator[Cluster]:
-    """Start a streaming replica of a cluster that runs; it is gone without a trace at the end."""
+    """Start a streaming replica of a running cluster. At the end it is removed completely."""
     with _started(settings, lambda cluster: cluster.copy(primary)) as cluster:
         yield cluster
 

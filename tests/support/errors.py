@@ -20,7 +20,7 @@ def assert_error(
     details: Any = None,
     **data: Any,
 ) -> None:
-    """Assert the whole envelope of an error, with ``data``; ``message`` None means any.
+    """Assert the whole envelope of an error, with ``data``. ``message`` None means any message.
 
     See docs/decisions.md#4-error-responses.
     """

@@ -130,7 +130,7 @@ def _config(examples: int, seed: int, phases: Collection[str]) -> schemathesis.C
                 "deterministic": True,
                 "no-shrink": True,
                 "database": "none",
-                # Credentials are those above; that they are needed is a check of its own.
+                # Credentials are those above. Another check covers missing credentials.
                 "with-security-parameters": False,
             },
             "phases": {
@@ -204,8 +204,8 @@ def valid_input_is_refused_for_what_is_stored_alone(
         or error["message"] == "The email address belongs to another customer"
         # Of the primary address.
         or list(error.get("details", ())) == ["is_primary"]
-        # JSON Schema has no words for depth, nor for the size of all that is merged; and generated clients
-        # do not understand those for what is within any JSON, or for what one action alone needs.
+        # JSON Schema cannot describe depth, or the size of merged values. Generated clients do not understand
+        # its terms for the content of any JSON, or for a field that only one action needs.
         or [*chain(*error.get("details", {}).values())] in ([TOO_DEEP], [TOO_LARGE], [NUL], [NOT_STORABLE])
         or list(error.get("details", ())) == ["data.status"]
         # DELETE takes the id of an address from the query or the body, so that neither requires the id.
@@ -247,7 +247,7 @@ def errors_tell_nothing_of_the_insides_and_repeat_nothing(
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Give the texts in a value that nothing of ours has by chance; ids are repeated, and are numbers."""
+    """Yield the texts in a value that our own texts do not have by chance. Ids may be repeated."""
     if isinstance(value, str) and len(value) >= STRANGE and not value.isdigit():
         yield value
     elif isinstance(value, dict):

@@ -28,7 +28,7 @@ BROKEN = 0
 
 class Request(NamedTuple):
     content: bytes
-    # The stored value of an acknowledged write: the e-mail address of a customer; "" for a read.
+    # The stored value of an acknowledged write: the e-mail address of a customer, or "" for a read.
     writes: str = ""
 
 
@@ -66,7 +66,7 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """One connection, which is kept; one request at a time."""
+    """One kept connection, with one request at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -144,7 +144,7 @@ class Requests:
 
     @classmethod
     def of_session(cls, path: str, cookie: str, nonce: str) -> Self:
-        """Return what makes the requests of one who signed in by form; ``cookie`` is its name and value."""
+        """Return a factory of requests of a session. ``cookie`` is its name and value."""
         made = cls(path, "", "")
         made._head = f"Host: {HOST}\r\nCookie: {cookie}\r\nX-WP-Nonce: {nonce}"
         return made
@@ -177,13 +177,13 @@ def form(login: str, password: str) -> Request:
 
 
 async def at_once(clients: Sequence[Client], requests: Iterable[Request]) -> list[Answer]:
-    """Let each client send one request, all together; return their answers in that order."""
+    """Let each client send one request at once. Return the responses in that order."""
     sending = (client.send(request) for client, request in zip(clients, requests, strict=True))
     return await asyncio.gather(*sending)
 
 
 async def ask(port: int, request: Request) -> Answer:
-    """Send a request over a connection of its own; one that is refused is BROKEN, too."""
+    """Send a request over a new connection. BROKEN if the connection is refused or breaks."""
     began = time.monotonic()
     try:
         client = await Client.connect(port)

@@ -52,7 +52,7 @@ LOGIN, NONCE = f"{SITE}/wp-login.php", f"{SITE}/wp-admin/admin-ajax.php?action=r
 
 
 async def sign_in(client: httpx.AsyncClient, name: str, password: str, **fields: str) -> httpx.Response:
-    """Fill in the form; the client keeps the cookie."""
+    """Submit the login form. The client keeps the cookie."""
     return await client.post(LOGIN, data={"log": name, "pwd": password, **fields})
 
 
@@ -91,7 +91,7 @@ def quick_legacy_hash(secret: str) -> str:
 
 
 class Work(NamedTuple):
-    """The work: statements on SQLite, without their values; rounds and threads of the slow hashes."""
+    """The work: SQLite's statements without their values, and rounds and threads of the slow hashes."""
 
     statements: list[str]
     rounds: list[int]

@@ -30,7 +30,7 @@ def _owner() -> str | None:
 
 
 BINARIES, OWNER = _binaries(), _owner()
-# Whether a server can be started; a named one is not ours to stop.
+# Whether the tests can start a server. They must not stop a named one.
 INSTALLED = bool(BINARIES and OWNER)
 AVAILABLE = bool(NAMED) or INSTALLED
 

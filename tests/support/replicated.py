@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 
 @contextmanager
 def running_pair() -> Iterator[Pair]:
-    """Start both servers; the shop has the test users."""
+    """Start both servers. The shop has the test users."""
     with clusters.running() as primary:
         primary.execute("CREATE DATABASE shop")
         make_template(primary.url("shop"))

@@ -22,14 +22,14 @@ PASS_ON = 'exec 3<&{0}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
 
 
 class Server(NamedTuple):
-    """A server that runs; its process is the parent of its workers, if it has several."""
+    """A running server. Its process is the parent of its workers, if it has several."""
 
     address: str
     port: int
     process: subprocess.Popen[bytes]
 
     def workers(self) -> list[int]:
-        """Return the processes that serve, ready or not; Linux only."""
+        """Return the processes that serve, ready or not. Linux only."""
         parent = self.process.pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         return [int(child) for child in children if "spawn_main" in _command_line(child)] or [parent]
@@ -55,7 +55,7 @@ def started(folder: Path) -> list[int]:
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait for what must come; the time is what a busy machine may take before it counts as never."""
+    """Wait for a condition that must become true, as long as a busy machine may need."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
@@ -63,7 +63,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30) -> No
 
 
 def status(url: str) -> int:
-    """Return the status that a GET is answered with; 0 if nothing answers.
+    """Return the status of a GET, or 0 if nothing answers.
 
     httpx loads the certificates of all authorities for each client: 20 ms of processor time, which questions
     that are repeated until a server starts take from it.
@@ -92,7 +92,7 @@ def free_port() -> int:
 
 @contextmanager
 def demo_server(folder: Path) -> Iterator[str]:
-    """Serve a fresh demo shop from ``folder``; give its address once it is ready."""
+    """Serve a fresh demo shop from ``folder``. Yield its address when it is ready."""
     with server(folder, "--demo", environment={"TMPDIR": str(folder)}) as demo:
         yield demo.address
 

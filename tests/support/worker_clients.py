@@ -19,14 +19,14 @@ from tests.support.server import START_SECONDS, Server
 async def balanced(
     running: Server, request: Request, workers: int, each: int
 ) -> AsyncIterator[list[list[Client]]]:
-    """Give each worker's clients; to find out whose they are, they send ``request``."""
+    """Yield the clients of each worker. They send ``request``, which shows their worker."""
     groups: dict[int, list[Client]] = {}
     deadline = time.monotonic() + START_SECONDS
     async with AsyncExitStack() as stack:
         while [len(group) for group in groups.values()] != [each] * workers:
             assert time.monotonic() < deadline, {worker: len(group) for worker, group in groups.items()}
             new = await stack.enter_async_context(connected(running.port, each * workers))
-            # Once answered, a connection has its worker for certain; those of before must not become idle.
+            # An answered connection belongs to its worker. Earlier connections must not become idle.
             everyone = [*chain.from_iterable(groups.values()), *new]
             await asyncio.gather(*(client.send(request) for client in everyone))
             worker_of = _workers_by_port(running)

@@ -1,4 +1,4 @@
-"""The tables as Django's models; the migrations of the server made them."""
+"""The tables as Django's models. The migrations of the server created them."""
 
 from django.db import models
 

@@ -8,7 +8,7 @@ from benchmarks.arms import credentials, now
 from benchmarks.arms.django_shop.models import Customer, User
 from fluent_cart.services.customers import derived_columns
 
-# Columns of the list; the searched text and the rest stay in the database.
+# Columns of the list. The searched text and the rest stay in the database.
 LISTED = (
     "id", "email", "first_name", "last_name", "status", "total_spent", "order_count", "created_at",
     "updated_at",
@@ -41,7 +41,7 @@ def page_of(page: int, per_page: int) -> tuple[Any, dict[str, int]]:
 
 
 def fill(customer: Customer, values: dict[str, Any]) -> Customer:
-    """Set ``values`` and what follows from them; the caller saves."""
+    """Set ``values`` and the columns that depend on them. The caller saves."""
     for name, value in values.items():
         setattr(customer, name, value)
     customer.updated_at = now()

@@ -21,7 +21,7 @@ PIP = ["-m", "pip", "install", "--quiet", "--require-hashes", "-r", "requirement
 
 @cache
 def node_modules() -> Path:
-    """Return the folder of that name; skip the test, loudly, where Node or its packages cannot be had."""
+    """Return the folder of that name. Skip the test, loudly, if Node or its packages are missing."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("NOT TESTED: no Node.js with npm on this machine")
     _install_once("node", ["package.json", "package-lock.json"], [NPM])
@@ -38,7 +38,7 @@ def python() -> Path:
 
 
 def openapi_generator() -> list[str | Path]:
-    """Return the command of openapi-generator; skip the test, loudly, if there is no Java to run it."""
+    """Return the command of openapi-generator. Skip the test, loudly, if Java is not installed."""
     if not shutil.which("java"):
         pytest.skip("NOT TESTED: no Java on this machine, which openapi-generator needs")
     return [python().with_name("openapi-generator-cli"), "generate", "-q"]

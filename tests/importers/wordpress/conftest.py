@@ -13,7 +13,7 @@ from fluent_cart.importers.wordpress.source_tables import KINDS
 from fluent_cart.models import User
 from tests.support.paths import ROOT
 
-# A whole shop with its issues, as mariadb-dump wrote it; all of it is generated.
+# A whole generated shop with its issues, as mariadb-dump wrote it.
 SHOP = ROOT / "tests" / "data" / "shop.sql.gz"
 # The application passwords of its users, and what they may do: see customers, change them.
 LOGINS = {

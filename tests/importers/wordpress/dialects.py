@@ -167,7 +167,7 @@ DIALECTS = (
 
 
 def write(dialect: Dialect, tables: Tables) -> bytes:
-    """Return a dump of tables; the first column of each is the id."""
+    """Return a dump of tables. The first column of each is the id."""
     parts = [dialect.head.encode()]
     for table, (columns, rows) in tables.items():
         parts.append(_definition(dialect, table, columns))

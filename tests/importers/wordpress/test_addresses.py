@@ -1,4 +1,4 @@
-"""Addresses come along with their customers; of those, each has exactly one that is primary."""
+"""Addresses are imported with their customers. Each customer with addresses has exactly one primary one."""
 
 from typing import Any
 

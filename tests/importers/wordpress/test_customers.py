@@ -1,4 +1,4 @@
-"""Customers come along as they are; what is odd about them is handled by name."""
+"""Customers are imported unchanged. Each kind of odd value has a named rule."""
 
 from typing import Any, ClassVar
 
@@ -125,7 +125,7 @@ class TestCustomer:
     async def test_place_without_an_address_is_kept_in_additional_info(
         self, run_import: Import, empty: Database
     ) -> None:
-        """FluentCart copies it from an address; it is kept where there is none."""
+        """FluentCart copies it from an address. It is kept if the customer has no address."""
         place = {"country": "DE", "city": "Berlin"}
         report = await run_import(fct_customers=[place, place], fct_customer_addresses=[{"customer_id": 2}])
         found = await stored(empty)

@@ -24,7 +24,7 @@ from tests.importers.wordpress.conftest import LOGINS, SHOP, Import, counts
 from tests.importers.wordpress.dialects import DIALECTS, Dialect, Rows, Tables, Value, write
 from tests.support import mariadb
 
-# The id comes first; the second table is another plugin's, whose rows are skipped.
+# The id comes first. The second table belongs to another plugin, so its rows are skipped.
 TABLES = {
     "wp_fct_label": ("id", "value"),
     "wp_posts": ("id", "content"),
@@ -60,7 +60,7 @@ def texts(charset: str) -> st.SearchStrategy[str]:
 
 @st.composite
 def dumps(draw: st.DrawFn, dialect: Dialect) -> Tables:
-    """Draw the rows of a dump; ids are repeated where the dialect's verb says what that means."""
+    """Draw the rows of a dump. Ids are repeated if the dialect's verb defines the result."""
     tables: dict[str, tuple[Sequence[str], Rows]] = {}
     values = st.one_of(st.none(), texts(dialect.charset), st.integers(-(10**9), 10**9))
     for table, columns in TABLES.items():
@@ -149,7 +149,7 @@ async def test_application_passwords_with_quotes_in_their_names_are_imported(
     found = await empty.scan(stored, ApplicationPassword)
     assert len(found) == 9
     assert all(row["name"].startswith('Ann\'s ""\\phone') for row in found)
-    # Each hash is as the source has it, so the nine sign in; of six the secret is known.
+    # Each hash equals that of the source, so the nine sign in. The secrets of six are known.
     assert all(any(row["password_hash"] in str(each) for each in rows["wp_usermeta"]) for row in found)
     logins = {row["id"]: row["login"] for row in await empty.scan(stored, User)}
     known = {

@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def rows(path: Path, text: str | bytes, prefix: str | None = None) -> list[Any]:
-    """Return the rows of a dump; a table that begins is its name."""
+    """Return the rows of a dump, and the name of each table at its beginning."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     read = read_dump(str(path), prefix, lambda _done, _total: None)
     return [table if row is Change.EMPTY else row for table, row in read]

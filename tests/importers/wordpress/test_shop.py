@@ -251,7 +251,7 @@ async def test_killed_import_continues(settings: Settings, run_import: Import, e
 
 
 async def whole(run_import: Import, database: Database) -> dict[str, list[Any]]:
-    """Return what an import that nothing befell leaves; passwords have ids of their own."""
+    """Return the rows after an undisturbed import, without the ids of passwords."""
     found = await database.scan(content)
 
     def clear(connection: Connection) -> None:
