@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
 def require_policies(app: FastAPI) -> None:
     """Raise ``MissingPolicy`` if a route under /wp-json declares no policy.
 
-    Public routes declare ``anyone``.
+    Public routes declare ``allow_any``.
     """
     for route in iter_route_contexts(app.routes):
         if route.path and route.path.startswith(ROOT):
