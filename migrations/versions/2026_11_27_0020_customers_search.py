@@ -3,9 +3,11 @@
 An exact total reads the texts of all matches, which are on half as many pages as the customers, and an update
 of other columns no longer changes the index of trigrams.
 
-The table is filled and indexed while the shop is served. Then requests wait until the changes of that time
-are copied, too: a second or two for a million customers.
+The table is filled and indexed while the shop is served. Then requests wait a moment, until the changes of
+that time are copied, too. The triggers of migration 0018 recorded them.
 """
+
+import time
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,16 +16,14 @@ revision = "0020"
 down_revision = "0019"
 
 TABLE = "customers_search"
+LOCK_SECONDS = 0.2
 OLD_INDEX = "ix_customers_search_text"
 FILL = "INSERT INTO customers_search (id, search_text) SELECT c.id, c.search_text FROM customers c"
-# Rows that were changed or deleted since the table was filled, then rows that were changed or inserted.
-CATCH_UP = (
-    """
-    DELETE FROM customers_search s WHERE NOT EXISTS
-        (SELECT FROM customers c WHERE c.id = s.id AND c.search_text = s.search_text)
-    """,
-    f"{FILL} WHERE NOT EXISTS (SELECT FROM customers_search s WHERE s.id = c.id)",
-)
+# Every transaction with a lower id is over, so a table that is filled from now on shows what it changed.
+OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+# Changes are purged by transactions that change this row.
+KEEP_CHANGES = "SELECT FROM customer_change_log FOR UPDATE"
+CHANGED = "(SELECT customer_id FROM customer_changes WHERE xid >= {oldest})"
 START = "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
 END = "RETURN NULL; END $$"
 # Of inserts and deletes once for each statement, because imports, copies and bulk actions change many rows.
@@ -67,12 +67,16 @@ def upgrade() -> None:
         sa.Column("search_text", sa.Text(collation="C"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_customers_search"),
     )
+    connection = op.get_bind()
+    op.execute(KEEP_CHANGES)
+    oldest = connection.scalar(sa.text(OLDEST))
     op.execute(FILL)
     _create_index("ix_customers_search_search_text", TABLE)
-    # At once the lock that DROP INDEX needs: a weaker lock that gets stronger is a deadlock with a
-    # transaction that has read a customer and waits to write.
-    op.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
-    for statement in (*CATCH_UP, *TRIGGERS):
+    _lock_customers(connection)
+    changed = CHANGED.format(oldest=oldest)
+    op.execute(f"DELETE FROM customers_search WHERE id IN {changed}")  # noqa: S608  # names of ours
+    op.execute(f"{FILL} WHERE c.id IN {changed}")
+    for statement in TRIGGERS:
         op.execute(statement)
     op.drop_index(OLD_INDEX, "customers")
 
@@ -85,6 +89,24 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION {TABLE}_{event}")
     op.drop_table(TABLE)
     _create_index(OLD_INDEX, "customers")
+
+
+def _lock_customers(connection: sa.Connection) -> None:
+    """Take the lock that DROP INDEX needs.
+
+    A weaker lock that gets stronger is a deadlock with a transaction that has read a customer and waits to
+    write. Requests wait behind this lock, so they have their turn as long as an export holds the table.
+    """
+    connection.execute(sa.text(f"SET LOCAL lock_timeout = {int(LOCK_SECONDS * 1000)}"))
+    while True:
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
+        except sa.exc.OperationalError:
+            time.sleep(LOCK_SECONDS)
+        else:
+            break
+    connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
 def _create_index(name: str, table: str) -> None:
