@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from typing import Any
 
 import httpx
@@ -27,7 +28,9 @@ from fluent_cart.services import (
 )
 from fluent_cart.services.changes import ChangePage, read_changes
 from fluent_cart.services.customers import get_customers
+from fluent_cart.settings import Settings
 from tests.conftest import MakeAddress, MakeCustomer
+from tests.services.test_customer_search_plans import explain
 from tests.support import postgres
 from tests.support.errors import assert_error
 
@@ -125,6 +128,16 @@ async def test_kind_of_the_last_change_can_be_set(database: Database, make_custo
     await database.write(merge)
     last = (await pull(database, cursor)).changes[-1]
     assert (last["kind"], last["customer_id"], last["survivor_id"]) == ("merged", 2, 1)
+
+
+def test_changes_after_a_cursor_are_read_from_the_index(own_settings: Settings) -> None:
+    """By both columns, so that no change before the cursor is read."""
+    dialect = own_settings.database_url.partition(":")[0]
+    for statement in (changes._following(dialect), changes._any_following(dialect).statement):
+        plan = explain(own_settings.database_url, statement, {"xid": 0, "change_id": 7}, off=("bitmapscan",))
+        both = r"\(xid=\? AND id>\?\)|\(rowid>\?\)|Index Cond: \(+ROW\(xid, id\) > "
+        assert re.search(both, plan), plan
+        assert not re.search("SCAN|TEMP B-TREE|Sort", plan), plan
 
 
 class TestExpiry:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     bindparam,
     delete,
     literal_column,
@@ -166,20 +167,24 @@ def _is_final(dialect: str) -> ColumnElement[bool]:
     return CustomerChange.xid < xmin
 
 
-def _is_later() -> ColumnElement[bool]:
-    given = (bindparam("xid", type_=BigInteger), bindparam("change_id", type_=BigInteger))
-    return tuple_(*_place) > tuple_(*given)
+def _is_later(dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a change comes after a cursor, as each database reads it from the index."""
+    xid, change_id = bindparam("xid", type_=BigInteger), bindparam("change_id", type_=BigInteger)
+    if dialect == "postgresql":
+        return tuple_(*_place) > tuple_(xid, change_id)
+    # SQLite reads a comparison of rows by its first column alone, so it would read all changes.
+    return and_(CustomerChange.xid == xid, CustomerChange.id > change_id)
 
 
 @lru_cache
 def _following(dialect: str) -> Select[*tuple[Any, ...]]:
-    return select(*_place, *_shown).where(_is_later(), _is_final(dialect)).order_by(*_place)
+    return select(*_place, *_shown).where(_is_later(dialect), _is_final(dialect)).order_by(*_place)
 
 
 @lru_cache
 def _any_following(dialect: str) -> Prepared:
     return Prepared(
-        select(CustomerChange.id).where(_is_later(), _is_final(dialect)).order_by(*_place).limit(1)
+        select(CustomerChange.id).where(_is_later(dialect), _is_final(dialect)).order_by(*_place).limit(1)
     )
 
 
