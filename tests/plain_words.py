@@ -38,6 +38,12 @@ RULES = (
     (r", save\b|\bsave (?:for|those|that|the|in)\b", "except"),
     (r"\b(?:tell|tells|told|telling)\b", "return, print, log, show, distinguish"),
     (r"\b(?:bring|brings|brought|bringing)\b", "import, load, add, move"),
+    (r"\bfor ever\b", "without end, never"),
+    (r"\b(?:comes?|came|coming) along\b", "be imported, be added"),
+    (
+        r"(?<![Tt]here\s)\b(?:is|are|was|were) (?:none\b|no (?!longer|more|fewer|less))",
+        "is not, does not have",
+    ),
 )
 
 

@@ -21,6 +21,10 @@ def found(name: str, text: str) -> list[tuple[int, str]]:
         ("All rows, save the first.", ", save"),
         ("The log tells it.", "tells"),
         ("Nobody waits.", "Nobody"),
+        ("It waits for ever.", "for ever"),
+        ("Orders come along.", "come along"),
+        ("A text that is no number.", "is no"),
+        ("Empty filters are none.", "are none"),
     ],
 )
 def test_hard_word_is_found_in_a_docstring_a_comment_and_a_document(text: str, word: str) -> None:
@@ -37,6 +41,7 @@ def test_hard_word_is_found_in_a_docstring_a_comment_and_a_document(text: str, w
         "Save the file.",
         'The text "told" is searched.',
         "A bringer is new.",
+        "There is no number. If there are none, it is None and is no longer used.",
     ],
 )
 def test_question_code_and_quotation_are_allowed(text: str) -> None:

@@ -48,7 +48,7 @@ async def get(customer_id: int) -> Any:
 
 
 async def page(number: int, per_page: int) -> Any:
-    # One after the other: with all connections busy, two at once are no faster.
+    # One after the other: with all connections busy, two at once are not faster.
     rows = await fetch(LIST, per_page, (number - 1) * per_page)
     ((total,),) = await fetch(limit.TOTAL)
     return limit.page_of(rows, int(total), number, per_page)

@@ -1,7 +1,7 @@
 """The usual FastAPI application, as FastAPI's tutorial writes one.
 
-Sync handlers, a session of SQLAlchemy's ORM for each request, a relationship, ``response_model``; and, which
-is not usual, a hash of the password that costs next to nothing. On SQLite a commit is on disk (FULL).
+Sync handlers, a session of SQLAlchemy's ORM for each request, a relationship, ``response_model``. Unlike the
+usual ones, it has a hash of the password that costs next to nothing. On SQLite a commit is on disk (FULL).
 """
 
 from collections.abc import Callable, Iterator

@@ -187,7 +187,7 @@ class TestOverHTTP(OnSQLite):
             assert_error(throttled, 429, "too_many_attempts")
             assert 200 < int(throttled.headers["retry-after"]) <= 300
             assert "www-authenticate" not in throttled.headers
-            # Neither from elsewhere nor from here is anybody locked out.
+            # No user is locked out, from here or from elsewhere.
             for client in (here, there):
                 assert_signed_in(await self.ask(client, "worker", secret_of("worker")))
             assert_error(await self.ask(there, "worker"), 429, "too_many_attempts")

@@ -79,7 +79,7 @@ def test_version_and_help_load_no_large_package(option: str) -> None:
 
 
 def test_command_that_does_not_serve_loads_no_server() -> None:
-    """Nor what few of them need: those import it when they do."""
+    """Packages that few commands need are imported by those commands only."""
     script = """if True:
         import sys
         from fluent_cart.cli.main import COMMANDS

@@ -156,7 +156,7 @@ def test_unreadable_source_is_rejected(run: Run, tmp_path: Path) -> None:
 
 
 class TestPassword:
-    """A password of a live database is no argument, which every local user could read."""
+    """The password of a live database must not be an argument, which every local user could read."""
 
     ADDRESS = "mysql://reader@127.0.0.1:1/shop"
 

@@ -90,7 +90,7 @@ IDS = {
     "9223372036854775807": 404, '"9223372036854775807"': 404,
 }  # fmt: skip
 
-# As a path segment: no integer is 422, an integer that is no id is 404 (docs/decisions.md#6-ids).
+# As a path segment: a text is 422, an integer outside the range of ids is 404 (docs/decisions.md#6-ids).
 PATH_IDS = {
     "abc": 422, "1_0": 422, "%201": 422, "1%20": 422, "+1": 422, "%2B1": 422, "01": 422, "1.0": 422,
     "1e1": 422, "0x1": 422, "%D9%A1": 422, "%EF%BC%91": 422, "%C2%B9": 422, "%00": 422, "1%00": 422,

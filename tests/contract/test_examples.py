@@ -79,7 +79,7 @@ def assert_documented(answer: Any, documented: Any, where: str) -> None:
             assert_documented(answer[key], value, f"{where}.{key}")
     elif isinstance(documented, list):
         assert type(answer) is list, where
-        # The changes after the cursor of now are none.
+        # There are no changes after the present cursor.
         assert bool(answer) is bool(documented), where
         for member in answer:
             assert_documented(member, documented[0], f"{where}[]")

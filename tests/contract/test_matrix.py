@@ -134,7 +134,7 @@ async def test_every_role_is_allowed_exactly_what_its_permissions_cover(
         else:
             status = 401 if held is None else 403
             assert answer.status_code == status, label
-            # The methods of a path are no secret: every response names them.
+            # The methods of a path are public, because every response names them.
             answer.headers.pop("allow", None)
             refusals[status].add(whole(answer))
     assert await everything(database) == before

@@ -178,7 +178,7 @@ class TestDocument:
         assert schemas["Country"]["description"]
 
     def test_document_describes_blank_text_by_character(self, document: dict[str, Any]) -> None:
-        """Regular expressions do not agree on white space: U+0085, for example, is none in JavaScript."""
+        """Regular expressions differ in white space: U+0085, for example, does not count in JavaScript."""
         schema = document["components"]["schemas"]["AddressCreate"]["properties"]["address_1"]
         characters = [chr(number) for number in range(1, 0x3100)]
         allowed = [

@@ -155,7 +155,7 @@ class TestFile:
         assert path.exists()
 
     def test_lock_file_is_closed_in_child_processes(self, path: Path) -> None:
-        """A child that outlived its parent would hold the lock for ever."""
+        """A child that outlived its parent would never release the lock."""
         lock = FileLock(path)
         with lock:
             command = [sys.executable, "-S", "-c", "print('started', flush=True); input()"]

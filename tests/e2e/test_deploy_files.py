@@ -532,7 +532,7 @@ class TestTwoServers:
         assert json.loads(line)["address"] == address
 
     def test_no_read_fails_when_one_of_two_servers_dies(self, deployment: Deployment) -> None:
-        """Nor is a write lost or made twice: what was in flight is answered 503, once.
+        """No write is lost or made twice. A write that was in flight is answered 503, once.
 
         Uvicorn sends the head of a response before its body. If it was cut between them, the proxy has passed
         the head on and cannot retry. Each caller can have at most one such response.
@@ -588,5 +588,5 @@ class TestTwoServers:
             rejected = client.get(PREFIX)
         assert_error(rejected, 503, "service_unavailable")
         assert rejected.headers["retry-after"] == "1"
-        # Nor has the log, of all these failures, anything that was searched for.
+        # The log of these failures has no search term.
         assert not re.search(r"per_page|lost\.example", deployment.log())

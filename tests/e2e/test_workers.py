@@ -54,7 +54,7 @@ def path(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def workers(path: Path) -> Iterator[Server]:
-    """Four workers on one shop for all tests; it is checked when they have ended."""
+    """Four workers on one shop for all tests. The shop is checked when they have ended."""
     environment = {"FLUENT_CART_DATABASE_URL": f"sqlite:///{path}"}
     with server(path.parent, "--workers", str(WORKERS), environment=environment) as running:
         yield running

@@ -211,7 +211,7 @@ class TestLines(OnSQLite):
 
 
 class TestAccounts(OnSQLite):
-    """Names as they were sent, but neither personal data nor what is no name at all."""
+    """Names as they were sent, without personal data and without texts that are not names."""
 
     async def test_account_name_with_line_feeds_is_logged_in_one_line(
         self, anonymous: httpx.AsyncClient, lines: Lines

@@ -1,7 +1,7 @@
 """OpenTelemetry: the span of a request has no personal data. Without the setting there is no span.
 
-The SDK is no dependency: here stands a tracer of the API's own interface. docs/operate.md says what was tried
-with the real one.
+The SDK is not a dependency, so the test has a tracer with the API's interface. docs/operate.md describes
+the tests with the real one.
 """
 
 from collections.abc import Iterator

@@ -85,7 +85,7 @@ class TestReadyz:
     async def test_readyz_returns_503_without_a_database(
         self, lost: httpx.AsyncClient, tmp_path: Path
     ) -> None:
-        """Nor does it make one: an empty file would look like a shop that has lost everything."""
+        """The check creates no file, because an empty file would look like a shop that lost its data."""
         assert_not_ready(await lost.get("/readyz"))
         assert names_in(tmp_path) == []
 

@@ -81,7 +81,7 @@ class Peer(NamedTuple):
     writer: asyncio.StreamWriter
 
     async def rest(self) -> bytes:
-        """Return everything until the connection ends, which must not take for ever."""
+        """Return everything until the connection ends, within a time limit."""
         return await asyncio.wait_for(self.reader.read(), NEVER)
 
     async def until(self, end: bytes) -> bytes:

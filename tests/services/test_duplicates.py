@@ -86,7 +86,7 @@ async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
         await make_customer(email=email, phone=phone, first_name=first_name, last_name=last_name)
     for customer_id, postcode in ((5, "SW1A 1AA"), (5, "10115"), (6, "sw1a-1aa"), (7, "99999"), (7, "10115")):
         await make_address(customer_id, postcode=postcode)
-    # The same place twice is no duplicate, and neither is a first name alone.
+    # Two equal addresses of a customer are not a duplicate, and a first name alone is not a key.
     for customer_id in (1, 1, 8, 9):
         await make_address(customer_id, postcode="20095")
 

@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def try_out(defect: Defect) -> str:
-    """Return "red" and the test that notices, or "GREEN" if none does; else the reason of no result."""
+    """Return "red" and the test that notices, or "GREEN" if none does. The reason if there is no result."""
     if defect.stress:
         command = ["tests.stress", "--only", defect.stress, "--quick"]
     else:
@@ -95,7 +95,7 @@ def run_mutmut() -> Mutants:
     subprocess.run([MUTMUT, "results"], cwd=ROOT, env=environment, check=True)
     subprocess.run([MUTMUT, "export-cicd-stats"], cwd=ROOT, env=environment, check=True)
     stats = json.loads((MUTANTS / "mutmut-cicd-stats.json").read_text())
-    # A mutant that runs for ever is noticed, too.
+    # A mutant that never ends is noticed, too.
     return Mutants(stats["total"], stats["killed"] + stats["timeout"])
 
 

@@ -30,7 +30,7 @@ WRITERS = 10
 CUSTOMERS = 200
 # Writers choose among the newest customers, so that they meet each other.
 NEWEST = 300
-# A customer that is gone, or is merged, or an address that is taken, is no defect of the server.
+# Errors because a customer is deleted or merged, or an address is in use, are not defects of the server.
 EXPECTED = {200, 404, 410, 422, 503, BROKEN}
 SERVER_LIVES, CLIENT_LIVES = (1, 8), (0.1, 1.5)
 CATCH_UP_SECONDS = 60

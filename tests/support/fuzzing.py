@@ -170,7 +170,7 @@ def _count(event: events.ScenarioFinished, found: Fuzzed) -> None:
 def _is_lost_in_writing(case: schemathesis.Case[Any], sent: Any) -> bool:
     """Return whether what is invalid may be valid once it is written down, in a query or in a form.
 
-    Null and empty values become an empty text, which is no filter, or nothing at all. A list becomes a
+    Null and empty values become an empty text, which does not filter, or are left out. A list becomes a
     repeated name, of which PHP and this server use the last.
     """
     written = [part for part in urlsplit(sent.uri).query.split("&") if part.startswith("filters")]

@@ -1,6 +1,6 @@
 """Check whether sessions of PostgreSQL keep their settings, which some connection poolers change.
 
-A session that is not in UTC would return wrong times. A session without limits could wait for ever.
+A session that is not in UTC would return wrong times. A session without limits could wait without end.
 """
 
 from sqlalchemy import Connection, text

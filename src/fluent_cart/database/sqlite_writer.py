@@ -75,7 +75,7 @@ class SQLiteWriter:
         return await item.result(self._timeout)
 
     async def finish(self) -> None:
-        """Finish what is queued, but do not wait for ever: another process may hold the lock."""
+        """Run the queued units within a time limit, because another process may hold the lock."""
         if self._task:
             await asyncio.wait({self._task}, timeout=self._timeout)
 

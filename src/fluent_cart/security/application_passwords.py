@@ -71,7 +71,7 @@ def in_groups(secret: str) -> str:
 def normalize(secret: str) -> str:
     """Remove everything but ASCII letters and digits, as WordPress does before each check.
 
-    Return "" for a secret that is too long. "" is no user's password and is not hashed.
+    Return "" for a secret that is too long. "" is never a password and is not hashed.
     """
     return re.sub(r"[^a-zA-Z0-9]", "", secret) if len(secret) <= MAX_SECRET_LENGTH else ""
 

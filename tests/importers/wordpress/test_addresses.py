@@ -213,7 +213,7 @@ class TestPrimary:
     async def test_primary_address_with_a_taken_id_is_not_imported(
         self, run_import: Import, empty: Database
     ) -> None:
-        """The address here is another one, so the next best is the primary one of those that come along."""
+        """The address here is another one, so the next imported address becomes primary."""
         await run_import(fct_customers=[{}], fct_customer_addresses=[{"id": 5}])
         report = await run_import(
             fct_customers=[{}, {}],

@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
 def test_statement_that_changes_a_table_of_the_shop_stops_the_import(path: Path, statement: str) -> None:
     text = f"{LABELS}{ROW}{statement};\n"
     assert complaint(path, text).startswith(("Line 6: ", "Line 7: ", "Line 10: "))
-    # The same statement about another plugin's table is none of the import's business.
+    # The import ignores the same statement about another plugin's table.
     customers = "CREATE TABLE wp_fct_customers (id int, email text);\n"
     other = statement.replace("wp_fct_label", "wp_social_users").replace("x');", "x', 1, 1);")
     assert "wp_fct_customers" in rows(path, f"{customers}{other};\n")

@@ -1,4 +1,4 @@
-"""Orders come along, and with them what customers spent."""
+"""Orders are imported, and update the totals of their customers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A whole shop comes along, once and for all, whatever happens on the way."""
+"""A whole shop is imported once, also after interruptions."""
 
 import gzip
 import signal

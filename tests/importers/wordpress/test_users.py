@@ -1,4 +1,4 @@
-"""Users come along with what they may do, and with the passwords of their programs."""
+"""Users are imported with their roles and with the passwords of their programs."""
 
 from typing import Any
 
@@ -254,7 +254,7 @@ class TestBarredAccount:
 
 
 class TestLoginPassword:
-    """Comes along as a hash, if passwords can be checked against it here.
+    """The hash is imported if passwords can be checked against it here.
 
     See docs/decisions.md#54-imported-login-passwords.
     """
