@@ -21,7 +21,7 @@ NO_POSTGRESQL = "no PostgreSQL: **nothing was measured on it**"
 def facts(
     postgresql: str | None, *, load_generator: str | None = None, packages: Sequence[str] = PACKAGES
 ) -> dict[str, str]:
-    """Return what there is to say, each under its name."""
+    """Return the facts about the machine, each under its name."""
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return {
         "Date": datetime.now(UTC).strftime("%Y-%m-%d"),

@@ -47,7 +47,7 @@ HEAD = ("", "p50", "p99", "p50 to hold", "held", "times faster than LIKE (hold: 
 
 
 class Measurement:
-    """Asks the queries one after the other, and counts what was not answered with 2xx."""
+    """Sends the queries one after the other, and counts responses other than 2xx."""
 
     def __init__(self, requests: int, connections: int) -> None:
         self._requests, self._connections = requests, connections
@@ -84,7 +84,7 @@ def measure(
 ) -> tuple[str, list[str], list[str]]:
     """Return the page, what went wrong, and why it may not be relied on.
 
-    With ``only``, the queries whose names have one of these texts are asked, and nothing else.
+    With ``only``, only the queries whose names have one of these texts are sent.
     """
     measurement = Measurement(requests, connections)
     rows: list[Row] = []

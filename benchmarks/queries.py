@@ -54,7 +54,7 @@ def _bulk_status(number: int) -> Request:
 
 
 PAGE_1 = Query("page 1", _list())
-# These are asked of the usual application, too, which looks for them with LIKE.
+# The usual application gets these queries, too, and searches with LIKE.
 SEARCHES = (
     Query("search: rare (one in 50,000)", _list(search=names.RARE), 5),
     Query("search: common (one in 50)", _list(search=names.COMMON), 5),

@@ -23,7 +23,7 @@ class Measured:
     """All results of a run, by arm and workload, one for each round.
 
     On a shared machine some rounds are disturbed: of each workload those ``rounds`` count between which the
-    static bytes moved least. No other arm has a say in that.
+    static bytes moved least. No other arm counts for that.
     """
 
     rounds: int

@@ -58,7 +58,7 @@ class TestSettings:
 class TestRoot:
     @pytest.fixture
     def settings(self, sqlite_settings: Settings) -> Settings:
-        """One database will do: it is not asked."""
+        """One database is enough, because no test runs a query."""
         return sqlite_settings
 
     async def test_frameworks_own_pages_are_not_served(self, client_of: MakeClient) -> None:

@@ -82,7 +82,7 @@ class Module:
         self.name = ".".join(parts).removesuffix(".__init__")
 
     def imports(self) -> Iterator[str]:
-        """Give dotted names as deep as they are written: ``from a import b`` is ``a.b``."""
+        """Yield the full dotted names of imports: ``from a import b`` is ``a.b``."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -91,7 +91,7 @@ class Module:
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
     def own_imports(self) -> Iterator[str]:
-        """Give the imported names of this package, without its own."""
+        """Yield the imported names of this package, without its own."""
         for name in self.imports():
             package, _, rest = name.partition(".")
             if package == "fluent_cart":
@@ -122,7 +122,7 @@ def packages_in(layer: str) -> set[str]:
 
 
 def calls(module: Module) -> Iterator[str]:
-    """Give the name of every function or method that is called."""
+    """Yield the name of every function or method that is called."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
             yield node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id

@@ -1,6 +1,6 @@
 """The limit on SQLite: raw ASGI, SQL by hand through the driver on the event loop, orjson.
 
-Each write is one statement and one commit. ``BENCHMARK_SYNCHRONOUS`` says how durable that is.
+Each write is one statement and one commit. ``BENCHMARK_SYNCHRONOUS`` sets its durability.
 """
 
 import os

@@ -28,7 +28,7 @@ _ONE, _TEN, _HUNDRED = (_list_of(length) for length in (1, 10, 100))
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer a list as long as the query asks for."""
+    """Return a list of the length in the query."""
     if scope["type"] != "http":
         return
     query = scope["query_string"]

@@ -31,7 +31,7 @@ HERE, THERE = "192.0.2.1", "198.51.100.7"
 
 
 class Clock:
-    """A time that passes when the test says so."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0

@@ -19,7 +19,7 @@ from tests.support.login import LEGACY_HASH, OnSQLite, assert_signed_in, basic, 
 
 
 class Held:
-    """A check that ends when the test says so, and counts how many run at once."""
+    """A check that the test ends. It counts how many checks run at once."""
 
     def __init__(self) -> None:
         self.released = threading.Event()

@@ -115,7 +115,7 @@ ACTIONS, *LINES = [line.split() for line in BULK_TABLE.strip().splitlines()]
 class TestBulkActions:
     @pytest.fixture
     def settings(self, sqlite_settings: Settings) -> Settings:
-        """One database will do: what is tested ends before it is asked."""
+        """One database is enough, because the tested code runs before any query."""
         return sqlite_settings
 
     @pytest.mark.parametrize(("held", "cells"), [(held, cells) for held, *cells in LINES])

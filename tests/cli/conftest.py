@@ -30,7 +30,7 @@ def show_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def printed(text: str) -> Result:
-    """Return the result of a command that did what it was asked."""
+    """Return the result of a successful command."""
     return Result(0, text, "")
 
 
@@ -45,13 +45,13 @@ def misused(complaint: str) -> Result:
 
 
 def warned(text: str, warning: str) -> Result:
-    """Return the result of a command that did what it was asked, which may be a mistake."""
+    """Return the result of a successful command with a warning."""
     return Result(0, text, f"fluent-cart: warning: {warning}\n")
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, and no settings in the environment but those that a test gives."""
+    """An empty working directory, and no settings in the environment except those of a test."""
     for name in os.environ:
         if name.upper().startswith("FLUENT_CART_"):
             monkeypatch.delenv(name)

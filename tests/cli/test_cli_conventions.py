@@ -24,13 +24,13 @@ from tests.support.server import COMMAND
 
 
 def commands() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Give the words of every command, and the function that it is."""
+    """Yield the words of every command, and its function."""
     for command in COMMANDS:
         yield from commands_of(command.load())
 
 
 def commands_of(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Give those of an application."""
+    """Yield the commands of an application."""
     for command in group.registered_commands:
         assert command.callback
         name = command.name or command.callback.__name__.replace("_", "-")

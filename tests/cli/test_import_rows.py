@@ -122,7 +122,7 @@ def test_terminal_shows_progress(run: Run, folder: Path, shop: str, monkeypatch:
 def test_commands_of_the_guide_work(
     run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each as printed, in their order, with what the page says it finds there."""
+    """Each command as printed, in order, with the output that the page describes."""
     blocks = re.findall(r"```sh\n(.*?)```", DOCS, re.S)
     for name, content in re.findall(r"```\w* title=(\S+)\n(.*?)```", DOCS, re.S):
         (folder / name).write_text(content)

@@ -1,4 +1,4 @@
-"""The server does what its OpenAPI document says.
+"""The server conforms to its OpenAPI document.
 
 This is the short form of row C2 in docs/guarantees.md. Here one database gets the requests that Schemathesis
 makes at the limits of the document, the other one gets its random requests. In `make test-stress` both

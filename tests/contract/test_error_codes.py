@@ -33,7 +33,7 @@ REQUIRED, NUMBER = ["This field is required"], ["Must be a whole number in the a
 ITSELF = "Must be the id of another customer"
 STATUS, TOO_SMALL = ["Input should be 'active' or 'inactive'"], ["Input should be greater than or equal to 1"]
 
-# Operation, what is sent (a query if it is a text, a body if not), and what the error says.
+# Operation, input (a query if it is a text, otherwise a body), and the expected error.
 Case = tuple[str, Any, int, str, str, dict[str, list[str]] | None]
 CASES: list[Case] = [
     (

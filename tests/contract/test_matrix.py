@@ -61,7 +61,7 @@ STRANGERS: Mapping[str, httpx.Auth | None] = {
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """One database will do: who may do what is decided before it is asked."""
+    """One database is enough, because permissions are checked before any query."""
     return sqlite_settings
 
 

@@ -98,7 +98,7 @@ def operations(whole: dict[str, Any]) -> list[Operation]:
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Give every object within a JSON value."""
+    """Yield every object within a JSON value."""
     if isinstance(value, dict):
         yield value
     for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -322,7 +322,7 @@ class TestOperations:
     def test_operation_shows_the_contracts_response(self, operation: Operation) -> None:
         name = operation["operationId"]
         answer = operation["responses"]["200"]
-        # FastAPI's own, which says nothing, begins otherwise.
+        # FastAPI's own text, which has no detail, begins otherwise.
         assert re.match("(An?|The|All) ", answer["description"])
         shown = {kind: content["example"] for kind, content in answer["content"].items()}
         if name not in FILES:

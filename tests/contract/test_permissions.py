@@ -159,7 +159,7 @@ def whole(response: httpx.Response) -> tuple[int, bytes, tuple[tuple[str, str], 
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """One database will do: who may do what is decided before it is asked."""
+    """One database is enough, because permissions are checked before any query."""
     return sqlite_settings
 
 

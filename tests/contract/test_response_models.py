@@ -25,7 +25,7 @@ COLUMNS = (
 
 @pytest.fixture
 async def shop(make_customer: MakeCustomer, make_address: MakeAddress, database: Database) -> Record:
-    """Customer 1 with everything there is to say of a customer, attached to user 1."""
+    """Customer 1 with a value in every field, attached to user 1."""
     customer = await make_customer(
         email="ann@example.com", first_name="Ann", last_name="Lee", additional_info={"vip": True}
     )

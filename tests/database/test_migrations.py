@@ -143,7 +143,7 @@ class TestSchema:
 
 
 def names(url: str) -> Iterator[tuple[str, str]]:
-    """Give the name of every constraint and index of the models' tables, and its table."""
+    """Return the name of every constraint and index of the models' tables, and its table."""
     with connect(url) as connection:
         if connection.dialect.name == "postgresql":
             query = (

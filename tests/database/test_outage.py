@@ -35,7 +35,7 @@ from tests.support.load import (
 from tests.support.long_tests import LONG
 from tests.support.server import COMMAND, Server, server
 
-# The signals of pg_ctl to stop a server. The last one gives no warning.
+# The signals of pg_ctl to stop a server. The last one stops it without a warning.
 FAST, IMMEDIATE, KILLED = signal.SIGINT, signal.SIGQUIT, signal.SIGKILL
 WAYS = [FAST, IMMEDIATE, KILLED] * (3 if LONG else 1)
 DOWN_SECONDS = [1, 8] if LONG else [1]

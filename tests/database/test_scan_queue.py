@@ -24,7 +24,7 @@ class Client:
 
 
 class Scans:
-    """A queue, and scans that end when the test says so."""
+    """A queue, and scans that the test ends."""
 
     def __init__(self, timeout: float = 20, slots: int = 1) -> None:
         self.queue = ScanQueue(slots, timeout)

@@ -1,4 +1,4 @@
-"""Units of work on PostgreSQL: a few sessions of the event loop, shared by all who ask."""
+"""Units of work on PostgreSQL share a few sessions of the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -95,7 +95,7 @@ async def test_unit_without_a_turn_in_time_is_503(sessions: SessionPool) -> None
     with pytest.raises(ServiceUnavailable):
         await sessions.run(pid, LOOKUP)
     assert sessions.waiting == 0
-    # Nothing is left of the one that gave up: the sessions are there for the next.
+    # The cancelled unit leaves nothing behind, so the sessions are free for the next.
     served = await asyncio.gather(*busy)
     assert await sessions.run(pid, LOOKUP) in served
 

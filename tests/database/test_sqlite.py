@@ -109,7 +109,7 @@ def listening(name: str, listener: Callable[[Connection], None]) -> Iterator[Non
 
 
 class TestConnections:
-    """Asked of the live connections, because SQLite forgets each of these settings when it closes."""
+    """Read from open connections, because SQLite forgets these settings when a connection closes."""
 
     @pytest.mark.parametrize(
         ("setting", "read", "scan", "write"),

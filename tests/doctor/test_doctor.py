@@ -199,7 +199,7 @@ class TestPostgreSQL:
             "sessions",
             "connections",
         ]
-        # A scratch server for tests may well run without syncs, and its options say so.
+        # A scratch server for tests may run without syncs, which its options show.
         findings.pop("durability")
         findings.pop("backup")
         assert [each for each in findings.values() if each.state is not Severity.OK] == []

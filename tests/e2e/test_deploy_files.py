@@ -129,7 +129,7 @@ class TestImage:
         assert "\npymysql[rsa]==" in (ROOT / "requirements.lock").read_text()
 
     def test_image_has_no_build_tools(self) -> None:
-        """The last stage gets one folder, made without pip, and gives up the pip that came with Python."""
+        """The last stage gets one folder, made without pip, and removes the pip that came with Python."""
         copies = [instruction.value for instruction in FINAL if instruction.name == "COPY"]
         assert copies == ["--from=build /opt/fluent-cart /opt/fluent-cart"]
         runs = [instruction.value for instruction in FINAL if instruction.name == "RUN"]
@@ -318,7 +318,7 @@ class TestCompose:
         assert set(services["api"]["environment"]) - {"PGPASSWORD"} <= known
 
     def test_compose_passes_every_setting_on_with_its_default(self, services: dict[str, Service]) -> None:
-        """But for what the image and the program say themselves."""
+        """Except for the settings of the image and the program."""
         given = services["api"]["environment"]
         own = {"HOST", "DEMO_HOST", "PORT", "RATE_LIMIT_FILE", "BACKUP_FOLDER"}
         other = {"DATABASE_URL", "WORKERS", "LOG_FORMAT", "METRICS_ALLOW", "FORWARDED_ALLOW_IPS"}

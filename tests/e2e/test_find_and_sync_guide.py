@@ -1,4 +1,4 @@
-"""Each command of docs/find-and-sync.md answers as the guide says."""
+"""Each command of docs/find-and-sync.md has the response that the guide prints."""
 
 import json
 import re

@@ -130,7 +130,7 @@ async def test_each_user_reads_its_own_writes_on_every_machine(
     assert sum(past) == 0
     after = [figure(each, "replica_reads_total", server="replica") for each in machines]
     from_replica = sum(after) - sum(before)
-    # Else the test would say nothing about the replica.
+    # The test would not use the replica otherwise.
     assert from_replica > WRITES / 2
     record_property("writes, each read at once on the other machine", WRITES)
     record_property("reads that saw the past", sum(past))

@@ -1,4 +1,4 @@
-"""Files from anywhere: what each line says, or why it cannot be read."""
+"""Read files from any program: the fields of each line, or the reason why it cannot be read."""
 
 import os
 from io import BytesIO

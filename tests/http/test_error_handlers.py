@@ -495,6 +495,6 @@ def test_module_defines_no_error_outside_the_list() -> None:
         for _, value in inspect.getmembers(errors, inspect.isclass)
         if value.__module__ == errors.__name__
     ]
-    # A 503 that says more than the others.
+    # Kinds of 503 with a more precise text.
     reasons = {errors.MigrationNeeded, errors.ServerStopping}
     assert set(defined) == {ApiError, errors.RetryableError, *all_error_types()} | reasons

@@ -167,7 +167,7 @@ class TestPut:
     ) -> None:
         tag = await tag_of(manager)
         before = [await database.scan(rows, table) for table in (Customer, Address)]
-        # A weak tag says that a state is much alike, which is not enough to change it.
+        # A weak tag means that two states are similar, which is not enough for a change.
         for known in (OTHER, f"W/{tag}", tag.strip('"'), "rubbish", f'"{OTHER}"', ""):
             refused = await manager.put(path, json=body, headers={"If-Match": known})
             assert_error(refused, 412, "precondition_failed", FAILED)

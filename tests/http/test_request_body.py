@@ -22,7 +22,7 @@ JSON = "application/json"
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """One database will do: what is tested ends before it is asked."""
+    """One database is enough, because the tested code runs before any query."""
     return sqlite_settings
 
 
@@ -58,7 +58,7 @@ class TestContentTypes:
     async def test_json_is_read_under_any_usual_content_type(
         self, shop: None, manager: httpx.AsyncClient, kind: str
     ) -> None:
-        """curl's -d says "form" unless an option says otherwise, and some clients say nothing."""
+        """curl's -d sends the type of a form unless an option changes it, and some clients send none."""
         await send(manager, "PUT", "/1", ' {"first_name": "Jané", "phone": "1"}', kind)
         assert (await customer(manager))["first_name"] == "Jané"
 

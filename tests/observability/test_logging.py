@@ -98,7 +98,7 @@ class TestJson:
             for number in (logging.DEBUG, logging.INFO, logging.WARNING):
                 logger.log(number, "said")
             assert len(written(capsys)) == lines
-        # Libraries may say anything in passing, such as values of a statement.
+        # Libraries may log anything, such as values of a statement.
         logging.getLogger("sqlalchemy.engine.x").info("4")
         assert written(capsys) == []
 

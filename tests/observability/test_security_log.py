@@ -46,7 +46,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
-    """Give what the security log has, each line read, and without its time."""
+    """Return the parsed lines of the security log, without their times."""
     caplog.set_level(logging.INFO)
 
     def read() -> list[dict[str, Any]]:

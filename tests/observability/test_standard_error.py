@@ -14,7 +14,7 @@ from fluent_cart.observability.logging import NonBlockingHandler
 
 @contextmanager
 def pipe_as_standard_error() -> Iterator[int]:
-    """Make standard error a pipe, and give its end to read. pytest sets standard error after fixtures."""
+    """Make standard error a pipe, and yield its end to read. pytest sets standard error after fixtures."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     with os.fdopen(writer, "w") as stream, pytest.MonkeyPatch.context() as patch:

@@ -22,7 +22,7 @@ ROUTES = [(method, PREFIX + path) for method, path, _ in OPERATIONS + EXTENSIONS
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """One database will do: it is not asked."""
+    """One database is enough, because no test runs a query."""
     return sqlite_settings
 
 

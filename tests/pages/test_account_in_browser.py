@@ -192,7 +192,7 @@ def application() -> Iterator[Application]:
 
 @pytest.fixture
 def free_page(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
-    """A page that may open any address, and what the console says of policies."""
+    """A page that may open any address, and the console's messages on policies."""
     page = browser.new_page()
     page.set_default_timeout(30_000)
     said: list[str] = []

@@ -445,7 +445,7 @@ class TestRequests(OnSQLite):
     async def test_request_without_a_nonce_may_have_a_password(
         self, browser: httpx.AsyncClient, nonce: str
     ) -> None:
-        """A browser sends its cookie with whatever a page or a program asks for."""
+        """A browser sends its cookie with every request of a page or a program."""
         response = await browser.get("", auth=credentials("manager"))
         assert_signed_in(response)
         assert "x-wp-nonce" not in response.headers

@@ -185,7 +185,7 @@ def fill(settings: Settings) -> None:
 
 
 def begun(running: Server, login: str = "worker") -> socket.socket:
-    """Ask for an export and read no more than its beginning."""
+    """Request an export and read only its beginning."""
     client = socket.create_connection(("127.0.0.1", running.port))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     basic = b64encode(f"{login}:{secret_of(login)}".encode()).decode()

@@ -1,4 +1,4 @@
-"""The life of the server's processes: what is asked while they begin, end and replace each other."""
+"""Requests while the server's processes begin, end and replace each other."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def serving(folder: Path, settings: Settings, *options: str) -> Iterator[Server]
 
 
 class Load:
-    """Callers who ask one thing after the other, each over a new connection or each over its own."""
+    """Callers who send one request after the other, over new connections or over kept ones."""
 
     def __init__(self, ask: Callable[[httpx.Client, int], httpx.Response], *, kept_alive: bool) -> None:
         self.answers: list[httpx.Response] = []
@@ -111,7 +111,7 @@ def half_sent(server: Server) -> Iterator[Callable[[], bytes]]:
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     with socket.create_connection(("127.0.0.1", server.port), timeout=NEVER) as peer:
         peer.sendall(f"POST {PREFIX} HTTP/1.1\r\n{head}Expect: 100-continue\r\n\r\n".encode())
-        # It says so when it has read the head and asks for the body.
+        # It sends 100 Continue when it has read the head and waits for the body.
         assert peer.recv(1000).startswith(b"HTTP/1.1 100 ")
         peer.sendall(body[:5])
 

@@ -26,7 +26,7 @@ NEVER = 20
 
 
 class Application:
-    """Answers with what was asked, in pieces or late if asked to be."""
+    """Returns the request, in pieces or late on demand."""
 
     def __init__(self) -> None:
         self.disconnected = 0
@@ -90,7 +90,7 @@ class Peer(NamedTuple):
 
 @dataclass
 class Site:
-    """A server in this process, whose clock goes as the test says."""
+    """A server in this process, whose clock the test moves."""
 
     application: Application
     port: int
@@ -454,7 +454,7 @@ UPLOAD = b"POST /enough HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\nsome" %
 
 
 class TestAnswers:
-    """Each is one write, and says what it would have said in two."""
+    """Each response is one write, with the same bytes as two writes."""
 
     async def test_head_and_body_are_one_write(self, site: Site) -> None:
         answer = await site.ask(CLOSE)

@@ -162,7 +162,7 @@ class TestExpiry:
     async def test_change_after_a_purge_of_all_comes_after_every_cursor(
         self, database: Database, make_customer: MakeCustomer
     ) -> None:
-        """SQLite would give the id of a change again whose row is deleted."""
+        """SQLite would use the id of a deleted change again."""
         for number in range(3):
             await make_customer(email=f"{number}@example.com")
         cursor = (await pull(database)).cursor

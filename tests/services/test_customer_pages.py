@@ -52,7 +52,7 @@ def page_of(connection: Connection, **query: Any) -> CustomerPage:
 
 
 def walk(connection: Connection, query: dict[str, Any], per_page: int = 17) -> Iterator[list[int]]:
-    """Give the ids of each page of a list, from cursor to cursor."""
+    """Yield the ids of each page of a list, from cursor to cursor."""
     cursor: str | None = ""
     while cursor is not None:
         page = page_of(connection, **query, per_page=per_page, cursor=cursor)

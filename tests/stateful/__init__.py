@@ -1,4 +1,4 @@
-"""A shop in plain Python and on each database: whatever is asked, all answer alike.
+"""A shop in plain Python and on each database. All return the same responses.
 
 Measured in docs/guarantees.md, C3.
 """

@@ -15,7 +15,7 @@ MANAGER = ROLES.index("manager") + 1
 
 
 class Asking(RuleBasedStateMachine):
-    """A shop of test users, and the ways to ask it something."""
+    """A shop of test users, and the ways to send it requests."""
 
     twins: ClassVar[DatabasePair]
 

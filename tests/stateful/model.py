@@ -1,4 +1,4 @@
-"""The shop in plain Python: what the documentation and the decisions say, each answer whole."""
+"""The shop in plain Python, by the documentation and the decisions, with whole responses."""
 
 from collections.abc import Iterable
 from hashlib import blake2b

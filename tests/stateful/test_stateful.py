@@ -59,7 +59,7 @@ def test_hostile_input_is_answered_alike_and_soon(
 
 
 def hostile_requests(document: dict[str, Any]) -> Iterator[tuple[str, str, bytes | None]]:
-    """Give each value in each place of a body, each query and each id that a database could take ill."""
+    """Yield a request for each hostile value in each place of a body, a query and an id."""
     described = {
         each["operationId"]: each for methods in document["paths"].values() for each in methods.values()
     }

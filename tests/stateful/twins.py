@@ -115,7 +115,7 @@ class DatabasePair:
             except users.UserError as error:
                 return str(error)
 
-        # Each gives out the same secrets.
+        # Each generates the same secrets.
         before = next(self._secrets)
 
         async def again(app: FastAPI) -> Any:

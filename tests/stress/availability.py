@@ -112,7 +112,7 @@ async def _half_sent(running: Server, name: str) -> AsyncIterator[_Slow]:
     reader, writer = await asyncio.open_connection(HOST, running.port)
     head, _, body = REQUESTS.create(f"{name}@late.example").content.partition(b"\r\n\r\n")
     writer.write(head + b"\r\nExpect: 100-continue\r\n\r\n")
-    # It says so when it has read the head and asks for the body.
+    # It sends 100 Continue when it has read the head and waits for the body.
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
     writer.write(body[:5])
     yield _Slow(reader, writer, body[5:])
@@ -175,7 +175,7 @@ def _refusals(shop: Shop) -> int:
 
 @asynccontextmanager
 async def _asking(port: int, answers: list[Answer]) -> AsyncIterator[None]:
-    """Let eight callers ask, each time over a new connection."""
+    """Let eight callers send requests, each over a new connection."""
     stop = asyncio.Event()
 
     async def call() -> None:

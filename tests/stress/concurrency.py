@@ -30,7 +30,7 @@ MISSING = {
 
 @asynccontextmanager
 async def callers(shop: Shop) -> AsyncIterator[list[Client]]:
-    """Give the callers, spread evenly over the workers."""
+    """Yield the callers, spread evenly over the workers."""
     with serving(shop, WORKERS) as running:
         async with balanced(running, REQUESTS.read("/1"), WORKERS, CALLERS // WORKERS + 1) as groups:
             yield [*chain.from_iterable(zip(*groups, strict=True))][:CALLERS]

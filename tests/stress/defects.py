@@ -1,6 +1,6 @@
 """Defects of the server that tests must notice. Each one replaces functions or statements of the server.
 
-The name of a defect is its function's, and its docstring says what is wrong. It runs before the server is
+The name of a defect is its function's, and its docstring describes it. It runs before the server is
 imported (``startup/sitecustomize.py``), so other modules import what it has put in place.
 """
 

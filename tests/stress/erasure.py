@@ -53,7 +53,7 @@ async def erased(shop: Shop, scale: Scale) -> list[Figure]:
 
 @contextmanager
 def _own(shop: Shop) -> Iterator[tuple[Shop, Path]]:
-    """Give the shop and the folder of all files of its database, which no other shop uses."""
+    """Yield the shop and the folder of all files of its database, which no other shop uses."""
     if shop.database == SQLITE:
         yield shop, shop.file.parent
         return
@@ -92,7 +92,7 @@ def _with_trigrams(folder: Path, database: str) -> int:
 
 
 def _rewrite(url: str) -> None:
-    """Rewrite every table and index, and let PostgreSQL remove older files, as docs/privacy.md says."""
+    """Rewrite every table and index, and let PostgreSQL remove older files, as in docs/privacy.md."""
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in ("VACUUM FULL", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT"):
             connection.execute(statement)

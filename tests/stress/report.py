@@ -55,7 +55,7 @@ def _table(verdicts: Iterable[Verdict]) -> str:
 
 
 def lines(verdict: Verdict) -> Iterable[str]:
-    """Give what the person at the terminal wants to read of a guarantee."""
+    """Yield the lines of the summary of a guarantee."""
     yield f"{verdict.name} {verdict.database}: {verdict.title}: {verdict} {verdict.reason}".rstrip()
     for figure in verdict.figures:
         mark = " " if figure.held else "!"

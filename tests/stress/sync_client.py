@@ -1,4 +1,4 @@
-"""A program that keeps a copy of a shop in a SQLite file, as docs/find-and-sync.md says.
+"""A program that keeps a copy of a shop in a SQLite file, as in docs/find-and-sync.md.
 
 ``python -m tests.stress.sync_client URL LOGIN FILE`` may be killed at any time, and goes on from the file.
 """

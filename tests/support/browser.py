@@ -1,4 +1,4 @@
-"""Chromium, in tests: where it is, and what axe says of a page."""
+"""Chromium in tests: its path, and axe's findings on a page."""
 
 import shutil
 from typing import Any

@@ -110,7 +110,7 @@ def _length(head: bytes) -> int:
 
 @asynccontextmanager
 async def connected(port: int, number: int, source: str = HOST) -> AsyncIterator[list[Client]]:
-    """Give some clients of a server, each connected, from an address of this machine."""
+    """Yield connected clients of a server, from an address of this machine."""
     clients = [await Client.connect(port, source) for _ in range(number)]
     try:
         yield clients
@@ -210,7 +210,7 @@ def statuses(answers: Iterable[Answer]) -> Counter[int]:
 
 
 def acknowledged(answers: Iterable[Answer]) -> list[str]:
-    """Return what the server said it had stored."""
+    """Return the acknowledged writes."""
     return [answer.request.writes for answer in answers if answer.ok and answer.request.writes]
 
 

@@ -19,7 +19,7 @@ INSTALLED = bool(OWNER and shutil.which("pgbouncer"))
 
 @contextmanager
 def pooled(url: str, pool_mode: str, *settings: str, port: int | None = None) -> Iterator[str]:
-    """Give the address of the same database behind PgBouncer, which has few sessions for many connections."""
+    """Yield the address of the same database behind PgBouncer, which has fewer sessions than connections."""
     assert OWNER
     server, port = make_url(url), port or free_port()
     folder = Path(tempfile.mkdtemp(prefix="fluent-cart-pgbouncer-"))

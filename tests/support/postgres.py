@@ -37,7 +37,7 @@ AVAILABLE = bool(NAMED) or INSTALLED
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Give the address of a server on which databases may be made: ``postgresql://...@host:port``."""
+    """Yield the address of a server for new databases: ``postgresql://...@host:port``."""
     if NAMED:
         yield NAMED.rpartition("/")[0]
         return

@@ -21,7 +21,7 @@ from tests.support.errors import assert_error
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """One database will do: names are read before it is asked."""
+    """One database is enough, because names are read before any query."""
     return sqlite_settings
 
 

@@ -24,7 +24,7 @@ ROUTE = PREFIX.removeprefix("/wp-json")
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """One database will do: what is tested ends before it is asked."""
+    """One database is enough, because the tested code runs before any query."""
     return sqlite_settings
 
 

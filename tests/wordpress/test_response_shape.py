@@ -25,7 +25,7 @@ from tests.support.errors import assert_error
 
 @pytest.fixture
 def settings(sqlite_settings: Settings) -> Settings:
-    """One database will do: answers are shaped after it was asked."""
+    """One database is enough, because responses are shaped after all queries."""
     return sqlite_settings
 
 

@@ -15,7 +15,7 @@ from benchmarks.arms.django_shop.models import Customer
 
 
 def authenticate(request: Any) -> Any:
-    """Return the user of a request who may do what it asks for."""
+    """Return the user of a request, who must have its permission."""
     user = shop.user_of(request.headers.get("Authorization", ""))
     if user and not may(user.role, VIEW if request.method == "GET" else MANAGE):
         raise HttpError(403, "forbidden")

@@ -28,7 +28,7 @@ def user_of(authorization: str) -> User | None:
 
 
 def page_of(page: int, per_page: int) -> tuple[Any, dict[str, int]]:
-    """Return a page of customers, not yet read, and what is said about the page."""
+    """Return the query of a page of customers, and the data about the page."""
     total = Customer.objects.count()
     start = (page - 1) * per_page
     customers = Customer.objects.only(*LISTED).order_by("-id")[start : start + per_page]

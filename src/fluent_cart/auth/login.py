@@ -58,7 +58,7 @@ def count_failure(request: Request, name: str) -> AuthenticationFailed:
 
 
 def _check(account: Account | None, password: str) -> tuple[bool, str | None]:
-    """Return whether a password is right, and what is to be stored of it if that is not today's form."""
+    """Return whether a password is right, and a new hash if the stored one is outdated."""
     stored = account.password_hash if account else None
     if not login_passwords.verify(password, stored):
         return False, None

@@ -53,7 +53,7 @@ def export(
     orders: Annotated[bool, typer.Option("--orders", help="Write all orders, not customers.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write customers, those that the list would show, or all orders into a file: one state of the shop.
+    """Write the customers of a list, or all orders, into a file. The file has one state of the shop.
 
     Example: fluent-cart export customers.csv
     """

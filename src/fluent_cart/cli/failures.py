@@ -42,7 +42,7 @@ def exit_code(error: Exception) -> int:
     elif isinstance(error, UnicodeError):
         print_error("An argument, or the .env file, is not valid UTF-8")
     elif isinstance(error, SQLAlchemyError):
-        # The first line says what is wrong. The rest is for the author of the statement.
+        # The first line names the error. The rest is for the author of the statement.
         shop = describe(runner.read_settings().database_url)
         print_error(f"{shop}: {runner.reason_of(error)}. Look at it with: fluent-cart doctor")
     elif isinstance(error, sqlite3.OperationalError) and NO_ROOM.search(str(error)):

@@ -10,7 +10,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 class CommandError(Exception):
-    """A command cannot complete. The text says why, and what helps."""
+    """A command cannot complete. The text has the reason and what to do."""
 
 
 class WrongUsage(CommandError):

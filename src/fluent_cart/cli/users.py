@@ -38,7 +38,9 @@ def create(
     display_name: Annotated[
         str, typer.Option(help="The displayed name, at most 255 characters. The default is the login.")
     ] = "",
-    with_password: Annotated[bool, typer.Option("--password", help="Ask for a login password, too.")] = False,
+    with_password: Annotated[
+        bool, typer.Option("--password", help="Prompt for a login password, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a user. It can sign in once it has a login password or an application password.

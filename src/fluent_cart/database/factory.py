@@ -35,7 +35,7 @@ def create_database(settings: Settings) -> Database:
 
 
 def _create_postgresql(settings: Settings) -> Database:
-    # Its driver is a tenth of what a start takes, and of no use to a shop in a file.
+    # Loading its driver is a tenth of a start, and a shop in a file does not need it.
     from fluent_cart.database import postgresql, replicated
 
     url, read_url = settings.database_url, settings.database_read_url

@@ -23,7 +23,7 @@ OF_LIBPQ_ALONE = (
 
 
 def has_pooler(url: str) -> bool:
-    """Return whether a pooler gives each transaction another session."""
+    """Return whether a pooler assigns another session to each transaction."""
     return make_url(url).query.get(POOLER) == "transaction"
 
 

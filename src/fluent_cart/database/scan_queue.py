@@ -119,7 +119,7 @@ class ScanQueue:
         self._running[user_id] += 1
 
     def _release(self, user_id: int | None) -> None:
-        """Free a slot, and give it to the user who has waited longest since the last turn and may have it."""
+        """Free a slot, and assign it to the allowed user who has waited longest since the last turn."""
         self._free += 1
         self._running[user_id] -= 1
         if not self._running[user_id]:

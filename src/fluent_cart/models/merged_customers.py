@@ -10,7 +10,7 @@ from fluent_cart.models.base import Base, Id, PrimaryKey, Time
 
 
 class MergedCustomer(Base):
-    """The id of a customer that does not exist any more, and of the customer that has what it had.
+    """The id of a merged customer, and the id of the customer that has its data now.
 
     A survivor that is merged itself is replaced by its own survivor, so that one look-up finds the last one.
     """

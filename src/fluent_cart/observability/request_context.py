@@ -45,6 +45,6 @@ def plain_address(address: str) -> str:
         return address
     try:
         mapped = IPv6Address(address).ipv4_mapped
-    except ValueError:  # what a proxy calls its client
+    except ValueError:  # a name that a proxy sends for its client
         return address
     return str(mapped) if mapped else address

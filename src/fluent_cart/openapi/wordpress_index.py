@@ -130,7 +130,7 @@ def _index(description: _Description) -> Handler:
                 "gmt_offset": "0",
                 "timezone_string": "UTC",
                 "namespaces": NAMESPACES,
-                # Where an application sends a user who is to give it an application password.
+                # The page to which an application sends a user to get an application password.
                 "authentication": {
                     "application-passwords": {"endpoints": {"authorization": f"{site}{AUTHORIZE}"}}
                 },

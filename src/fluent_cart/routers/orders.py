@@ -34,7 +34,7 @@ def list_customer_orders(
     query: Annotated[OrderListQuery, Query()],
     connection: ScanConnection,
 ) -> Response:
-    """Get all orders of a specific customer, oldest first unless `order_by` and `order_type` say otherwise.
+    """Get all orders of a specific customer, oldest first unless `order_by` and `order_type` are set.
 
     The response has all orders, or one page if `page` or `per_page` is sent. The API does not create orders.
     An import does.

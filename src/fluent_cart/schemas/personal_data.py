@@ -46,7 +46,7 @@ class PersonOrder(OrderListed):
 
 
 class PersonPassword(ResponseModel):
-    name: str = Field(description="Name that the user gave to the application password")
+    name: str = Field(description="Name that the user chose for the application password")
     created_at: fields.CreatedAt
     last_used: fields.Timestamp | None = Field(description="Day of the last use, null if there was none")
 

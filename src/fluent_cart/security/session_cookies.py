@@ -60,7 +60,7 @@ def is_right(cookie: Cookie, key: str, password_hash: str) -> bool:
 
 
 def nonce(user_id: int, token: str, key: str, *, ago: int = 0) -> str:
-    """Return the nonce that a session has now, or had the given number of 12-hour ticks ago."""
+    """Return the nonce of a session, now or a number of 12-hour ticks ago."""
     tick = math.ceil(time.time() / TICK_SECONDS) - ago
     return _sign(f"{tick}|{NONCE_ACTION}|{user_id}|{token}", key)[-12:-2]
 

@@ -32,7 +32,7 @@ class AuthenticatedPassword(NamedTuple):
     last_used: str | None
 
 
-# Of what a password is for.
+# Characters of the name of a password, which describes its purpose.
 MAX_NAME = 255
 # No account has more of WordPress's old passwords tried: each costs milliseconds.
 MAX_LEGACY = 5

@@ -23,7 +23,7 @@ from fluent_cart.services.customers import (
 )
 
 PREFIX, DOMAIN = "erased-", "@erased.invalid"
-# After these no row holds what the files still do.
+# After these the files of the database may still hold removed data.
 _REMOVALS = (ChangeKind.DELETED, ChangeKind.MERGED, ChangeKind.ERASED)
 
 

@@ -131,7 +131,7 @@ def erase_answers(connection: Connection, customer_ids: Collection[int]) -> None
 
 
 def answers_about(connection: Connection, customer_id: int) -> list[Record]:
-    """Return the requests about a customer whose responses are stored, with these."""
+    """Return the stored requests about a customer, with their responses."""
     key = IdempotencyKey
     kept = select(key.route.label("request"), key.key, key.status, key.body, key.created_at)
     ids = [key_id for key_id, _, _ in _about(connection, {customer_id})]

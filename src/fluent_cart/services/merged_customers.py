@@ -1,4 +1,4 @@
-"""The ids of customers that were merged, and the customers that have what they had.
+"""The ids of merged customers, and the customers that have their data now.
 
 See docs/decisions.md#183-merge.
 """

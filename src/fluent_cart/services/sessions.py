@@ -87,7 +87,7 @@ def start_session(
 def change_password(connection: Connection, account: Account, new_hash: str, seconds: int) -> str | None:
     """Store another login password, end all sessions of the user, and return the cookie of a new one.
 
-    None if the password is not what it was when it was checked.
+    None if the password has changed since it was checked.
     """
     changed = connection.execute(
         update(User)

@@ -71,7 +71,7 @@ def literal(value: Any) -> str:
 
 
 def dump_of(prefix: str = "wp_", **tables: list[dict[str, Any]]) -> str:
-    """Return a dump of a shop with these rows, each of which says only what is special about it."""
+    """Return a dump of a shop with these rows. Columns that are left out have default values."""
     statements = ["SET NAMES utf8mb4;"]
     for suffix, kind in KINDS.items():
         name, columns = f"`{prefix}{suffix}`", kind.columns

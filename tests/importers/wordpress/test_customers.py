@@ -323,7 +323,7 @@ class TestAdditionalInfo:
 
 
 class TestMergedCustomer:
-    """Customers who were merged here stay merged, whatever the source says."""
+    """Customers who were merged here stay merged, even if the source has them."""
 
     SHOP: ClassVar[dict[str, list[dict[str, Any]]]] = {
         "fct_customers": [{}, {"email": "two@example.com"}],

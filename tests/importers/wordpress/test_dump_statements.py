@@ -147,7 +147,7 @@ def test_error_in_a_row_names_the_line_of_the_row(path: Path, position: int, lin
 def test_dump_without_the_end_that_its_dumper_writes_is_not_whole(path: Path, begin: str, end: str) -> None:
     assert "is not whole" in complaint(path, f"{begin}\n{LABELS}")
     assert rows(path, f"{begin}\n{LABELS}{end}\n") == ["wp_fct_label"]
-    # The end of one part says nothing about the part behind it.
+    # The end of one part does not show whether the next part is whole.
     assert "is not whole" in complaint(path, f"{begin}\n{LABELS}{end}\n{begin}\n{LABELS}")
 
 

@@ -1,4 +1,4 @@
-"""A live database gives what its dump gives."""
+"""A live database has the same rows as its dump."""
 
 import gzip
 import importlib

@@ -375,7 +375,7 @@ class TestSource:
 async def test_import_retries_while_the_shop_is_busy(
     empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch that is turned away asks again."""
+    """A rejected batch is retried."""
     monkeypatch.setattr(retries, "PAUSE", 0)
     refused = iter([True, True, False, True])
 

@@ -1,4 +1,4 @@
-"""An application asks for an application password: WordPress' flow, from the question to the redirect."""
+"""An application requests an application password in WordPress' flow, from the page to the redirect."""
 
 import re
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -29,7 +29,7 @@ async def made(database: Database) -> list[str]:
 async def decide(
     client: httpx.AsyncClient, decision: str, asked: dict[str, str], **more: str
 ) -> httpx.Response:
-    """Open the page that an application asks for, and press a button."""
+    """Open the page of an application's request, and press a button."""
     page = await client.get(AUTHORIZE, params=asked)
     assert page.status_code == 200
     return await client.post(AUTHORIZE, data={**fields_of(page), decision: "1", **more})

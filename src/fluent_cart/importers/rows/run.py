@@ -41,7 +41,7 @@ class Kind(NamedTuple):
     columns: Columns
     row: type[BaseModel]
     import_batch: Callable[..., Outcome]
-    # The highest ids that a row has, by the table that gives out such ids.
+    # The highest id of the rows, by the table that generates such ids.
     ids: Callable[[Any], Mapping[type[Base], int]]
 
 

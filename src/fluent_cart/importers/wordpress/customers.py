@@ -71,7 +71,7 @@ async def import_customers(run: ImportContext) -> None:
 
 
 async def _skip_merged(run: ImportContext, customer_ids: list[int]) -> Collection[int]:
-    """Report and return the customers that were merged here: their ids stay those of no customer."""
+    """Report and return the customers that were merged here. Their ids are never used again."""
     survivors = await run.look(survivors_of, customer_ids)
     run.staging.execute_many("INSERT INTO merged VALUES (?, ?)", survivors.items())
     for customer_id in survivors:

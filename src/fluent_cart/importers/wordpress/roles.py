@@ -75,7 +75,7 @@ def role_of(values: Values, login: str, rights: Rights) -> str:
         values.note(DataIssue.UNREADABLE_ROLE)
         return NO_ROLE
     if role in ROLE_PERMISSIONS:
-        # Another plugin's role, or a name like administrator's, must not give permissions in the shop.
+        # Another plugin's role, or a name like administrator's, must not have permissions in the shop.
         values.note(DataIssue.ROLE_NAME_TAKEN)
         return f"wordpress_{role}"
     return role

@@ -103,7 +103,7 @@ class ImportContext:
         self.staging.upsert(kind, outcome.statuses)
 
     def skip_orphans(self, kind: str, column: str, owners: str, where: str = "1") -> None:
-        """Report the rows that belong to none of those that were imported."""
+        """Report the rows whose owner was not imported."""
         orphans = self.staging.rows(
             f"SELECT id FROM {kind} WHERE {where} AND NOT EXISTS"  # noqa: S608  # names of ours
             f" (SELECT 1 FROM imported WHERE kind = ? AND imported.id = {column}) ORDER BY id",

@@ -13,7 +13,7 @@ class Absent(Enum):
     ABSENT = "absent"
 
 
-# A row as every source gives it: the columns of its kind, in their order, as text.
+# A row of any source: the columns of its kind, in their order, as text.
 Row = tuple[str | Absent | None, ...]
 
 
@@ -123,7 +123,7 @@ REQUIRED = {
 
 
 def kind_of(table: str, prefix: str | None = None) -> Kind | None:
-    """Return what ``table`` holds if it may be one to import, with any prefix unless one is given."""
+    """Return the kind of ``table`` if it may be imported, with any prefix unless one is set."""
     for suffix, kind in KINDS.items():
         if table.endswith(suffix):
             before = table.removesuffix(suffix)

@@ -20,7 +20,7 @@ _NAMED = re.compile(rb"_(\w+)\s*(" + TEXT + rb")", re.S)
 _CONVERTED = re.compile(rb"(?:CONVERT|CAST)\(\s*(" + TEXT + rb")", re.S | re.I)
 # The text of bytes in a text column of WordPress.
 _OF_COLUMNS = "utf8mb4"
-# Returns the text that bytes mean, in the character set of the dump unless one is given.
+# Decodes bytes as text, in the character set of the dump unless one is set.
 Decode = Callable[[bytes, str | None], str]
 # A quote is doubled only inside of a text that has the same quote around it.
 _ESCAPES = {b"'": re.compile(rb"\\(.)|(')'", re.S), b'"': re.compile(rb'\\(.)|(")"', re.S)}

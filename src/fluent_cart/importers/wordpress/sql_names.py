@@ -1,4 +1,4 @@
-"""Names and statements as SQL writes them: what a statement of a dump is about."""
+"""Find the names of tables in the statements of a dump."""
 
 import re
 
@@ -8,7 +8,7 @@ from fluent_cart.importers.wordpress.sql_literals import TEXT
 NAME = rb"(?:`(?:[^`]|``)+`|\"[^\"]+\"|[0-9A-Za-z_$\x80-\xff]+)"
 TABLE = rb"(?:(?P<database>" + NAME + rb")\s*\.\s*)?(?P<table>" + NAME + rb")"
 _COMMENT = rb"/\*.*?\*/|(?:--(?=\s)|#)[^\n]*+"
-# The parts of a statement: its semicolon is in none of them.
+# The parts of a statement, without its semicolon.
 PARTS = rb"[^'\"`;#/-]++|" + TEXT + rb"|`[^`]*+`|" + _COMMENT + rb"|/(?!\*)|-(?!-\s)"
 STATEMENT = re.compile(rb"(?:" + PARTS + rb")*+;", re.S)
 _CODE_IN_COMMENT = re.compile(rb"/\*M?!\d*")
@@ -28,7 +28,7 @@ def tables_in(statement: bytes, prefix: str | None) -> set[str]:
 
 
 def until(delimiter: bytes) -> re.Pattern[bytes]:
-    """Return what matches a statement that ends with a delimiter of its own, as a trigger does."""
+    """Return the pattern of a statement that ends with another delimiter, like a trigger."""
     end = re.escape(delimiter)
     parts = _COMMENT + rb"|" + TEXT + rb"|`[^`]*+`|[^'\"`]"
     return re.compile(rb"((?:(?!" + end + rb")(?:" + parts + rb"))*+)" + end, re.S)

@@ -153,7 +153,7 @@ class Staging:
 
     def _begin(self, table: str, prefix: str | None) -> StagedTable:
         kind = kind_of(table, prefix)
-        assert kind  # noqa: S101  # no source gives a row of another table
+        assert kind  # noqa: S101  # no source has rows of another table
         self._drop(table)
         self._begun += 1
         new = StagedTable(self._connection, kind, f"source_{self._begun}_{kind.name}")

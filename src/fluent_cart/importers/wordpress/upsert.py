@@ -1,4 +1,4 @@
-"""Store rows in a table: what is missing is written, what differs changed on demand.
+"""Store rows in a table. Missing rows are inserted, and different rows are changed on demand.
 
 These are units of work: a batch is one transaction, and may be run again.
 

@@ -35,7 +35,7 @@ from fluent_cart.wordpress.site import site_url
 
 TITLE = "Authorize Application"
 PARAMETERS = ("app_name", "app_id", "success_url", "reject_url")
-# WordPress' name for what its form asks.
+# WordPress' name for the question of its form.
 ACTION = "authorize_application_password"
 # The texts for an application without an address.
 APPROVED = "You will get a password to type into the application."
