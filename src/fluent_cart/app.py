@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None, on_requests: RequestSink | None
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # The check of `serve` was skipped if the server was away, and another server may answer by now.
         database.require_session_check()
-        async with database, metrics.reporting(app), removing_expired_rows(database, settings.changes_days):
+        async with database, metrics.flushing(app), removing_expired_rows(database, settings.changes_days):
             yield
 
     app = FastAPI(

@@ -155,7 +155,7 @@ class TestSecrets(OnSQLite):
         self, database: Database, anonymous: httpx.AsyncClient
     ) -> None:
         made = [await database.write(create_application_password, "worker", name) for name in "abc"]
-        for secret in (*made, WORKER, *map(application_passwords.in_groups, made)):
+        for secret in (*made, WORKER, *map(application_passwords.format_for_display, made)):
             assert_signed_in(await anonymous.get("", headers=basic(f"worker:{secret}")))
 
     async def test_other_secrets_than_application_passwords_are_rejected(

@@ -56,59 +56,63 @@ def addresses(number: int) -> list[str]:
 
 class TestCounting:
     def test_eleventh_failure_from_one_address_is_429(self, limit: FailedLoginLimiter, clock: Clock) -> None:
-        assert [limit.fail(f"name {n}", HERE) for n in range(10)] == [0] * 10
-        assert (limit.wait(HERE), limit.wait(THERE)) == (300, 0)
+        assert [limit.record_failure(f"name {n}", HERE) for n in range(10)] == [0] * 10
+        assert (limit.retry_after(HERE), limit.retry_after(THERE)) == (300, 0)
         clock.seconds += 100.5
-        assert (limit.fail("another", HERE), limit.fail("another", THERE)) == (200, 0)
+        assert (limit.record_failure("another", HERE), limit.record_failure("another", THERE)) == (200, 0)
 
     def test_eleventh_failure_for_one_name_is_429(self, limit: FailedLoginLimiter) -> None:
         *first, eleventh = addresses(11)
-        assert [limit.fail("ada", address) for address in first] == [0] * 10
-        assert (limit.fail("ada", eleventh), limit.fail("bob", eleventh)) == (300, 0)
+        assert [limit.record_failure("ada", address) for address in first] == [0] * 10
+        assert (limit.record_failure("ada", eleventh), limit.record_failure("bob", eleventh)) == (300, 0)
 
     def test_failures_for_one_account_do_not_block_other_addresses(self, limit: FailedLoginLimiter) -> None:
         """Slow work is rejected by address only, so that no user can be locked out from elsewhere."""
         for address in addresses(50):
-            limit.fail("ada", address)
-        assert limit.wait(HERE) == 0
+            limit.record_failure("ada", address)
+        assert limit.retry_after(HERE) == 0
 
     def test_failures_count_in_any_five_minutes(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         """Not of five by the clock: the end of one such and the start of the next would let 20 through."""
         for _ in range(10):
-            assert limit.fail("ada", HERE) == 0
+            assert limit.record_failure("ada", HERE) == 0
             clock.seconds += 25
         # The first was 250 seconds ago, the tenth 25.
-        assert limit.fail("ada", HERE) == 50
+        assert limit.record_failure("ada", HERE) == 50
         clock.seconds += 50
-        assert limit.fail("ada", HERE) == 0
-        assert limit.fail("ada", HERE) == 25
+        assert limit.record_failure("ada", HERE) == 0
+        assert limit.record_failure("ada", HERE) == 25
 
     def test_rejected_attempts_do_not_count_as_failures(
         self, limit: FailedLoginLimiter, clock: Clock
     ) -> None:
         for _ in range(50):
-            limit.fail("ada", HERE)
+            limit.record_failure("ada", HERE)
             clock.seconds += 1
         clock.seconds += 260
-        assert limit.fail("ada", HERE) == 0
+        assert limit.record_failure("ada", HERE) == 0
 
     def test_failures_of_an_ipv6_network_count_together(self, limit: FailedLoginLimiter) -> None:
         for n in range(10):
-            limit.fail(f"name {n}", f"2001:db8:1:2::{n:x}")
-        assert limit.wait("2001:db8:1:2:ffff::1") == 300
-        assert limit.wait("2001:db8:1:3::1") == 0
+            limit.record_failure(f"name {n}", f"2001:db8:1:2::{n:x}")
+        assert limit.retry_after("2001:db8:1:2:ffff::1") == 300
+        assert limit.retry_after("2001:db8:1:3::1") == 0
         for n in range(10):
-            limit.fail(f"other {n}", f"::ffff:{HERE}")
-        assert (limit.wait(HERE), limit.wait("::ffff:192.0.2.2"), limit.wait("not an address")) == (300, 0, 0)
+            limit.record_failure(f"other {n}", f"::ffff:{HERE}")
+        assert (
+            limit.retry_after(HERE),
+            limit.retry_after("::ffff:192.0.2.2"),
+            limit.retry_after("not an address"),
+        ) == (300, 0, 0)
 
     def test_failures_do_not_count_if_the_limit_is_0(self, clock: Clock) -> None:
         limit = FailedLoginLimiter(0, clock)
-        assert [limit.fail("ada", HERE) for _ in range(50)] == [0] * 50
-        assert limit.wait(HERE) == 0
+        assert [limit.record_failure("ada", HERE) for _ in range(50)] == [0] * 50
+        assert limit.retry_after(HERE) == 0
 
     def test_limit_of_one_failure_is_possible(self, clock: Clock) -> None:
         limit = FailedLoginLimiter(1, clock)
-        assert (limit.fail("ada", HERE), limit.fail("ada", HERE)) == (0, 300)
+        assert (limit.record_failure("ada", HERE), limit.record_failure("ada", HERE)) == (0, 300)
 
 
 class TestMemory:
@@ -116,14 +120,14 @@ class TestMemory:
         """Twenty thousand names, each long and from an address of its own."""
         long = "x" * 500
         for n, address in enumerate(addresses(20_000)):
-            limit.fail(f"{n}{long}", address)
+            limit.record_failure(f"{n}{long}", address)
         assert self.held(limit) == (2 * MAX_KEYS, 2 * MAX_KEYS)
         assert 2 * MAX_KEYS == 10_000
 
     def test_memory_of_one_key_is_bounded(self, limit: FailedLoginLimiter, clock: Clock) -> None:
         for n in range(500):
-            limit.fail("ada", HERE)
-            limit.fail("ada", f"10.0.0.{n % 256}")
+            limit.record_failure("ada", HERE)
+            limit.record_failure("ada", f"10.0.0.{n % 256}")
             clock.seconds += 31
         assert max(len(times) for times in limit._names._times.values()) == 10
         assert max(len(times) for times in limit._addresses._times.values()) == 10
@@ -138,23 +142,23 @@ class TestMemory:
         self, limit: FailedLoginLimiter
     ) -> None:
         for _ in range(9):
-            limit.fail("ada", HERE)
+            limit.record_failure("ada", HERE)
         for address in addresses(MAX_KEYS - 1):
-            limit.fail("bob", address)
-        limit.fail("ada", HERE)
-        limit.fail("bob", THERE)
-        assert limit.wait(HERE) == 300
+            limit.record_failure("bob", address)
+        limit.record_failure("ada", HERE)
+        limit.record_failure("bob", THERE)
+        assert limit.retry_after(HERE) == 300
         for address in addresses(MAX_KEYS):
-            limit.fail("bob", address)
-        assert limit.wait(HERE) == 0
+            limit.record_failure("bob", address)
+        assert limit.retry_after(HERE) == 0
 
     def test_one_address_cannot_fill_the_memory_of_names(self, limit: FailedLoginLimiter) -> None:
         for address in addresses(9):
-            limit.fail("ada", address)
+            limit.record_failure("ada", address)
         for n in range(3 * MAX_KEYS):
-            limit.fail(f"name {n}", HERE)
-        assert limit.fail("ada", THERE) == 0
-        assert limit.fail("ada", "203.0.113.9") == 300
+            limit.record_failure(f"name {n}", HERE)
+        assert limit.record_failure("ada", THERE) == 0
+        assert limit.record_failure("ada", "203.0.113.9") == 300
 
 
 class TestOverHTTP(OnSQLite):

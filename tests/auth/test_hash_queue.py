@@ -45,7 +45,7 @@ async def test_hashes_run_one_at_a_time_and_the_tenth_is_rejected() -> None:
     assert await asyncio.gather(*waiting) == [7] * 9
     assert check.most == 1
     assert await hashes.run(check) == 7, "there is room again"
-    assert hashes.inside == 0
+    assert hashes.pending == 0
 
 
 async def test_failed_or_cancelled_hashes_leave_the_queue() -> None:

@@ -119,8 +119,8 @@ async def test_write_of_the_last_use_is_tried_once_an_hour(
     user = CurrentUser(1, "ada", "manager")
     with caplog.at_level(logging.WARNING):
         for password_id in (1, 1, 2, 1, 2):
-            noted.note(database, AuthenticatedPassword(user, password_id, None))  # type: ignore[arg-type]
-        noted.note(database, AuthenticatedPassword(user, 3, now()))  # type: ignore[arg-type]
+            noted.record(database, AuthenticatedPassword(user, password_id, None))  # type: ignore[arg-type]
+        noted.record(database, AuthenticatedPassword(user, 3, now()))  # type: ignore[arg-type]
         await asyncio.sleep(0.05)
     assert database.writes == 2
     text = "The last use of application password {} was not written"

@@ -35,7 +35,7 @@ def limit(clock: Clock) -> RateLimiter:
 
 def acquire(limit: RateLimiter, user_id: int) -> tuple[int, ...]:
     """Count a request. Return the wait, and the numbers of the headers."""
-    wait, headers = limit.take(user_id)
+    wait, headers = limit.acquire(user_id)
     names = [name for name, _ in headers]
     assert names == [b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"]
     return wait, *(int(value) for _, value in headers)
@@ -55,15 +55,15 @@ class TestBucket:
         assert acquire(limit, ADA) == (0, 50, 49, 1)
 
     def test_rejected_request_takes_no_token(self, limit: RateLimiter, clock: Clock) -> None:
-        while not limit.take(ADA)[0]:
+        while not limit.acquire(ADA)[0]:
             pass
         for _ in range(100):
-            assert limit.take(ADA)[0] == 1
+            assert limit.acquire(ADA)[0] == 1
         clock.seconds += 0.2
-        assert limit.take(ADA)[0] == 0
+        assert limit.acquire(ADA)[0] == 0
 
     def test_each_user_has_a_bucket(self, limit: RateLimiter) -> None:
-        while not limit.take(ADA)[0]:
+        while not limit.acquire(ADA)[0]:
             pass
         assert acquire(limit, BOB) == (0, 50, 49, 1)
         assert acquire(limit, 2**63 - 1) == (0, 50, 49, 1)
@@ -75,11 +75,11 @@ class TestBucket:
         assert [acquire(limit, ADA)[2] for _ in range(burst)] == [
             10 * per_second - n for n in range(1, burst + 1)
         ]
-        assert (limit.take(ADA)[0] > 0) == (burst == 10 * per_second)
+        assert (limit.acquire(ADA)[0] > 0) == (burst == 10 * per_second)
 
     def test_requests_are_not_limited_if_the_limit_is_0(self) -> None:
         limit = RateLimiter(0)
-        assert [limit.take(ADA) for _ in range(20)] == [(0, ())] * 20
+        assert [limit.acquire(ADA) for _ in range(20)] == [(0, ())] * 20
 
 
 class TestSharing:
@@ -87,9 +87,9 @@ class TestSharing:
         with shared_file() as path:
             one, other = RateLimiter(1, path, clock), RateLimiter(1, path, clock)
             assert [acquire(each, ADA)[2] for each in (one, other, one, other)] == [9, 8, 7, 6]
-            while not one.take(ADA)[0]:
+            while not one.acquire(ADA)[0]:
                 pass
-            assert other.take(ADA)[0] == 1
+            assert other.acquire(ADA)[0] == 1
             assert Path(path).parent.stat().st_mode & 0o077 == 0, "nobody else may count"
         assert not Path(path).exists()
 
@@ -98,22 +98,22 @@ class TestSharing:
             settings = Settings(rate_limit=1, rate_limit_file=path, _env_file=None)
             one, other = create_limits(settings).requests, create_limits(settings).requests
             for _ in range(5):
-                one.take(ADA)
+                one.acquire(ADA)
             assert acquire(other, ADA)[2] < 9
 
     def test_processes_with_one_file_count_together(self) -> None:
         script = (
             "import runpy, sys\n"
             "limit = runpy.run_path(sys.argv[1])['RateLimiter'](1, sys.argv[2], lambda: 60.0)\n"
-            "print([limit.take(1)[0] for _ in range(6)])"
+            "print([limit.acquire(1)[0] for _ in range(6)])"
         )
         with shared_file() as path:
             limit = RateLimiter(1, path, lambda: 60.0)
-            assert [limit.take(ADA)[0] for _ in range(6)] == [0] * 6
+            assert [limit.acquire(ADA)[0] for _ in range(6)] == [0] * 6
             command = [sys.executable, "-c", script, rate_limit.__file__, path]
             seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             assert seen == "[0, 0, 0, 0, 1, 1]\n"
-            assert limit.take(ADA)[0] == 1
+            assert limit.acquire(ADA)[0] == 1
 
     @pytest.mark.parametrize("content", [None, b"", b"short"])
     def test_limiter_without_its_file_counts_alone_and_logs_it(
@@ -126,7 +126,7 @@ class TestSharing:
             limit = RateLimiter(1, str(path))
         text = "Requests are counted in this process alone, because the shared file is gone"
         assert [record.getMessage() for record in caplog.records] == [text]
-        assert [limit.take(ADA)[0] for _ in range(10)] == [0] * 10
+        assert [limit.acquire(ADA)[0] for _ in range(10)] == [0] * 10
 
 
 class TestAnswers(OnSQLite):

@@ -280,7 +280,7 @@ async def test_every_documented_error_is_reached(
     expect(response, 429, "too_many_attempts", ATTEMPTS)
     assert 0 < int(response.headers["retry-after"]) <= 300
     for _ in range(10):
-        limits.requests.take(MANAGER)
+        limits.requests.acquire(MANAGER)
     response = await send(manager, method, path, operation)
     expect(response, 429, "rate_limited", "Too many requests")
     assert response.headers["retry-after"] == "1"

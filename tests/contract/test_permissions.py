@@ -303,7 +303,7 @@ class TestUndeclaredRoutes:
         with pytest.raises(MissingPolicy, match="/wp-json/forgotten"):
             require_policies(app)
 
-    @pytest.mark.parametrize("policy", [policies.allow_any, policies.signed_in, policies.can_view])
+    @pytest.mark.parametrize("policy", [policies.allow_any, policies.authenticated, policies.can_view])
     def test_any_policy_counts_as_a_declaration(self, policy: Any) -> None:
         app = FastAPI()
         app.get("/wp-json/declared", dependencies=[policy])(self.forgotten)

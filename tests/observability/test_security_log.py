@@ -105,7 +105,7 @@ class TestLines(OnSQLite):
         self, app: FastAPI, stranger: httpx.AsyncClient, lines: Lines, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         minute = [60.0]
-        monkeypatch.setattr(security_log, "_throttled", security_log._Throttled(lambda: minute[0]))
+        monkeypatch.setattr(security_log, "_throttled", security_log._ThrottledCallers(lambda: minute[0]))
         app.state.limits = app.state.limits._replace(
             failed_logins=FailedLoginLimiter(1), requests=RateLimiter(1, clock=lambda: 60.0)
         )
@@ -128,7 +128,7 @@ class TestLines(OnSQLite):
     async def test_remembered_throttled_callers_are_bounded(
         self, monkeypatch: pytest.MonkeyPatch, lines: Lines
     ) -> None:
-        monkeypatch.setattr(security_log, "_throttled", security_log._Throttled(lambda: 60.0))
+        monkeypatch.setattr(security_log, "_throttled", security_log._ThrottledCallers(lambda: 60.0))
         for n in range(3000):
             scope = {"method": "GET", "client": (f"10.0.{n >> 8}.{n & 255}", 1)}
             security_log.log_denied(scope, TooManyRequests())
@@ -241,7 +241,7 @@ class TestAccounts(OnSQLite):
         """People put things into the wrong box."""
         for secret in (
             LEGACY_SECRET,
-            application_passwords.in_groups(LEGACY_SECRET),
+            application_passwords.format_for_display(LEGACY_SECRET),
             f"x{LEGACY_SECRET}",
             LEGACY_SECRET[:20],
         ):

@@ -315,7 +315,7 @@ class TestRefusals(OnSQLite):
         self, app: FastAPI, browser: httpx.AsyncClient
     ) -> None:
         busy = HashQueue()
-        busy._inside = 9
+        busy._pending = 9
         app.state.limits = app.state.limits._replace(hash_queue=busy)
         response = await sign_in(browser, "worker", WORKER)
         assert_wrong(response, 429, "Too many requests")

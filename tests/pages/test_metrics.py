@@ -201,9 +201,9 @@ class TestFigures(OnSQLite):
         own = {metrics.IN_PROGRESS, metrics.WORKERS}
         for name in metrics.GAUGES:
             assert found[f"fluent_cart_{name}", ()] == (name in own)
-        app.state.limits.hash_queue._inside = 3
+        app.state.limits.hash_queue._pending = 3
         assert (await read())["fluent_cart_pending_password_hashes", ()] == 3  # type: ignore[operator]
-        app.state.limits.hash_queue._inside = 0
+        app.state.limits.hash_queue._pending = 0
 
     async def test_metrics_have_the_version_the_size_and_the_last_backup(
         self, app: FastAPI, read: object, tmp_path: Path

@@ -179,7 +179,7 @@ class TestGenerate:
         secret = application_passwords.generate()
         stored = application_passwords.digest(secret)
         assert application_passwords.verify(secret, stored)
-        assert application_passwords.verify(application_passwords.in_groups(secret), stored)
+        assert application_passwords.verify(application_passwords.format_for_display(secret), stored)
 
 
 class TestGroups:
@@ -193,7 +193,7 @@ class TestGroups:
         ],
     )
     def test_groups_are_of_four(self, secret: str, shown: str) -> None:
-        assert application_passwords.in_groups(secret) == shown
+        assert application_passwords.format_for_display(secret) == shown
 
 
 class TestDummy:

@@ -96,7 +96,7 @@ class TestLegacyPasswords(OnSQLite):
     async def test_legacy_password_in_groups_signs_in_by_address_with_the_users_role(
         self, app: FastAPI, database: Database, legacy_id: int
     ) -> None:
-        given = ("Legacy@Shop.example", application_passwords.in_groups(LEGACY_SECRET))
+        given = ("Legacy@Shop.example", application_passwords.format_for_display(LEGACY_SECRET))
         user_id = len(await database.scan(users.list_users))
         for _ in range(2):
             assert await user_of(app, *given) == CurrentUser(user_id, "legacy", "administrator")

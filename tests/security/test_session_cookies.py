@@ -43,7 +43,7 @@ class TestCookie:
         assert re.fullmatch(r"wordpress_logged_in_[0-9a-f]{32}", session_cookies.NAME)
         assert re.fullmatch(r"[A-Za-z0-9%._-]+", written()), "a header takes it as it is"
         assert re.fullmatch(rf"{re.escape(LOGIN)}\|{NOW + 60}\|{TOKEN}\|[0-9a-f]{{64}}", unquote(written()))
-        assert session_cookies.is_right(read(written()), KEY, HASH)
+        assert session_cookies.is_valid(read(written()), KEY, HASH)
 
     def test_cookie_is_found_among_others(self) -> None:
         own = f"{session_cookies.NAME}={written()}"
@@ -69,22 +69,22 @@ class TestCookie:
             cookie = (
                 session_cookies.read(headers(f"{session_cookies.NAME}={other}")) if other.isascii() else None
             )
-            assert not (cookie and session_cookies.is_right(cookie, KEY, HASH)), other
+            assert not (cookie and session_cookies.is_valid(cookie, KEY, HASH)), other
         for key, password_hash in [("k" * 63, HASH), (KEY, HASH[:-1]), (KEY, ""), ("", HASH)]:
-            assert not session_cookies.is_right(read(written()), key, password_hash)
+            assert not session_cookies.is_valid(read(written()), key, password_hash)
 
     @pytest.mark.parametrize(
         "text", ["a|b|c|d", "|||", "a|1|b|\u00e9", "%ff|%00|\u00ff|%ED%A0%80", "|" * 500]
     )
     def test_cookie_with_impossible_values_is_rejected(self, text: str) -> None:
-        assert not session_cookies.is_right(read(text), KEY, HASH)
+        assert not session_cookies.is_valid(read(text), KEY, HASH)
 
     def test_cookie_expires(self, clock: list[float]) -> None:
         cookie = read(written())
         clock[0] += 59.9
-        assert session_cookies.is_right(cookie, KEY, HASH)
+        assert session_cookies.is_valid(cookie, KEY, HASH)
         clock[0] += 0.1
-        assert not session_cookies.is_right(cookie, KEY, HASH)
+        assert not session_cookies.is_valid(cookie, KEY, HASH)
 
 
 class TestNonce:

@@ -18,7 +18,7 @@ from fluent_cart.models import ApplicationPassword
 from fluent_cart.security import login_passwords
 from fluent_cart.services import users
 from fluent_cart.services.application_passwords import (
-    MAX_LEGACY,
+    MAX_LEGACY_HASHES,
     create_application_password,
     list_application_passwords,
     revoke_application_password,
@@ -186,7 +186,7 @@ async def guessing(shop: Shop, scale: Scale) -> list[Figure]:
     shop.add_customers(1)
     with connect(shop.url) as connection:
         user_id = users.create_user(connection, "imported", "imported@fire.example", "", "manager")
-        for number in range(MAX_LEGACY):
+        for number in range(MAX_LEGACY_HASHES):
             fields = {"user_id": user_id, "name": "old", "password_hash": phpass.hash(f"secret {number}")}
             connection.execute(insert(ApplicationPassword), fields | {"created_at": now()})
     return await _guess(shop, scale, Requests(PREFIX, "imported", "wrong").read("/1"), {401, 429})

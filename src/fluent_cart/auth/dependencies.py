@@ -108,7 +108,7 @@ async def current_user(
         sign_in = await _look_up(request, database, find_by_application_password, credentials.name, digest)
         if sign_in:
             user = sign_in.user
-            limits.last_used.note(database, sign_in)
+            limits.last_used.record(database, sign_in)
         else:
             user = await _authenticate_legacy(request, database, credentials, digest)
     if session:
@@ -152,7 +152,7 @@ def admit(request: Request, user: CurrentUser) -> None:
     context = request_context(request.scope)
     context.user_id = user.id
     CALLER.set(Caller(user.id, request.receive))
-    wait, headers = limits.requests.take(user.id)
+    wait, headers = limits.requests.acquire(user.id)
     context.response_headers += headers
     if wait:
         raise TooManyRequests(wait)

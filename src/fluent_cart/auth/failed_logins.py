@@ -38,22 +38,22 @@ class FailedLoginLimiter:
 
         Names do not count here, because failures from elsewhere must not block the owner of a name.
         """
-        if wait := self.wait(address):
+        if wait := self.retry_after(address):
             raise TooManyAttempts(wait)
 
     def count(self, name: str, address: str) -> None:
         """Count a failure. Raise ``TooManyAttempts`` if there were too many before."""
-        if wait := self.fail(name, address):
+        if wait := self.record_failure(name, address):
             raise TooManyAttempts(wait)
 
-    def wait(self, address: str) -> int:
+    def retry_after(self, address: str) -> int:
         """Return the seconds for which an address may not cause slow work, or 0."""
-        return self._addresses.wait(_network(address))
+        return self._addresses.retry_after(_network(address))
 
-    def fail(self, name: str, address: str) -> int:
+    def record_failure(self, name: str, address: str) -> int:
         """Count a failure. Return the seconds to wait if there were too many before, else 0."""
         # The address is checked first, so that one address alone cannot fill the memory with names.
-        return self._addresses.fail(_network(address)) or self._names.fail(name)
+        return self._addresses.record_failure(_network(address)) or self._names.record_failure(name)
 
 
 class _Failures:
@@ -65,14 +65,14 @@ class _Failures:
         # processes.
         self._times: OrderedDict[int, list[float]] = OrderedDict()
 
-    def wait(self, key: str) -> int:
+    def retry_after(self, key: str) -> int:
         times = self._times.get(hash(key), ())
         if not self._limit or len(times) < self._limit:
             return 0
         return max(0, math.ceil(times[-self._limit] + WINDOW_SECONDS - self._clock()))
 
-    def fail(self, key: str) -> int:
-        if wait := self.wait(key):
+    def record_failure(self, key: str) -> int:
+        if wait := self.retry_after(key):
             return wait
         if self._limit:
             times = self._times.pop(hash(key), [])

@@ -17,19 +17,19 @@ class HashQueue:
 
     def __init__(self) -> None:
         self._slot = CapacityLimiter(1)
-        self._inside = 0
+        self._pending = 0
 
     @property
-    def inside(self) -> int:
+    def pending(self) -> int:
         """The number of checks that run or wait."""
-        return self._inside
+        return self._pending
 
     async def run(self, check: Callable[[], T]) -> T:
         """Return the result of ``check``. Raise 429 if too many checks wait."""
-        if self._inside > MAX_WAITING:
+        if self._pending > MAX_WAITING:
             raise TooManyRequests
-        self._inside += 1
+        self._pending += 1
         try:
             return await to_thread.run_sync(check, limiter=self._slot)
         finally:
-            self._inside -= 1
+            self._pending -= 1

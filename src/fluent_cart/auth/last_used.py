@@ -26,7 +26,7 @@ class LastUsed:
         # A reference, because the event loop does not keep its tasks alive.
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def note(self, database: Database, sign_in: AuthenticatedPassword) -> None:
+    def record(self, database: Database, sign_in: AuthenticatedPassword) -> None:
         """Note that a password is used. The caller does not wait for the database."""
         # Most requests only compare a text that is computed once an hour.
         if (hour := int(time.time()) // HOUR) != self._hour:

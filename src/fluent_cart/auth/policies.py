@@ -63,7 +63,7 @@ def capabilities(role: str) -> list[str]:
 
 
 allow_any = Depends(AllowAny())
-signed_in = Depends(Authenticated())
+authenticated = Depends(Authenticated())
 can_view = Depends(CustomerPolicy(Permission.VIEW))
 can_manage = Depends(CustomerPolicy(Permission.MANAGE))
 deletion = CustomerPolicy(Permission.DELETE)

@@ -38,7 +38,7 @@ class RateLimiter:
         memory = _memory(file) if per_second else b""
         self._full_at: memoryview[float] = memoryview(memory).cast("d")
 
-    def take(self, user_id: int) -> tuple[int, Headers]:
+    def acquire(self, user_id: int) -> tuple[int, Headers]:
         """Take a token for a request of a user.
 
         Return the seconds to wait, which are 0 if there was a token, and headers with the size of the bucket,

@@ -32,7 +32,7 @@ def create(
     """
     if len(name) > MAX_NAME:
         raise WrongUsage(f"A name has at most {MAX_NAME} characters")
-    secret = application_passwords.in_groups(runner.write(create_application_password, login, name))
+    secret = application_passwords.format_for_display(runner.write(create_application_password, login, name))
     print_result(secret, {"login": login, "name": name, "password": secret}, as_json=as_json)
 
 

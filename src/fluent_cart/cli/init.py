@@ -83,7 +83,7 @@ def make_shop(settings: Settings, administrator: Administrator) -> str:
     with ProgressBar() as bar:
         bar.show("make the shop")
         migrations.upgrade(settings.database_url)
-    return application_passwords.in_groups(runner.write(make))
+    return application_passwords.format_for_display(runner.write(make))
 
 
 def print_shop(settings: Settings, administrator: Administrator, secret: str, address: str) -> None:

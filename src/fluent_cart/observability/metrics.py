@@ -136,7 +136,7 @@ def page() -> bytes:
     except ValueError:  # there is no shared folder
         return generate_latest()
     folder = Path(collector._path)
-    _forget_the_dead(folder)
+    _remove_dead_worker_files(folder)
     registry.register(ProcessesCollector(_processes(folder)))
     return generate_latest(registry)
 
@@ -145,7 +145,7 @@ def _processes(folder: Path) -> list[int]:
     return [int(file.stem.rpartition("_")[2]) for file in sorted(folder.glob("gauge_livesum_*.db"))]
 
 
-def _forget_the_dead(folder: Path) -> None:
+def _remove_dead_worker_files(folder: Path) -> None:
     """Remove the gauges of processes that have ended. Their counters stay."""
     for process in _processes(folder):
         try:

@@ -107,7 +107,7 @@ def _log(level: int, event: str, outcome: str, scope: Scope, **more: int) -> Non
         logger.log(level, "%s", json.dumps(line))
 
 
-class _Throttled:
+class _ThrottledCallers:
     """Logs a throttled caller once a minute, and remembers a limited number of callers."""
 
     QUIET_SECONDS, MAX = 60, 1000
@@ -127,4 +127,4 @@ class _Throttled:
         return False
 
 
-_throttled = _Throttled()
+_throttled = _ThrottledCallers()

@@ -12,8 +12,8 @@ OFF: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # their own.
 ON: TelemetryConfig = {"auto_configure": True, "logs": False}
 # A query has search terms, and a path has ids or any other text. `http.route` has the template.
-WITHHELD = ("url.path", "url.query")
-INSTEAD = "REDACTED"
+REDACTED_ATTRIBUTES = ("url.path", "url.query")
+REDACTED = "REDACTED"
 
 
 class TelemetryMiddleware:
@@ -25,6 +25,6 @@ class TelemetryMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             span = trace.get_current_span()
-            for name in WITHHELD:
-                span.set_attribute(name, INSTEAD)
+            for name in REDACTED_ATTRIBUTES:
+                span.set_attribute(name, REDACTED)
         await self.app(scope, receive, send)

@@ -30,7 +30,7 @@ Networks = Iterable[IPv4Network | IPv6Network]
 FORWARDED = frozenset({"forwarded", "via", "x-real-ip"})
 FORWARDED_PREFIX = "x-forwarded-"
 # Seconds that a log line waits for others, and that a figure waits for readers of another process.
-REPORT_SECONDS = 0.1
+FLUSH_SECONDS = 0.1
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,7 +48,7 @@ async def may_scrape(
 @router.get("/metrics", dependencies=[Depends(may_scrape)])
 async def metrics_page(request: Request) -> Response:
     """Return the figures of every process of this machine."""
-    report(request.app)
+    flush(request.app)
     await _measure(request.app)
     # In a thread, because those of other processes are read from files.
     return Response(await asyncio.to_thread(metrics.page), media_type=metrics.CONTENT_TYPE)
@@ -93,27 +93,27 @@ def _networks(allowed: str) -> Networks:
 
 
 @asynccontextmanager
-async def reporting(app: FastAPI) -> AsyncIterator[None]:
-    """Report the work of this process to the metrics and to the log, a few times each second."""
+async def flushing(app: FastAPI) -> AsyncIterator[None]:
+    """Flush the work of this process to the metrics and to the log, a few times each second."""
 
-    async def report_for_ever() -> None:
+    async def flush_forever() -> None:
         while True:
-            report(app)
-            await asyncio.sleep(REPORT_SECONDS)
+            flush(app)
+            await asyncio.sleep(FLUSH_SECONDS)
 
-    task = asyncio.create_task(report_for_ever())
+    task = asyncio.create_task(flush_forever())
     yield
     task.cancel()
-    report(app)
+    flush(app)
 
 
-def report(app: FastAPI) -> None:
-    """Report the finished requests, and the present values of the gauges."""
+def flush(app: FastAPI) -> None:
+    """Flush the finished requests, and the present values of the gauges."""
     app.state.report.flush()
     metrics.BUILD.labels(app.version, python_version()).set(1)
     now: Mapping[str, float] = {
         **app.state.database.gauges(),
-        metrics.SLOW_HASHES: app.state.limits.hash_queue.inside,
+        metrics.SLOW_HASHES: app.state.limits.hash_queue.pending,
         metrics.IN_PROGRESS: app.state.report.in_progress,
         metrics.WORKERS: 1,
     }

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from fluent_cart.auth.dependencies import CurrentUserDep
-from fluent_cart.auth.policies import capabilities, signed_in
+from fluent_cart.auth.policies import authenticated, capabilities
 from fluent_cart.http.dependencies import ReadConnection
 from fluent_cart.http.responses import json_response
 from fluent_cart.http.routing import ApiRouter
@@ -19,7 +19,7 @@ from fluent_cart.wordpress.paths import ROOT
 router = ApiRouter(tags=["Users"], prefix=f"{ROOT}/wp/v2/users")
 
 
-@router.get("/me", dependencies=[signed_in], include_in_schema=False)
+@router.get("/me", dependencies=[authenticated], include_in_schema=False)
 def get_own_profile(
     query: Annotated[UserProfileQuery, Query()], user: CurrentUserDep, connection: ReadConnection
 ) -> Response:

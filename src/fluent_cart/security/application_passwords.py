@@ -31,7 +31,7 @@ _KNOWN = re.compile(
 )
 
 
-class Generic(handlers.StaticHandler):
+class WordPressFastHash(handlers.StaticHandler):
     """WordPress 6.8's fast hash: keyed BLAKE2b of 30 bytes, URL-safe base64 without padding.
 
     It has no salt, so equal secrets have equal hashes, and an index can find the hash.
@@ -49,7 +49,7 @@ class Generic(handlers.StaticHandler):
 
 
 # On a site whose login passwords a plugin stores as bcrypt, application passwords are bcrypt, too.
-_handlers: list[Any] = [Generic, WordPressBcrypt, PhpBcrypt, "phpass"]
+_handlers: list[Any] = [WordPressFastHash, WordPressBcrypt, PhpBcrypt, "phpass"]
 _slow = [WordPressBcrypt.name, PhpBcrypt.name, "phpass"]
 application_passwords = CryptContext(schemes=_handlers, default="generic", deprecated=_slow)
 
@@ -63,7 +63,7 @@ def generate() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 
-def in_groups(secret: str) -> str:
+def format_for_display(secret: str) -> str:
     """Return ``secret`` in groups of four, for people."""
     return " ".join(re.findall(".{1,4}", secret))
 

@@ -50,7 +50,7 @@ def write(login: str, expires: int, token: str, key: str, password_hash: str) ->
     return quote(f"{signed}|{_sign(signed, key + password_hash)}", safe="")
 
 
-def is_right(cookie: Cookie, key: str, password_hash: str) -> bool:
+def is_valid(cookie: Cookie, key: str, password_hash: str) -> bool:
     """Return whether a cookie was written with this key, while the user had this password, not long ago."""
     signed = "|".join(cookie[:-1])
     # The signed text was written here, so the time is a number.

@@ -35,7 +35,7 @@ class AuthenticatedPassword(NamedTuple):
 # Characters of the name of a password, which describes its purpose.
 MAX_NAME = 255
 # No account has more of WordPress's old passwords tried: each costs milliseconds.
-MAX_LEGACY = 5
+MAX_LEGACY_HASHES = 5
 
 _by_password = Prepared(
     select(User.id, User.login, User.role, ApplicationPassword.id, ApplicationPassword.last_used)
@@ -61,7 +61,7 @@ _legacy = Prepared(
     .join(User)
     .where(is_named, _is_legacy)
     .order_by(ApplicationPassword.id)
-    .limit(MAX_LEGACY)
+    .limit(MAX_LEGACY_HASHES)
 )
 # Hashes with the same prefix take the same time to check.
 _beginning = case(
@@ -123,7 +123,7 @@ def legacy_hashes(connection: LookupConnection, name: str) -> list[tuple[int, st
     dummies = [
         (0, application_passwords.dummy(beginning))
         for beginning, number in most
-        for _ in range(min(number, MAX_LEGACY) - sum(hash_.startswith(beginning) for _, hash_ in own))
+        for _ in range(min(number, MAX_LEGACY_HASHES) - sum(hash_.startswith(beginning) for _, hash_ in own))
     ]
     return own + dummies
 

@@ -125,7 +125,7 @@ def find_session(connection: LookupConnection, cookie: Cookie) -> ActiveSession 
     for session_id, user_id, login, role, password_hash, signing_key in _by_token.rows(
         connection, token_hash=_hashed(cookie.token)
     ):
-        if session_cookies.is_right(cookie, signing_key, password_hash):
+        if session_cookies.is_valid(cookie, signing_key, password_hash):
             return ActiveSession(session_id, CurrentUser(user_id, login, role), cookie.token, signing_key)
     return None
 

@@ -111,7 +111,7 @@ class TestPassword:
         self, app: FastAPI, visitor: httpx.AsyncClient
     ) -> None:
         busy = HashQueue()
-        busy._inside = 9
+        busy._pending = 9
         app.state.limits = app.state.limits._replace(hash_queue=busy)
         response = await submit(visitor, "change_password", **FIELDS)
         assert_form_error(response, 429, "Too many requests", "current_password")

@@ -28,7 +28,7 @@ from fluent_cart.pages.account.visitor import (
 )
 from fluent_cart.pages.forms import moved, read_form
 from fluent_cart.pages.layout import alert
-from fluent_cart.security.application_passwords import in_groups
+from fluent_cart.security.application_passwords import format_for_display
 from fluent_cart.services.application_passwords import MAX_NAME, add_application_password
 from fluent_cart.wordpress.paths import AUTHORIZE, PROFILE
 from fluent_cart.wordpress.site import site_url
@@ -164,7 +164,7 @@ def _way(address: str, otherwise: str) -> str:
 def _shown_once(wish: Wish, visitor: Visitor, secret: str) -> Response:
     label = f"Your new password for <bdi>{escape(wish.name)}</bdi>"
     body = (
-        f"<h1>{TITLE}</h1>\n{secret_field(in_groups(secret), label)}"
+        f"<h1>{TITLE}</h1>\n{secret_field(format_for_display(secret), label)}"
         f"<p>Type it into the application, with the user name <kbd>{escape(visitor.user.login)}</kbd>.</p>"
     )
     return account_page(TITLE, body, nonce=visitor.nonce)

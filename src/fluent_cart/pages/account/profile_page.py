@@ -14,7 +14,7 @@ from fluent_cart.errors import InsufficientPermissions
 from fluent_cart.pages.account.html import account_page, field, form, moment, secret_field, sign_out_link
 from fluent_cart.pages.account.visitor import Visitor
 from fluent_cart.pages.layout import alert, status_line
-from fluent_cart.security.application_passwords import in_groups
+from fluent_cart.security.application_passwords import format_for_display
 from fluent_cart.security.login_passwords import MIN_LENGTH
 from fluent_cart.services.account import AccountOverview
 from fluent_cart.services.application_passwords import MAX_NAME
@@ -61,7 +61,7 @@ def profile_page(
     if secret:
         password, name = secret
         message = '<section class="new">\n' + secret_field(
-            in_groups(password), f"Your new password for <bdi>{escape(name)}</bdi>"
+            format_for_display(password), f"Your new password for <bdi>{escape(name)}</bdi>"
         )
         message += f"<p>The user name is <kbd>{escape(visitor.user.login)}</kbd>.</p>\n</section>\n"
     parts = (
