@@ -3,14 +3,16 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 
 from fluent_cart.database import Database, create_database, streams
+from fluent_cart.database.scan_queue import CALLER, Caller
 from fluent_cart.database.streams import MAX_STREAMS, PREFETCH, Stream, StreamInterrupted
 from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.models import Customer
@@ -145,6 +147,24 @@ async def test_stream_over_the_limit_is_503_until_another_ends(database: Databas
     await until(lambda: not running[0].runs)
     assert await all_of(await database.stream(counts)) == [b"0"] * 10
     running[1].close()
+
+
+async def test_last_stream_is_for_another_user(database: Database) -> None:
+    """Two slow exports of one user would keep all others from theirs for 15 minutes."""
+
+    async def receive() -> Mapping[str, Any]:
+        raise AssertionError("a stream does not read the connection")
+
+    async def stream(user_id: int) -> Stream:
+        CALLER.set(Caller(user_id, receive))
+        return await database.stream(Endless())
+
+    first = await asyncio.create_task(stream(1))
+    with pytest.raises(ServiceUnavailable):
+        await asyncio.create_task(stream(1))
+    second = await asyncio.create_task(stream(2))
+    for running in (first, second):
+        running.close()
 
 
 async def test_stream_ends_with_the_database(settings: Settings) -> None:
