@@ -43,7 +43,7 @@ def test_table_of_packages_names_every_package_and_module() -> None:
 
 
 class TestWalk(OnSQLite):
-    async def test_walk_is_the_one_of_a_request(
+    async def test_walk_of_the_architecture_page_is_that_of_a_request(
         self, manager: httpx.AsyncClient, make_customer: MakeCustomer, make_address: MakeAddress
     ) -> None:
         customer = await make_customer(email="ann@example.com")

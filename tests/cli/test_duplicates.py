@@ -34,7 +34,7 @@ def ids() -> list[int]:
         return [row["id"] for row in rows(connection, Customer)]
 
 
-def test_groups_are_listed(run: Run) -> None:
+def test_duplicates_prints_the_groups_of_customers(run: Run) -> None:
     assert run("duplicates") == printed(GROUPS)
     (group,) = json.loads(run("duplicates", "--reason", "phone", "--json").out)["duplicates"]
     assert [customer["id"] for customer in group["customers"]] == [1, 40]
@@ -49,7 +49,7 @@ def test_groups_beyond_the_limit_are_named(run: Run) -> None:
     assert json.loads(run("duplicates", "--limit", "1", "--json").out)["has_more"] is True
 
 
-def test_preview_changes_nothing_and_merge_does(run: Run) -> None:
+def test_merge_changes_the_shop_and_its_preview_does_not(run: Run) -> None:
     assert run("merge", "1", "40", "--preview") == printed(TEXT.format("would be"))
     assert 40 in ids()
     assert run("merge", "1", "40") == printed(TEXT.format("is"))
@@ -69,7 +69,7 @@ def test_merge_of_a_customer_with_itself_is_wrong_usage(run: Run) -> None:
     assert run("merge", "1", "1") == misused(text)
 
 
-def test_merge_that_is_refused_names_the_reason(run: Run) -> None:
+def test_rejected_merge_prints_the_reason(run: Run) -> None:
     with connect(SHOP) as connection:
         assert rows(connection, User)
     assert run("merge", "1", "99") == complained("Customer with ID 99 not found")

@@ -108,7 +108,7 @@ def test_failed_export_keeps_the_old_file(run: Run, folder: Path, monkeypatch: p
     assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("shop.csv", "old")]
 
 
-def test_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_shows_progress_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     show_progress(monkeypatch)
     assert "customers" in run("export", "shop.csv").err
 

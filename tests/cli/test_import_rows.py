@@ -113,7 +113,9 @@ def test_unknown_column_or_missing_file_stops_the_import(run: Run, folder: Path,
     assert run("import", "csv", "b.csv") == complained("b.csv: No such file or directory")
 
 
-def test_terminal_shows_progress(run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_of_a_file_shows_progress_on_a_terminal(
+    run: Run, folder: Path, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     show_progress(monkeypatch)
     (folder / "a.csv").write_text("email\na@example.com\n")
     assert "100%" in run("import", "csv", "a.csv").err

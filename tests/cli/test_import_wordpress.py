@@ -55,7 +55,7 @@ def test_dump_is_imported_with_a_report(run: Run) -> None:
     assert " jurgen " in run("users", "list").out
 
 
-def test_report_is_printed_as_json(run: Run) -> None:
+def test_report_of_a_wordpress_import_is_printed_as_json(run: Run) -> None:
     report = json.loads(run("import", "wordpress", str(SHOP), "--json", "--dry-run").out)
     assert report["dry_run"] is True
     assert report["missing_tables"] == report["other_totals"] == []
@@ -123,7 +123,7 @@ def test_rows_that_are_refused_are_the_last_line_and_the_exit_code(
     )
 
 
-def test_terminal_shows_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_of_a_shop_shows_progress_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     show_progress(monkeypatch)
     shown = run("import", "wordpress", str(SHOP), "--dry-run").err
     for step in ("source", "users", "customers", "customer_addresses", "orders"):

@@ -25,7 +25,7 @@ def signs_in(login: str, secret: str) -> bool:
     return found is not None and found.user.role == "administrator"
 
 
-def test_password_is_shown_once_and_signs_in(run: Run) -> None:
+def test_init_prints_a_working_password_once(run: Run) -> None:
     done = run("init", *ADA)
     assert (done.code, done.err) == (0, "")
     [secret] = re.findall(r"^    ((?:\w{4} ){5}\w{4})$", done.out, re.M)
@@ -40,7 +40,7 @@ def test_password_is_shown_once_and_signs_in(run: Run) -> None:
     )
 
 
-def test_result_is_printed_as_json(run: Run) -> None:
+def test_init_prints_its_result_as_json(run: Run) -> None:
     made = json.loads(run("init", *ADA, "--json").out)
     assert signs_in("ada", made.pop("password"))
     assert made == {"database": URL, "login": "ada", "address": "http://127.0.0.1:8000"}
@@ -105,5 +105,5 @@ def test_empty_database_of_postgresql_becomes_a_shop(
     ("host", "shown"),
     [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("shop.example", "shop.example")],
 )
-def test_address_is_one_that_this_machine_reaches(host: str, shown: str) -> None:
+def test_init_prints_an_address_that_this_machine_can_open(host: str, shown: str) -> None:
     assert init.address_of(host, Settings(_env_file=None).port) == f"http://{shown}:8000"

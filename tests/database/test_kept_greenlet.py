@@ -13,7 +13,7 @@ from fluent_cart.database.kept_greenlet import KeptGreenlet, _Greenlet
 CALLER: ContextVar[str] = ContextVar("caller")
 
 
-async def test_function_waits_and_returns() -> None:
+async def test_function_in_a_kept_greenlet_waits_and_returns() -> None:
     kept = KeptGreenlet()
     for number in range(3):
         assert await kept.run(lambda: await_only(asyncio.sleep(0, number)) + 1) == number + 1  # noqa: B023  # it runs at once
@@ -61,7 +61,7 @@ async def test_function_sees_the_context_of_its_own_caller() -> None:
         assert await asyncio.create_task(ask(name)) == name
 
 
-async def test_result_is_not_kept() -> None:
+async def test_kept_greenlet_keeps_no_result() -> None:
     class Result:
         pass
 

@@ -43,7 +43,7 @@ class Scans:
         return asyncio.ensure_future(run())
 
 
-async def test_callers_take_turns() -> None:
+async def test_scans_of_several_callers_take_turns() -> None:
     scans, greedy, other = Scans(), Client(1), Client(2)
     tasks = [scans.start(greedy, f"greedy {number}") for number in range(4)]
     await asyncio.sleep(0)

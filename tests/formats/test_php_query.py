@@ -24,7 +24,7 @@ from fluent_cart.formats.php_query import MAX_LEVELS, parse_query
         ("a=%zz&%zz=1", {"a": "%zz", "%zz": "1"}),
     ],
 )
-def test_plain_fields_are_texts(text: str, fields: dict[str, Any]) -> None:
+def test_values_of_plain_fields_are_texts(text: str, fields: dict[str, Any]) -> None:
     assert parse_query(text) == fields
 
 
@@ -60,7 +60,7 @@ def test_too_many_fields_are_an_error_with_or_without_something_to_decode() -> N
         ("a[0][b]=1&a[0][c]=2", [{"b": "1", "c": "2"}]),
     ],
 )
-def test_brackets_are_lists(text: str, value: Any) -> None:
+def test_names_with_empty_brackets_become_lists(text: str, value: Any) -> None:
     assert parse_query(text) == {"a": value}
 
 
@@ -84,7 +84,7 @@ def test_no_item_is_lost_when_numbered_and_unnumbered_ones_meet(text: str) -> No
         ("a[b]=1&a[b][c]=2", {"b": {"c": "2"}}),
     ],
 )
-def test_names_in_brackets_are_objects(text: str, value: Any) -> None:
+def test_names_with_keys_in_brackets_become_objects(text: str, value: Any) -> None:
     assert parse_query(text) == {"a": value}
 
 
@@ -93,7 +93,7 @@ def test_name_with_loose_brackets_is_an_ordinary_name(name: str) -> None:
     assert parse_query(f"{name}=1") == {name: "1"}
 
 
-def test_deep_names_are_cut() -> None:
+def test_names_with_too_many_brackets_are_cut() -> None:
     value = parse_query("a" + "[a]" * 1000 + "=1")
     levels = 0
     while isinstance(value, dict):

@@ -67,7 +67,7 @@ def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
     assert len(reader.pieces) < 50
 
 
-def test_stuck_reader_gets_the_lines_later() -> None:
+def test_request_log_keeps_its_lines_for_a_stuck_reader() -> None:
     log = RequestLog("json", reader := Reader())
     reader.is_stuck = True
     log.on_requests([request(number) for number in range(100)])
@@ -90,7 +90,7 @@ def test_lines_over_the_limit_of_the_buffer_are_dropped_and_counted(monkeypatch:
     assert len(reader.lines()) < 100
 
 
-def test_full_pipe_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_pipe_does_not_block_the_request_log(monkeypatch: pytest.MonkeyPatch) -> None:
     out, into = os.pipe()
     with os.fdopen(out, "rb"), os.fdopen(into, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)

@@ -144,7 +144,7 @@ class TestReference:
             expect(page.get_by_role("dialog")).to_contain_text(heading)
         assert_accessible(page)
 
-    def test_try_it_with_success_and_with_an_error(self, page: Page, address: str) -> None:
+    def test_docs_page_sends_a_request_and_shows_success_and_error(self, page: Page, address: str) -> None:
         self.open(page, address)
         credentials = page.get_by_role("region", name="Authentication").first
         credentials.get_by_role("textbox", name="Username").click()
@@ -186,7 +186,7 @@ class TestReference:
 @pytest.mark.browser
 @needs_browser
 @pytest.mark.parametrize("page", [(1400, "light")], ids=["wide"], indirect=True)
-def test_sign_in_by_form(page: Page, address: str) -> None:
+def test_docs_page_works_after_a_login_by_form(page: Page, address: str) -> None:
     """The script of the guide then reads customers with the cookie and a nonce."""
     page.goto(f"{address}/wp-login.php?redirect_to=/docs")
     page.get_by_label("User name").fill(demo.LOGIN)

@@ -183,7 +183,7 @@ class TestExpiry:
 
 
 @pytest.mark.parametrize("query", ["after=x", "after=1-2-3", "wait=26", "wait=-1", "per_page=101"])
-async def test_wrong_query_is_rejected(viewer: httpx.AsyncClient, query: str) -> None:
+async def test_wrong_query_of_changes_is_rejected(viewer: httpx.AsyncClient, query: str) -> None:
     assert_error(await viewer.get(f"/changes?{query}"), 422, "validation_error")
 
 
@@ -266,7 +266,7 @@ async def follow(database: Database, copy: dict[int, Any], cursor: str, done: as
         await asyncio.sleep(0)
 
 
-async def test_copy_is_the_shop_after_concurrent_writers(database: Database) -> None:
+async def test_copy_by_changes_equals_the_shop_after_concurrent_writes(database: Database) -> None:
     copy: dict[int, Any] = {}
     done = asyncio.Event()
     following = asyncio.create_task(follow(database, copy, (await pull(database)).cursor, done))

@@ -94,7 +94,7 @@ def test_many_matches_are_read_in_order(sqlite_settings: Settings) -> None:
         assert re.fullmatch(f"SCAN customers{by_index}", scan), plan
 
 
-def test_few_matches_are_sorted(sqlite_settings: Settings) -> None:
+def test_plan_of_few_matches_sorts_them(sqlite_settings: Settings) -> None:
     """Also if the statistics say that an index is of no use, because no customer has had a user so far."""
     with connect(sqlite_settings.database_url) as connection:
         connection.execute(text("ANALYZE"))

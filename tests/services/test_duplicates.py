@@ -226,7 +226,7 @@ def explain_written_out(url: str, statement: ClauseElement) -> str:
 
 
 @pytest.mark.parametrize("reason", DuplicateReason)
-def test_customers_of_groups_are_looked_up(settings: Settings, reason: DuplicateReason) -> None:
+def test_customers_of_groups_are_read_by_index(settings: Settings, reason: DuplicateReason) -> None:
     _, index = INDEXES[reason]
     plan = explain_written_out(settings.database_url, duplicates.members(reason).params(keys=["a", "b"]))
     assert index in plan

@@ -45,7 +45,7 @@ async def test_search_finds_every_mark_before_the_erasure(shop: dict[str, Any], 
     assert personal <= set(PERSONAL_TABLES)
 
 
-async def test_no_table_has_anything_of_the_person(
+async def test_no_table_has_data_of_the_person_after_an_erasure(
     shop: dict[str, Any], manager: httpx.AsyncClient, database: Database
 ) -> None:
     answer = await manager.post("/1/erase")

@@ -73,7 +73,7 @@ class TestPassword:
             ({"pass1": "", "pass2": ""}, 422, TOO_SHORT, "pass1"),
         ],
     )  # fmt: skip
-    async def test_password_stays_if_something_is_wrong(
+    async def test_password_stays_if_a_field_is_wrong(
         self,
         visitor: httpx.AsyncClient,
         database: Database,
@@ -141,7 +141,7 @@ class TestSessions:
         assert text_of(await visitor.get(PROFILE)).count("Signed in 2") == 1
         assert len(await database.scan(rows, Session)) == 2
 
-    async def test_page_signs_out(self, visitor: httpx.AsyncClient) -> None:
+    async def test_account_page_signs_the_user_out(self, visitor: httpx.AsyncClient) -> None:
         page = await visitor.get(PROFILE)
         links = re.findall(r'href="\.\.(/wp-login\.php\?[^"]+)"', page.text)
         assert len(set(links)) == 1

@@ -37,13 +37,13 @@ async def test_administrators_alone_see_the_users(client_of: MakeClient, role: s
         assert ('href="users.php"' in (await client.get(PROFILE)).text) == may
 
 
-async def test_stranger_signs_in_first(stranger: httpx.AsyncClient) -> None:
+async def test_list_of_users_redirects_a_stranger_to_the_login_form(stranger: httpx.AsyncClient) -> None:
     response = await stranger.get(USERS, params={"s": "a b", "paged": "2"})
     location = f"/wp-login.php?{urlencode({'redirect_to': f'{USERS}?s=a+b&paged=2'})}"
     assert (response.status_code, response.headers["location"]) == (302, location)
 
 
-async def test_row_has_login_role_name_address_and_id(administrator: httpx.AsyncClient) -> None:
+async def test_list_of_users_shows_login_role_name_address_and_id(administrator: httpx.AsyncClient) -> None:
     page = await administrator.get(USERS)
     assert logins_in(page) == list(ROLES)
     assert "super_admin super_admin Super_Admin super_admin@shop.example 2" in text_of(page)
@@ -51,7 +51,9 @@ async def test_row_has_login_role_name_address_and_id(administrator: httpx.Async
     assert "$wp" not in page.text
 
 
-async def test_pages_have_fifty_users(administrator: httpx.AsyncClient, database: Database) -> None:
+async def test_list_of_users_has_fifty_on_each_page(
+    administrator: httpx.AsyncClient, database: Database
+) -> None:
     def add(connection: Connection) -> None:
         for n in range(100):
             users.create_user(connection, f"user{n:03}", f"u{n}@x.example", "<b>Name", "subscriber")
@@ -107,7 +109,7 @@ async def test_page_past_the_end_of_the_users_says_that_it_does_not_exist(
     assert "There is no such page." in text_of(page)
 
 
-async def test_search_term_is_text(administrator: httpx.AsyncClient) -> None:
+async def test_search_term_on_the_list_of_users_is_escaped(administrator: httpx.AsyncClient) -> None:
     page = await administrator.get(USERS, params={"s": '"><script>alert(1)</script>'})
     assert "<script" not in page.text
     assert 'value="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"' in page.text
