@@ -32,13 +32,13 @@ class RowCounts:
         return {"read": self.read, **{status.value: number for status, number in self.statuses.items()}}
 
 
-def status_of(stored: Record | None, differs: Collection[str], *, changing: bool = True) -> RowStatus:
+def status_of(stored: Record | None, differs: Collection[str], *, update_existing: bool = True) -> RowStatus:
     """Return the status of a row that differs from the stored one in these columns."""
     if stored is None:
         return RowStatus.WRITTEN
     if not differs:
         return RowStatus.UNCHANGED
-    return RowStatus.CHANGED if changing else RowStatus.LEFT
+    return RowStatus.CHANGED if update_existing else RowStatus.LEFT
 
 
 def differences(stored: Record, wanted: Record) -> set[str]:

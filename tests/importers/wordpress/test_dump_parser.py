@@ -267,7 +267,7 @@ class TestWhatCannotBeRead:
         assert "UTF-16" in complaint(path, LABELS.encode("utf-16"))
 
     def test_row_that_is_too_long_is_rejected(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(buffered_reader, "LONGEST", 100_000)
+        monkeypatch.setattr(buffered_reader, "MAX_TOKEN_BYTES", 100_000)
         monkeypatch.setattr(buffered_reader, "CHUNK", 1000)
         text = f"{LABELS}INSERT INTO wp_fct_label VALUES (1,'{'x' * 400_000}');"
         assert "or over 64 MiB long" in complaint(path, text)

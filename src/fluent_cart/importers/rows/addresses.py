@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, select
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.row_status import differences
-from fluent_cart.importers.rows.outcome import Claims, RowErrors, batched
+from fluent_cart.importers.rows.outcome import RowErrors, SeenValues, batched
 from fluent_cart.models import Address, Base
 from fluent_cart.schemas.addresses import AddressCreate
 from fluent_cart.schemas.rows import AddressRow, CustomerRow
@@ -39,7 +39,11 @@ class Addresses:
     """The stored addresses of a batch's customers, and the owners of addresses that its lines name."""
 
     def __init__(
-        self, connection: Connection, rows: Iterable[CustomerRow], customer_ids: Iterable[int], claims: Claims
+        self,
+        connection: Connection,
+        rows: Iterable[CustomerRow],
+        customer_ids: Iterable[int],
+        seen: SeenValues,
     ) -> None:
         self._here: dict[int, dict[int, Record]] = defaultdict(dict)
         owners: dict[int, int | None] = {}
@@ -50,7 +54,7 @@ class Addresses:
         for named_ids in batched(named):
             found = connection.execute(_of_columns("id", named_ids)).mappings()
             owners |= {row["id"]: row["customer_id"] for row in found}
-        self.owners: ChainMap[int, int | None] = ChainMap({}, claims.addresses, owners)
+        self.owners: ChainMap[int, int | None] = ChainMap({}, seen.addresses, owners)
 
     def plan(self, customer_id: int, rows: Sequence[AddressRow], errors: RowErrors) -> AddressPlan:
         """Return the changes that make ``rows`` the addresses of a customer. Add errors of the rows."""

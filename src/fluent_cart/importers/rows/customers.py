@@ -17,7 +17,7 @@ from fluent_cart.database.prepared import Record
 from fluent_cart.enums import CustomerStatus
 from fluent_cart.importers.row_status import RowStatus, differences
 from fluent_cart.importers.rows.addresses import Addresses, AddressPlan, write_addresses
-from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Outcome, RowErrors
+from fluent_cart.importers.rows.outcome import REQUIRED, BatchResult, RowErrors, SeenValues
 from fluent_cart.models import Base, Customer, User
 from fluent_cart.schemas.rows import CustomerRow
 from fluent_cart.services.bulk_rows import insert_rows, update_rows
@@ -39,17 +39,17 @@ _COLUMNS = ("email", *_NEW, *DERIVED, "created_at", "updated_at")
 
 
 def import_customers(
-    connection: Connection, lines: Mapping[int, CustomerRow], claims: Claims, *, writing: bool
-) -> Outcome:
+    connection: Connection, lines: Mapping[int, CustomerRow], seen: SeenValues, *, writing: bool
+) -> BatchResult:
     """Import the rows of a batch, by their lines, and return the status of each.
 
-    ``claims`` are those of earlier lines. Nothing is written unless ``writing``.
+    ``seen`` are the values of earlier lines. Nothing is written unless ``writing``.
     """
-    batch = _Batch(connection, lines, claims, locking=writing)
+    batch = _Batch(connection, lines, seen, locking=writing)
     batch.outcome.plan(lines, batch.plan)
     if writing:
         batch.write(connection)
-    batch.outcome.claims = batch.claims
+    batch.outcome.seen = batch.seen
     return batch.outcome
 
 
@@ -66,9 +66,9 @@ class _Batch:
     """The stored rows that a batch refers to, and the planned changes to them."""
 
     def __init__(
-        self, connection: Connection, lines: Mapping[int, CustomerRow], claims: Claims, *, locking: bool
+        self, connection: Connection, lines: Mapping[int, CustomerRow], seen: SeenValues, *, locking: bool
     ) -> None:
-        self.outcome = Outcome()
+        self.outcome = BatchResult()
         self._rows = lines
         self._stored = _stored(connection, lines, locking=locking)
         self._survivors = survivors_of(connection, [row.id for row in lines.values() if row.id])
@@ -77,18 +77,18 @@ class _Batch:
         self._users = set(connection.scalars(select(User.id).where(User.id.in_(users))))
         owners = select(Customer.user_id, Customer.id).where(Customer.user_id.in_(users))
         attached = {user_id: row_id for user_id, row_id in connection.execute(owners) if user_id}
-        self._lines = ChainMap[int, int]({}, claims.lines)
-        self._emails = ChainMap[str, int | None]({}, claims.emails, dict(emails))
-        self._attached = ChainMap[int, int | None]({}, claims.users, dict(attached))
-        self._addresses = Addresses(connection, lines.values(), self._stored, claims)
+        self._lines = ChainMap[int, int]({}, seen.lines)
+        self._emails = ChainMap[str, int | None]({}, seen.emails, dict(emails))
+        self._attached = ChainMap[int, int | None]({}, seen.users, dict(attached))
+        self._addresses = Addresses(connection, lines.values(), self._stored, seen)
         self._new: list[_Planned] = []
         self._changed: list[_Planned] = []
         self._address_plans: list[AddressPlan] = []
 
     @property
-    def claims(self) -> Claims:
-        """The claims of the lines of this batch."""
-        return Claims(
+    def seen(self) -> SeenValues:
+        """The values of the lines of this batch."""
+        return SeenValues(
             dict(self._lines.maps[0]),
             dict(self._emails.maps[0]),
             dict(self._attached.maps[0]),

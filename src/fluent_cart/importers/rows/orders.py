@@ -12,7 +12,7 @@ from sqlalchemy import Connection, or_, select
 from fluent_cart.clock import now
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.row_status import RowStatus, differences, status_of
-from fluent_cart.importers.rows.outcome import REQUIRED, Claims, Outcome, RowErrors
+from fluent_cart.importers.rows.outcome import REQUIRED, BatchResult, RowErrors, SeenValues
 from fluent_cart.models import Base, Customer, Order
 from fluent_cart.schemas.rows import OrderRow
 from fluent_cart.services.folding import email_key
@@ -28,30 +28,30 @@ STATE = (*IDENTITY, "status", "payment_status", "total_paid", "total_refund")
 
 
 def import_orders(
-    connection: Connection, lines: Mapping[int, OrderRow], claims: Claims, *, writing: bool
-) -> Outcome:
+    connection: Connection, lines: Mapping[int, OrderRow], seen: SeenValues, *, writing: bool
+) -> BatchResult:
     """Import the rows of a batch, by their lines, with the customers' totals. Return the status of each row.
 
-    ``claims`` are those of earlier lines. Nothing is written unless ``writing``.
+    ``seen`` are the values of earlier lines. Nothing is written unless ``writing``.
     """
-    batch = _Batch(connection, lines, claims)
+    batch = _Batch(connection, lines, seen)
     batch.outcome.plan(lines, batch.plan)
     if writing:
         record_orders(connection, batch.new, batch.changed, batch.former)
-    batch.outcome.claims = Claims(lines=dict(batch.lines.maps[0]), orders=dict(batch.alike.maps[0]))
+    batch.outcome.seen = SeenValues(lines=dict(batch.lines.maps[0]), orders=dict(batch.alike.maps[0]))
     return batch.outcome
 
 
 class _Batch:
     """The stored rows that a batch refers to, and the planned changes to them."""
 
-    def __init__(self, connection: Connection, rows: Mapping[int, OrderRow], claims: Claims) -> None:
-        self.outcome = Outcome()
+    def __init__(self, connection: Connection, rows: Mapping[int, OrderRow], seen: SeenValues) -> None:
+        self.outcome = BatchResult()
         self.new: list[Record] = []
         self.changed: list[Record] = []
         self.former: list[int | None] = []
-        self.lines = ChainMap[int, int]({}, claims.lines)
-        self.alike = ChainMap[tuple[Any, ...], int]({}, claims.orders)
+        self.lines = ChainMap[int, int]({}, seen.lines)
+        self.alike = ChainMap[tuple[Any, ...], int]({}, seen.orders)
         self._rows = rows
         orders = select(_TABLE).where(_TABLE.c.id.in_([row.id for row in rows.values() if row.id]))
         self._stored = {row["id"]: dict(row) for row in connection.execute(orders).mappings()}

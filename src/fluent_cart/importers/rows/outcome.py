@@ -1,4 +1,4 @@
-"""The results of imported lines, and the claims of earlier lines, for all kinds of rows."""
+"""The results of imported lines, and the values of earlier lines, for all kinds of rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ REQUIRED = "This field is required"
 
 
 @dataclass
-class Claims:
+class SeenValues:
     """The changes of a file's lines that are not visible in the shop yet.
 
     A new row without an id has its negative line number. A value without an owner is None.
@@ -30,8 +30,8 @@ class Claims:
     # The number of lines without an id for each order.
     orders: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
-    def add(self, other: "Claims") -> None:
-        """Add the claims of later lines."""
+    def add(self, other: "SeenValues") -> None:
+        """Add the values of later lines."""
         self.lines |= other.lines
         self.emails |= other.emails
         self.users |= other.users
@@ -40,12 +40,12 @@ class Claims:
 
 
 @dataclass
-class Outcome:
+class BatchResult:
     """The result of a batch: each of its lines has a status or errors."""
 
     statuses: dict[int, RowStatus] = field(default_factory=dict)
     errors: dict[int, dict[str, list[str]]] = field(default_factory=dict)
-    claims: Claims = field(default_factory=Claims)
+    seen: SeenValues = field(default_factory=SeenValues)
 
     def plan(self, numbers: Iterable[int], plan: Callable[[int], RowStatus]) -> None:
         """Plan each line. A line with an error does not stop the others."""

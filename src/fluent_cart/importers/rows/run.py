@@ -22,7 +22,7 @@ from fluent_cart.formats.row_reader import WHOLE_LINE, Columns, FieldErrors, Lin
 from fluent_cart.importers.row_status import RowCounts, RowStatus
 from fluent_cart.importers.rows.customers import import_customers
 from fluent_cart.importers.rows.orders import import_orders
-from fluent_cart.importers.rows.outcome import Claims, Outcome
+from fluent_cart.importers.rows.outcome import BatchResult, SeenValues
 from fluent_cart.models import Address, Base, Customer, Order
 from fluent_cart.schemas.error_messages import messages_by_field
 from fluent_cart.schemas.rows import CustomerRow, OrderRow
@@ -40,7 +40,7 @@ class Kind(NamedTuple):
     name: str
     columns: Columns
     row: type[BaseModel]
-    import_batch: Callable[..., Outcome]
+    import_batch: Callable[..., BatchResult]
     # The highest id of the rows, by the table that generates such ids.
     ids: Callable[[Any], Mapping[type[Base], int]]
 
@@ -84,7 +84,7 @@ class Report(RowCounts):
         """Return how many lines were not imported."""
         return len(self.errors) + self.taken_along
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: BatchResult) -> None:
         """Add the result of a batch."""
         for status in outcome.statuses.values():
             self.statuses[status] += 1
@@ -102,16 +102,16 @@ async def import_rows(
 
     Raise ``ServiceUnavailable`` if the database could not write in time. Earlier batches are complete.
     """
-    report, claims = Report(), Claims()
+    report, seen = Report(), SeenValues()
     for rows in _batches(kind, lines, report):
         if dry_run:
-            outcome = await database.scan(kind.import_batch, rows, claims, writing=False)
-            claims.add(outcome.claims)
+            outcome = await database.scan(kind.import_batch, rows, seen, writing=False)
+            seen.add(outcome.seen)
         else:
-            outcome = await write_with_retry(database, _write, kind, rows, claims)
-            # All other claims are visible in the shop by now.
-            claims.lines |= outcome.claims.lines
-            claims.orders |= outcome.claims.orders
+            outcome = await write_with_retry(database, _write, kind, rows, seen)
+            # All other values are visible in the shop by now.
+            seen.lines |= outcome.seen.lines
+            seen.orders |= outcome.seen.orders
         report.add(outcome)
         progress()
     report.errors = dict(sorted(report.errors.items()))
@@ -142,11 +142,11 @@ def _batches(kind: Kind, lines: Iterable[Line], report: Report) -> Iterator[dict
         yield rows
 
 
-def _write(connection: Connection, kind: Kind, rows: dict[int, BaseModel], claims: Claims) -> Outcome:
+def _write(connection: Connection, kind: Kind, rows: dict[int, BaseModel], seen: SeenValues) -> BatchResult:
     last: dict[type[Base], int] = {}
     for row in rows.values():
         last |= {model: max(row_id, last.get(model, 0)) for model, row_id in kind.ids(row).items()}
     for model, row_id in last.items():
         # The server may be running, so it must not assign these ids.
         advance_sequence(connection, Base.metadata.tables[model.__tablename__], row_id)
-    return kind.import_batch(connection, rows, claims, writing=True)
+    return kind.import_batch(connection, rows, seen, writing=True)

@@ -20,10 +20,10 @@ from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.schemas.additional_info import MAX_BYTES, AdditionalInfo
 
 META, LINKS, LABELS = "customer_meta", "label_relationships", "labels"
-OURS = ("notes", "labels", "wordpress")
+RESERVED_KEYS = ("notes", "labels", "wordpress")
 # A customer's own place, which is kept if there is no address.
 PLACE = ("country", "state", "city", "postcode")
-NEWEST = list(RowStatus)
+STATUS_ORDER = list(RowStatus)
 # In characters, of which each may take four bytes.
 NOTES_LENGTH = MAX_BYTES // 4 - 1000
 
@@ -70,13 +70,13 @@ class Sources:
                 label_id = row["label_id"]
                 # A label is as new as the newest customer who has it.
                 self._run.labels[label_id] = min(
-                    status, self._run.labels.get(label_id, status), key=NEWEST.index
+                    status, self._run.labels.get(label_id, status), key=STATUS_ORDER.index
                 )
 
     def _add_meta(self, values: Values, row: dict[str, Any], info: Record) -> None:
         meta_key = values.fit(row["meta_key"] or "", 255)
-        if meta_key in OURS:
-            values.note(DataIssue.META_KEY_TAKEN)
+        if meta_key in RESERVED_KEYS:
+            values.record_issue(DataIssue.META_KEY_TAKEN)
             meta_key = f"meta_{meta_key}"
         if meta_key in info:
             self._run.report.skip(META, DataIssue.REPEATED, row["id"])
@@ -102,12 +102,12 @@ class Sources:
         return texts
 
 
-def without_ours(info: Record) -> Record:
+def without_reserved_keys(info: Record) -> Record:
     """Return the stored keys that the import must not overwrite.
 
     WordPress does not record deleted meta, so keys that are missing in the source are kept.
     """
-    return {key: value for key, value in info.items() if key not in OURS}
+    return {key: value for key, value in info.items() if key not in RESERVED_KEYS}
 
 
 def silent(run: ImportContext) -> set[str]:

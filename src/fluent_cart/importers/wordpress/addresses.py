@@ -15,7 +15,7 @@ from fluent_cart.enums import AddressType
 from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
-from fluent_cart.importers.wordpress.upsert import Identity, Outcome, stored_rows, upsert
+from fluent_cart.importers.wordpress.upsert import Identity, UpsertResult, stored_rows, upsert
 from fluent_cart.models import Address
 from fluent_cart.schemas.addresses import COUNTRIES
 from fluent_cart.services.customers import lock_customers
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
     row: Record
     rank: tuple[bool, bool, bool, int]
     # The columns that the source does not have.
-    unsaid: set[str]
+    absent: set[str]
 
 
 async def import_addresses(run: ImportContext) -> None:
@@ -49,10 +49,10 @@ async def import_addresses(run: ImportContext) -> None:
             if row["customer_id"] in run.erased:
                 run.report.skip(KIND, DataIssue.ERASED, row["id"])
         _note_primaries(run, candidates)
-        outcome = await run.unit(
-            _import_batch, candidates, changing=run.options.update, writing=not run.options.dry_run
+        outcome = await run.write_batch(
+            _import_batch, candidates, update_existing=run.options.update, writing=not run.options.dry_run
         )
-        run.account(KIND, outcome)
+        run.record_result(KIND, outcome)
     run.skip_orphans(KIND, "customer_id", "customers")
 
 
@@ -60,19 +60,19 @@ def _candidate(run: ImportContext, row: dict[str, Any]) -> Candidate:
     values = run.values(KIND, row)
     address_type = values.text("type", 20).lower()
     if address_type not in TYPES:
-        values.note(DataIssue.UNKNOWN_TYPE)
+        values.record_issue(DataIssue.UNKNOWN_TYPE)
         address_type = AddressType.BILLING.value
     is_archived = values.text("status", 20).lower() == "archived"
     if is_archived:
-        values.note(DataIssue.ARCHIVED)
+        values.record_issue(DataIssue.ARCHIVED)
     if not values.text("address_1", 255) or not values.text("city", 100):
-        values.note(DataIssue.INCOMPLETE)
+        values.record_issue(DataIssue.INCOMPLETE)
     meta = _meta(values)
     first_name, last_name = _names(values, meta)
     created_at, updated_at = values.times()
     address = {
         "id": values.id,
-        "customer_id": values.raw("customer_id"),
+        "customer_id": values.get("customer_id"),
         "type": address_type,
         "first_name": first_name,
         "last_name": last_name,
@@ -87,21 +87,21 @@ def _candidate(run: ImportContext, row: dict[str, Any]) -> Candidate:
         "created_at": created_at,
         "updated_at": updated_at,
     }
-    is_primary = values.reference("is_primary") is not None
-    if values.unsaid & {"name", "meta"}:
-        values.unsaid |= {"first_name", "last_name"}
-    if "meta" in values.unsaid:
-        values.unsaid.add("company_name")
+    is_primary = values.foreign_key("is_primary") is not None
+    if values.absent & {"name", "meta"}:
+        values.absent |= {"first_name", "last_name"}
+    if "meta" in values.absent:
+        values.absent.add("company_name")
     rank = (not is_primary, is_archived, address_type != AddressType.BILLING, values.id)
-    return Candidate(address, rank, values.unsaid)
+    return Candidate(address, rank, values.absent)
 
 
 def _meta(values: Values) -> dict[str, Any]:
     """Return the JSON that FluentCart stores with an address."""
     try:
-        meta = orjson.loads(values.raw("meta") or "[]")
+        meta = orjson.loads(values.get("meta") or "[]")
     except orjson.JSONDecodeError:
-        values.note(DataIssue.UNREADABLE_META)
+        values.record_issue(DataIssue.UNREADABLE_META)
         return {}
     other = meta.get("other_data") if isinstance(meta, dict) else None
     return other if isinstance(other, dict) else {}
@@ -127,9 +127,9 @@ def _country(values: Values) -> str:
     try:
         found = str(pycountry.countries.lookup(text).alpha_2)
     except LookupError:
-        values.note(DataIssue.UNKNOWN_COUNTRY)
+        values.record_issue(DataIssue.UNKNOWN_COUNTRY)
         return ""
-    values.note(DataIssue.COUNTRY_NAME)
+    values.record_issue(DataIssue.COUNTRY_NAME)
     return found
 
 
@@ -146,8 +146,8 @@ def _note_primaries(run: ImportContext, candidates: list[Candidate]) -> None:
 
 
 def _import_batch(
-    connection: Connection, candidates: list[Candidate], *, changing: bool, writing: bool
-) -> Outcome:
+    connection: Connection, candidates: list[Candidate], *, update_existing: bool, writing: bool
+) -> UpsertResult:
     stored = stored_rows(connection, Address, (candidate.row for candidate in candidates))
     customer_ids = {_customer_id(candidate) for candidate in candidates}
     # A customer that loses an address may need another primary one.
@@ -162,16 +162,23 @@ def _import_batch(
             )
         ).all()
     )
-    primaries = _choose_primaries(candidates, stored, here, changing=changing)
+    primaries = _choose_primaries(candidates, stored, here, update_existing=update_existing)
     rows = [{**row, "is_primary": row["id"] == primaries[row["customer_id"]]} for row, *_ in candidates]
-    if writing and changing:
+    if writing and update_existing:
         # First, because two primary addresses are not allowed at a time.
         gone = [row_id for owner, row_id in here.items() if primaries.get(owner, row_id) != row_id]
         connection.execute(update(Address).where(Address.id.in_(gone)).values(is_primary=False))
     # The primary address was chosen above.
-    unsaid = {candidate.row["id"]: candidate.unsaid - {"is_primary"} for candidate in candidates}
+    absent = {candidate.row["id"]: candidate.absent - {"is_primary"} for candidate in candidates}
     outcome = upsert(
-        connection, Address, rows, stored, IDENTITY, changing=changing, writing=writing, unsaid=unsaid
+        connection,
+        Address,
+        rows,
+        stored,
+        IDENTITY,
+        update_existing=update_existing,
+        writing=writing,
+        absent=absent,
     )
     if writing:
         _promote(connection, customer_ids)
@@ -179,7 +186,7 @@ def _import_batch(
 
 
 def _choose_primaries(
-    candidates: list[Candidate], stored: dict[int, Record], here: dict[int, int], *, changing: bool
+    candidates: list[Candidate], stored: dict[int, Record], here: dict[int, int], *, update_existing: bool
 ) -> dict[int, int | None]:
     """Return the id of each customer's primary address. ``here`` has the present ones."""
     primaries: dict[int, int | None] = {}
@@ -189,10 +196,10 @@ def _choose_primaries(
             candidate
             for candidate in own
             if not (row := stored.get(candidate.row["id"]))
-            or not IDENTITY.is_another(row, candidate.row, candidate.unsaid)
+            or not IDENTITY.is_another(row, candidate.row, candidate.absent)
         ]
-        says_primary = own[0].unsaid.isdisjoint({"is_primary", "status", "type"})
-        if possible and ((changing and says_primary) or customer_id not in here):
+        says_primary = own[0].absent.isdisjoint({"is_primary", "status", "type"})
+        if possible and ((update_existing and says_primary) or customer_id not in here):
             primaries[customer_id] = min(possible, key=lambda candidate: candidate.rank).row["id"]
         else:
             primaries[customer_id] = here.get(customer_id)

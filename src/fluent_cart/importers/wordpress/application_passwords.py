@@ -110,17 +110,17 @@ def import_passwords(
     users: Mapping[int, RowStatus],
     secrets: Mapping[int, Listed],
     *,
-    changing: bool,
+    update_existing: bool,
     writing: bool,
 ) -> ImportedPasswords:
-    """Import the passwords of new users, and those of existing users only if ``changing``.
+    """Import the passwords of new users, and those of existing users only if ``update_existing``.
 
     So a password that was revoked here does not come back by itself. Passwords that were created here stay.
     """
     here = _stored(connection, users)
     statuses, new, changed, revoked = Counter[RowStatus](), list[Record](), list[Record](), list[int]()
     for user_id, user_status in users.items():
-        may_change = changing or user_status is RowStatus.WRITTEN
+        may_change = update_existing or user_status is RowStatus.WRITTEN
         gone = {row["id"] for row in here[user_id] if row["uuid"] is not None}
         for password in secrets[user_id].passwords:
             known = next((row for row in here[user_id] if _is_same(row, password)), None)

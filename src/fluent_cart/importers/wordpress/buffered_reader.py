@@ -7,7 +7,7 @@ from fluent_cart.importers.wordpress.source_tables import SourceError
 
 CHUNK = 256 * 1024
 # The largest part that must be in memory as a whole, such as a row.
-LONGEST = 64 * 1024 * 1024
+MAX_TOKEN_BYTES = 64 * 1024 * 1024
 
 _OUTSIDE = re.compile(rb"[^'\"`;#/-]++")
 _LINE_COMMENT = re.compile(rb"#|--\s")
@@ -50,7 +50,7 @@ class BufferedReader:
     def require(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
         """Match at the current position, reading as far as needed, and move after the match."""
         while not (found := self.take(pattern)):
-            if len(self._text) - self._at > LONGEST:
+            if len(self._text) - self._at > MAX_TOKEN_BYTES:
                 raise SourceError(f"The dump cannot be read: {what} is not well formed, or over 64 MiB long")
             if not self._more():
                 raise SourceError(

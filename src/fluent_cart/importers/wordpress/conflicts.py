@@ -19,25 +19,25 @@ class Claimed(NamedTuple):
     created: str
 
 
-class Others(NamedTuple):
+class Conflicts(NamedTuple):
     """Rows here with values of rows of the source."""
 
     # The values that stay with rows here.
-    staying: set[Any]
+    kept: set[Any]
     # The ids of rows that came from the source and will get another value from it.
-    moving: list[int]
+    reassigned: list[int]
 
 
-async def others(run: ImportContext, claimed: Claimed, wanted: Mapping[Any, int]) -> Others:
+async def find_conflicts(run: ImportContext, claimed: Claimed, wanted: Mapping[Any, int]) -> Conflicts:
     """Find the rows here with the ``wanted`` values, each for the id of a row of the source."""
-    found = Others(set(), [])
+    found = Conflicts(set(), [])
     for key, row_id, created_at in await run.look(_owners, claimed, list(wanted)):
         if row_id == wanted[key]:
             continue
         if run.options.update and _comes_from_source(run, claimed, row_id, created_at):
-            found.moving.append(row_id)
+            found.reassigned.append(row_id)
         else:
-            found.staying.add(key)
+            found.kept.add(key)
     return found
 
 

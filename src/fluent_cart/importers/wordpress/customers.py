@@ -14,11 +14,18 @@ from fluent_cart.database.prepared import Record
 from fluent_cart.enums import CustomerStatus
 from fluent_cart.importers.row_status import RowStatus
 from fluent_cart.importers.wordpress import additional_info, emails
-from fluent_cart.importers.wordpress.conflicts import Claimed, others
+from fluent_cart.importers.wordpress.conflicts import Claimed, find_conflicts
 from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
-from fluent_cart.importers.wordpress.upsert import Complete, Identity, Outcome, Unsaid, stored_rows, upsert
+from fluent_cart.importers.wordpress.upsert import (
+    AbsentColumns,
+    Complete,
+    Identity,
+    UpsertResult,
+    stored_rows,
+    upsert,
+)
 from fluent_cart.models import Customer
 from fluent_cart.services.customers import derived_columns
 from fluent_cart.services.erasure import erased_ids
@@ -48,22 +55,22 @@ async def import_customers(run: ImportContext) -> None:
         if not batch:
             continue
         sources = additional_info.Sources(run, batch[0]["id"], batch[-1]["id"])
-        unsaid: dict[int, set[str]] = {}
+        absent: dict[int, set[str]] = {}
         merged = await _skip_merged(run, [row["id"] for row in batch])
-        customers = [_customer(run, row, sources, unsaid) for row in batch if row["id"] not in merged]
-        moving = await emails.resolve_conflicts(run, KIND, _EMAILS, customers)
+        customers = [_customer(run, row, sources, absent) for row in batch if row["id"] not in merged]
+        reassigned = await emails.resolve_conflicts(run, KIND, _EMAILS, customers)
         leaving = await _resolve_user_conflicts(run, customers)
-        outcome = await run.unit(
+        outcome = await run.write_batch(
             _import_batch,
             customers,
-            moving,
+            reassigned,
             leaving,
-            unsaid,
+            absent,
             partial(_complete, silent=additional_info.silent(run)),
-            changing=run.options.update,
+            update_existing=run.options.update,
             writing=not run.options.dry_run,
         )
-        run.account(KIND, outcome)
+        run.record_result(KIND, outcome)
         for customer_id, status in outcome.statuses.items():
             differs = "additional_info" in outcome.differences.get(customer_id, {"additional_info"})
             sources.account(customer_id, status if differs else RowStatus.UNCHANGED)
@@ -89,11 +96,11 @@ def _without_erased(run: ImportContext, batch: list[dict[str, Any]]) -> list[dic
 
 
 def _customer(
-    run: ImportContext, row: dict[str, Any], sources: additional_info.Sources, unsaid: dict[int, set[str]]
+    run: ImportContext, row: dict[str, Any], sources: additional_info.Sources, absent: dict[int, set[str]]
 ) -> Record:
     values = run.values(KIND, row)
-    unsaid[values.id] = values.unsaid
-    email = emails.own(run, KIND, values, row["valid_email"])
+    absent[values.id] = values.absent
+    email = emails.email_for(run, KIND, values, row["valid_email"])
     status, unknown_status = _status(values)
     created_at, updated_at = values.times()
     kept = {
@@ -120,32 +127,32 @@ def _status(values: Values) -> tuple[str, str]:
     if text.lower() in STATUSES:
         return text.lower(), ""
     if text:
-        values.note(DataIssue.UNKNOWN_STATUS)
+        values.record_issue(DataIssue.UNKNOWN_STATUS)
         return CustomerStatus.INACTIVE.value, text
-    values.note(DataIssue.EMPTY_STATUS)
+    values.record_issue(DataIssue.EMPTY_STATUS)
     return CustomerStatus.ACTIVE.value, ""
 
 
 def _place(values: Values) -> dict[str, str]:
     """Return a customer's own place. It is a copy of an address, unless there is none."""
     place = {column: values.text(column, 100) for column in additional_info.PLACE}
-    if values.raw("has_address") or not any(place.values()):
+    if values.get("has_address") or not any(place.values()):
         return {}
-    values.note(DataIssue.PLACE_ALONE)
+    values.record_issue(DataIssue.PLACE_ALONE)
     return place
 
 
 def _user_id(run: ImportContext, values: Values) -> int | None:
-    user_id = values.reference("user_id")
+    user_id = values.foreign_key("user_id")
     if user_id is None:
         return None
     if run.staging.is_missing("users"):
-        values.unsaid.add("user_id")
-    if not values.raw("has_user"):
-        values.note(DataIssue.STALE_USER)
+        values.absent.add("user_id")
+    if not values.get("has_user"):
+        values.record_issue(DataIssue.STALE_USER)
         return None
     if not run.staging.claim("customer of user", user_id, values.id):
-        values.note(DataIssue.USER_TAKEN)
+        values.record_issue(DataIssue.USER_TAKEN)
         return None
     return user_id
 
@@ -153,28 +160,28 @@ def _user_id(run: ImportContext, values: Values) -> int | None:
 async def _resolve_user_conflicts(run: ImportContext, customers: list[Record]) -> list[int]:
     """Detach the users who are attached to another customer here. Return the customers that lose a user."""
     wanted = {customer["user_id"]: customer["id"] for customer in customers if customer["user_id"]}
-    found = await others(run, _USERS, wanted)
+    found = await find_conflicts(run, _USERS, wanted)
     for customer in customers:
-        if customer["user_id"] in found.staying:
+        if customer["user_id"] in found.kept:
             run.report.note(KIND, DataIssue.USER_TAKEN, customer["id"])
             customer["user_id"] = None
-    return found.moving
+    return found.reassigned
 
 
 def _import_batch(
     connection: Connection,
     customers: list[Record],
-    moving: list[int],
+    reassigned: list[int],
     leaving: list[int],
-    unsaid: Unsaid,
+    absent: AbsentColumns,
     complete: Complete,
     *,
-    changing: bool,
+    update_existing: bool,
     writing: bool,
-) -> Outcome:
+) -> UpsertResult:
     if writing:
-        for customer_id in moving:
-            address = emails.on_the_move(customer_id)
+        for customer_id in reassigned:
+            address = emails.temporary_email(customer_id)
             moved = update(Customer).where(Customer.id == customer_id)
             connection.execute(moved.values(email=address, email_key=address))
         if leaving:
@@ -185,9 +192,9 @@ def _import_batch(
         [{**customer, "email_key": email_key(customer["email"])} for customer in customers],
         stored_rows(connection, Customer, customers),
         Identity(["created_at", "email_key"]),
-        changing=changing,
+        update_existing=update_existing,
         writing=writing,
-        unsaid=unsaid,
+        absent=absent,
         complete=complete,
     )
 
@@ -201,7 +208,7 @@ def _complete(customer: Record, stored: Record | None, silent: Collection[str]) 
     if stored:
         before, imported = stored["additional_info"], customer["additional_info"]
         staying = {
-            **additional_info.without_ours(before),
+            **additional_info.without_reserved_keys(before),
             **{key: before[key] for key in silent if key in before},
         }
         said = {key: value for key, value in imported.items() if key not in silent}

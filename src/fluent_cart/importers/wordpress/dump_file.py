@@ -25,12 +25,12 @@ def read_dump(
                 raise SourceError(
                     "The dump is in UTF-16, as PowerShell's > writes. Make it with --result-file"
                 )
-            yield from Dump(_Watched(file, progress), prefix, charset).items()
+            yield from Dump(_ProgressStream(file, progress), prefix, charset).items()
     except InputFileError as error:
         raise SourceError(str(error)) from None
 
 
-class _Watched:
+class _ProgressStream:
     """A file that reports each read."""
 
     def __init__(self, file: InputFile, progress: Progress) -> None:

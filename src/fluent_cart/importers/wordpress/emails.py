@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pydantic import TypeAdapter, ValidationError
 
 from fluent_cart.database.prepared import Record
-from fluent_cart.importers.wordpress.conflicts import Claimed, others
+from fluent_cart.importers.wordpress.conflicts import Claimed, find_conflicts
 from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
@@ -42,14 +42,14 @@ def collect(run: ImportContext, kind: str, column: str) -> None:
         )
 
 
-def own(run: ImportContext, kind: str, values: Values, email: str | None) -> str:
+def email_for(run: ImportContext, kind: str, values: Values, email: str | None) -> str:
     """Return the address of a row of the source: its own or its replacement."""
     if email is None:
-        values.note(DataIssue.INVALID_EMAIL)
-        return _stand_in(kind, values.id)
+        values.record_issue(DataIssue.INVALID_EMAIL)
+        return _placeholder_email(kind, values.id)
     if run.staging.owner(_claim(kind), key(email)) == values.id:
         return email
-    values.note(DataIssue.DUPLICATE_EMAIL)
+    values.record_issue(DataIssue.DUPLICATE_EMAIL)
     found = _alternatives(kind, values.id, email)
     return next(other for other in found if run.staging.claim(_claim(kind), key(other), values.id))
 
@@ -61,20 +61,20 @@ async def resolve_conflicts(
 
     Return the rows here that will get another address later in this import, and must lose theirs first.
     """
-    found = await others(run, claimed, {key(record["email"]): record["id"] for record in records})
+    found = await find_conflicts(run, claimed, {key(record["email"]): record["id"] for record in records})
     for record in records:
-        if key(record["email"]) not in found.staying:
+        if key(record["email"]) not in found.kept:
             continue
         run.report.note(kind, DataIssue.DUPLICATE_EMAIL, record["id"])
         for other in _alternatives(kind, record["id"], record["email"]):
-            here = await others(run, claimed, {key(other): record["id"]})
-            if not here.staying and run.staging.claim(_claim(kind), key(other), record["id"]):
+            here = await find_conflicts(run, claimed, {key(other): record["id"]})
+            if not here.kept and run.staging.claim(_claim(kind), key(other), record["id"]):
                 record["email"] = other
                 break
-    return found.moving
+    return found.reassigned
 
 
-def on_the_move(row_id: int) -> str:
+def temporary_email(row_id: int) -> str:
     """Return the placeholder for the address of a row between two batches."""
     return f"moving-{row_id}@import.invalid"
 
@@ -83,7 +83,7 @@ def _claim(kind: str) -> str:
     return f"{kind} email"
 
 
-def _stand_in(kind: str, row_id: int) -> str:
+def _placeholder_email(kind: str, row_id: int) -> str:
     return f"{kind.removesuffix('s')}-{row_id}@import.invalid"
 
 
@@ -93,4 +93,4 @@ def _alternatives(kind: str, row_id: int, email: str) -> Iterator[str]:
         # A name that is too long is not a valid one.
         if alternative := checked(f"{name}+{row_id}{number}@{domain}"):
             yield alternative
-    yield _stand_in(kind, row_id)
+    yield _placeholder_email(kind, row_id)

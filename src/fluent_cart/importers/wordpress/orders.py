@@ -13,7 +13,7 @@ from fluent_cart.enums import OrderStatus, PaymentStatus
 from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
-from fluent_cart.importers.wordpress.upsert import Identity, Outcome, Unsaid, stored_rows, upsert
+from fluent_cart.importers.wordpress.upsert import AbsentColumns, Identity, UpsertResult, stored_rows, upsert
 from fluent_cart.models import Order
 from fluent_cart.schemas.base import MAX_SAFE_INTEGER
 from fluent_cart.services import orders
@@ -50,12 +50,12 @@ async def import_orders(run: ImportContext) -> None:
     await run.reserve_ids(Order, KIND)
     currency = run.staging.value(_MOST_USED)
     for batch in run.batches(KIND, _STATEMENT):
-        unsaid: dict[int, set[str]] = {}
-        mapped = [order for row in batch if (order := _order(run, row, currency, unsaid))]
-        outcome = await run.unit(
-            _import_batch, mapped, unsaid, changing=run.options.update, writing=not run.options.dry_run
+        absent: dict[int, set[str]] = {}
+        mapped = [order for row in batch if (order := _order(run, row, currency, absent))]
+        outcome = await run.write_batch(
+            _import_batch, mapped, absent, update_existing=run.options.update, writing=not run.options.dry_run
         )
-        run.account(KIND, outcome)
+        run.record_result(KIND, outcome)
         taken = set(outcome.taken)
         run.staging.execute_many(
             _COUNT, (_counted(order) for order in mapped if _counts(order) and order["id"] not in taken)
@@ -63,25 +63,25 @@ async def import_orders(run: ImportContext) -> None:
 
 
 def _order(
-    run: ImportContext, row: dict[str, Any], currency: str, unsaid: dict[int, set[str]]
+    run: ImportContext, row: dict[str, Any], currency: str, absent: dict[int, set[str]]
 ) -> Record | None:
     values = run.values(KIND, row)
-    if values.raw("mode") == "test" and not run.options.test_orders:
+    if values.get("mode") == "test" and not run.options.test_orders:
         run.report.skip(KIND, DataIssue.TEST_ORDER, values.id)
         return None
     amounts = _amounts(values)
     if amounts is None:
         run.report.skip(KIND, DataIssue.UNREADABLE_AMOUNT, values.id)
         return None
-    customer_id = values.raw("survivor_id") or (
-        values.raw("customer_id") if values.raw("has_customer") else None
+    customer_id = values.get("survivor_id") or (
+        values.get("customer_id") if values.get("has_customer") else None
     )
     if customer_id is None:
-        values.note(DataIssue.NO_CUSTOMER)
-    if values.raw("currency") != currency:
-        values.note(DataIssue.FOREIGN_CURRENCY)
+        values.record_issue(DataIssue.NO_CUSTOMER)
+    if values.get("currency") != currency:
+        values.record_issue(DataIssue.FOREIGN_CURRENCY)
     created_at, updated_at = values.times()
-    unsaid[values.id] = values.unsaid
+    absent[values.id] = values.absent
     return {
         "id": values.id,
         "customer_id": customer_id,
@@ -97,17 +97,17 @@ def _order(
 def _amounts(values: Values) -> dict[str, int] | None:
     """Return the amounts in cents, or None if one of them is not a number."""
     amount, paid, refunded = (
-        _cents(values.raw(column)) for column in ("total_amount", "total_paid", "total_refund")
+        _cents(values.get(column)) for column in ("total_amount", "total_paid", "total_refund")
     )
     if amount is None or paid is None or refunded is None:
         return None
     if paid < 0 or refunded < 0:
-        values.note(DataIssue.NEGATIVE_AMOUNT)
+        values.record_issue(DataIssue.NEGATIVE_AMOUNT)
         paid, refunded = max(paid, 0), max(refunded, 0)
     if refunded > paid:
-        values.note(DataIssue.OVER_REFUNDED)
+        values.record_issue(DataIssue.OVER_REFUNDED)
     elif refunded and paid + refunded == amount:
-        values.note(DataIssue.PAID_LESS_REFUND)
+        values.record_issue(DataIssue.PAID_LESS_REFUND)
     return {"total_amount": amount, "total_paid": paid, "total_refund": refunded}
 
 
@@ -115,7 +115,7 @@ def _status(values: Values) -> str:
     text = values.text("status", 20).lower()
     if text in ORDER_STATUSES:
         return text
-    values.note(DataIssue.UNKNOWN_ORDER_STATUS)
+    values.record_issue(DataIssue.UNKNOWN_ORDER_STATUS)
     return SYNONYMS.get(text, OrderStatus.PENDING.value)
 
 
@@ -123,7 +123,7 @@ def _payment_status(values: Values) -> str:
     text = values.text("payment_status", 20).lower()
     if text in PAYMENT_STATUSES:
         return text
-    values.note(DataIssue.UNKNOWN_PAYMENT_STATUS)
+    values.record_issue(DataIssue.UNKNOWN_PAYMENT_STATUS)
     return PaymentStatus.PENDING.value
 
 
@@ -142,15 +142,22 @@ def _counted(order: Record) -> tuple[int, int, str, str]:
 
 
 def _import_batch(
-    connection: Connection, rows: list[Record], unsaid: Unsaid, *, changing: bool, writing: bool
-) -> Outcome:
+    connection: Connection, rows: list[Record], absent: AbsentColumns, *, update_existing: bool, writing: bool
+) -> UpsertResult:
     stored = stored_rows(connection, Order, rows)
     customer_ids = {row["customer_id"] for row in rows} | {row["customer_id"] for row in stored.values()}
     customer_ids -= {None}
     if writing:
         lock_customers(connection, customer_ids)
     outcome = upsert(
-        connection, Order, rows, stored, IDENTITY, changing=changing, writing=writing, unsaid=unsaid
+        connection,
+        Order,
+        rows,
+        stored,
+        IDENTITY,
+        update_existing=update_existing,
+        writing=writing,
+        absent=absent,
     )
     if writing:
         orders.recalculate(connection, sorted(customer_ids))

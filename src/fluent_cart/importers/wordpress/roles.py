@@ -57,7 +57,7 @@ def _administrators(run: ImportContext) -> frozenset[str] | None:
 def role_of(values: Values, login: str, rights: Rights) -> str:
     """Return the one role that decides the user's permissions here."""
     try:
-        capabilities = unserialize(values.raw("capabilities") or "a:0:{}")
+        capabilities = unserialize(values.get("capabilities") or "a:0:{}")
         roles = [str(name) for name, granted in capabilities.items() if granted in GRANTED]
         is_complete = rights.has_roles and rights.administrators is not None
     except (PhpError, AttributeError):
@@ -65,17 +65,17 @@ def role_of(values: Values, login: str, rights: Rights) -> str:
     if ADMINISTRATOR in roles or login in (rights.administrators or ()):
         return ADMINISTRATOR
     if not is_complete:
-        values.unsaid.add("role")
-    if shop_role := (values.raw("shop_role") or "").strip():
+        values.absent.add("role")
+    if shop_role := (values.get("shop_role") or "").strip():
         if shop_role in SHOP_ROLES:
             return shop_role
-        values.note(DataIssue.UNKNOWN_SHOP_ROLE)
+        values.record_issue(DataIssue.UNKNOWN_SHOP_ROLE)
     role = values.fit(next((name for name in roles if name not in NO_ROLES), ""), 60)
     if not role:
-        values.note(DataIssue.UNREADABLE_ROLE)
+        values.record_issue(DataIssue.UNREADABLE_ROLE)
         return NO_ROLE
     if role in ROLE_PERMISSIONS:
         # Another plugin's role, or a name like administrator's, must not have permissions in the shop.
-        values.note(DataIssue.ROLE_NAME_TAKEN)
+        values.record_issue(DataIssue.ROLE_NAME_TAKEN)
         return f"wordpress_{role}"
     return role

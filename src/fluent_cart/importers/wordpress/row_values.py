@@ -17,20 +17,20 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d))?(?:\.\d+)?Z?", re
 class Values:
     """Reads the values of one row, and reports its issues."""
 
-    def __init__(self, report: Report, table: str, row: dict[str, Any], unsaid: Iterable[str] = ()) -> None:
+    def __init__(self, report: Report, table: str, row: dict[str, Any], absent: Iterable[str] = ()) -> None:
         self._report, self._table, self._row = report, table, row
         self._noted = set[DataIssue]()
         self.id: int = row["id"]
         # The columns that the source does not have. An existing row keeps its values.
-        self.unsaid = set(unsaid)
+        self.absent = set(absent)
 
-    def note(self, issue: DataIssue) -> None:
+    def record_issue(self, issue: DataIssue) -> None:
         """Report an issue of the row, once."""
         if issue not in self._noted:
             self._noted.add(issue)
             self._report.note(self._table, issue, self.id)
 
-    def raw(self, column: str) -> Any:
+    def get(self, column: str) -> Any:
         return self._row[column]
 
     def text(self, column: str, length: int) -> str:
@@ -43,30 +43,30 @@ class Values:
             fitted = text.strip()
         else:
             if "\0" in text or "\ufffd" in text:
-                self.note(DataIssue.UNFIT_TEXT)
+                self.record_issue(DataIssue.UNFIT_TEXT)
             # Cut first, because the time to compose a run of accents grows with the square of its length.
             fitted = unicodedata.normalize("NFC", text.replace("\0", "").strip()[: 8 * length]).strip()
         if len(fitted) > length:
-            self.note(DataIssue.TEXT_CUT)
+            self.record_issue(DataIssue.TEXT_CUT)
             fitted = fitted[:length].strip()
         return fitted
 
-    def reference(self, column: str) -> int | None:
+    def foreign_key(self, column: str) -> int | None:
         """Return the id of another row. WordPress writes both 0 and NULL for no row."""
         value = self._row[column]
         if isinstance(value, int):
             return value or None
         if value not in (None, ""):
-            self.note(DataIssue.WRONG_TYPE)
+            self.record_issue(DataIssue.WRONG_TYPE)
         return None
 
     def times(self, created: str = "created_at", updated: str = "updated_at") -> tuple[str, str]:
         """Return the creation time and the time of the last change of a row."""
         made, changed = moment(self._row[created]), moment(self._row[updated])
         if made is None or changed is None:
-            self.note(DataIssue.ZERO_DATE)
+            self.record_issue(DataIssue.ZERO_DATE)
         # The replacement of a date is the other date, which changes.
-        self.unsaid |= {
+        self.absent |= {
             name for name, time in (("created_at", made), ("updated_at", changed)) if time is None
         }
         return made or changed or UNKNOWN_TIME, changed or made or UNKNOWN_TIME

@@ -14,7 +14,7 @@ from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.report import Report
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.staging import Staging
-from fluent_cart.importers.wordpress.upsert import Outcome
+from fluent_cart.importers.wordpress.upsert import UpsertResult
 from fluent_cart.models import Base
 
 P = ParamSpec("P")
@@ -58,7 +58,7 @@ class ImportContext:
         """Run a read."""
         return await self.database.scan(work, *args, **kwargs)
 
-    async def unit(
+    async def write_batch(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a batch: as a transaction, or as a read in a dry run."""
@@ -70,7 +70,7 @@ class ImportContext:
         """Keep a running server from using the ids of the rows to come."""
         last = self.staging.value(f"SELECT max(id) FROM {kind}")  # noqa: S608  # a name of ours
         if last and not self.options.dry_run:
-            await self.unit(advance_sequence, Base.metadata.tables[model.__tablename__], last)
+            await self.write_batch(advance_sequence, Base.metadata.tables[model.__tablename__], last)
 
     def batches(
         self, kind: str, statement: str, parameters: Sequence[Any] = (), together: str | None = None
@@ -94,7 +94,7 @@ class ImportContext:
             yield batch
         self.progress(kind, total, total)
 
-    def account(self, kind: str, outcome: Outcome) -> None:
+    def record_result(self, kind: str, outcome: UpsertResult) -> None:
         """Report the result of a batch, and store the ids that other rows can belong to."""
         for status in outcome.statuses.values():
             self.report.status(kind, status)

@@ -20,11 +20,11 @@ from fluent_cart.services.bulk_rows import insert_rows, update_rows
 
 Complete = Callable[[Record, Record | None], Record]
 # The columns that the source does not have, by the id of the row.
-Unsaid = Mapping[int, Collection[str]]
+AbsentColumns = Mapping[int, Collection[str]]
 
 
 @dataclass
-class Outcome:
+class UpsertResult:
     """The results of the rows of a batch, by their ids."""
 
     statuses: dict[int, RowStatus] = field(default_factory=dict)
@@ -50,11 +50,11 @@ class Identity(NamedTuple):
     # If the source does not have one of those, a row is the same if all of these are equal.
     otherwise: Sequence[str] = ()
 
-    def is_another(self, stored: Record, row: Record, unsaid: Collection[str] = ()) -> bool:
+    def is_another(self, stored: Record, row: Record, absent: Collection[str] = ()) -> bool:
         """Return whether a row here only has the same id."""
         if any(stored[column] == row[column] for column in self.columns):
             return False
-        if not self.otherwise or not any(column in unsaid for column in self.columns):
+        if not self.otherwise or not any(column in absent for column in self.columns):
             return True
         return any(stored[column] != row[column] for column in self.otherwise)
 
@@ -66,32 +66,32 @@ def upsert(
     stored: Mapping[int, Record],
     identity: Identity,
     *,
-    changing: bool,
+    update_existing: bool,
     writing: bool,
-    unsaid: Unsaid,
+    absent: AbsentColumns,
     complete: Complete = lambda row, _stored: row,
-) -> Outcome:
+) -> UpsertResult:
     """Import ``rows`` into the table of ``model``, and return the status of each.
 
-    ``stored`` are the rows here with the same ids. Different ones are changed only if ``changing``, and
-    nothing is written unless ``writing``. ``unsaid`` columns stay. ``complete`` adds values to a row that
-    depend on the stored one.
+    ``stored`` are the rows here with the same ids. Different ones are changed only if ``update_existing``.
+    Nothing is written unless ``writing``. ``absent`` columns keep their values. ``complete`` adds values to a
+    row that depend on the stored one.
     """
-    outcome, new, changed = Outcome(), list[Record](), list[Record]()
+    outcome, new, changed = UpsertResult(), list[Record](), list[Record]()
     for row in rows:
         row_id, here = row["id"], stored.get(row["id"])
         if here is None:
             outcome.statuses[row_id] = RowStatus.WRITTEN
             new.append(complete(row, None))
-        elif identity.is_another(here, row, unsaid[row_id]):
+        elif identity.is_another(here, row, absent[row_id]):
             outcome.taken.append(row_id)
         else:
-            staying = {column: here[column] for column in unsaid[row_id] if column in row}
+            staying = {column: here[column] for column in absent[row_id] if column in row}
             wanted = complete({**row, **staying}, here)
             differs = differences(here, wanted)
             outcome.differences[row_id] = differs
-            outcome.statuses[row_id] = status_of(here, differs, changing=changing)
-            if differs and changing:
+            outcome.statuses[row_id] = status_of(here, differs, update_existing=update_existing)
+            if differs and update_existing:
                 changed.append(wanted)
     if writing:
         write(connection, model, new, changed)

@@ -17,7 +17,7 @@ from fluent_cart.importers.wordpress.application_passwords import (
     application_passwords,
     import_passwords,
 )
-from fluent_cart.importers.wordpress.conflicts import Claimed, others
+from fluent_cart.importers.wordpress.conflicts import Claimed, find_conflicts
 from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.roles import NO_ROLE, Rights, read_rights, role_of
 from fluent_cart.importers.wordpress.row_values import Values
@@ -27,7 +27,7 @@ from fluent_cart.importers.wordpress.staged_table import (
     CAPABILITIES,
     SHOP_ROLE,
 )
-from fluent_cart.importers.wordpress.upsert import Identity, Outcome, Unsaid, stored_rows, upsert
+from fluent_cart.importers.wordpress.upsert import AbsentColumns, Identity, UpsertResult, stored_rows, upsert
 from fluent_cart.models import User
 from fluent_cart.security import login_passwords
 from fluent_cart.services.search import search_text
@@ -49,7 +49,7 @@ _LOGINS = Claimed(User, User.login_key.expression, KIND, "user_registered")
 
 
 class _Imported(NamedTuple):
-    users: Outcome
+    users: UpsertResult
     passwords: ImportedPasswords
 
 
@@ -61,28 +61,28 @@ async def import_users(run: ImportContext) -> None:
     rights = read_rights(run)
     for batch in run.batches(KIND, _STATEMENT, keys):
         rows = {row["id"]: row for row in batch}
-        unsaid: dict[int, set[str]] = {}
-        mapped = [user for row in batch if (user := _user(run, row, rights, unsaid))]
+        absent: dict[int, set[str]] = {}
+        mapped = [user for row in batch if (user := _user(run, row, rights, absent))]
         users = await _without_taken_logins(run, mapped)
         barred = {user["id"] for user in users if _is_barred(rows[user["id"]])}
-        moving = await emails.resolve_conflicts(run, KIND, _EMAILS, users)
+        reassigned = await emails.resolve_conflicts(run, KIND, _EMAILS, users)
         secrets = {
             user["id"]: application_passwords(
                 run, rows[user["id"]], user["created_at"], is_barred=user["id"] in barred
             )
             for user in users
         }
-        imported = await run.unit(
+        imported = await run.write_batch(
             _import_batch,
             users,
             secrets,
-            moving,
-            unsaid,
+            reassigned,
+            absent,
             barred,
-            changing=run.options.update,
+            update_existing=run.options.update,
             writing=not run.options.dry_run,
         )
-        run.account(KIND, imported.users)
+        run.record_result(KIND, imported.users)
         for user_id, status in imported.users.statuses.items():
             run.report.status("usermeta", status, rows[user_id]["metas"])
         for status, number in imported.passwords.statuses.items():
@@ -99,10 +99,10 @@ def _is_barred(row: dict[str, Any]) -> bool:
 
 
 def _user(
-    run: ImportContext, row: dict[str, Any], rights: Rights, unsaid: dict[int, set[str]]
+    run: ImportContext, row: dict[str, Any], rights: Rights, absent: dict[int, set[str]]
 ) -> Record | None:
     values = run.values(KIND, row)
-    unsaid[values.id] = values.unsaid
+    absent[values.id] = values.absent
     login = values.text("user_login", 255)
     if not login or len(login) > 60 or ":" in login:
         run.report.skip(KIND, DataIssue.NO_LOGIN, values.id)
@@ -112,12 +112,12 @@ def _user(
         return None
     created_at, _ = values.times("user_registered", "user_registered")
     if is_barred := _is_barred(row):
-        values.note(DataIssue.BARRED)
+        values.record_issue(DataIssue.BARRED)
     return {
         "id": values.id,
         "login": login,
         "login_key": key(login),
-        "email": emails.own(run, KIND, values, row["email"]),
+        "email": emails.email_for(run, KIND, values, row["email"]),
         "display_name": values.text("display_name", 255) or login,
         "role": NO_ROLE if is_barred else role_of(values, login, rights),
         "password_hash": None if is_barred else _password_hash(values),
@@ -127,15 +127,15 @@ def _user(
 
 def _password_hash(values: Values) -> str | None:
     """Return the hash of the login password, if passwords can be checked against it here."""
-    password_hash = (values.raw("user_pass") or "").strip()
+    password_hash = (values.get("user_pass") or "").strip()
     if not password_hash or login_passwords.is_known(password_hash):
         return password_hash or None
-    values.note(DataIssue.UNKNOWN_LOGIN_HASH)
+    values.record_issue(DataIssue.UNKNOWN_LOGIN_HASH)
     return None
 
 
 async def _without_taken_logins(run: ImportContext, users: list[Record]) -> list[Record]:
-    taken = (await others(run, _LOGINS, {user["login_key"]: user["id"] for user in users})).staying
+    taken = (await find_conflicts(run, _LOGINS, {user["login_key"]: user["id"] for user in users})).kept
     for user in users:
         if user["login_key"] in taken:
             run.report.skip(KIND, DataIssue.LOGIN_TAKEN, user["id"])
@@ -154,16 +154,16 @@ def _import_batch(
     connection: Connection,
     users: list[Record],
     secrets: dict[int, Listed],
-    moving: list[int],
-    unsaid: Unsaid,
+    reassigned: list[int],
+    absent: AbsentColumns,
     barred: set[int],
     *,
-    changing: bool,
+    update_existing: bool,
     writing: bool,
 ) -> _Imported:
     if writing:
-        for user_id in moving:
-            address = emails.on_the_move(user_id)
+        for user_id in reassigned:
+            address = emails.temporary_email(user_id)
             connection.execute(
                 update(User).where(User.id == user_id).values(email=address, email_key=address)
             )
@@ -174,10 +174,12 @@ def _import_batch(
         users,
         stored,
         Identity(["login_key"]),
-        changing=changing,
+        update_existing=update_existing,
         writing=writing,
-        unsaid=unsaid,
+        absent=absent,
         complete=partial(_complete, barred=barred),
     )
-    imported = import_passwords(connection, outcome.statuses, secrets, changing=changing, writing=writing)
+    imported = import_passwords(
+        connection, outcome.statuses, secrets, update_existing=update_existing, writing=writing
+    )
     return _Imported(outcome, imported)
