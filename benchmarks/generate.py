@@ -1,6 +1,6 @@
 """A made-up shop of any size, the same for the same seed: customers, addresses, orders, and a user.
 
-Rows are tuples in the order of the columns below, ready for a driver; totals are those of the orders, so that
+Rows are tuples in the order of the columns below, ready for a driver. Totals are those of the orders, so that
 ``fluent-cart check`` finds nothing wrong.
 
 See docs/decisions.md#16-totals-of-a-customer.
@@ -67,7 +67,7 @@ class Batch(NamedTuple):
 
 
 def batches(count: int, size: int = 10_000, seed: int = SEED) -> Iterator[Batch]:
-    """Give the rows of ``count`` customers, ``size`` customers at a time."""
+    """Yield the rows of ``count`` customers, ``size`` customers at a time."""
     shop = _Shop(seed)
     for start in range(1, count + 1, size):
         batch = Batch([], [], [])
@@ -77,7 +77,7 @@ def batches(count: int, size: int = 10_000, seed: int = SEED) -> Iterator[Batch]
 
 
 class _Shop:
-    """Makes one customer after the other; ids of addresses and orders go on from batch to batch."""
+    """Makes one customer after the other. Ids of addresses and orders continue from batch to batch."""
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
@@ -131,7 +131,7 @@ class _Shop:
     def _add_orders(
         self, rows: list[Row], number: int, joined: datetime
     ) -> tuple[int, int, str | None, str | None]:
-        """Add a customer's orders; return spent, count, first and last."""
+        """Add a customer's orders. Return spent, count, first and last."""
         pick = self._rng.random
         spent, counted, moment = 0, [], joined
         for _ in range(ORDERS[int(pick() * len(ORDERS))]):

@@ -29,7 +29,7 @@ SELECT a.id, c.id, c.first_name_key || ' ' || c.last_name_key || ' ' || upper(re
 FROM customer_addresses a JOIN customers c ON c.id = a.customer_id
 """
 
-# One for each customer, as after an import; recent, so that the server keeps them.
+# One for each customer, as after an import. They are recent, so that the server keeps them.
 CHANGES = f"""
 INSERT INTO customer_changes (xid, customer_id, kind, created_at)
 SELECT 0, id, 'created', '{now()}' FROM customers ORDER BY id
@@ -131,7 +131,7 @@ def _copy(cursor: psycopg.Cursor[Any], model: type[Base], rows: Iterable[generat
 
 
 def _add_users(url: str) -> None:
-    """Store an owner, one who may only read and one who may nothing; all have the same password."""
+    """Store an owner, a user who may only read, and a user without permissions, with one password."""
     made = to_text(generate.OPENED)
     with connect(url) as connection:
         for login, role in ((USER, "administrator"), (READER, "worker"), (STRANGER, "subscriber")):

@@ -11,7 +11,7 @@ PATH = "/wp-json/fluent-cart/v2/customers"
 USER, READER, STRANGER = "bench", "reader", "stranger"
 SECRET = "abcdEFGH1234ijklMNOP5678"
 CUSTOMERS = 10_000
-# Of the cursors of changes; a shop of its own has a random one.
+# The epoch of the cursors of changes. Other shops have a random one.
 EPOCH = "b" * 32
 
 
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Workload:
-    """Requests without end; ``number`` counts them, so that no two creations are the same."""
+    """Requests without end. ``number`` counts them, so that no two creations are the same."""
 
     name: str
     request: Callable[[int], Request]

@@ -45,6 +45,8 @@ RULES = (
         "is not, does not have",
     ),
 )
+# In a document a semicolon may separate the items of a list or of a cell.
+PYTHON_RULES = ((r";(?=\s)", "two sentences, or because, so, if, unless, but"),)
 
 
 class Text(NamedTuple):
@@ -68,11 +70,12 @@ class Finding(NamedTuple):
 
 def find(path: Path, text: str) -> Iterator[Finding]:
     """Yield the findings in the prose of a file."""
-    for paragraph in (python_prose if path.suffix == ".py" else markdown_prose)(text):
+    is_python = path.suffix == ".py"
+    for paragraph in (python_prose if is_python else markdown_prose)(text):
         words = re.sub(
             r"(`+).+?\1|\"[^\"\n]*\"", lambda code: "x" * len(code[0]), paragraph.text, flags=re.DOTALL
         )
-        for pattern, advice in RULES:
+        for pattern, advice in (*RULES, *(PYTHON_RULES if is_python else ())):
             for match in re.finditer(pattern, words, re.IGNORECASE if pattern.startswith(r"\b") else 0):
                 line = paragraph.line + words.count("\n", 0, match.start())
                 yield Finding(path, line, match[0].strip(), advice)

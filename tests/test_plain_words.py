@@ -54,6 +54,12 @@ def test_code_is_not_prose() -> None:
     assert found("a.md", "```sh\nWhat tells nobody anew\n```\n") == []
 
 
+def test_semicolon_is_found_in_prose_of_python_only() -> None:
+    assert found("a.py", '"""Return it; it is new."""') == [(1, ";")]
+    assert found("a.py", "# It is old; `a; b` is code.\na = 'b; c'\n") == [(1, ";")]
+    assert found("a.md", "| `a`; `b` |") == []
+
+
 def test_finding_has_the_line_of_its_word() -> None:
     text = '"""A summary.\n\nA second paragraph\nthat tells it.\n"""\n\n# A comment\n# that was told.\n'
     assert found("a.py", text) == [(4, "tells"), (8, "told")]

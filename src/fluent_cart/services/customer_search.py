@@ -159,7 +159,7 @@ def ordered(
 ) -> Select[*tuple[Any, ...]]:
     """Return the page of a list.
 
-    ``has_many`` says whether SQLite reads matches in order or sorts them; None leaves it to the database.
+    SQLite reads matches in order if ``has_many``, or sorts them. With None the database decides.
     ``late`` looks the rows of the page up at the end.
     """
     conditions = conditions_of(filters, no_index=bool(has_many), has_many=bool(has_many))
