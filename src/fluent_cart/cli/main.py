@@ -44,7 +44,7 @@ COMMANDS = (
     LazyCommand(
         "export:export",
         DATA,
-        "Write customers, those that the list would show, or all orders into a file: one state of the shop.",
+        "Write the customers of a list, or all orders, into a file. The file has one state of the shop.",
     ),
     LazyCommand(
         "privacy:personal_data",
