@@ -67,6 +67,9 @@ def upgrade() -> None:
         sa.Column("search_text", sa.Text(collation="C"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_customers_search"),
     )
+    # By the usual hundred texts, PostgreSQL takes a term that one customer in fifty has for a rare one, and
+    # looks up each match of a filtered search: 137 ms in place of 31.
+    op.execute(f"ALTER TABLE {TABLE} ALTER COLUMN search_text SET STATISTICS 1000")
     connection = op.get_bind()
     op.execute(KEEP_CHANGES)
     oldest = connection.scalar(sa.text(OLDEST))
