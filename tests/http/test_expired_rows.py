@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, text
 
 from fluent_cart.clock import ago, now
 from fluent_cart.database import Database
@@ -17,6 +17,7 @@ from fluent_cart.errors import ServiceUnavailable
 from fluent_cart.http import expired_rows
 from fluent_cart.http.expired_rows import remove_expired_rows, removing_expired_rows
 from fluent_cart.models import IdempotencyKey, Session
+from fluent_cart.services import idempotency_keys, sessions
 from fluent_cart.services.idempotency_keys import KEPT
 from tests.conftest import rows
 
@@ -33,8 +34,8 @@ def fill(connection: Connection) -> None:
 
 
 async def left(database: Database) -> tuple[list[Any], list[Any]]:
-    keys, sessions = await database.scan(rows, IdempotencyKey), await database.scan(rows, Session)
-    return [row["key"] for row in keys], [row["token_hash"] for row in sessions]
+    keys, kept = await database.scan(rows, IdempotencyKey), await database.scan(rows, Session)
+    return [row["key"] for row in keys], [row["token_hash"] for row in kept]
 
 
 async def test_all_expired_rows_are_removed_in_batches(
@@ -44,6 +45,19 @@ async def test_all_expired_rows_are_removed_in_batches(
     await database.write(fill)
     await remove_expired_rows(database, 30)
     assert await left(database) == (["0"], ["0"])
+
+
+@pytest.mark.parametrize("service", [idempotency_keys, sessions])
+async def test_batch_is_not_larger_than_its_limit_with_any_plan(database: Database, service: Any) -> None:
+    def remove(connection: Connection) -> int:
+        if connection.dialect.name == "postgresql":
+            for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
+                connection.execute(text(f"SET LOCAL enable_{way} = off"))
+        removed: int = service.remove_expired(connection, 2)
+        return removed
+
+    await database.write(fill)
+    assert await database.write(remove) == 2
 
 
 async def test_expired_rows_are_removed_while_the_application_runs(

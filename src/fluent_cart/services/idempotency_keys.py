@@ -108,8 +108,12 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
 def remove_expired(connection: Connection, limit: int) -> int:
     """Remove up to ``limit`` expired keys with their responses. Return how many were removed."""
     expired = select(IdempotencyKey.id).where(IdempotencyKey.created_at < ago(KEPT))
-    some = expired.order_by(IdempotencyKey.created_at).limit(limit).with_for_update(skip_locked=True)
-    return connection.execute(delete(IdempotencyKey).where(IdempotencyKey.id.in_(some))).rowcount
+    oldest = expired.order_by(IdempotencyKey.created_at).limit(limit)
+    # Not a subquery of DELETE, because PostgreSQL may run that once for each row, and then remove more rows.
+    ids = connection.scalars(oldest.with_for_update(skip_locked=True)).all()
+    if ids:
+        connection.execute(delete(IdempotencyKey).where(IdempotencyKey.id.in_(ids)))
+    return len(ids)
 
 
 def erase_answers(connection: Connection, customer_ids: Collection[int]) -> None:

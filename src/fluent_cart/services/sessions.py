@@ -150,8 +150,11 @@ def remove_expired(connection: Connection, limit: int) -> int:
     """Remove up to ``limit`` expired sessions. Return how many were removed."""
     # SKIP LOCKED, because another transaction is about to remove those rows.
     expired = select(Session.id).where(Session.expires_at <= now()).order_by(Session.expires_at)
-    some = expired.limit(limit).with_for_update(skip_locked=True)
-    return connection.execute(delete(Session).where(Session.id.in_(some))).rowcount
+    # Not a subquery of DELETE, because PostgreSQL may run that once for each row, and then remove more rows.
+    ids = connection.scalars(expired.limit(limit).with_for_update(skip_locked=True)).all()
+    if ids:
+        connection.execute(delete(Session).where(Session.id.in_(ids)))
+    return len(ids)
 
 
 def _hashed(token: str) -> str:
