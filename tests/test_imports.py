@@ -193,7 +193,7 @@ class TestOnePlaceOnly:
             written = {
                 id(node.value)
                 for node in ast.walk(module.tree)
-                if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+                if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del)
             }
             found += [
                 (module.name, ast.unparse(node))

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
 import typer
@@ -116,11 +116,18 @@ def _both_families(host: str, port: int) -> Iterator[int | None]:
 @contextmanager
 def _shared(workers: int) -> Iterator[None]:
     """Share the counts of several workers: the requests of each user, and the metrics."""
-    with ExitStack() as stack:
-        os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = stack.enter_context(shared_file()) if workers > 1 else ""
-        if workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(metrics.shared_folder())
+    os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = ""
+    if workers == 1:
         yield
+        return
+    with shared_file() as limits, metrics.shared_folder() as folder:
+        os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = limits
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        try:
+            yield
+        finally:
+            # The folder is gone then, and a child process would look for it.
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def _offer_shop(settings: Settings, address: str) -> None:
