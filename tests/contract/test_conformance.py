@@ -14,8 +14,9 @@ from fluent_cart.database import connect
 from fluent_cart.settings import Settings
 from tests.contract.test_permissions import OPERATIONS
 from tests.support import fuzzing, postgres
+from tests.support.long_tests import many
 
-SEED, EXAMPLES = 1, 10
+SEED, EXAMPLES = 1, many(4, 10)
 
 
 def assert_conforming(shop: Settings, *phases: str, without: Collection[str] = ()) -> set[str]:
