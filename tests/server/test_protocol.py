@@ -703,7 +703,7 @@ class TestHosts:
             assert answer.startswith(b"HTTP/1.1 200 ")
 
     async def test_host_of_a_whole_address_replaces_the_header(self, site: Site) -> None:
-        """RFC 9112, 3.2.2: else links would name a host that the request is not for."""
+        """RFC 9112, 3.2.2: links would otherwise name another host than that of the request."""
         answer = await site.ask(b"GET http://X:8/host?q HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n")
         assert answer.endswith(b"/host X:8")
 

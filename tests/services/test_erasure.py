@@ -37,7 +37,7 @@ async def shop(manager: httpx.AsyncClient, database: Database) -> dict[str, Any]
 
 
 async def test_search_finds_every_mark_before_the_erasure(shop: dict[str, Any], database: Database) -> None:
-    """Else a search that finds nothing would prove nothing."""
+    """Without it, a search that finds nothing would prove nothing."""
     found = await database.scan(in_tables)
     assert set().union(*found.values()) == set(MARKS)
     # The search index of SQLite is stored in tables, too.

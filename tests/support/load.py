@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 # No load lasts longer or sends more, whatever a server does.
 LIMIT_SECONDS = 120
 LIMIT_REQUESTS = 200_000
-# After a refusal, a client waits: else refusals alone would keep the machine busy.
+# A client waits after a refusal, because refusals alone would keep the machine busy.
 PAUSE_SECONDS = 0.02
 BROKEN = 0
 

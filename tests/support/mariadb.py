@@ -75,7 +75,7 @@ def shop(dump: bytes) -> Iterator[Shop]:
             run(*client, stdin=grant.encode())
 
             def load(dump: bytes) -> None:
-                # Else the client drops a NUL, and turns \r\n into \n.
+                # Otherwise the client drops a NUL, and turns \r\n into \n.
                 run(*client, "--binary-mode", "shop", stdin=dump)
 
             load(dump)

@@ -54,7 +54,7 @@ class BufferedTransport:
     def detach(self) -> None:
         """Drop the connection, which is lost or has its response.
 
-        Else both objects would refer to each other until a full garbage collection, which is rare.
+        Otherwise both objects would refer to each other until a full garbage collection, which is rare.
         """
         self._done = self._close = _do_nothing
 

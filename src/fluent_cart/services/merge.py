@@ -94,7 +94,7 @@ def _user_id(own: int | None, others: int | None, wanted: int | None) -> int | N
 def merged_info(own: Record, others: Record) -> Record:
     """Return ``own`` with what only ``others`` has.
 
-    Of two objects the members are merged in the same way, and two lists are one without repetitions. Else
+    Members of two objects are merged in the same way. Two lists become one without repetitions. Otherwise
     the own value stays, unless it is blank.
     """
     merged = dict(own)
