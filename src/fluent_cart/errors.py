@@ -1,7 +1,7 @@
 """Every error that a response can have: its status, its code, its text, and when it happens.
 
 Services raise them, and ``http.error_handlers`` turns them into the envelope. A text names the error, then
-what to do. It never repeats what the caller sent, except the id of something that was not found.
+what to do. It never repeats the input, except the id of something that was not found.
 
 See docs/decisions.md#4-error-responses.
 """

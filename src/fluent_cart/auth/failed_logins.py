@@ -51,7 +51,7 @@ class FailedLoginLimiter:
         return self._addresses.retry_after(_network(address))
 
     def record_failure(self, name: str, address: str) -> int:
-        """Count a failure. Return the seconds to wait if there were too many before, else 0."""
+        """Count a failure. Return the seconds to wait if there were too many before, or 0."""
         # The address is checked first, so that one address alone cannot fill the memory with names.
         return self._addresses.record_failure(_network(address)) or self._names.record_failure(name)
 

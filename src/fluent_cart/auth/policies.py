@@ -36,7 +36,7 @@ class AllowAny(Policy):
 
 
 class Authenticated(Policy):
-    """Allows every user, whatever the role, because the response has only the user's own data."""
+    """Allows every user of any role, because the response has only the user's own data."""
 
     async def __call__(self, _user: Annotated[CurrentUser, Depends(current_user)]) -> None: ...
 

@@ -24,7 +24,7 @@ class SessionProblem(NamedTuple):
 
 
 class ReplicaState(NamedTuple):
-    """How a replica is, and what helps if ``advice`` is not empty."""
+    """The state of a replica, and advice if something is wrong."""
 
     text: str
     advice: str = ""
@@ -73,7 +73,7 @@ class Database(ABC):
 
     @abstractmethod
     def remove_remains(self) -> None:
-        """Remove from indexes and files what no row has any more, while the shop is served."""
+        """Remove the remains of deleted rows from indexes and files, while the shop is served."""
 
     @abstractmethod
     def gauges(self) -> Mapping[str, float]:

@@ -66,7 +66,7 @@ class PostgreSQLDatabase(Database):
         self._many = SessionPool(self._engine, 1, write_timeout, self._gate)
         self._lookups = SessionPool(self._engine, connections - units - 1, write_timeout, self._gate)
         # A look-up is one statement: without BEGIN and COMMIT it costs one round trip in place of three.
-        # Behind a pooler a transaction is what keeps the session.
+        # Behind a pooler only a transaction keeps the session.
         settings = (set_all(SESSION_SETTINGS, local=True),) if has_pooler(url) else ()
         self._lookup = (BEGIN_SCAN, *settings) if settings else ()
         self._scan, self._write = (BEGIN_SCAN, *settings), (BEGIN_WRITE, *settings)

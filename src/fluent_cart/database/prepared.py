@@ -35,7 +35,7 @@ def scanning(connection: LookupConnection) -> Connection:
 class Prepared:
     """A statement with bound parameters.
 
-    It does what ``connection.execute(statement, values)`` does. An insert or an update names the ``columns``
+    It works like ``connection.execute(statement, values)``. An insert or an update names the ``columns``
     that it sets. Their values are parameters of the same names.
     """
 

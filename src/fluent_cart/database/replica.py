@@ -137,7 +137,7 @@ class Replica:
             yield connection
 
     async def close(self) -> None:
-        """Run what is queued, then close every session."""
+        """Run the queued units, then close every session."""
         if self._watching:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):

@@ -16,7 +16,7 @@ from fluent_cart.database.log_position import (
 from fluent_cart.database.postgresql_engine import engine
 from fluent_cart.database.session_check import find_problem
 
-# How long a replica may take to replay what the primary has written.
+# How long a replica may take to replay the writes of the primary.
 PATIENCE_SECONDS = 1.0
 MEANWHILE = "Until then the primary answers its reads"
 

@@ -80,7 +80,7 @@ class SQLiteWriter:
             await asyncio.wait({self._task}, timeout=self._timeout)
 
     def stop(self) -> None:
-        """Close the connection and refuse what comes later."""
+        """Close the connection and reject later units."""
         self._is_stopped = True
         if self._task:
             self._task.cancel()
@@ -143,7 +143,7 @@ class SQLiteWriter:
     async def _run_units(self, connection: Connection, batch: list[WorkItem[Any]]) -> None:
         """Run queued units, up to the limit of one transaction. Add each unit that has run to ``batch``.
 
-        A savepoint makes an insert a tenth slower, because the search index then writes out what it holds. So
+        A savepoint makes an insert a tenth slower, because the search index then writes its buffer. So
         there is no savepoint until a unit has failed after a change. Then the others rerun in savepoints.
         """
         driver: Any = connection.connection.driver_connection
@@ -181,7 +181,7 @@ class SQLiteWriter:
         return items
 
     def _close(self) -> None:
-        """Roll back what is open, and use another connection next time."""
+        """Roll back the open transaction, and use another connection next time."""
         if self._connection:
             self._connection.invalidate()
             self._connection.close()

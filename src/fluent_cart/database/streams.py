@@ -1,8 +1,8 @@
 """Read a result that is larger than memory: a thread produces it in one snapshot, a coroutine consumes it.
 
 The thread is a few pieces ahead at most. The thread and its snapshot end when the caller stops: at once if
-that is known, else when no piece was taken for a while. The whole stream has a time limit, too, because an
-old snapshot keeps the database from removing old rows.
+that is known, or after no piece was read for a while. The whole stream has a time limit, too, because an old
+snapshot keeps the database from removing old rows.
 """
 
 import asyncio

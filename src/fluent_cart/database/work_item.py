@@ -66,7 +66,7 @@ class WorkItem(Generic[T]):
             self._result.set_result(self._value)  # type: ignore[arg-type]  # it is what the work returned
 
     def fail(self, error: BaseException) -> None:
-        """Raise ``error`` in the coroutine, whatever the work did."""
+        """Raise ``error`` in the coroutine, for any result of the work."""
         self.error = error
         self.answer()
 

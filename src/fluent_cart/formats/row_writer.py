@@ -31,7 +31,7 @@ def to_lines(
 
 
 class _Lines:
-    """A stream for the CSV writer that returns what was written."""
+    """A stream for the CSV writer that returns the written text."""
 
     def write(self, line: str) -> bytes:
         return line.encode()

@@ -11,7 +11,7 @@ MAX_NODES = 10_000
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text. Raise an error for what other readers would reject."""
+    """Return the value of a JSON text. Raise an error for input that other readers would reject."""
     try:
         value = json.loads(text, parse_constant=_not_json, parse_float=_finite)
     except (ValueError, RecursionError):

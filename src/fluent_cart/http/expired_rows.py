@@ -56,7 +56,7 @@ async def remove_expired_rows(database: Database, changes_days: int) -> None:
 
 
 async def remove_remains(database: Database, removed: int) -> int:
-    """Remove what files still hold of customers who were erased or deleted after the change ``removed``.
+    """Remove from files the remains of customers who were erased or deleted after the change ``removed``.
 
     Return the id of the last such change.
     """

@@ -33,7 +33,7 @@ class InvalidHeader(Exception):
 
 
 class RequestIdMiddleware:
-    """Uses the caller's request id if it is harmless, else a new one, and returns it in a header.
+    """Uses the caller's request id if it is harmless, or a new one, and returns it in a header.
 
     This middleware also logs errors that nothing else has handled, once, under the request's id.
     """

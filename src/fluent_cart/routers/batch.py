@@ -40,7 +40,7 @@ def batch_customers(body: CustomerBatch, connection: BulkConnection) -> Response
     An item has the fields of Create Customer, or those of Update Customer and the `id`. The answer is 200
     even if some items fail: each item has a result, in the order sent, with the status and the error that a
     request of its own would have. An item that fails changes nothing and stops no other item. `delete` needs
-    the permission to delete, else the whole batch is 403.
+    the permission to delete. Without it the whole batch is 403.
 
     With `"dry_run": true` the results are the same, without the ids of new customers, and nothing is changed.
     """

@@ -126,7 +126,7 @@ def checked_email(value: Any) -> str:
         domain = checked.ascii_domain if typed.isascii() else checked.domain
         return f"{checked.local_part}@{domain}"
     except (AttributeError, rules.EmailNotValidError):
-        # The library's own text would repeat parts of what was sent.
+        # The library's own text would repeat parts of the input.
         raise PydanticCustomError("invalid_email", "Must be a valid email address") from None
 
 

@@ -48,7 +48,7 @@ class CustomerUpdateById(CustomerUpdate):
 
 
 def _read_as(model: type[BaseModel]) -> Callable[[Any, Any], BaseModel]:
-    """Return a function that reads an object as ``model``, or returns what is wrong with it."""
+    """Return a function that reads an object as ``model``, or returns its errors."""
 
     def read(value: Any, _handler: Any) -> BaseModel:
         if not isinstance(value, dict):

@@ -16,7 +16,7 @@ from fluent_cart.schemas.envelope import Envelope
 
 
 class DuplicateCursor(NamedTuple):
-    """The last group so far: its reason, and what its customers share."""
+    """The last group so far: its reason, and the common key of its customers."""
 
     reason: DuplicateReason
     key: str

@@ -23,7 +23,7 @@ TEXTS: Mapping[str, str] = {
 
 
 def to_validation_error(errors: Sequence[Mapping[str, Any]], skip: int = 0) -> ApiError:
-    """Return ``invalid_email`` if that is the only error, else one ``validation_error`` with all of them.
+    """Return ``invalid_email`` if that is the only error, or one ``validation_error`` with all errors.
 
     The first ``skip`` parts of each location are left out.
     """

@@ -124,7 +124,7 @@ def _common_passwords() -> frozenset[str]:
 def verify(password: str, password_hash: str | None) -> bool:
     """Return whether a login password belongs to a stored hash, as long as there is one.
 
-    A mismatch takes as long as a check of today's cost, whatever is stored.
+    A mismatch takes as long as a check of today's cost, for any stored hash.
 
     See docs/decisions.md#53-failed-logins-of-the-form.
     """
@@ -154,7 +154,7 @@ def is_known(password_hash: str) -> bool:
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Return whether a known hash is not what would be stored today: of an older kind, or cheaper."""
+    """Return whether a known hash is outdated: of an older kind, or cheaper than today's."""
     return not password_hash.startswith(WordPressBcrypt.ident) or (_cost(password_hash) or 0) < COST
 
 

@@ -2,7 +2,7 @@
 
 - It closes connections whose peers are too slow, and returns the memory of connections that have ended.
 - After SIGTERM it is no longer ready, but completes the requests that are running.
-- As a worker, it stops when its supervisor is gone, for whatever reason.
+- As a worker, it stops when its supervisor is gone, for any reason.
 - It writes a log line for each request.
 - Its event loop gets the interpreter back soon from the threads that write, scan and check slow hashes.
 """
@@ -57,7 +57,7 @@ def create_app() -> "FastAPI":
 
 
 def _load() -> "FastAPI":
-    """Import the application, make it and add what a process needs."""
+    """Import and create the application, and add the parts of a process."""
     from fluent_cart import app as application
 
     settings = Settings()

@@ -1,4 +1,4 @@
-"""Many rows of a table at once: what imports and orders write."""
+"""Write many rows of a table at once, for imports and orders."""
 
 from collections.abc import Sequence
 from typing import Any

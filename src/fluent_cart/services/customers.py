@@ -128,7 +128,7 @@ def require_customer(connection: LookupConnection, customer_id: int) -> None:
 def lock_customer(connection: Connection, customer_id: int) -> Record:
     """Return a customer's row, locked until the transaction ends.
 
-    Lock it before you change what belongs to it.
+    Lock it before you change rows that belong to it.
     """
     rows = _locked.records(connection, customer_id=customer_id)
     if not rows:

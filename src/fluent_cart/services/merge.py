@@ -92,7 +92,7 @@ def _user_id(own: int | None, others: int | None, wanted: int | None) -> int | N
 
 
 def merged_info(own: Record, others: Record) -> Record:
-    """Return ``own`` with what only ``others`` has.
+    """Return ``own`` with the members that only ``others`` has.
 
     Members of two objects are merged in the same way. Two lists become one without repetitions. Otherwise
     the own value stays, unless it is blank.

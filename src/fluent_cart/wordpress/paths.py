@@ -7,7 +7,7 @@ PREFIX = f"{ROOT}/{NAMESPACE}/customers"
 EXAMPLES_NAMESPACE = "fluent-cart/v1"
 EXAMPLES_PREFIX = f"{ROOT}/{EXAMPLES_NAMESPACE}/customers"
 
-# Pages for people, and what their forms need.
+# Pages for people, and the routes of their forms.
 LOGIN = "/wp-login.php"
 AJAX = "/wp-admin/admin-ajax.php"
 DASHBOARD = "/wp-admin"

@@ -98,7 +98,7 @@ class Report(RowCounts):
 async def import_rows(
     database: Database, kind: Kind, lines: Iterable[Line], progress: Callable[[], None], *, dry_run: bool
 ) -> Report:
-    """Import the lines of a file, and report what was done, or would be: ``dry_run`` writes nothing.
+    """Import the lines of a file, and report the changes. With ``dry_run`` nothing is written.
 
     Raise ``ServiceUnavailable`` if the database could not write in time. Earlier batches are complete.
     """

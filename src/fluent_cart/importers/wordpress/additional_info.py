@@ -144,7 +144,7 @@ def _skip_erased(run: ImportContext, table: str, column: str, where: str = "1") 
 
 
 def _decoded(text: str | None) -> Any:
-    """Return a value as FluentCart reads it: as JSON if it is a JSON object or list, else as the text."""
+    """Return a value as FluentCart reads it: as JSON if it is a JSON object or list, or as text."""
     try:
         return orjson.loads(text or "") or text
     except orjson.JSONDecodeError:

@@ -46,7 +46,7 @@ _WHOLE = re.compile(r"(-?\d{1,16})(?:\.0*)?", re.ASCII)
 
 
 async def import_orders(run: ImportContext) -> None:
-    """Import all orders, and compute in the same transaction what their customers spent."""
+    """Import all orders, and compute the totals of their customers in the same transaction."""
     await run.reserve_ids(Order, KIND)
     currency = run.staging.value(_MOST_USED)
     for batch in run.batches(KIND, _STATEMENT):

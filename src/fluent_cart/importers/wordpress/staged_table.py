@@ -115,7 +115,7 @@ def is_id(text: Any) -> bool:
 
 
 def is_needed(kind: Kind, row: Row) -> bool:
-    """Return whether the import has a use for a row: of what WordPress keeps by keys, it has for a few."""
+    """Return whether the import needs a row. Of WordPress's tables of keys it needs a few keys."""
     if kind.name == "usermeta":
         meta_key = str(row[2] or "")
         return meta_key in (SHOP_ROLE, APPLICATION_PASSWORDS) or meta_key.endswith(CAPABILITIES)
