@@ -1,7 +1,7 @@
 """A fresh shop for each test, and callers of every kind.
 
 ``anonymous``, ``no_permissions`` (signed in), ``viewer`` and ``manager`` are HTTP clients of the same
-application. ``database`` runs units of work on the same shop, to prepare it or to look at what is left of it.
+application. ``database`` runs units of work on the same shop, to prepare it or to check its rows.
 """
 
 import shutil
@@ -52,7 +52,7 @@ def login_password_of(role: str) -> str:
 
 
 def credentials(role: str) -> httpx.BasicAuth:
-    """Return what the test user with this role signs in with."""
+    """Return the credentials of the test user with this role."""
     return httpx.BasicAuth(role, secret_of(role))
 
 
@@ -63,7 +63,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_login_passwords() -> None:
-    """Hashes of a hundredth of the usual cost: those that are made here, and what refusals take."""
+    """Hashes of a hundredth of the usual cost, for new hashes and for refusals."""
     login_passwords.COST = 4
 
 
@@ -122,7 +122,7 @@ def make_template(url: str) -> None:
 
 @pytest.fixture
 def sqlite_settings(sqlite_template: Path, tmp_path: Path) -> Settings:
-    """A shop on SQLite, for tests of what only SQLite does."""
+    """A shop on SQLite, for tests of SQLite's own features."""
     path = tmp_path / "shop.db"
     shutil.copy(sqlite_template, path)
     return Settings(database_url=f"sqlite:///{path}", _env_file=None)

@@ -1,4 +1,4 @@
-"""The application, put together: what no test of its parts holds."""
+"""The whole application: behaviour that no test of its parts covers."""
 
 import threading
 from pathlib import Path

@@ -52,7 +52,7 @@ def settings(made: Path, folder: Path) -> Settings:
 
 @pytest.fixture
 async def visitor(client_of: MakeClient) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who follows the documentation."""
+    """A reader of the documentation."""
     async with client_of(httpx.BasicAuth("username", "application_password")) as client:
         yield client
 
@@ -226,9 +226,9 @@ class TestOthers:
 class TestCreate:
     @staticmethod
     def content() -> dict[str, list[tuple[Any, ...]]]:
-        """Return every row, but for what the present time or a random number is part of."""
+        """Return every row, without columns that depend on the present time or on a random number."""
         connection = sqlite3.connect(demo.FILE)
-        # In the models' order, whichever migration a column came with.
+        # In the models' order, not in the order of the migrations.
         tables = {
             name: connection.execute(str(select(table).order_by(table.c.id))).fetchall()
             for name, table in Base.metadata.tables.items()

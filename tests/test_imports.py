@@ -72,7 +72,7 @@ THIRD_PARTIES = {
 
 
 class Module:
-    """A source file of the package, and what it imports."""
+    """A source file of the package, and its imports."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

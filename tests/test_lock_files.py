@@ -1,4 +1,4 @@
-"""Guarantee F1: what is installed is what was tested: every dependency by its version and its hashes."""
+"""Guarantee F1: every dependency is installed in the tested version, by its hashes."""
 
 import re
 

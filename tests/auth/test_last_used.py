@@ -71,7 +71,7 @@ async def test_last_use_is_written_by_the_first_request_of_a_day(
 async def test_last_use_is_written_by_a_request_that_is_rejected_later(
     database: Database, no_permissions: httpx.AsyncClient
 ) -> None:
-    """The password was used, whatever its user may do."""
+    """The password was used, even if its user has no permission."""
 
     def all_used(connection: Connection) -> bool:
         return None not in connection.scalars(select(ApplicationPassword.last_used)).all()

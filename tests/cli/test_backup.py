@@ -1,4 +1,4 @@
-"""fluent-cart backup and restore: what was acknowledged is in the backup, and comes back."""
+"""fluent-cart backup and restore: acknowledged writes are in the backup and in the restored shop."""
 
 import asyncio
 import os
@@ -442,7 +442,7 @@ class TestOnPostgresql:
         monkeypatch: pytest.MonkeyPatch,
         address: str,
     ) -> None:
-        """A command line can be read by everybody on the machine."""
+        """All users of the machine can read a command line."""
         monkeypatch.setenv("PGPASSWORD", "")
         seen = []
 

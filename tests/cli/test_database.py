@@ -21,7 +21,7 @@ from tests.support import postgres
 
 NEWEST = migrations.newest()
 
-# How each rule can be broken, with what of the schema in the way taken out first, and which ids show it.
+# Statements that break each rule, after parts of the schema are removed, and the ids that show it.
 # "-fk table name" is a foreign key in the way: on SQLite, a plain connection checks none.
 # "-trigger name" is a trigger of customers in the way.
 TAMPERED: dict[str, tuple[list[str], list[int]]] = {

@@ -25,7 +25,7 @@ Total Orders,Note,Tax Exempt,Tags
 
 
 def customer(run: Run) -> dict[str, Any]:
-    """Return what an export has of Ann, without ids and times."""
+    """Return the data of Ann in an export, without ids and times."""
     lines = run("export", "-", "--format", "ndjson", "--search", "ann@example.com").out.splitlines()
     found: dict[str, Any] = json.loads(lines[0])
     for address in found["addresses"]:

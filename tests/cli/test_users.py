@@ -1,4 +1,4 @@
-"""fluent-cart users: each command's whole output, and what is left in the shop."""
+"""fluent-cart users: the whole output of each command, and its changes in the shop."""
 
 from io import BytesIO, TextIOWrapper
 from typing import Any
@@ -99,7 +99,7 @@ class TestCreate:
         ],
     )
     def test_create_user_rejects_a_taken_name(self, run: Run, shop: str, login: str, email: str) -> None:
-        """Login and e-mail address both sign in, so neither may be the other one of somebody else."""
+        """Login and e-mail address both sign in, so a login must not be another user's address."""
         before = stored(shop)
         assert run("users", "create", login, "--email", email) == complained(TAKEN)
         assert stored(shop) == before

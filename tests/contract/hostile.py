@@ -1,10 +1,10 @@
-"""The hostile inputs that every operation must survive, and what is wanted of each."""
+"""The hostile inputs that every operation must survive, and the expected responses."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-# Eight characters that nothing of ours contains: an answer with them repeats what was sent.
+# Eight characters that no text of ours contains. A response with them repeats the input.
 MARK = "Qj7zXw9K"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
@@ -85,7 +85,7 @@ IDS = {
     '"\u0661"': 422, '"1\\n"': 422, '"1\\u0000"': 422, '"\\ud800"': 422, "0": 422, "-1": 422,
     "9223372036854775808": 422, '"9223372036854775808"': 422, "18446744073709551616": 422, "9" * 23: 422,
     "1": 200, '"1"': 200,
-    # The same number, however it is written.
+    # Forms of the same number.
     "1.0": 200, "1e0": 200, "1e15": 404, "1e300": 422,
     "9223372036854775807": 404, '"9223372036854775807"': 404,
 }  # fmt: skip

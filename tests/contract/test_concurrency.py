@@ -310,7 +310,7 @@ class TestIdempotencyKeys:
     async def test_idempotency_key_of_a_running_request_is_rejected(
         self, postgres_settings: Settings, shared_app: FastAPI, client_of: MakeClient
     ) -> None:
-        """However it ends. On SQLite, where writes take turns, the second waits for the first."""
+        """For any result. On SQLite the second waits for the first, because writes take turns."""
         attempt = Attempt(3, f"POST {PREFIX}", "key", "")
 
         def act(_connection: Connection) -> Answer:

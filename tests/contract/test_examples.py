@@ -147,7 +147,7 @@ def command(example: dict[str, Any], address: str) -> list[str]:
 
 
 def parsed(arguments: list[str]) -> dict[str, Any]:
-    """Return what ``curl -X METHOD URL -H HEADER -d BODY`` sends, as arguments of an httpx request."""
+    """Return the request of ``curl -X METHOD URL -H HEADER -d BODY`` as arguments of httpx."""
     options = list(zip(arguments[4::2], arguments[5::2], strict=True))
     assert (arguments[:2], {option for option, _ in options} - {"-H", "-d"}) == (["curl", "-X"], set())
     return {

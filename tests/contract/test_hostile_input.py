@@ -242,7 +242,7 @@ class TestHundredMegabytes:
 class TestAddresses:
     @pytest.fixture
     def settings(self, sqlite_settings: Settings) -> Settings:
-        """One database will do: what gets as far as one is sent to both in ``TestValues``."""
+        """One database is enough, because ``TestValues`` sends to both all input that reaches one."""
         return sqlite_settings
 
     async def test_hostile_query_is_never_5xx(

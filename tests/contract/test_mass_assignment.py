@@ -32,7 +32,7 @@ async def everything(database: Database) -> list[list[dict[str, Any]]]:
 
 
 def smuggled(operation: str) -> dict[str, Any]:
-    """Return what does not belong into the body of an operation."""
+    """Return the fields that do not belong into the body of an operation."""
     return {name: value for name, value in SMUGGLED.items() if name not in BODIES.get(operation, {})}
 
 

@@ -69,7 +69,7 @@ def settings(sqlite_settings: Settings) -> Settings:
 async def callers(
     database: Database, client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[dict[tuple[str, str], httpx.AsyncClient]]:
-    """Everybody, in both versions."""
+    """All users, in both versions of the API."""
     roles = {
         name: frozenset(Permission(f"customers/{kind}") for kind in kinds) for name, kinds in MADE_UP.items()
     }

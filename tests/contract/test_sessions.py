@@ -57,7 +57,7 @@ async def shop(make_customer: MakeCustomer, make_address: MakeAddress) -> None:
 
 
 async def held_by(client: httpx.AsyncClient, login: str) -> Held:
-    """Sign in and return what the browser then holds, which forgets it here."""
+    """Sign in, and return the cookie and the nonce, which the client then forgets."""
     await sign_in(client, login, login_password_of(login))
     held = Held(client.cookies[session_cookies.NAME], await make_nonce(client))
     client.cookies.clear()

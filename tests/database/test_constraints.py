@@ -71,7 +71,7 @@ VIOLATIONS = {
     "pk_customer_changes": "UPDATE customer_changes SET id = (SELECT min(id) FROM customer_changes)",
     "pk_customer_change_log": "INSERT INTO customer_change_log SELECT * FROM customer_change_log",
 }
-# More ways to break some of them, and what has no name at all.
+# More ways to break some of them, and violations without a name.
 OTHERS = {
     "UPDATE customers SET order_count = -1 WHERE id = 1": "ck_customers_totals",
     "UPDATE orders SET total_paid = -1 WHERE id = 1": "ck_orders_money",

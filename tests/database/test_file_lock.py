@@ -1,4 +1,4 @@
-"""A lock that only one holder has at a time, whichever process it lives in."""
+"""A lock that only one holder in all processes has at a time."""
 
 import os
 import signal

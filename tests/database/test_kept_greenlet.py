@@ -1,4 +1,4 @@
-"""One greenlet for many functions: what they return, raise and see of their callers."""
+"""One greenlet for many functions: their results, errors and contexts."""
 
 import asyncio
 import gc

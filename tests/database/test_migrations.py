@@ -167,7 +167,7 @@ def names(url: str) -> Iterator[tuple[str, str]]:
 
 class TestUpgrade:
     def test_upgrade_goes_step_by_step_and_back_again(self, url: str) -> None:
-        """After each step back the schema is what it was before that step."""
+        """Each step back restores the schema before that step."""
         seen = {}
         before: str | None = None
         for script in revisions():

@@ -1,4 +1,4 @@
-"""Prepared statements do what SQLAlchemy does, in less time."""
+"""Prepared statements have the same results as SQLAlchemy, in less time."""
 
 from typing import Any
 

@@ -65,7 +65,7 @@ def test_serve_and_doctor_refuse_pgbouncer_with_transaction_pooling(postgres_set
 async def test_pgbouncer_with_transaction_pooling_serves_if_the_address_says_so(
     postgres_settings: Settings,
 ) -> None:
-    """More connections than sessions: each transaction has its limits and its time zone, whatever it gets."""
+    """More connections than sessions: each transaction has its limits and its time zone in any session."""
     set_time_zone(postgres_settings.database_url, "Asia/Tokyo")
     few = ("default_pool_size = 4", "max_client_conn = 100")
     with pgbouncer.pooled(postgres_settings.database_url, "transaction", *few) as address:

@@ -57,7 +57,7 @@ def pragma(connection: LookupConnection, name: str) -> Any:
 
 
 def emails(path: Path) -> list[str]:
-    """Return what another program sees in the file, oldest first."""
+    """Return the rows that another program reads from the file, oldest first."""
     other = sqlite3.connect(path)
     try:
         return [email for (email,) in other.execute("SELECT email FROM customers ORDER BY id")]
@@ -79,7 +79,7 @@ async def queued(*writes: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
 
 
 class Held:
-    """Keeps the writer busy with a unit of its own, so that what comes meanwhile waits in the queue."""
+    """Keeps the writer busy with a unit, so that units which arrive meanwhile wait in the queue."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Units of work of one process share a transaction: where they run, who waits, and what a failure undoes."""
+"""Units of work of one process share a transaction: their threads, their order, and failures."""
 
 import asyncio
 import contextvars

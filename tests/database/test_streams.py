@@ -1,4 +1,4 @@
-"""Reads that are larger than memory: one snapshot, a bounded queue, and an end whatever the reader does."""
+"""Reads that are larger than memory: one snapshot, a bounded queue, and an end for every kind of reader."""
 
 import asyncio
 import threading

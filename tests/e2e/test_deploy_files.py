@@ -1,4 +1,4 @@
-"""The image, the compose file and the proxy: what they promise is read from them, and the proxy really runs.
+"""The image and the compose file are parsed, and the proxy really runs.
 
 No container engine is needed: the same processes are started by hand. They are PostgreSQL, ``migrate``, two
 servers, and nginx with the very configuration of ``deploy/``.
@@ -51,7 +51,7 @@ VARIABLE = re.compile(r"\$\{(\w+):([-?])([^}]*)\}")
 
 
 class Instruction(NamedTuple):
-    """A line of the Dockerfile: ``RUN`` and what follows it."""
+    """A line of the Dockerfile: ``RUN`` and its arguments."""
 
     name: str
     value: str
@@ -84,7 +84,7 @@ def only(stage: list[Instruction], name: str) -> Instruction:
 
 
 def health_command() -> list[str]:
-    """Return what the image's HEALTHCHECK runs, with this Python."""
+    """Return the command of the image's HEALTHCHECK, with this Python."""
     _, _, command = only(FINAL, "HEALTHCHECK").value.partition("CMD ")
     program, *arguments = json.loads(command)
     assert program == "python"
@@ -384,7 +384,7 @@ class Deployment(NamedTuple):
         return (self.folder / "proxy.log").read_text()
 
     def wait_for_log(self, line: str) -> None:
-        """Wait for what the proxy writes once it has answered."""
+        """Wait for the log line that the proxy writes after a response."""
         deadline = time.monotonic() + 5
         while line not in self.log():
             assert time.monotonic() < deadline, self.log()

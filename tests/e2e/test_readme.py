@@ -19,7 +19,7 @@ from tests.support.guides import GUIDES, PAGES, blocks, name_of
 from tests.support.paths import ROOT
 from tests.support.server import demo_server, free_port, is_ready, until
 
-# Guides whose commands are run as printed by tests that know what each of them answers.
+# Guides whose commands run as printed in other tests, which compare the responses.
 TESTED_ELSEWHERE = {
     "docs/guarantees.md": "test_guarantees",
     "docs/operate.md": "test_operate_guide, test_service_guides",
@@ -58,13 +58,13 @@ curl() {
 
 
 def runnable(page: Path) -> list[str]:
-    """Return what is typed into each terminal: `serve` keeps its own, and then a new one begins."""
+    """Return the commands of each terminal. `serve` keeps its own, and then a new one begins."""
     if name_of(page) in TESTED_ELSEWHERE:
         return []
     terminals = [""]
     for line in "".join(blocks(page)).splitlines():
         if not line.startswith(tuple(NOT_RUN)):
-            # One command may read what another answers.
+            # One command may read the output of another.
             terminals[-1] += line.replace("$(curl", "$(command curl") + "\n"
         if line.startswith("fluent-cart serve"):
             terminals.append("")

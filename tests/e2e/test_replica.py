@@ -1,6 +1,6 @@
 """Two machines with two workers each serve a shop with a streaming replica.
 
-Each user reads what it has written, wherever it reads. A replica that is behind, stopped or lost costs no
+Each user reads its own writes, on every machine. A replica that is behind, stopped or lost costs no
 request.
 """
 

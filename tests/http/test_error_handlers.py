@@ -57,7 +57,7 @@ def app() -> FastAPI:
     return made
 
 
-# Every error as it is raised without a word of explanation, and what it is answered with.
+# Every error without a text of its own, and its response.
 ENVELOPES: list[tuple[ApiError, dict[str, Any], dict[str, str]]] = [
     (
         errors.CustomerMerged(),

@@ -1,4 +1,4 @@
-"""ETag, If-Match, If-None-Match: when a tag changes, and what a condition does (RFC 9110).
+"""ETag, If-Match, If-None-Match: changes of a tag, and effects of a condition (RFC 9110).
 
 See docs/decisions.md#28-etags.
 """
@@ -70,7 +70,7 @@ class TestTag:
     async def test_tag_changes_with_every_change_of_the_response(
         self, shop: None, manager: httpx.AsyncClient, database: Database
     ) -> None:
-        """By what writes of this API do, and by what others do to its addresses, totals and user."""
+        """By writes of this API, and by other changes of its addresses, totals and user."""
         place = {"address_1": "1 Side St", "city": "Rome", "country": "IT"}
         status = {"action": "update_status", "customer_ids": [1], "data": {"status": "inactive"}}
         changes: list[Callable[[], Awaitable[object]]] = [

@@ -1,4 +1,4 @@
-"""Idempotency-Key: requests that are sent again, over every POST, and what of them is kept.
+"""Idempotency-Key: repeated requests to every POST, and their stored responses.
 
 See docs/decisions.md#27-idempotency-keys.
 """

@@ -1,4 +1,4 @@
-"""One set of fields, however it is sent, and the reader of bodies by itself.
+"""One set of fields in every form of input, and the reader of bodies alone.
 
 See docs/decisions.md#8-forms-of-input.
 """

@@ -1,4 +1,4 @@
-"""Rows of files into the shop: what a line changes, what is wrong with it, and that exports come back."""
+"""Import rows of files: the changes and errors of a line, and the import of exported files."""
 
 import json
 import random
@@ -422,7 +422,7 @@ async def written_orders(database: Database, file_format: FileFormat) -> bytes:
 
 
 async def whole(database: Database) -> list[dict[str, Any]]:
-    """Return all columns of all customers, totals and what searches look into included."""
+    """Return all columns of all customers, including totals and the texts for searches."""
     return sorted(await database.scan(rows, Customer), key=lambda row: int(row["id"]))
 
 

@@ -1,4 +1,4 @@
-"""A line for each request: whole, soon, and lost before anybody has to wait for it."""
+"""Each request has a whole line, soon. A line is dropped before a request has to wait for it."""
 
 import errno
 import json

@@ -267,7 +267,7 @@ class TestLogs:
 
     @contextmanager
     def _nothing_leaks(self, caplog: pytest.LogCaptureFixture, *private: str) -> Iterator[None]:
-        """Catch what everyone but the test's own client logs."""
+        """Capture all logs except those of the test's own client."""
         caplog.set_level(logging.DEBUG)
         yield
         logging.getLogger("fluent_cart.anything").debug("this is caught")
@@ -346,7 +346,7 @@ class TestLogs:
                 assert self.CANARY not in answer.text.replace(f'value="{self.CANARY}@a.b"', "")
         cookie, nonce = anonymous.cookies[session_cookies.NAME], await make_nonce(anonymous)
         [token, signature] = unquote(cookie).split("|")[2:]
-        # Also of what was logged until now.
+        # Also in the earlier log lines.
         with self._nothing_leaks(caplog, cookie, token, signature, nonce):
             for query, headers in [
                 ("", with_nonce(nonce)), (f"?_wpnonce={nonce}", {}), (f"?_wpnonce={nonce}&page=0", {}),

@@ -1,4 +1,4 @@
-"""Signing in and out by form: what is answered, what refusals do not reveal, and when a session is over."""
+"""Signing in and out by form: the responses, the equality of refusals, and the end of sessions."""
 
 import random
 import re
@@ -411,7 +411,7 @@ class TestNonce(OnSQLite):
 
 
 class TestRequests(OnSQLite):
-    """Of the API, with the cookie: what a nonce can be, and what comes back. All operations: contract."""
+    """Requests of the API with the cookie, with and without nonces. All operations: contract."""
 
     @pytest.fixture
     async def nonce(self, browser: httpx.AsyncClient) -> str:
@@ -517,7 +517,7 @@ class TestSigningOut(OnSQLite):
 
 
 class TestOtherProcesses:
-    """Guarantee A7: what ends a session in one process has ended it for the next request of every other."""
+    """Guarantee A7: a session that ends in one process ends in all processes."""
 
     @pytest.fixture
     async def elsewhere(self, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
@@ -536,7 +536,7 @@ class TestOtherProcesses:
     ) -> None:
         await sign_in(browser, "worker", WORKER)
         nonce = await make_nonce(browser)
-        # It keeps them, whatever becomes of the browser's own.
+        # It keeps them, even if the browser loses its own.
         elsewhere.headers["Cookie"] = f"{session_cookies.NAME}={browser.cookies[session_cookies.NAME]}"
         elsewhere.headers["X-WP-Nonce"] = nonce
         for _ in range(3):

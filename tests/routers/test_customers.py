@@ -1,4 +1,4 @@
-"""/customers and /customers/{customerId}: what is sent, stored and answered.
+"""/customers and /customers/{customerId}: input, stored rows and responses.
 
 See docs/decisions.md#11-list-of-customers, #12-creation-of-a-customer, #13-e-mail-addresses and
 #14-update-of-a-customer.

@@ -1,4 +1,4 @@
-"""Merging two customers: what the survivor has then, and what the other id is answered."""
+"""Merging two customers: the data of the survivor, and the response for the other id."""
 
 import asyncio
 from collections.abc import Callable

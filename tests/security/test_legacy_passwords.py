@@ -35,7 +35,7 @@ from tests.support.login import (
 
 
 def bcrypt_hash(prefix: str, secret: str) -> str:
-    """Return what PHP or WordPress stores of a secret as bcrypt, at the lowest cost."""
+    """Return the bcrypt hash of a secret as PHP or WordPress stores it, at the lowest cost."""
     handler: Any = WordPressBcrypt if prefix == "$wp$2y$" else PhpBcrypt
     return str(handler.using(rounds=4).hash(secret.encode()))
 
@@ -117,7 +117,7 @@ class TestLegacyPasswords(OnSQLite):
     async def test_dummy_hash_lets_no_user_in(
         self, work: Work, anonymous: httpx.AsyncClient, legacy_id: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Even if somebody found out what secret it belongs to."""
+        """Even if an attacker found the secret of the dummy hash."""
         monkeypatch.setattr(application_passwords, "dummy", lambda _beginning: quick_legacy_hash("found"))
         work.statements.clear()
         assert_refused(await anonymous.get("", headers=basic("unknown:found")))

@@ -1,4 +1,4 @@
-"""Login passwords: the hashes are PHP's and WordPress's, and nothing else lets anybody in.
+"""Login passwords: only hashes of PHP and WordPress sign in.
 
 Measured in docs/guarantees.md, A1, A2.
 """
@@ -65,7 +65,7 @@ class TestVerify:
     @pytest.mark.parametrize(("password", "known"), VECTORS)
     def test_verify_accepts_what_other_programs_stored(self, password: str, known: str) -> None:
         assert is_known(known)
-        # However it is typed: PHP's white space around it does not count, and nothing else is taken away.
+        # PHP's white space around a password is removed, and nothing else.
         assert verify(f"\0\x0b\r\n\t {password} \t\n\r\x0b\0", known)
 
     @pytest.mark.parametrize(("password", "known"), VECTORS[len(WORDPRESS) - 1 :])
@@ -171,7 +171,7 @@ class TestCost:
             ("685a3fe4101db5ebeb230119fc505947", [7]),
             ("*", [7]),
             (BCRYPT[:-1], [7]),
-            # Two to the fifth, and what two to the seventh has beyond it.
+            # Two to the fifth, and the difference to two to the seventh.
             (BCRYPT, [5, 5, 6]),
             ("$wp" + BCRYPT, [5, 5, 6]),
             ("$wp" + BCRYPT.replace("$05$", "$07$"), [7]),

@@ -214,7 +214,7 @@ class TestStart:
 
 @contextmanager
 def relay(port: int, target: int) -> Iterator[None]:
-    """Make what listens on ``target`` listen on ``port``, too."""
+    """Forward connections from ``port`` to ``target``."""
     ends: list[socket.socket] = []
 
     def copy(source: socket.socket, sink: socket.socket) -> None:

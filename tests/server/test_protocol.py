@@ -117,13 +117,13 @@ class Site:
 
 
 async def wait_until_idle() -> None:
-    # Both ends are in this process: a few turns of its loop are enough, however busy the machine is.
+    # Both ends are in this process: a few turns of its loop are enough, also on a busy machine.
     for _ in range(10):
         await asyncio.sleep(0.001)
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for what must come."""
+    """Wait for bytes that must arrive."""
     async with asyncio.timeout(NEVER):
         while not condition():  # noqa: ASYNC110  # there is no event for it
             await asyncio.sleep(0.01)
@@ -197,7 +197,7 @@ HEAD, BODY, READ, STOP, LEAVE = (int(seconds) for seconds in Protocol.TIMEOUTS.v
 
 
 class TestDeadlines:
-    """Each counts from the first time that the server sees what it is waiting for."""
+    """Each deadline counts from the moment at which the server begins to wait."""
 
     def test_deadlines_are_as_documented(self) -> None:
         assert (HEAD, BODY, READ, STOP, LEAVE) == (10, 15, 30, 15, 2)

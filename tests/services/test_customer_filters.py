@@ -1,4 +1,4 @@
-"""Each filter finds what plain Python finds, by an index."""
+"""Each filter finds the same customers as plain Python, by an index."""
 
 import random
 import re

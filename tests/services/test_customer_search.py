@@ -1,4 +1,4 @@
-"""The list answers what plain Python would filter, sort and cut out of all customers, on either database."""
+"""The list equals plain Python's filtered, sorted and cut list of all customers, on either database."""
 
 import random
 import re
@@ -55,7 +55,7 @@ TERMS = (
 @cache
 @cache
 def bare(text: str) -> str:
-    """Fold a text, written down here a second time: the shop's own folding is what is tested."""
+    """Fold a text by a second implementation, because the shop's own folding is tested."""
     for letters, plain in (("łŁ", "l"), ("øØ", "o"), ("đĐ", "d"), ("ħĦ", "h"), ("ßẞ", "ss"), ("ı", "i")):
         text = re.sub(f"[{letters}]", plain, text)
     for letters, plain in (("æÆ", "ae"), ("œŒ", "oe"), ("þÞ", "th"), ("ðÐ", "d")):

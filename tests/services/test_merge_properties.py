@@ -72,7 +72,7 @@ people = st.fixed_dictionaries(
 
 @contextmanager
 def undone(connection: Connection) -> Iterator[None]:
-    """Undo what is done within: every example has the same shop."""
+    """Undo the changes of the block, so that every example has the same shop."""
     savepoint = connection.begin_nested()
     try:
         yield

@@ -45,7 +45,7 @@ class Kept:
         own = (user_id, path, key)
         if own not in self._answers or self._answers[own][2] < self.seconds - DAY:
             try:
-                # A copy: what was answered does not change with what it was about.
+                # A copy, so that a response does not change with the model.
                 answer: Answer | ConstraintViolation = Answer(200, orjson.loads(orjson.dumps(act().body)))
             except ConstraintViolation as refused:
                 if refused.code not in ("invalid_email", "invalid_user"):

@@ -41,7 +41,7 @@ class Shop(Asking):
     def __init__(self) -> None:
         super().__init__()
         self.pass_time(0)
-        # Most of what can happen, happens to somebody.
+        # Most events happen to a customer.
         for number in range(3):
             self.create_customer(f"customer{number}@example.com", {}, None)
         self.create_user("kim", "manager")

@@ -52,7 +52,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Fuzzed(NamedTuple):
-    """How many requests each operation had, how often each check was made, and what it complained of."""
+    """The numbers of requests of each operation and of each check, and the findings."""
 
     requests: Counter[str]
     checks: Counter[str]
@@ -60,7 +60,7 @@ class Fuzzed(NamedTuple):
 
 
 def fill(connection: Connection, seed: int) -> None:
-    """Store customers with addresses and orders: operations on what does not exist are soon over."""
+    """Store customers with addresses and orders, because requests for missing ones test little."""
     for number in range(CUSTOMERS):
         made = customers.create_customer(connection, CustomerCreate(email=f"{number}@{seed}.example.com"))
         for city in ("Rome", "Bonn"):
@@ -82,7 +82,7 @@ def fuzz(
     """Send requests to each operation of ``app``: about ``examples``, and those that its limits suggest.
 
     ``phases`` are Schemathesis's own: the document's examples, values at the limits of its schemas, values in
-    between and beyond, and sequences in which an operation gets what another answered.
+    between and beyond, and sequences in which an operation gets values from the response of another.
     """
     found = Fuzzed(Counter(), Counter(), [])
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=_config(examples, seed, phases))
@@ -168,7 +168,7 @@ def _count(event: events.ScenarioFinished, found: Fuzzed) -> None:
 
 
 def _is_lost_in_writing(case: schemathesis.Case[Any], sent: Any) -> bool:
-    """Return whether what is invalid may be valid once it is written down, in a query or in a form.
+    """Return whether an invalid value may be valid as text, in a query or in a form.
 
     Null and empty values become an empty text, which does not filter, or are left out. A list becomes a
     repeated name, of which PHP and this server use the last.
@@ -192,7 +192,7 @@ def _is_lost(value: Any) -> bool:
 def valid_input_is_refused_for_what_is_stored_alone(
     _context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
-    """Fail if the server calls invalid what the document calls valid."""
+    """Fail if the server rejects input that is valid by the document."""
     is_valid = case.meta is not None and case.meta.generation.mode.is_positive
     if not is_valid or response.status_code not in (412, 422):
         return

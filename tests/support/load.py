@@ -1,7 +1,7 @@
 """Many clients at the same time over real HTTP, on this machine only.
 
 Requests are plain bytes and answers are read by their length: a client library takes longer than the server,
-and then its own queue is what is measured.
+and then the measurement includes its own queue.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import orjson
 
 HOST = "127.0.0.1"
-# No load lasts longer or sends more, whatever a server does.
+# No load lasts longer or sends more, for any server.
 LIMIT_SECONDS = 120
 LIMIT_REQUESTS = 200_000
 # A client waits after a refusal, because refusals alone would keep the machine busy.
@@ -195,7 +195,7 @@ async def ask(port: int, request: Request) -> Answer:
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for what must come, as long as a load may last."""
+    """Wait for a result, as long as a load may last."""
     async with asyncio.timeout(LIMIT_SECONDS):
         while not condition():  # noqa: ASYNC110  # nothing signals it
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Signing in, in tests: headers, answers, users and hashes of an older site, and what all of it costs."""
+"""Signing in, in tests: headers, responses, users and hashes of an older site, and their costs."""
 
 import re
 import threading
@@ -100,7 +100,7 @@ class Work(NamedTuple):
 
 @contextmanager
 def watch() -> Iterator[Work]:
-    """Watch what is done on connections that open from now on."""
+    """Record the statements of new connections."""
     done, handler = Work([], [], set()), cast(Any, phpass)
     calculate = handler._calc_checksum
 

@@ -31,7 +31,7 @@ AVAILABLE = all(shutil.which(program, path=_PATH) for program in _PROGRAMS) and 
 
 
 class Shop(NamedTuple):
-    """A database that holds a shop: its address, that by its socket, a dump, and what loads another."""
+    """A database with a shop: its address, its address by socket, a dump, and a loader of dumps."""
 
     url: str
     socket_url: str
@@ -41,7 +41,7 @@ class Shop(NamedTuple):
 
 @contextmanager
 def shop(dump: bytes) -> Iterator[Shop]:
-    """Run a server with what ``dump`` makes."""
+    """Run a server with the shop of ``dump``."""
     owner = _owner()
     assert owner
     folder = Path(tempfile.mkdtemp(prefix="fluent-cart-mariadb-"))

@@ -62,7 +62,7 @@ def server() -> Iterator[str]:
     try:
         port = start()
     except subprocess.CalledProcessError:
-        # Somebody else may have taken the port since it was free.
+        # Another process may use the port meanwhile.
         port = start()
     try:
         yield f"postgresql://shop@127.0.0.1:{port}"

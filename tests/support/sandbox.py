@@ -1,4 +1,4 @@
-"""A machine to try what a guide has root do: this one, whose folders get back what they had.
+"""A machine for the commands of root in a guide: this one, whose folders are restored afterwards.
 
 In namespaces of Linux for mounts, processes and the network, so that ports, users and files are as printed.
 """

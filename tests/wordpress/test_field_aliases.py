@@ -59,7 +59,7 @@ class TestTable:
 
 
 NAME, INACTIVE = {"first_name": "Ann", "last_name": "Lee"}, {"status": "inactive"}
-# Operation, what is sent, and what it stands for.
+# Operation, input with aliases, and the documented input.
 READ: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("list_customers", {"sort_by": "ltv"}, {"order_by": "total_spent"}),
     ("list_customers", {"sort_by": "purchase_count"}, {"order_by": "order_count"}),
@@ -139,7 +139,7 @@ def test_alias_becomes_the_documented_name(
 ) -> None:
     before = repr(sent)
     read = apply_aliases(sent, NAMES[operation])
-    # Of an update it is read by the service, which knows what is stored.
+    # The service reads it in an update, because it knows the stored row.
     known = CONTRACTS | {"full_name"} if operation.startswith("update") else CONTRACTS
     assert {name: value for name, value in read.items() if name in known} == expected
     assert repr(sent) == before
@@ -182,7 +182,7 @@ class TestOverHttp:
         [
             # The plugin's edit form: the parts are those that are stored.
             ({"full_name": "Ada Lovelace", "first_name": "Ann", "last_name": "Lee"}, ("Ada", "Lovelace")),
-            # A program that changed a part of what it read, and left the full name as it was.
+            # A program changed a part of a name, and left the full name as it was.
             ({"full_name": "Ann Lee", "first_name": "Ann", "last_name": "King"}, ("Ann", "King")),
             ({"full_name": "Ann Lee", "last_name": "King"}, ("Ann", "King")),
             ({"full_name": "Ada Lovelace", "last_name": "King"}, ("Ann", "King")),

@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 
 # A whole generated shop with its issues, as mariadb-dump wrote it.
 SHOP = ROOT / "tests" / "data" / "shop.sql.gz"
-# The application passwords of its users, and what they may do: see customers, change them.
+# The application passwords of its users, and their permissions.
 LOGINS = {
     "admin": ("U4sx O6Po Y9Je 8GpT gSiI JuLE", 200, 200),
     "worker": ("cupzsT2v9q8L56PWIi4EkL13", 200, 403),

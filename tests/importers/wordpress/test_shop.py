@@ -170,7 +170,7 @@ class TestRealShop:
     async def test_all_users_can_sign_in_after_the_import(
         self, run_import: Import, client_of: MakeClient, empty: Database
     ) -> None:
-        """The same header as on the old site, whatever WordPress version made the password."""
+        """The same header as on the old site, for passwords of every WordPress version."""
         await run_import(SHOP)
         for login, (secret, view, manage) in LOGINS.items():
             for name in (login, f"{'juergen' if login == 'jurgen' else login}@example.com"):
@@ -307,7 +307,7 @@ class TestSource:
     async def test_missing_table_changes_and_revokes_nothing(
         self, run_import: Import, empty: Database
     ) -> None:
-        """Absent is not empty: whichever table is missing, an update leaves what is here."""
+        """A missing table is not an empty one, so an update keeps the stored rows."""
         await run_import(SHOP)
         before = await empty.scan(content)
         whole = gzip.decompress(SHOP.read_bytes()).decode()

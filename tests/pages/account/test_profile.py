@@ -1,4 +1,4 @@
-"""One's own account: what is shown, what its forms do, and what they refuse."""
+"""The user's own account: the page, the actions of its forms, and their refusals."""
 
 import re
 
