@@ -265,6 +265,21 @@ async def test_every_documented_error_is_reached(
         text = ["Must be one text of 1 to 255 printable ASCII characters"]
         response = await manager.post(url(path), headers={"Idempotency-Key": "x" * 256})
         expect(response, 422, "validation_error", FAILED, {"Idempotency-Key": text})
+    if operation == "create_customer":
+        for code, path_of_end, body in (
+            (
+                "customer_not_found",
+                "/do-bulk-action",
+                lambda id_: {"action": "delete", "customer_ids": [id_]},
+            ),
+            ("customer_merged", "/1/merge", lambda id_: {"from_id": id_}),
+        ):
+            created = {"email": f"{code}@example.com"}
+            response = await manager.post("", json=created, headers={"Idempotency-Key": code})
+            await manager.post(path_of_end, json=body(response.json()["data"]["customer"]["id"]))
+            response = await manager.post("", json=created, headers={"Idempotency-Key": code})
+            assert response.json()["code"] == code
+            reached.add((response.status_code, code))
     if method in ("PUT", "PATCH") or operation in ("get_customer", "merge_customers"):
         body = BODIES.get(operation)
         response = await manager.request(method, url(path), json=body, headers={"If-Match": '"another"'})

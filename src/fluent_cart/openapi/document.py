@@ -152,6 +152,9 @@ def _describe(method: str, operation: Described, example: Mapping[str, Any], com
         elif parameter["name"] == "include":
             parameter |= {"style": "form", "explode": False}
             parameter["schema"].pop("default", None)
+        elif parameter["name"] == "cursor":
+            # The start of the list. Collections that are made of the document send the example.
+            parameter["example"] = ""
         elif parameter["in"] == "path":
             # The customer of the contract's examples, so that "Try it out" needs no typing.
             parameter["example"] = 1

@@ -62,7 +62,8 @@ def list_customers(
     response_description="The new customer",
     dependencies=[can_manage],
     response_model=NewCustomerResponse,
-    responses=documented(InvalidEmail),
+    # The customer of a stored response may be gone.
+    responses=documented(CustomerNotFound, InvalidEmail),
 )
 def create_customer(body: CustomerCreate, connection: WriteConnection) -> Response:
     """Create a new customer.
