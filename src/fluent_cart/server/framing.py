@@ -126,12 +126,12 @@ class FramedRequests(HttpToolsProtocol):
         self._fields += 1
         if self._fields > MAX_HEAD_FIELDS:
             raise HeadersTooLarge
-        # The parser leaves white space at the end, which does not belong to the value (RFC 9110, 5.5).
-        value = value.strip(b" \t")
         # A trailer must not become a header, because no proxy has checked the trailer, and it could sign in.
         if self.is_in_head():
-            self._check_line()
-            super().on_header(name, value)
+            if not self._is_line_checked:
+                self._check_line()
+            # The parser leaves white space at the end, which does not belong to the value (RFC 9110, 5.5).
+            super().on_header(name, value.rstrip(b" \t"))
         elif name.lower() in CONNECTION_FIELDS:
             raise InvalidRequest
 
@@ -151,9 +151,9 @@ class FramedRequests(HttpToolsProtocol):
         if self._head_bytes and self._head_size() > MAX_HEAD_BYTES:
             raise HeadersTooLarge
         version = self.parser.get_http_version()
-        self._check_line()
-        self._check_framing(version)
-        self._check_host(version)
+        if not self._is_line_checked:
+            self._check_line()
+        self._check_fields(version)
         self._offers_upgrade = self.parser.should_upgrade()
         if version == "1.0":
             # Clients of HTTP/1.0 do not know interim responses (RFC 9110, 10.1.1).
@@ -166,8 +166,6 @@ class FramedRequests(HttpToolsProtocol):
         The parser accepts more spaces, and other protocols such as ``RTSP/1.0`` as if they were HTTP. It also
         accepts HTTP/0.9 and HTTP/2.0.
         """
-        if self._is_line_checked:
-            return
         method, version = self.parser.get_method(), self.parser.get_http_version()
         line = b"%b %b HTTP/%b\r\n" % (method, self.url, version.encode())
         start = self._received.find(line, self._line_end)
@@ -176,19 +174,19 @@ class FramedRequests(HttpToolsProtocol):
         self._line_end = start + len(line)
         self._is_line_checked = True
 
-    def _check_framing(self, version: str) -> None:
-        """Raise an error if a body is sent in another way than by its length or in chunks (RFC 9112, 6).
+    def _check_fields(self, version: str) -> None:
+        """Raise an error unless a request has one valid host, and a body with a length or in chunks.
 
-        The parser accepts every list of transfer codings that ends in ``chunked``, also of HTTP/1.0.
+        A whole address replaces ``Host``. The parser accepts every list of transfer codings that ends in
+        ``chunked``, also of HTTP/1.0.
         """
+        hosts = []
         for name, value in self.headers:
-            if name == b"transfer-encoding" and (version == "1.0" or value.lower() != b"chunked"):
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"transfer-encoding" and (version == "1.0" or value.lower() != b"chunked"):
                 raise InvalidRequest
-
-    def _check_host(self, version: str) -> None:
-        """Raise an error unless a request has one valid host. A whole address replaces ``Host``."""
         self.url, target_host = split_target(self.url, self.parser.get_method())
-        hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) != 1 and (hosts or version != "1.0"):
             raise InvalidRequest(HOST_MESSAGE)
         if target_host is not None:
@@ -197,8 +195,9 @@ class FramedRequests(HttpToolsProtocol):
                 *(field for field in self.headers if field[0] != b"host"),
                 (b"host", target_host),
             ]
-        if not all(is_host(host.decode("latin-1")) for host in hosts):
-            raise InvalidRequest(HOST_MESSAGE)
+        for host in hosts:
+            if not is_host(host.decode("latin-1")):
+                raise InvalidRequest(HOST_MESSAGE)
 
     def is_in_head(self) -> bool:
         """Return whether the head of a request is incomplete."""
