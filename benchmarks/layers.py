@@ -36,7 +36,7 @@ Step = Callable[[], Any]
 def measure(best_of: int) -> str:
     """Return the table, in microseconds."""
     url = Databases(server=None).fresh(OURS_SQLITE, CUSTOMERS)
-    engine = sqlite.engine(url, begin=None, connections=1, read_only=True)
+    engine = sqlite.create_sqlite_engine(url, begin=None, connections=1, read_only=True)
     with engine.connect() as connection:
         steps = {
             "sign in": _sign_in(connection),

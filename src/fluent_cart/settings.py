@@ -200,7 +200,7 @@ def unknown_settings() -> dict[str, str]:
     return {f"{PREFIX}{name}": f"{PREFIX}{found[0]}" if found else "" for name, found in nearest.items()}
 
 
-class _Passed(BaseSettings):
+class _SocketActivation(BaseSettings):
     """The variables in which systemd describes the sockets that it passes: sd_listen_fds(3)."""
 
     listen_pid: str = ""
@@ -220,5 +220,5 @@ def mysql_password() -> str | None:
 
 def passed_sockets() -> str:
     """Return the number of listening sockets that systemd passed to this process, or "" if there is none."""
-    passed = _Passed()
+    passed = _SocketActivation()
     return passed.listen_fds if passed.listen_pid == str(os.getpid()) else ""

@@ -322,7 +322,7 @@ class TestIdempotencyKeys:
         ):
             shared_app.state.database = database
             with connect(postgres_settings.database_url) as connection:
-                idempotency_keys.answer_once(connection, attempt, act)
+                idempotency_keys.execute_once(connection, attempt, act)
                 for _ in range(2):
                     early = await client.post("", json=self.BODY, headers=self.KEY)
                     assert_error(early, 409, "idempotency_key_in_use")

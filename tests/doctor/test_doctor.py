@@ -97,7 +97,7 @@ class TestSQLite:
         assert "later version" in finding.text
 
     def test_doctor_finds_writes_that_are_not_synced(self, settings: Settings) -> None:
-        engine = sqlite.engine(settings.database_url, begin=None, connections=1)
+        engine = sqlite.create_sqlite_engine(settings.database_url, begin=None, connections=1)
         with engine.connect() as connection:
             assert shop.durability(connection).state is Severity.OK
             connection.exec_driver_sql("PRAGMA synchronous=EXTRA")

@@ -18,17 +18,17 @@ from fluent_cart.http import expired_rows
 from fluent_cart.http.expired_rows import remove_expired_rows, removing_expired_rows
 from fluent_cart.models import IdempotencyKey, Session
 from fluent_cart.services import idempotency_keys, sessions
-from fluent_cart.services.idempotency_keys import KEPT
+from fluent_cart.services.idempotency_keys import RETENTION
 from tests.conftest import rows
 
 
 def fill(connection: Connection) -> None:
     """Store five sessions and five keys that have expired, and one of each that has not."""
     for number in range(6):
-        time = ago(2 * KEPT) if number else now()
+        time = ago(2 * RETENTION) if number else now()
         kept = {"user_id": 1, "route": "POST /", "key": str(number), "fingerprint": "", "status": 200}
         connection.execute(insert(IdempotencyKey), kept | {"body": "{}", "created_at": time})
-        expires = ago(KEPT) if number else ago(-KEPT)
+        expires = ago(RETENTION) if number else ago(-RETENTION)
         session = {"user_id": 1, "token_hash": str(number), "key": "", "created_at": time}
         connection.execute(insert(Session), session | {"expires_at": expires})
 

@@ -9,7 +9,7 @@ from fluent_cart.clock import ago, now
 from fluent_cart.database import Database
 from fluent_cart.errors import IdempotencyKeyReused
 from fluent_cart.models import IdempotencyKey
-from fluent_cart.services.idempotency_keys import FORGOTTEN_AT_ONCE, Answer, Attempt, answer_once
+from fluent_cart.services.idempotency_keys import EXPIRED_PER_WRITE, Answer, Attempt, execute_once
 from tests.conftest import rows
 
 ATTEMPT = Attempt(1, "POST /customers", "key", "fingerprint")
@@ -38,8 +38,8 @@ def age(connection: Connection, created_at: str) -> None:
 
 async def test_same_request_is_answered_with_the_same_bytes(database: Database) -> None:
     acts = Acts()
-    first = await database.write(answer_once, ATTEMPT, acts)
-    again = await database.write(answer_once, ATTEMPT, acts)
+    first = await database.write(execute_once, ATTEMPT, acts)
+    again = await database.write(execute_once, ATTEMPT, acts)
     assert acts.count == 1
     assert again == first._replace(replayed=True)
     [kept] = await database.scan(rows, IdempotencyKey)
@@ -48,17 +48,17 @@ async def test_same_request_is_answered_with_the_same_bytes(database: Database) 
 
 async def test_other_users_routes_and_keys_are_other_requests(database: Database) -> None:
     acts = Acts()
-    answers = [await database.write(answer_once, each, acts) for each in (ATTEMPT, *OTHERS)]
+    answers = [await database.write(execute_once, each, acts) for each in (ATTEMPT, *OTHERS)]
     assert len({answer.body for answer in answers}) == len(answers) == acts.count
-    again = [await database.write(answer_once, each, acts) for each in (ATTEMPT, *OTHERS)]
+    again = [await database.write(execute_once, each, acts) for each in (ATTEMPT, *OTHERS)]
     assert [answer.body for answer in again] == [answer.body for answer in answers]
 
 
 async def test_stored_key_with_another_input_is_rejected(database: Database) -> None:
     acts = Acts()
-    await database.write(answer_once, ATTEMPT, acts)
+    await database.write(execute_once, ATTEMPT, acts)
     with pytest.raises(IdempotencyKeyReused):
-        await database.write(answer_once, ATTEMPT._replace(fingerprint="another"), acts)
+        await database.write(execute_once, ATTEMPT._replace(fingerprint="another"), acts)
     assert acts.count == 1
 
 
@@ -69,20 +69,20 @@ async def test_failed_request_is_not_stored(database: Database) -> None:
 
     acts = Acts()
     with pytest.raises(LookupError):
-        await database.write(answer_once, ATTEMPT, fails)
+        await database.write(execute_once, ATTEMPT, fails)
     assert await database.scan(rows, IdempotencyKey) == []
-    assert not (await database.write(answer_once, ATTEMPT, acts)).replayed
+    assert not (await database.write(execute_once, ATTEMPT, acts)).replayed
 
 
 class TestExpiry:
     async def test_idempotency_key_expires_after_24_hours(self, database: Database) -> None:
         acts = Acts()
-        await database.write(answer_once, ATTEMPT, acts)
+        await database.write(execute_once, ATTEMPT, acts)
         await database.write(age, ago(DAY - timedelta(minutes=1)))
-        assert (await database.write(answer_once, ATTEMPT, acts)).replayed
+        assert (await database.write(execute_once, ATTEMPT, acts)).replayed
         await database.write(age, ago(DAY + timedelta(minutes=1)))
         other_input = ATTEMPT._replace(fingerprint="another")
-        assert not (await database.write(answer_once, other_input, acts)).replayed
+        assert not (await database.write(execute_once, other_input, acts)).replayed
         assert acts.count == 2
         [kept] = await database.scan(rows, IdempotencyKey)
         assert (kept["fingerprint"], kept["created_at"] > ago(DAY)) == ("another", True)
@@ -95,8 +95,8 @@ class TestExpiry:
                 connection.execute(insert(IdempotencyKey), old | {"key": str(number), "created_at": moment})
 
         await database.write(fill)
-        assert FORGOTTEN_AT_ONCE == 10
+        assert EXPIRED_PER_WRITE == 10
         for left in ({"0", "1", "2", "3", "4", "first"}, {"0", "first", "second"}):
             key = "first" if "second" not in left else "second"
-            await database.write(answer_once, ATTEMPT._replace(key=key), Acts())
+            await database.write(execute_once, ATTEMPT._replace(key=key), Acts())
             assert {kept["key"] for kept in await database.scan(rows, IdempotencyKey)} == left

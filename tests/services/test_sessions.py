@@ -10,7 +10,7 @@ from fluent_cart.database import Database
 from fluent_cart.models import Session, User
 from fluent_cart.security import session_cookies
 from fluent_cart.services import sessions, users
-from fluent_cart.services.sessions import FORGOTTEN_AT_ONCE, Account, ActiveSession
+from fluent_cart.services.sessions import EXPIRED_PER_WRITE, Account, ActiveSession
 from fluent_cart.services.users import CurrentUser
 from tests.conftest import rows
 
@@ -96,7 +96,7 @@ class TestStart:
                 values: dict[str, Any] = {"user_id": 1, "token_hash": f"{expires_at} {n}", "key": ""}
                 connection.execute(insert(Session), values | {"created_at": now(), "expires_at": expires_at})
 
-        await database.write(keep, FORGOTTEN_AT_ONCE + 5, "2024-01-01T10:00:00Z")
+        await database.write(keep, EXPIRED_PER_WRITE + 5, "2024-01-01T10:00:00Z")
         await database.write(keep, 3, "2924-01-01T10:00:00Z")
         await start(database)
         assert len(await database.scan(rows, Session)) == 5 + 3 + 1

@@ -70,14 +70,14 @@ def commits_do_not_wait_for_the_disk(replace: Replace) -> None:
 
     from fluent_cart.database import sqlite
 
-    engine = sqlite.engine
+    engine = sqlite.create_sqlite_engine
 
     def without_sync(url: str, **options: Any) -> Any:
         made = engine(url, **options)
         event.listen(made, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=NORMAL"))
         return made
 
-    replace(sqlite, "engine", without_sync)
+    replace(sqlite, "create_sqlite_engine", without_sync)
 
 
 # Two cores serve all writers in turn even without the lock, so the guarantee itself would not notice.
@@ -94,13 +94,13 @@ def writes_begin_as_reads(replace: Replace) -> None:
     """Writes begin with BEGIN, and no file lock is in front of them."""
     from fluent_cart.database import sqlite
 
-    engine = sqlite.engine
+    engine = sqlite.create_sqlite_engine
 
     def deferred(url: str, *, begin: str | None, **options: Any) -> Any:
         return engine(url, begin=begin and "BEGIN", **options)
 
     no_file_lock(replace)
-    replace(sqlite, "engine", deferred)
+    replace(sqlite, "create_sqlite_engine", deferred)
 
 
 @defect("D1", "tests/contract/test_concurrency.py::TestAddresses")

@@ -16,7 +16,7 @@ from fluent_cart.cli.progress import ProgressBar
 from fluent_cart.database.backup import require_foreign
 from fluent_cart.enums import CustomerStatus, FileFormat, SortDirection, SortField
 from fluent_cart.formats.atomic_file import atomic_write
-from fluent_cart.formats.input_file import STANDARD, name_without_compression
+from fluent_cart.formats.input_file import STDIO, name_without_compression
 from fluent_cart.formats.row_writer import OnLines, Pieces
 from fluent_cart.schemas.customer_queries import CustomerExportQuery
 from fluent_cart.schemas.error_messages import messages_by_field
@@ -31,7 +31,7 @@ Format = Annotated[
 
 
 def export(
-    file: Annotated[str, typer.Argument(help="The file to write. - is standard output.")] = STANDARD,
+    file: Annotated[str, typer.Argument(help="The file to write. - is standard output.")] = STDIO,
     file_format: Format = None,
     search: Annotated[str, typer.Option(help="Search, as in the list of customers.")] = "",
     status: Annotated[CustomerStatus | None, typer.Option(help="Customers with this status.")] = None,
@@ -97,7 +97,7 @@ def export(
 
     kind = "orders" if orders else "customers"
     rows = runner.read(write)
-    if file != STANDARD:
+    if file != STDIO:
         print_result(
             f"{file} has {rows} {kind}.", {"file": file, "kind": kind, "rows": rows}, as_json=as_json
         )
@@ -123,7 +123,7 @@ def _opened(file: str) -> Iterator[BinaryIO]:
 
     A file gets its name when it is complete, and only its owner can read it.
     """
-    if file == STANDARD:
+    if file == STDIO:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     else:

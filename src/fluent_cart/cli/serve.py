@@ -59,7 +59,7 @@ def serve(
         _offer_shop(settings, init.address_of(host, port))
     with (
         _demo_shop(settings) if demonstrate else nullcontext(settings) as settings,
-        _shared(workers),
+        _shared_counters(workers),
         _both_families(host if passed is None else "", port) as own,
     ):
         if not demonstrate:
@@ -114,7 +114,7 @@ def _both_families(host: str, port: int) -> Iterator[int | None]:
 
 
 @contextmanager
-def _shared(workers: int) -> Iterator[None]:
+def _shared_counters(workers: int) -> Iterator[None]:
     """Share the counts of several workers: the requests of each user, and the metrics."""
     os.environ["FLUENT_CART_RATE_LIMIT_FILE"] = ""
     if workers == 1:

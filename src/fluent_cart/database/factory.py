@@ -56,11 +56,11 @@ def _create_postgresql(settings: Settings) -> Database:
 def connect(url: str) -> Iterator[Connection]:
     """Yield a connection in one transaction of its own, for migrations and copies of whole shops."""
     if _kind(url) == SQLITE:
-        engine = sqlite.engine(url, begin="BEGIN IMMEDIATE", connections=1, create=True)
+        engine = sqlite.create_sqlite_engine(url, begin="BEGIN IMMEDIATE", connections=1, create=True)
     else:
         from fluent_cart.database import postgresql_engine
 
-        engine = postgresql_engine.engine(url, connections=1, limits={})
+        engine = postgresql_engine.create_postgresql_engine(url, connections=1, limits={})
     try:
         with engine.begin() as connection:
             yield connection

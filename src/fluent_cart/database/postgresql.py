@@ -17,7 +17,7 @@ from fluent_cart.database.postgresql_address import has_pooler
 from fluent_cart.database.postgresql_engine import (
     SESSION_SETTINGS,
     STREAM_LIMITS,
-    engine,
+    create_postgresql_engine,
     serving_engine,
     set_all,
     vacuum,
@@ -71,7 +71,9 @@ class PostgreSQLDatabase(Database):
         self._lookup = (BEGIN_SCAN, *settings) if settings else ()
         self._scan, self._write = (BEGIN_SCAN, *settings), (BEGIN_WRITE, *settings)
         # For commands, which read whole tables and have no time limit.
-        self._snapshots = engine(url, connections=1, isolation_level="REPEATABLE READ", limits={})
+        self._snapshots = create_postgresql_engine(
+            url, connections=1, isolation_level="REPEATABLE READ", limits={}
+        )
 
     def exists(self) -> bool:
         # The PostgreSQL server reports its version with each new connection.
@@ -98,7 +100,9 @@ class PostgreSQLDatabase(Database):
             yield connection.execution_options(postgresql_readonly=True)
 
     def _stream_engine(self) -> Engine:
-        return engine(self._url, connections=1, isolation_level="REPEATABLE READ", limits=STREAM_LIMITS)
+        return create_postgresql_engine(
+            self._url, connections=1, isolation_level="REPEATABLE READ", limits=STREAM_LIMITS
+        )
 
     def remove_remains(self) -> None:
         vacuum(self._url, PERSONAL_TABLES)

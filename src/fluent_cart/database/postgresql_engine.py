@@ -46,7 +46,7 @@ _COMMON: dict[str, Any] = {
 }
 
 
-def engine(
+def create_postgresql_engine(
     url: str,
     *,
     connections: int,
@@ -143,7 +143,7 @@ def vacuum(url: str, tables: Sequence[str] = ()) -> None:
     Before that, an index alone cannot return rows: a deep page of a million customers takes fifty times as
     long.
     """
-    made = engine(url, connections=1, isolation_level="AUTOCOMMIT", limits={})
+    made = create_postgresql_engine(url, connections=1, isolation_level="AUTOCOMMIT", limits={})
     with made.connect() as connection:
         connection.exec_driver_sql(f"VACUUM (ANALYZE) {', '.join(tables)}")
     made.dispose()

@@ -23,7 +23,7 @@ from fluent_cart.database.log_position import (
     forget_replayed,
     require_replayed,
 )
-from fluent_cart.database.postgresql_engine import STREAM_LIMITS, engine, serving_engine
+from fluent_cart.database.postgresql_engine import STREAM_LIMITS, create_postgresql_engine, serving_engine
 from fluent_cart.database.scan_queue import ScanQueue
 from fluent_cart.database.session import Transaction, Work, is_lost, is_too_slow
 from fluent_cart.database.session_gate import SessionGate
@@ -114,7 +114,9 @@ class Replica:
     @contextmanager
     def snapshot(self, position: Position) -> Iterator[Connection]:
         """Yield a connection for a thread. It sees one state of the shop, at ``position`` or later."""
-        made = engine(self._url, connections=1, isolation_level="REPEATABLE READ", limits=STREAM_LIMITS)
+        made = create_postgresql_engine(
+            self._url, connections=1, isolation_level="REPEATABLE READ", limits=STREAM_LIMITS
+        )
         try:
             with self._opened(made.connect, position) as connection, connection.begin():
                 yield connection

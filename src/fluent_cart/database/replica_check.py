@@ -13,7 +13,7 @@ from fluent_cart.database.log_position import (
     read_end,
     require_replayed,
 )
-from fluent_cart.database.postgresql_engine import engine
+from fluent_cart.database.postgresql_engine import create_postgresql_engine
 from fluent_cart.database.session_check import find_problem
 
 # How long a replica may take to replay the writes of the primary.
@@ -29,7 +29,7 @@ _last_replayed = text(
 
 def examine(url: str, read_url: str) -> ReplicaState:
     """Return the state of the replica of ``url``. Raise ``DBAPIError`` if that server does not answer."""
-    primary = engine(url, connections=1)
+    primary = create_postgresql_engine(url, connections=1)
     try:
         with primary.connect() as connection:
             position = read_end(connection)
@@ -49,7 +49,7 @@ def examine(url: str, read_url: str) -> ReplicaState:
 
 
 def _examine_replica(read_url: str, position: Position) -> ReplicaState:
-    replica = engine(read_url, connections=1, isolation_level="AUTOCOMMIT")
+    replica = create_postgresql_engine(read_url, connections=1, isolation_level="AUTOCOMMIT")
     try:
         with replica.connect() as connection:
             began = time.monotonic()

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from fluent_cart.database.base import SessionProblem
 from fluent_cart.database.postgresql_address import has_pooler
-from fluent_cart.database.postgresql_engine import SESSION_SETTINGS, engine
+from fluent_cart.database.postgresql_engine import SESSION_SETTINGS, create_postgresql_engine
 
 # A busy pooler can assign two sessions to two connections by chance.
 ROUNDS = 5
@@ -21,7 +21,7 @@ def find_problem(url: str) -> SessionProblem | None:
     if has_pooler(url):
         # Each transaction sets its own settings.
         return None
-    sessions = engine(url, connections=2, isolation_level="AUTOCOMMIT")
+    sessions = create_postgresql_engine(url, connections=2, isolation_level="AUTOCOMMIT")
     try:
         with sessions.connect() as one, sessions.connect() as two:
             return _find_shared_session(one, two) or _find_lost_setting(two)

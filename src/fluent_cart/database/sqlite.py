@@ -51,13 +51,13 @@ class SQLiteDatabase(Database):
         self._url = url
         self.path = Path(make_url(url).database or "")
         self._scan_threads = read_threads
-        self._readers = engine(url, begin="BEGIN", connections=read_threads + 1, read_only=True)
+        self._readers = create_sqlite_engine(url, begin="BEGIN", connections=read_threads + 1, read_only=True)
         # A look-up is one statement, which sees one state of the database without BEGIN. Its connection
         # belongs to the event loop, and opens with the first look-up.
-        self._lookups = engine(url, begin=None, connections=1, read_only=True)
+        self._lookups = create_sqlite_engine(url, begin=None, connections=1, read_only=True)
         self._lookup_connection: Connection | None = None
         self._writer = SQLiteWriter(
-            engine(url, begin="BEGIN IMMEDIATE", connections=1, wait_seconds=0),
+            create_sqlite_engine(url, begin="BEGIN IMMEDIATE", connections=1, wait_seconds=0),
             self._new_lock(),
             write_timeout,
         )
@@ -83,7 +83,7 @@ class SQLiteDatabase(Database):
         self._readers.dispose()
 
     def remove_remains(self) -> None:
-        made = engine(self._url, begin=None, connections=1)
+        made = create_sqlite_engine(self._url, begin=None, connections=1)
         with made.connect() as connection:
             remove_remains(connection.connection.driver_connection, self._new_lock())
         made.dispose()
@@ -130,7 +130,7 @@ class SQLiteDatabase(Database):
             yield connection
 
     def _stream_engine(self) -> Engine:
-        return engine(self._url, begin="BEGIN", connections=1, read_only=True)
+        return create_sqlite_engine(self._url, begin="BEGIN", connections=1, read_only=True)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -146,7 +146,7 @@ class SQLiteDatabase(Database):
         self._lookups.dispose()
 
 
-def engine(
+def create_sqlite_engine(
     url: str,
     *,
     begin: str | None,

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 
-STANDARD = "-"
+STDIO = "-"
 _BUFFER = 256 * 1024
 # The first bytes of each format, and the ending of its file names.
 _GZIP, _BZIP2, _XZ, _ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"PK\x03\x04"
@@ -47,9 +47,9 @@ def open_input(path: str) -> Iterator[InputFile]:
     Raise ``InputFileError`` for a format that cannot be unpacked.
     """
     with ExitStack() as stack:
-        opened = sys.stdin.buffer if path == STANDARD else stack.enter_context(Path(path).open("rb"))
+        opened = sys.stdin.buffer if path == STDIO else stack.enter_context(Path(path).open("rb"))
         file = cast("io.BufferedReader", opened)
-        name = "Standard input" if path == STANDARD else path
+        name = "Standard input" if path == STDIO else path
         size = _size(file)
         source = _unpacked(file, name, stack)
         stream = file

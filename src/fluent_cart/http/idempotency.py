@@ -40,7 +40,7 @@ def read_key(request: Request) -> str | None:
     return str(keys[0], "ascii")
 
 
-def attempt(request: Request, user_id: int, key: str, values: dict[str, Any]) -> Attempt:
+def fingerprint(request: Request, user_id: int, key: str, values: dict[str, Any]) -> Attempt:
     """Return a fingerprint of the request. ``values`` is its input after checks, with defaults."""
     given = orjson.dumps(values, default=_model, option=orjson.OPT_SORT_KEYS)
     fingerprint = blake2b(given, digest_size=16).hexdigest()
@@ -51,11 +51,11 @@ def _model(value: BaseModel) -> Any:
     return value.model_dump(mode="json")
 
 
-async def answer_once(
+async def execute_once(
     write: RunUnit, attempt: Attempt, handler: Callable[[Connection], Response]
 ) -> Response:
     """Run ``handler`` and store its response in its transaction, or return the stored response."""
-    answer = await write(idempotency_keys.answer_once, attempt, partial(_act, handler))
+    answer = await write(idempotency_keys.execute_once, attempt, partial(_act, handler))
     headers = REPLAYED if answer.replayed else None
     return Response(answer.body, answer.status, headers, media_type="application/json")
 

@@ -113,8 +113,8 @@ class ApiRoute(APIRoute):
             others = self._others(values) if self._others else ()
             handler = partial(etags.change_if_match, request, values[CUSTOMER], others, handler)
         if key is not None:
-            attempt = idempotency.attempt(request, _user_among(results).id, key, values)
-            response = await idempotency.answer_once(run_unit, attempt, handler)
+            attempt = idempotency.fingerprint(request, _user_among(results).id, key, values)
+            response = await idempotency.execute_once(run_unit, attempt, handler)
         else:
             response = await run_unit(handler)
         if self._after_success is not None and response.status_code == 200:

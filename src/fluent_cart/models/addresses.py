@@ -4,7 +4,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Id, Name, PrimaryKey, Time, text
+from fluent_cart.models.base import Base, IdType, NameColumn, PrimaryKey, TimeColumn, text
 
 
 class Address(Base):
@@ -30,11 +30,11 @@ class Address(Base):
     )
 
     id: Mapped[PrimaryKey]
-    customer_id: Mapped[int] = mapped_column(Id, ForeignKey("customers.id", ondelete="CASCADE"))
+    customer_id: Mapped[int] = mapped_column(IdType, ForeignKey("customers.id", ondelete="CASCADE"))
     type: Mapped[str] = mapped_column(text(20), default="billing")
     is_primary: Mapped[bool] = mapped_column(default=False)
-    first_name: Mapped[Name]
-    last_name: Mapped[Name]
+    first_name: Mapped[NameColumn]
+    last_name: Mapped[NameColumn]
     company_name: Mapped[str | None] = mapped_column(text(255))
     address_1: Mapped[str] = mapped_column(text(255))
     address_2: Mapped[str | None] = mapped_column(text(255))
@@ -43,5 +43,5 @@ class Address(Base):
     postcode: Mapped[str] = mapped_column(text(32), default="")
     country: Mapped[str] = mapped_column(text(2))
     phone: Mapped[str | None] = mapped_column(text(50))
-    created_at: Mapped[Time]
-    updated_at: Mapped[Time]
+    created_at: Mapped[TimeColumn]
+    updated_at: Mapped[TimeColumn]

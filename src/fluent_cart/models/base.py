@@ -21,10 +21,10 @@ class Base(DeclarativeBase):
 
 # Python sees a time as the text of the API. SQLite stores this text. PostgreSQL's driver is configured to
 # return it (``database.postgresql``).
-Moment = String(20).with_variant(TIMESTAMP(timezone=True), "postgresql")
+TimestampType = String(20).with_variant(TIMESTAMP(timezone=True), "postgresql")
 
 # AUTOINCREMENT keeps SQLite from using the id of a deleted row again. SQLite has it for INTEGER only.
-Id = BigInteger().with_variant(Integer, "sqlite")
+IdType = BigInteger().with_variant(Integer, "sqlite")
 
 
 def text(length: int) -> String:
@@ -32,11 +32,11 @@ def text(length: int) -> String:
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
-PrimaryKey = Annotated[int, mapped_column(Id, primary_key=True)]
-Time = Annotated[str, mapped_column(Moment)]
-Money = Annotated[int, mapped_column(BigInteger, default=0)]
-Name = Annotated[str, mapped_column(text(255), default="")]
-NameKey = Annotated[str, mapped_column(text(255), server_default=sql_text("''"))]
+PrimaryKey = Annotated[int, mapped_column(IdType, primary_key=True)]
+TimeColumn = Annotated[str, mapped_column(TimestampType)]
+MoneyColumn = Annotated[int, mapped_column(BigInteger, default=0)]
+NameColumn = Annotated[str, mapped_column(text(255), default="")]
+NameKeyColumn = Annotated[str, mapped_column(text(255), server_default=sql_text("''"))]
 
 # Without a limit, because folding can make a text longer.
-Folded = Annotated[str, mapped_column(Text().with_variant(Text(collation="C"), "postgresql"))]
+FoldedColumn = Annotated[str, mapped_column(Text().with_variant(Text(collation="C"), "postgresql"))]

@@ -6,7 +6,18 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, literal_column
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Folded, Id, Moment, Money, Name, NameKey, PrimaryKey, Time, text
+from fluent_cart.models.base import (
+    Base,
+    FoldedColumn,
+    IdType,
+    MoneyColumn,
+    NameColumn,
+    NameKeyColumn,
+    PrimaryKey,
+    TimeColumn,
+    TimestampType,
+    text,
+)
 
 # NULL sorts differently on each database. As a text, '-infinity' also sorts before all times.
 FIRST_PURCHASE = "coalesce(first_order_at, '-infinity')"
@@ -56,25 +67,25 @@ class Customer(Base):
 
     id: Mapped[PrimaryKey]
     email: Mapped[str] = mapped_column(text(255))
-    first_name: Mapped[Name]
-    last_name: Mapped[Name]
+    first_name: Mapped[NameColumn]
+    last_name: Mapped[NameColumn]
     phone: Mapped[str | None] = mapped_column(text(50))
     status: Mapped[str] = mapped_column(text(20), default="active")
-    user_id: Mapped[int | None] = mapped_column(Id, ForeignKey("users.id", ondelete="SET NULL"))
+    user_id: Mapped[int | None] = mapped_column(IdType, ForeignKey("users.id", ondelete="SET NULL"))
     # JSON, not JSONB, because JSON keeps the order of the keys.
     additional_info: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    total_spent: Mapped[Money]
-    order_count: Mapped[Money]
-    first_order_at: Mapped[str | None] = mapped_column(Moment)
-    last_order_at: Mapped[str | None] = mapped_column(Moment)
+    total_spent: Mapped[MoneyColumn]
+    order_count: Mapped[MoneyColumn]
+    first_order_at: Mapped[str | None] = mapped_column(TimestampType)
+    last_order_at: Mapped[str | None] = mapped_column(TimestampType)
     # The forms in which addresses are compared (docs/decisions.md#128-domains-beyond-ascii) and names sort
     # (docs/decisions.md#135-order-of-names).
-    email_key: Mapped[NameKey]
-    first_name_key: Mapped[NameKey]
-    last_name_key: Mapped[NameKey]
+    email_key: Mapped[NameKeyColumn]
+    first_name_key: Mapped[NameKeyColumn]
+    last_name_key: Mapped[NameKeyColumn]
     # Keys of duplicates (docs/decisions.md#182-duplicates). Empty if the customer has no such value.
-    phone_key: Mapped[NameKey]
-    mailbox_key: Mapped[NameKey]
-    search_text: Mapped[Folded]
-    created_at: Mapped[Time]
-    updated_at: Mapped[Time]
+    phone_key: Mapped[NameKeyColumn]
+    mailbox_key: Mapped[NameKeyColumn]
+    search_text: Mapped[FoldedColumn]
+    created_at: Mapped[TimeColumn]
+    updated_at: Mapped[TimeColumn]

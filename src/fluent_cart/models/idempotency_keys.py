@@ -6,7 +6,7 @@ See docs/decisions.md#27-idempotency-keys.
 from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Id, PrimaryKey, Time, text
+from fluent_cart.models.base import Base, IdType, PrimaryKey, TimeColumn, text
 
 
 class IdempotencyKey(Base):
@@ -20,7 +20,7 @@ class IdempotencyKey(Base):
     )
 
     id: Mapped[PrimaryKey]
-    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(IdType, ForeignKey("users.id", ondelete="CASCADE"))
     # Method and path.
     route: Mapped[str] = mapped_column(text(255))
     key: Mapped[str] = mapped_column(text(255))
@@ -28,4 +28,4 @@ class IdempotencyKey(Base):
     fingerprint: Mapped[str] = mapped_column(text(64))
     status: Mapped[int]
     body: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[Time]
+    created_at: Mapped[TimeColumn]

@@ -6,7 +6,7 @@ See docs/decisions.md#183-merge.
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Id, PrimaryKey, Time
+from fluent_cart.models.base import Base, IdType, PrimaryKey, TimeColumn
 
 
 class MergedCustomer(Base):
@@ -24,6 +24,6 @@ class MergedCustomer(Base):
 
     id: Mapped[PrimaryKey]
     # Never the id of a customer again.
-    customer_id: Mapped[int] = mapped_column(Id)
-    survivor_id: Mapped[int] = mapped_column(Id, ForeignKey("customers.id", ondelete="CASCADE"))
-    merged_at: Mapped[Time]
+    customer_id: Mapped[int] = mapped_column(IdType)
+    survivor_id: Mapped[int] = mapped_column(IdType, ForeignKey("customers.id", ondelete="CASCADE"))
+    merged_at: Mapped[TimeColumn]

@@ -6,7 +6,7 @@ See docs/decisions.md#16-totals-of-a-customer and #17-orders-of-a-customer.
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Id, Money, PrimaryKey, Time, text
+from fluent_cart.models.base import Base, IdType, MoneyColumn, PrimaryKey, TimeColumn, text
 
 
 class Order(Base):
@@ -21,12 +21,12 @@ class Order(Base):
 
     id: Mapped[PrimaryKey]
     # An order stays if its customer is deleted (docs/decisions.md#25-deletion-of-customers).
-    customer_id: Mapped[int | None] = mapped_column(Id, ForeignKey("customers.id", ondelete="SET NULL"))
+    customer_id: Mapped[int | None] = mapped_column(IdType, ForeignKey("customers.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(text(20))
     payment_status: Mapped[str] = mapped_column(text(20))
     currency: Mapped[str] = mapped_column(text(10))
-    total_amount: Mapped[Money]
-    total_paid: Mapped[Money]
-    total_refund: Mapped[Money]
-    created_at: Mapped[Time]
-    updated_at: Mapped[Time]
+    total_amount: Mapped[MoneyColumn]
+    total_paid: Mapped[MoneyColumn]
+    total_refund: Mapped[MoneyColumn]
+    created_at: Mapped[TimeColumn]
+    updated_at: Mapped[TimeColumn]

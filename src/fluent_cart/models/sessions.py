@@ -6,7 +6,7 @@ See docs/decisions.md#51-sessions.
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Id, PrimaryKey, Time, text
+from fluent_cart.models.base import Base, IdType, PrimaryKey, TimeColumn, text
 
 
 class Session(Base):
@@ -21,10 +21,10 @@ class Session(Base):
     )
 
     id: Mapped[PrimaryKey]
-    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(IdType, ForeignKey("users.id", ondelete="CASCADE"))
     # SHA-256 of the token in the cookie, so that a reader of this table has no valid cookie.
     token_hash: Mapped[str] = mapped_column(text(64))
     # Signs the cookie and its nonces.
     key: Mapped[str] = mapped_column(text(64))
-    created_at: Mapped[Time]
-    expires_at: Mapped[Time]
+    created_at: Mapped[TimeColumn]
+    expires_at: Mapped[TimeColumn]

@@ -6,7 +6,7 @@ See docs/decisions.md#20-attachable-users and #22-http-basic.
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fluent_cart.models.base import Base, Folded, Id, Moment, PrimaryKey, Time, text
+from fluent_cart.models.base import Base, FoldedColumn, IdType, PrimaryKey, TimeColumn, TimestampType, text
 
 
 class User(Base):
@@ -32,8 +32,8 @@ class User(Base):
     # Of the login password. A user without one cannot sign in with a cookie
     # (docs/decisions.md#50-login-passwords).
     password_hash: Mapped[str | None] = mapped_column(text(255))
-    search_text: Mapped[Folded]
-    created_at: Mapped[Time]
+    search_text: Mapped[FoldedColumn]
+    created_at: Mapped[TimeColumn]
 
 
 class ApplicationPassword(Base):
@@ -49,10 +49,10 @@ class ApplicationPassword(Base):
     )
 
     id: Mapped[PrimaryKey]
-    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(IdType, ForeignKey("users.id", ondelete="CASCADE"))
     uuid: Mapped[str | None] = mapped_column(text(36))
     name: Mapped[str] = mapped_column(text(255))
     password_hash: Mapped[str] = mapped_column(text(255))
-    created_at: Mapped[Time]
+    created_at: Mapped[TimeColumn]
     # Written at most once a day, so that most reads write nothing.
-    last_used: Mapped[str | None] = mapped_column(Moment)
+    last_used: Mapped[str | None] = mapped_column(TimestampType)

@@ -25,7 +25,7 @@ from fluent_cart.schemas.base import (
     blank_as_none,
 )
 from fluent_cart.schemas.customers import CustomerChanges, Phone
-from fluent_cart.schemas.timestamps import Moment
+from fluent_cart.schemas.timestamps import Timestamp
 
 # Not the largest possible id, because new rows need ids, too.
 RowId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), WholeNumber]
@@ -65,8 +65,8 @@ class CustomerRow(CustomerChanges):
     phone: Annotated[Phone, BeforeValidator(_digits)] = None
     additional_info: AdditionalInfoField = Field(default_factory=dict)
     addresses: Annotated[list[AddressRow], PhpList] = Field(default_factory=list)
-    created_at: Moment = ""
-    updated_at: Moment = ""
+    created_at: Timestamp = ""
+    updated_at: Timestamp = ""
 
 
 class OrderRow(BaseModel):
@@ -81,8 +81,8 @@ class OrderRow(BaseModel):
     total_paid: Amount = 0
     total_refund: Amount = 0
     currency: Annotated[str, BeforeValidator(_upper), Field(pattern="^[A-Z]{0,10}$")] = ""
-    created_at: Moment = ""
-    updated_at: Moment = ""
+    created_at: Timestamp = ""
+    updated_at: Timestamp = ""
 
 
 Row = CustomerRow | OrderRow

@@ -54,4 +54,4 @@ def _read(text: str, clock: str = "00:00:00") -> datetime:
 
 
 # The time of creation or of the last change, in a file.
-Moment = Annotated[str, BeforeValidator(moment)]
+Timestamp = Annotated[str, BeforeValidator(moment)]

@@ -17,9 +17,9 @@ from fluent_cart.errors import CustomerNotFound, IdempotencyKeyInUse, Idempotenc
 from fluent_cart.models import IdempotencyKey
 from fluent_cart.services.merged_customers import missing_customer
 
-KEPT = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 # Each new key removes up to this many expired keys, so that the table does not grow.
-FORGOTTEN_AT_ONCE = 10
+EXPIRED_PER_WRITE = 10
 # Stored in place of a response about a deleted, merged or erased customer: the customer's id. Older versions
 # stored an empty text.
 _NO_BODY = re.compile(r"\d*")
@@ -72,13 +72,13 @@ _expired = Prepared(
     select(IdempotencyKey.id)
     .where(IdempotencyKey.created_at < bindparam("oldest"))
     .order_by(IdempotencyKey.created_at)
-    .limit(FORGOTTEN_AT_ONCE)
+    .limit(EXPIRED_PER_WRITE)
     .with_for_update(skip_locked=True)
 )
 _locked = Prepared(select(func.pg_try_advisory_xact_lock(bindparam("number", type_=BigInteger))))
 
 
-def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connection], Answer]) -> Answer:
+def execute_once(connection: Connection, attempt: Attempt, act: Callable[[Connection], Answer]) -> Answer:
     """Run ``act`` and return its response, or the stored response of the same request within 24 hours.
 
     Raise ``IdempotencyKeyInUse`` while that request is running, ``IdempotencyKeyReused`` if the key was sent
@@ -86,7 +86,7 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
     not exist any more.
     """
     _claim(connection, attempt)
-    oldest = ago(KEPT)
+    oldest = ago(RETENTION)
     for kept in _kept.records(connection, attempt._asdict(), erased_key=_erased_key(attempt.key)):
         if kept["created_at"] >= oldest:
             if _NO_BODY.fullmatch(kept["body"]):
@@ -107,7 +107,7 @@ def answer_once(connection: Connection, attempt: Attempt, act: Callable[[Connect
 
 def remove_expired(connection: Connection, limit: int) -> int:
     """Remove up to ``limit`` expired keys with their responses. Return how many were removed."""
-    expired = select(IdempotencyKey.id).where(IdempotencyKey.created_at < ago(KEPT))
+    expired = select(IdempotencyKey.id).where(IdempotencyKey.created_at < ago(RETENTION))
     oldest = expired.order_by(IdempotencyKey.created_at).limit(limit)
     # Not a subquery of DELETE, because PostgreSQL may run that once for each row, and then remove more rows.
     ids = connection.scalars(oldest.with_for_update(skip_locked=True)).all()

@@ -19,7 +19,7 @@ from fluent_cart.security.session_cookies import Cookie
 from fluent_cart.services.users import CurrentUser, is_named, key
 
 # Each new session removes up to this many expired sessions, so that the table does not grow.
-FORGOTTEN_AT_ONCE = 10
+EXPIRED_PER_WRITE = 10
 
 
 class Account(NamedTuple):
@@ -102,7 +102,7 @@ def change_password(connection: Connection, account: Account, new_hash: str, sec
 
 def _add_session(connection: Connection, account: Account, password_hash: str, seconds: int) -> str:
     """Store a session and return its cookie."""
-    remove_expired(connection, FORGOTTEN_AT_ONCE)
+    remove_expired(connection, EXPIRED_PER_WRITE)
     token, signing_key, expires = secrets.token_urlsafe(32), secrets.token_hex(32), int(time.time()) + seconds
     connection.execute(
         insert(Session),

@@ -123,7 +123,7 @@ def import_passwords(
         may_change = update_existing or user_status is RowStatus.WRITTEN
         gone = {row["id"] for row in here[user_id] if row["uuid"] is not None}
         for password in secrets[user_id].passwords:
-            known = next((row for row in here[user_id] if _is_same(row, password)), None)
+            known = next((row for row in here[user_id] if _is_same_password(row, password)), None)
             gone -= {known and known["id"]}
             if known and known["name"] == password["name"]:
                 statuses[RowStatus.UNCHANGED] += 1
@@ -150,6 +150,6 @@ def _stored(connection: Connection, users: Mapping[int, RowStatus]) -> dict[int,
     return found
 
 
-def _is_same(stored: Record, password: Record) -> bool:
+def _is_same_password(stored: Record, password: Record) -> bool:
     # An old hash is replaced when its password is used, but a password never becomes another one.
     return bool(stored["uuid"] == password["uuid"] or stored["password_hash"] == password["password_hash"])
