@@ -161,11 +161,11 @@ class Settings(BaseSettings):
 
 def explain(error: ValidationError) -> str:
     """Return a sentence about the first wrong setting: its name and its possible values."""
-    fault = error.errors()[0]
-    name = str(fault["loc"][0])
-    if fault["type"] == "value_error":
-        return f"{PREFIX}{name.upper()}: {fault['ctx']['error']}"
-    empty = " is empty. It" if fault["input"] == "" else ""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if first["type"] == "value_error":
+        return f"{PREFIX}{name.upper()}: {first['ctx']['error']}"
+    empty = " is empty. It" if first["input"] == "" else ""
     return f"{PREFIX}{name.upper()}{empty} must be {_values_of(name)}"
 
 

@@ -93,7 +93,7 @@ async def test_last_use_is_not_written_again_within_a_day(
     for moment in (ago(hours=1), ago(hours=23), to_text(datetime.now(UTC) + timedelta(days=400))):
         await database.write(set_last_used, moment)
         assert_signed_in(await viewer.get(""))
-        # Were a write queued, this one would come after it.
+        # A queued write would run before this one.
         await database.write(record_last_used, 999, now())
         assert await database.scan(last_used) == moment
 

@@ -433,7 +433,7 @@ class TestOperations:
 
 
 class TestExamples:
-    """The examples of the docs page are the contract's, and those fit the models."""
+    """The examples of the docs page equal the contract's, which match the models."""
 
     def test_every_operation_has_an_example(self) -> None:
         assert list(SHOWN) == [*DOCUMENTED, *ADDITIONS]

@@ -253,7 +253,7 @@ async def exhausted(shop: Shop, scale: Scale) -> list[Figure]:
                         f"{seconds} s: 503 without Retry-After",
                         sum(not a.header("Retry-After") for a in refused),
                     ),
-                    # The time to wait for a turn, that to wait for a lock if it outlasts it, and a second.
+                    # The write timeout, or the lock timeout if that is longer, and a second.
                     at_most(
                         f"{seconds} s: longest wait", percentile(answers, 1), 5 if seconds < 3 else 8, "s"
                     ),

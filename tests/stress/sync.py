@@ -137,7 +137,7 @@ def _compare(shop: Shop, file: Path, outcome: Outcome) -> None:
     stored = {int(key): customer for key, customer in found.items()}
     outcome.missing += len(stored.keys() - copied.keys())
     outcome.surplus += len(copied.keys() - stored.keys())
-    # A customer who never changed is as the list has it, which is without some fields.
+    # A customer who never changed has the fields of the list, which lacks some.
     outcome.different += sum(
         customer != {name: stored[key].get(name) for name in customer}
         for key, customer in copied.items()

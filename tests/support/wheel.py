@@ -10,7 +10,7 @@ from tests.support.paths import ROOT
 def install(folder: Path) -> Path:
     """Build the wheel, install it into a new virtual environment in ``folder`` and return that.
 
-    The packages that it needs are lent by the environment of these tests.
+    The environment of these tests has the packages that it needs.
     """
     build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     _run(*build, "wheel", "--no-index", "--no-build-isolation", "--no-deps", "--wheel-dir", folder, ROOT)

@@ -104,7 +104,7 @@ def _demo_shop(settings: Settings) -> Iterator[Settings]:
 def _both_families(host: str, port: int) -> Iterator[int | None]:
     """Yield the file number of a socket for IPv4 and IPv6, if ``host`` is ``::``.
 
-    uvicorn's own socket is for both with several workers, and for IPv6 alone with one.
+    uvicorn's own socket is for both with several workers, and for IPv6 only with one.
     """
     if host != "::":
         yield None

@@ -22,7 +22,7 @@ class CustomerChange(Base):
     id: Mapped[PrimaryKey]
     xid: Mapped[int] = mapped_column(BigInteger)
     customer_id: Mapped[int] = mapped_column(IdType)
-    # Without a check, which takes PostgreSQL a fifth of the time that a recorded change takes.
+    # Without a check, because it would take a fifth of the time in which PostgreSQL records a change.
     kind: Mapped[str] = mapped_column(text(20))
     # The customer that has the data of a merged customer.
     survivor_id: Mapped[int | None] = mapped_column(IdType)

@@ -50,7 +50,7 @@ async def metrics_page(request: Request) -> Response:
     """Return the figures of every process of this machine."""
     flush(request.app)
     await _measure(request.app)
-    # In a thread, because those of other processes are read from files.
+    # In a thread, because the metrics of other processes are read from files.
     return Response(await asyncio.to_thread(metrics.page), media_type=metrics.CONTENT_TYPE)
 
 

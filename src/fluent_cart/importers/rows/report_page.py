@@ -22,12 +22,12 @@ def page_of(kind: Kind, report: Report, source: str, verdict: str, *, dry_run: b
         [*_next_steps(report, dry_run=dry_run)],
         [
             Section("Lines", about, [{"rows": kind.name, **report.columns()}]),
-            Section("Failed", "Lines that are not imported, and the reasons.", [*_faults(report)][:LISTED]),
+            Section("Failed", "Lines that are not imported, and the reasons.", [*_errors(report)][:LISTED]),
         ],
     )
 
 
-def _faults(report: Report) -> Iterator[Mapping[str, str | int]]:
+def _errors(report: Report) -> Iterator[Mapping[str, str | int]]:
     for line, errors in report.errors.items():
         for field, texts in errors.items():
             yield {"line": line, "field": field, "reason": "; ".join(texts)}
