@@ -149,3 +149,14 @@ async def test_read_succeeds_at_once_while_the_last_use_cannot_be_written(
         holder.execute("ROLLBACK")
         holder.close()
         assert await database.scan(last_used) is None
+
+
+async def test_write_of_the_last_use_is_tried_again_in_the_next_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    used, database, clock = LastUsed(), Failing(OSError("disk full")), [7200.0]
+    monkeypatch.setattr("fluent_cart.auth.last_used.time.time", lambda: clock[0])
+    user = CurrentUser(1, "ada", "manager")
+    for seconds, writes in ((0, 1), (3599, 1), (1, 2)):
+        clock[0] += seconds
+        used.record(database, AuthenticatedPassword(user, 1, None))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        assert database.writes == writes

@@ -251,16 +251,17 @@ class TestErrors:
         assert str(error) == expected["error"]["message"]
 
     def test_missing_and_merged_records_are_named(self) -> None:
-        texts = {
-            str(errors.CustomerNotFound()): "Customer not found",
-            str(errors.CustomerNotFound(0)): "Customer with ID 0 not found",
-            str(errors.AddressNotFound(7)): "Address with ID 7 not found",
-            str(errors.CustomerMerged(2, 1)): "Customer with ID 2 was merged into customer 1. Use that ID",
-            str(errors.CustomerMerged()): (
-                "The customer was merged into another customer. Use the ID survivor_id"
+        for error, text in (
+            (errors.CustomerNotFound(), "Customer not found"),
+            (errors.CustomerNotFound(0), "Customer with ID 0 not found"),
+            (errors.AddressNotFound(7), "Address with ID 7 not found"),
+            (errors.CustomerMerged(2, 1), "Customer with ID 2 was merged into customer 1. Use that ID"),
+            (
+                errors.CustomerMerged(),
+                "The customer was merged into another customer. Use the ID survivor_id",
             ),
-        }
-        assert list(texts) == list(texts.values())
+        ):
+            assert (str(error), error.message) == (text, text)
         assert errors.CustomerMerged(2, 1).data == {"survivor_id": 1}
         assert errors.CustomerMerged().data == {}
 

@@ -43,19 +43,22 @@ async def read_fields(request: Request) -> Any:
 
 async def read_bytes(request: Request, limit: int = MAX_BYTES) -> bytes:
     """Return the body. Raise ``PayloadTooLarge`` if it has more than ``limit`` bytes."""
-    too_large = PayloadTooLarge(headers={"Connection": "close"})
     # A client that sends "Expect: 100-continue" waits for this response before it sends the body.
     if int(request.headers.get("content-length") or 0) > limit:
-        raise too_large
+        raise _too_large()
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > limit:
-                raise too_large
+                raise _too_large()
     except ClientDisconnect:
         raise UnreadableBody from None
     return bytes(body)
+
+
+def _too_large() -> PayloadTooLarge:
+    return PayloadTooLarge(headers={"Connection": "close"})
 
 
 def parse(body: bytes, content_type: str, content_encoding: str = "") -> Any:
