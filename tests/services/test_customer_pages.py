@@ -234,7 +234,7 @@ def test_include_takes_one_statement_for_each_part(
         page_of(connection, **query, include=everything, per_page=per_page)
         assert len(statements) == expected, statements
     statements.clear()
-    customer_includes.get_customer(connection, 1, QUERY.validate_python({"include": everything}).include)
+    customer_includes.get_customer_with(connection, 1, QUERY.validate_python({"include": everything}).include)
     assert len(statements) == 3
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import hypothesis
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.stateful.database_pair import DatabasePair
 from tests.stateful.machine import STEPS, Shop
-from tests.stateful.twins import DatabasePair
 
 __all__ = ["STEPS", "run"]
 
@@ -26,6 +26,6 @@ def run(urls: Sequence[str], sequences: int, seed: int) -> None:
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    with DatabasePair(urls) as twins:
-        machine = hypothesis.seed(seed)(type("Lockstep", (Shop,), {"twins": twins}))
+    with DatabasePair(urls) as databases:
+        machine = hypothesis.seed(seed)(type("BothDatabases", (Shop,), {"databases": databases}))
         run_state_machine_as_test(machine, settings=how)

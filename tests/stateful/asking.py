@@ -8,8 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.conftest import ROLES
 from tests.stateful.answers import Answer, ConstraintViolation, Record
+from tests.stateful.database_pair import DatabasePair, Reply
 from tests.stateful.model import Model
-from tests.stateful.twins import DatabasePair, Reply
 
 MANAGER = ROLES.index("manager") + 1
 
@@ -17,11 +17,11 @@ MANAGER = ROLES.index("manager") + 1
 class Asking(RuleBasedStateMachine):
     """A shop of test users, and the ways to send it requests."""
 
-    twins: ClassVar[DatabasePair]
+    databases: ClassVar[DatabasePair]
 
     def __init__(self) -> None:
         super().__init__()
-        self.twins.reset()
+        self.databases.reset()
         self.seconds = 0
         test_users = [
             {
@@ -66,7 +66,7 @@ class Asking(RuleBasedStateMachine):
         return wanted
 
     def read(self, path: str, act: Callable[[], Answer]) -> None:
-        self.answered(self.twins.ask("GET", path), act)
+        self.answered(self.databases.ask("GET", path), act)
 
     def post(
         self, path: str, sent: Any, key: str | None, act: Callable[[], Answer], usual: Record | None = None
@@ -76,11 +76,11 @@ class Asking(RuleBasedStateMachine):
         See docs/decisions.md#27-idempotency-keys.
         """
         if key is None:
-            self.answered(self.twins.ask("POST", path, sent), act)
+            self.answered(self.databases.ask("POST", path, sent), act)
             return
         understood = usual | sent if usual else sent
         replayed = self.model.kept.has(MANAGER, path, key)
-        reply = self.twins.ask("POST", path, sent, {"Idempotency-Key": key})
+        reply = self.databases.ask("POST", path, sent, {"Idempotency-Key": key})
         reused = reply.status == 422 and b"idempotency_key_reused" in reply.body
         assert ("idempotency-replayed" in reply.headers) == (replayed and not reused), reply
         self.answered(reply, lambda: self.model.kept.once(MANAGER, path, key, understood, act))
@@ -98,6 +98,6 @@ class Asking(RuleBasedStateMachine):
                 raise ConstraintViolation(412, "precondition_failed")
             return act()
 
-        reply = self.twins.ask("PUT", f"/{customer_id}{path}", sent, headers)
+        reply = self.databases.ask("PUT", f"/{customer_id}{path}", sent, headers)
         if self.answered(reply, on_condition):
             assert reply.headers.get("etag") == (self.model.tag(customer_id) if condition else None)

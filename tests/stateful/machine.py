@@ -102,9 +102,9 @@ class Shop(Asking):
         sent = {"address_id": address_id}
         path = f"/{customer_id}/address"
         reply = (
-            self.twins.ask("DELETE", f"{path}?{urlencode(sent)}")
+            self.databases.ask("DELETE", f"{path}?{urlencode(sent)}")
             if in_query
-            else self.twins.ask("DELETE", path, sent)
+            else self.databases.ask("DELETE", path, sent)
         )
         self.answered(reply, partial(self.model.delete_address, customer_id, sent))
 
@@ -134,7 +134,7 @@ class Shop(Asking):
         ids = [self.customer(place) for place in places]
         sent = {"action": "export", "customer_ids": ids, "data": {"format": "csv"}}
         there = {each for each in ids if each in self.model.customers}
-        data = orjson.loads(self.twins.ask("POST", "/do-bulk-action", sent).body)["data"]
+        data = orjson.loads(self.databases.ask("POST", "/do-bulk-action", sent).body)["data"]
         assert data["processed"] == len(there)
         assert data["export"].count("\r\n") == len(there) + 1
 
@@ -165,7 +165,7 @@ class Shop(Asking):
     @rule(login=LOGINS, role=st.sampled_from(["manager", "worker", "subscriber"]))
     def create_user(self, login: str, role: str) -> None:
         email = f"{login}@shop.example"
-        made = self.twins.write(users.create_user, login, email, login.title(), role)
+        made = self.databases.write(users.create_user, login, email, login.title(), role)
         if self.named(login):
             assert isinstance(made, str)
             return
@@ -176,22 +176,22 @@ class Shop(Asking):
 
     @rule(login=LOGINS, role=st.sampled_from(["manager", "worker", "subscriber"]))
     def set_role(self, login: str, role: str) -> None:
-        refused = self.twins.write(users.set_role, login, role)
+        refused = self.databases.write(users.set_role, login, role)
         for user in self.named(login):
             user["role"] = role
         assert (refused is None) == bool(self.named(login))
 
     @rule(login=LOGINS)
     def delete_user(self, login: str) -> None:
-        self.twins.write(users.delete_user, login)
+        self.databases.write(users.delete_user, login)
         for user in self.named(login):
             self.model.delete_user(user["id"])
 
     @rule(login=LOGINS)
     def create_password(self, login: str) -> None:
-        secret = self.twins.write(create_application_password, login, "client")
+        secret = self.databases.write(create_application_password, login, "client")
         for user in self.named(login):
-            number = self.twins.write(list_application_passwords, login)[-1]["id"]
+            number = self.databases.write(list_application_passwords, login)[-1]["id"]
             self.secrets.append((number, login, secret))
             self.model.passwords[secret] = user["id"]
 
@@ -199,7 +199,7 @@ class Shop(Asking):
     @rule(data=st.data())
     def revoke_password(self, data: st.DataObject) -> None:
         number, _, secret = data.draw(st.sampled_from(self.secrets))
-        refused = self.twins.write(revoke_application_password, number)
+        refused = self.databases.write(revoke_application_password, number)
         assert (refused is None) == (self.model.passwords.pop(secret, None) is not None)
 
     @precondition(lambda self: self.secrets)
@@ -217,7 +217,7 @@ class Shop(Asking):
             raise ConstraintViolation(404, "customer_not_found")
 
         method, path = ("POST", "/99/detach-user") if writes else ("GET", "/99")
-        self.answered(self.twins.ask(method, path, auth=(name, secret)), act)
+        self.answered(self.databases.ask(method, path, auth=(name, secret)), act)
 
     def named(self, login: str) -> list[Record]:
         return [user for user in self.model.users.values() if user["login"].lower() == login.lower()]
@@ -228,14 +228,14 @@ class Shop(Asking):
     def record_order(self, order: Record, data: st.DataObject) -> None:
         of_whom = data.draw(st.sampled_from([None, *self.model.customers]))
         order = order | {"customer_id": of_whom, "updated_at": self.model.time}
-        self.twins.write(orders.record_order, order)
+        self.databases.write(orders.record_order, order)
         self.model.record_order(order)
 
     @rule(seconds=st.sampled_from([1, 5, 3600, 25 * 3600, 30 * 24 * 3600]))
     def pass_time(self, seconds: int) -> None:
         self.seconds += seconds
         self.model.kept.seconds = self.seconds
-        self.model.time = self.twins.set_clock(self.seconds)
+        self.model.time = self.databases.set_clock(self.seconds)
 
     # Looking
 
@@ -243,7 +243,9 @@ class Shop(Asking):
     def get_customer(self, customer: int, known: bool) -> None:
         customer_id = self.customer(customer)
         tag = self.model.tag(customer_id) if customer_id in self.model.customers else '"none"'
-        reply = self.twins.ask("GET", f"/{customer_id}", headers={"If-None-Match": tag if known else '"old"'})
+        reply = self.databases.ask(
+            "GET", f"/{customer_id}", headers={"If-None-Match": tag if known else '"old"'}
+        )
         if known and customer_id in self.model.customers:
             assert (reply.status, reply.body, reply.headers["etag"]) == (304, b"", tag)
         elif self.answered(reply, lambda: success(customer=self.model.details(customer_id))):
@@ -261,4 +263,4 @@ class Shop(Asking):
             self.get_customer(place, known=False)
             self.look_at_the_rest(place)
         self.list_attachable_users()
-        assert self.twins.violations() == ({}, 0)
+        assert self.databases.violations() == ({}, 0)

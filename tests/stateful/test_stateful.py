@@ -1,4 +1,4 @@
-"""All databases in lockstep: with a model in plain Python, and with hostile input.
+"""All databases get the same requests: with a model in plain Python, and with hostile input.
 
 Both are short forms. `make test-stress` runs thousands of sequences.
 
@@ -18,7 +18,7 @@ from fluent_cart.settings import Settings
 from tests import stateful
 from tests.contract import hostile
 from tests.contract.test_permissions import BODIES, OPERATIONS, url
-from tests.stateful.twins import DatabasePair
+from tests.stateful.database_pair import DatabasePair
 from tests.support import fuzzing, postgres
 from tests.support.long_tests import many
 from tests.support.openapi import openapi_document
@@ -45,14 +45,14 @@ def test_hostile_input_is_answered_alike_and_soon(
     urls: list[str], shared_app: FastAPI, record_property: Callable[[str, object], None]
 ) -> None:
     worst, number = 0.0, 0
-    with DatabasePair(urls) as twins:
-        twins.write(fuzzing.fill, 1)
+    with DatabasePair(urls) as databases:
+        databases.write(fuzzing.fill, 1)
         for method, path, content in hostile_requests(openapi_document(shared_app)):
             started = time.process_time()
-            reply = twins.ask(method, path, content)
+            reply = databases.ask(method, path, content)
             worst, number = max(worst, time.process_time() - started), number + 1
             assert reply.status < 500, (method, path, content)
-        assert twins.violations() == ({}, 0)
+        assert databases.violations() == ({}, 0)
     record_property("requests", number)
     record_property("worst, in ms of processor time", f"{worst * 1000:.0f}")
     assert worst < WORST

@@ -96,7 +96,7 @@ def get_customer(
     identifies this state of the customer, for `If-Match` in a later PUT. `include` is an addition to the
     documentation. A response with it has an `ETag` of its own, which is not for `If-Match`.
     """
-    answer = envelope(customer=customer_includes.get_customer(connection, customer_id, query.include))
+    answer = envelope(customer=customer_includes.get_customer_with(connection, customer_id, query.include))
     return not_modified_or(request, answer)
 
 

@@ -44,7 +44,7 @@ _to_addresses, _to_orders = record_maker(ADDRESS_KEYS), record_maker(keys(orders
 Values = Callable[[Connection, Sequence[int]], Mapping[int, Any]]
 
 
-def get_customer(connection: LookupConnection, customer_id: int, include: Collection[Include]) -> Record:
+def get_customer_with(connection: LookupConnection, customer_id: int, include: Collection[Include]) -> Record:
     """Return a customer as Get Customer Details does, with the parts of ``include``."""
     customer = customers.get_customer(connection, customer_id)
     # This customer has its addresses already.
