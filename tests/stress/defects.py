@@ -358,3 +358,16 @@ def at_most_100_connections(replace: Replace) -> None:
     import uvicorn
 
     replace(uvicorn, "run", partial(uvicorn.run, limit_concurrency=100))
+
+
+@defect("E20", stress="E20")
+def changes_in_the_order_of_the_sequence(replace: Replace) -> None:
+    """Changes are in the order of their ids alone, and are shown at once, on PostgreSQL too."""
+    from sqlalchemy import BigInteger, literal_column, true
+
+    from fluent_cart.models import CustomerChange
+    from fluent_cart.services import changes
+
+    # ORDER BY with a plain number is the number of a column.
+    replace(changes, "_place", (literal_column("(0 + 0)", BigInteger), CustomerChange.id))
+    replace(changes, "_is_final", lambda _: true())
