@@ -27,7 +27,7 @@ class Scale:
 
 
 QUICK = Scale(
-    cycles=3, rounds=3, seconds=2, soak_minutes=1, examples=100, sequences=200, sync_runs=1, sync_seconds=10
+    cycles=3, rounds=3, seconds=2, soak_minutes=1, examples=100, sequences=200, sync_runs=1, sync_seconds=30
 )
 
 

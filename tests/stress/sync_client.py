@@ -72,16 +72,16 @@ class Copy:
 
 
 def read_whole_list(shop: Shop, copy: Copy) -> None:
-    """Store the cursor of the changes first, then all customers."""
+    """Store the cursor of the changes, then all customers, and the cursor of the list after each page."""
     if copy.state("cursor") is None:
         copy.set_state("cursor", shop.read("/changes")["cursor"])
-    place: str | None = ""
-    while place is not None:
+    while not copy.state("is_listed"):
+        place = copy.state("list_cursor") or ""
         page = shop.read("", cursor=place, include="addresses", per_page=100)
         for customer in page["customers"]:
             copy.store(customer)
-        place = page["pagination"]["next_cursor"]
-    copy.set_state("is_listed", 1)
+        following = page["pagination"]["next_cursor"]
+        copy.set_state(*("list_cursor", following) if following else ("is_listed", 1))
 
 
 def follow(shop: Shop, copy: Copy) -> None:
@@ -101,8 +101,7 @@ def follow(shop: Shop, copy: Copy) -> None:
 def main() -> None:
     url, login, file = sys.argv[1:]
     shop, copy = Shop(url, login), Copy(file)
-    if not copy.state("is_listed"):
-        read_whole_list(shop, copy)
+    read_whole_list(shop, copy)
     follow(shop, copy)
 
 
