@@ -28,7 +28,7 @@ from tests.support.load import BROKEN, HOST, Client, Request
 from tests.support.paths import ROOT
 
 WRITERS = 10
-# So many that a change which a client misses is seldom followed by another change of the same customer.
+# So many that a change which a client misses is rarely followed by another change of the same customer.
 CUSTOMERS = 1000
 # Errors because a customer is deleted or merged, or an address is in use, are not defects of the server.
 EXPECTED = {200, 404, 410, 422, 503, BROKEN}
