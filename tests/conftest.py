@@ -338,5 +338,9 @@ def make_address(database: Database) -> MakeAddress:
 
 
 def rows(connection: Connection, table: Any) -> list[Record]:
-    """Return every row of a table, to compare before with after: ``await database.scan(rows, Customer)``."""
-    return [dict(row) for row in connection.execute(table.__table__.select()).mappings()]
+    """Return every row of a table by its key, to compare before with after.
+
+    For example: ``await database.scan(rows, Customer)``.
+    """
+    statement = table.__table__.select().order_by(*table.__table__.primary_key)
+    return [dict(row) for row in connection.execute(statement).mappings()]
