@@ -34,8 +34,8 @@ test: install-dev  ## Run every test with branch coverage
 test-one: install-dev  ## Run one file or test, with pytest's options (T='tests/... --pdb')
 	@$(BIN)/python -m pytest -n0 $(T)
 
-test-quick: install-dev  ## Run the everyday tests: no coverage, no servers of their own
-	@$(BIN)/python -m pytest -n auto --dist worksteal -q -m 'not server and not browser'
+test-quick: install-dev  ## Run the everyday tests: no coverage, no slow ones, no servers of their own
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q -m 'not server and not browser and not slow'
 
 test-stress: install-dev  ## Kill, cut, flood and soak the server; write tests/stress/RESULTS.md (100 minutes; STRESS= for flags)
 	@$(BIN)/python -m tests.stress $(STRESS)

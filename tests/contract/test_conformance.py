@@ -16,6 +16,8 @@ from tests.contract.test_permissions import OPERATIONS
 from tests.support import fuzzing, postgres
 from tests.support.long_tests import many
 
+pytestmark = pytest.mark.slow
+
 SEED, EXAMPLES = 1, many(4, 10)
 
 

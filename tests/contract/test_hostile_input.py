@@ -90,6 +90,7 @@ def survive(shop: None, manager: httpx.AsyncClient, documented: dict[str, dict[i
 
 
 @with_body
+@pytest.mark.slow
 class TestValues:
     async def test_hostile_value_in_any_field_is_never_5xx(
         self, survive: Survive, shared_app: FastAPI, manager: httpx.AsyncClient, settings: Settings,
@@ -245,6 +246,7 @@ class TestAddresses:
         """One database is enough, because ``TestValues`` sends to both all input that reaches one."""
         return sqlite_settings
 
+    @pytest.mark.slow
     async def test_hostile_query_is_never_5xx(
         self, survive: Survive, manager: httpx.AsyncClient, method: str, path: str, operation: str
     ) -> None:

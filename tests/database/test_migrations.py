@@ -165,6 +165,7 @@ def names(url: str) -> Iterator[tuple[str, str]]:
     return ((name, table) for name, table in found if table in TABLES)
 
 
+@pytest.mark.slow
 class TestUpgrade:
     def test_upgrade_goes_step_by_step_and_back_again(self, url: str) -> None:
         """Each step back restores the schema before that step."""

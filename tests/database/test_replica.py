@@ -35,6 +35,7 @@ from tests.support import pgbouncer, postgres
 from tests.support.replicated import Pair, running_pair
 from tests.support.server import until
 
+pytestmark = pytest.mark.slow
 needs_server = pytest.mark.skipif(
     not postgres.INSTALLED, reason="REPLICAS WERE NOT TESTED: no PostgreSQL of our own to copy"
 )

@@ -450,6 +450,7 @@ async def test_merged_customer_does_not_come_back_and_its_orders_are_the_survivo
     assert (await details(database, 1))["order_count"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", FileFormat)
 async def test_exported_files_can_be_imported(database: Database, file_format: FileFormat) -> None:
     """Into an empty shop, byte for byte: ids, texts, addresses, primary ones, info and times. Then orders."""

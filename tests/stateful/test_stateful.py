@@ -23,6 +23,8 @@ from tests.support import fuzzing, postgres
 from tests.support.long_tests import many
 from tests.support.openapi import openapi_document
 
+pytestmark = pytest.mark.slow
+
 SEQUENCES = many(10, 25)
 # Of both databases together and under coverage, in seconds of this process: the machine may have other work.
 WORST = 1.0

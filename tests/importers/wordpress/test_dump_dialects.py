@@ -24,6 +24,8 @@ from tests.importers.wordpress.conftest import LOGINS, SHOP, Import, counts
 from tests.importers.wordpress.dialects import DIALECTS, Dialect, Rows, Tables, Value, write
 from tests.support import mariadb
 
+pytestmark = pytest.mark.slow
+
 # The id comes first. The second table belongs to another plugin, so its rows are skipped.
 TABLES = {
     "wp_fct_label": ("id", "value"),
