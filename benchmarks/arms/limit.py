@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from benchmarks.arms import MANAGE, PREFIX, VIEW, credentials, may
+from fluent_cart.services.customers import DERIVED
 
 DETAIL_KEYS = (
     "id", "email", "first_name", "last_name", "phone", "status", "total_spent", "order_count", "created_at",
@@ -34,13 +35,14 @@ ROLE = (
 )
 CREATE = (
     "INSERT INTO customers (email, first_name, last_name, phone, status, additional_info, total_spent,"
-    " order_count, email_key, first_name_key, last_name_key, search_text, created_at, updated_at)"
-    " VALUES ({}, {}, {}, {}, 'active', '{{}}', 0, 0, {}, {}, {}, {}, {}, {})"
+    f" order_count, {', '.join(DERIVED)}, created_at, updated_at)"
+    " VALUES ({}, {}, {}, {}, 'active', '{{}}', 0, 0, " + "{}, " * len(DERIVED) + "{}, {})"
     f" RETURNING {', '.join(CREATED_KEYS)}"
 )
 # The last line of the searched text is the phone's digits.
 UPDATE = (
-    "UPDATE customers SET phone = {}, search_text = rtrim(search_text, '0123456789') || {}, updated_at = {}"
+    "UPDATE customers SET phone = {}, search_text = rtrim(search_text, '0123456789') || {}, phone_key = {},"
+    " updated_at = {}"
     f" WHERE id = {{}} RETURNING {', '.join(UPDATED_KEYS)}"
 )
 

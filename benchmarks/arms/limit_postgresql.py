@@ -7,15 +7,17 @@ from typing import Any
 import asyncpg
 
 from benchmarks.arms import DATABASE, limit
-from fluent_cart.services.customers import derived_columns
-from fluent_cart.services.search import digits
+from fluent_cart.services.customers import DERIVED, derived_columns
+from fluent_cart.services.search import digits, phone_key
 
 CONNECTIONS = 8
 DETAIL = limit.DETAIL.format("$1")
 LIST = limit.LIST.format("$1", "$2")
 ROLE = limit.ROLE.format("$1", "$2", "$2")
-CREATE = limit.CREATE.format("$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$9")
-UPDATE = limit.UPDATE.format("$1", "$2", "$3", "$4")
+VALUES = [f"${number}" for number in range(1, 6 + len(DERIVED))]
+# Both times are the last value.
+CREATE = limit.CREATE.format(*VALUES, VALUES[-1])
+UPDATE = limit.UPDATE.format("$1", "$2", "$3", "$4", "$5")
 
 # Not asyncpg's own pool, which asks the server to reset each connection that comes back.
 free: asyncio.LifoQueue[Any] = asyncio.LifoQueue()
@@ -61,7 +63,8 @@ async def create(sent: Any) -> Any:
 
 
 async def update(customer_id: int, sent: Any) -> Any:
-    (row,) = await fetch(UPDATE, sent["phone"], digits(sent["phone"]), now(), customer_id)
+    values = (sent["phone"], digits(sent["phone"]), phone_key(sent["phone"]), now(), customer_id)
+    (row,) = await fetch(UPDATE, *values)
     return {"customer": dict(zip(limit.UPDATED_KEYS, row, strict=True))}
 
 

@@ -8,8 +8,8 @@ import sqlite3
 from typing import Any
 
 from benchmarks.arms import DATABASE, limit, now
-from fluent_cart.services.customers import derived_columns
-from fluent_cart.services.search import digits
+from fluent_cart.services.customers import DERIVED, derived_columns
+from fluent_cart.services.search import digits, phone_key
 
 database = sqlite3.connect(DATABASE.removeprefix("sqlite:///"), isolation_level=None, cached_statements=256)
 database.execute(f"PRAGMA synchronous={os.environ.get('BENCHMARK_SYNCHRONOUS', 'NORMAL')}")
@@ -21,8 +21,8 @@ database.execute("PRAGMA wal_autocheckpoint=8000")
 DETAIL = limit.DETAIL.format("?")
 LIST = limit.LIST.format("?", "?")
 ROLE = limit.ROLE.format("?1", "?2", "?2")
-CREATE = limit.CREATE.format(*"??????????")
-UPDATE = limit.UPDATE.format(*"????")
+CREATE = limit.CREATE.format(*"?" * (6 + len(DERIVED)))
+UPDATE = limit.UPDATE.format(*"?????")
 
 
 async def role_of(name: str, digest: str) -> str | None:
@@ -54,7 +54,8 @@ async def create(sent: Any) -> Any:
 
 
 async def update(customer_id: int, sent: Any) -> Any:
-    row = database.execute(UPDATE, (sent["phone"], digits(sent["phone"]), now(), customer_id)).fetchone()
+    values = (sent["phone"], digits(sent["phone"]), phone_key(sent["phone"]), now(), customer_id)
+    row = database.execute(UPDATE, values).fetchone()
     return {"customer": dict(zip(limit.UPDATED_KEYS, row, strict=True))}
 
 

@@ -36,6 +36,8 @@ class Customer(models.Model):
     email_key = models.CharField(max_length=255)
     first_name_key = models.CharField(max_length=255)
     last_name_key = models.CharField(max_length=255)
+    phone_key = models.CharField(max_length=255)
+    mailbox_key = models.CharField(max_length=255)
     search_text = models.TextField()
     # The server keeps times on SQLite as the text that the API answers.
     created_at = models.CharField(max_length=20)
