@@ -20,7 +20,7 @@ def main() -> int:
     """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    running = commands.add_parser("run", help="load all arms in turn and write RESULTS.md")
+    running = commands.add_parser("run", help="load all arms in turn and write RESULTS.md and its chart")
     running.add_argument("--rounds", type=int, default=ROUNDS)
     running.add_argument("--seconds", type=int, default=SECONDS, help="of each load")
     running.add_argument(
@@ -65,7 +65,10 @@ def _run(options: argparse.Namespace) -> int:
     page = report.report(measured, options.rounds, options.seconds, machine.facts(measured.postgresql))
     complete = options.rounds >= ROUNDS and options.seconds >= SECONDS and not options.only + options.workload
     failures, unsteadiness = list(measured.failures()), list(measured.unsteadiness())
-    return _publish(page, FOLDER / "RESULTS.md", complete, failures, unsteadiness)
+    status = _publish(page, FOLDER / "RESULTS.md", complete, failures, unsteadiness)
+    if complete and not status:
+        (FOLDER / report.CHART).write_text(report.chart(measured))
+    return status
 
 
 def _million(options: argparse.Namespace) -> int:

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
+from benchmarks.chart import draw
 from benchmarks.load import CONNECTIONS
 from benchmarks.markdown import facts, page, table
 from benchmarks.registry import NINJA, OURS_SQLITE, REST, RIVALS, SQLITE, Arm
 from benchmarks.run import Measured
 from benchmarks.targets import MEDIANS_AT_P99, MEMORY_MB, RATIOS, START_SECONDS, TIMES, Goal
 from benchmarks.workloads import CUSTOMERS, MIXED, Workload
+
+CHART = "requests-per-second.svg"
+CAPTION = "Requests per second of one worker on SQLite, by the request and the program that answers it"
 
 
 def report(measured: Measured, rounds: int, seconds: int, where: Mapping[str, str]) -> str:
@@ -26,6 +30,7 @@ def report(measured: Measured, rounds: int, seconds: int, where: Mapping[str, st
         table(against_django, _times(measured)),
         table(("", "measured", "hold"), _limits(measured)),
         "## Requests per second",
+        f"![{CAPTION}]({CHART})",
         table(("arm", "an acknowledged write is", *workloads), _speeds(measured)),
         "## Latency, ms: median / 99th percentile",
         table(("arm", *workloads), _latencies(measured)),
@@ -83,6 +88,21 @@ def _speeds(measured: Measured) -> Iterable[Sequence[str]]:
     for arm in measured.arms:
         speeds = (f"{measured.median(arm, workload):,.0f}" for workload in measured.workloads)
         yield [arm.title, arm.durability, *speeds]
+
+
+def chart(measured: Measured) -> str:
+    """Return the requests per second on SQLite as a chart, without the static bytes."""
+    arms = [arm for arm in measured.arms if arm.database == SQLITE]
+    speeds = {
+        workload.name: {_name(arm): measured.median(arm, workload) for arm in arms}
+        for workload in measured.workloads
+    }
+    return draw(speeds, _name(OURS_SQLITE), CAPTION)
+
+
+def _name(arm: Arm) -> str:
+    """Return the title of an arm without its database and marks of Markdown."""
+    return arm.title.strip("*").removesuffix(f", {arm.database}")
 
 
 def _latencies(measured: Measured) -> Iterable[Sequence[str]]:
