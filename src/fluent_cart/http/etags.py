@@ -4,9 +4,8 @@ See docs/decisions.md#28-etags.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from sqlalchemy import Connection
@@ -16,9 +15,6 @@ from fluent_cart.http.responses import envelope
 from fluent_cart.services import customers
 
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
-# The ids of the customers that a request changes in addition to the one of its path, by its input.
-OtherCustomers = Callable[[Mapping[str, Any]], Iterable[int]]
-AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 _TAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')
 
 
@@ -33,16 +29,6 @@ def not_modified_or(request: Request, response: Response) -> Response:
     if is_conditional(request) and _check_preconditions(request, tag):
         response = Response(status_code=304)
     return _tagged(response, tag)
-
-
-def accept_conditions(others: OtherCustomers) -> Callable[[AnyHandler], AnyHandler]:
-    """Decorate the handler of a POST that changes a customer on a condition, and ``others`` as well."""
-
-    def decorate(handler: AnyHandler) -> AnyHandler:
-        vars(handler)["other_customers"] = others
-        return handler
-
-    return decorate
 
 
 def change_if_match(

@@ -5,7 +5,7 @@ from fastapi import Response
 from fluent_cart.auth.policies import can_delete, can_manage
 from fluent_cart.errors import CustomerNotFound, InvalidUser, PreconditionFailed
 from fluent_cart.http.dependencies import BulkConnection
-from fluent_cart.http.etags import accept_conditions
+from fluent_cart.http.handler_hooks import accept_conditions
 from fluent_cart.http.parameters import CustomerId
 from fluent_cart.http.responses import post_envelope
 from fluent_cart.http.routing import ApiRouter
