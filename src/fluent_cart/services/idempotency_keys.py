@@ -15,6 +15,7 @@ from fluent_cart.clock import ago, now
 from fluent_cart.database.prepared import Prepared, Record
 from fluent_cart.errors import CustomerNotFound, IdempotencyKeyInUse, IdempotencyKeyReused
 from fluent_cart.models import IdempotencyKey
+from fluent_cart.services.expired_rows import remove_oldest
 from fluent_cart.services.merged_customers import missing_customer
 
 RETENTION = timedelta(hours=24)
@@ -107,13 +108,8 @@ def execute_once(connection: Connection, attempt: Attempt, act: Callable[[Connec
 
 def remove_expired(connection: Connection, limit: int) -> int:
     """Remove up to ``limit`` expired keys with their responses. Return how many were removed."""
-    expired = select(IdempotencyKey.id).where(IdempotencyKey.created_at < ago(RETENTION))
-    oldest = expired.order_by(IdempotencyKey.created_at).limit(limit)
-    # Not a subquery of DELETE, because PostgreSQL may run that once for each row, and then remove more rows.
-    ids = connection.scalars(oldest.with_for_update(skip_locked=True)).all()
-    if ids:
-        connection.execute(delete(IdempotencyKey).where(IdempotencyKey.id.in_(ids)))
-    return len(ids)
+    time = IdempotencyKey.created_at
+    return remove_oldest(connection, IdempotencyKey, time < ago(RETENTION), time.expression, limit)
 
 
 def erase_answers(connection: Connection, customer_ids: Collection[int]) -> None:

@@ -16,6 +16,7 @@ from fluent_cart.database.prepared import LookupConnection, Prepared, Record
 from fluent_cart.models import Session, User
 from fluent_cart.security import session_cookies
 from fluent_cart.security.session_cookies import Cookie
+from fluent_cart.services.expired_rows import remove_oldest
 from fluent_cart.services.users import CurrentUser, is_named, key
 
 # Each new session removes up to this many expired sessions, so that the table does not grow.
@@ -148,13 +149,8 @@ def end_other_sessions(connection: Connection, user_id: int, kept: int) -> int:
 
 def remove_expired(connection: Connection, limit: int) -> int:
     """Remove up to ``limit`` expired sessions. Return how many were removed."""
-    # SKIP LOCKED, because another transaction is about to remove those rows.
-    expired = select(Session.id).where(Session.expires_at <= now()).order_by(Session.expires_at)
-    # Not a subquery of DELETE, because PostgreSQL may run that once for each row, and then remove more rows.
-    ids = connection.scalars(expired.limit(limit).with_for_update(skip_locked=True)).all()
-    if ids:
-        connection.execute(delete(Session).where(Session.id.in_(ids)))
-    return len(ids)
+    time = Session.expires_at
+    return remove_oldest(connection, Session, time <= now(), time.expression, limit)
 
 
 def _hashed(token: str) -> str:
