@@ -95,10 +95,8 @@ def list_customers(connection: LookupConnection, query: CustomerListQuery) -> Pa
     ((total,),) = _count(frozenset(values)).rows(connection, **values)
     if not total:
         return Page([], 0)
-    # With many matches, it is faster to read customers in order until the page is full. With few matches, it
-    # is faster to sort them. PostgreSQL estimates the number itself. SQLite needs the hint.
-    in_sqlite = connection.dialect.name == "sqlite"
-    has_many = sum(window.values()) * number < total * total if in_sqlite else None
+    # PostgreSQL estimates the number itself. SQLite needs the hint.
+    has_many = _has_many(number, window, total) if connection.dialect.name == "sqlite" else None
     page = _page_of_some(order, frozenset(values), has_many)
     return _page(page.rows(connection, **values, **window), total)
 
@@ -120,6 +118,14 @@ class Order(NamedTuple):
     def columns_without_index(self) -> list[ColumnElement[Any]]:
         """The columns to order by if SQLite is to sort."""
         return self.by(without_index(SORT_COLUMNS[self.field]), Customer.id.expression)
+
+
+def _has_many(number: int, window: dict[str, int], total: int) -> bool:
+    """Return whether it is faster to read customers in order until the page is full than to sort the matches.
+
+    With many matches among the ``number`` of customers, the page is soon full.
+    """
+    return sum(window.values()) * number < total * total
 
 
 def _number(connection: LookupConnection) -> int:
@@ -217,8 +223,9 @@ def _page_found(
     order = Order(query.order_by, query.order_type)
     if dialect == "postgresql" and order.field is not SortField.ID and not values:
         total = scan.scalar(found(dialect, query.search, order._replace(field=SortField.ID)).total) or 0
-        # As for filters: with many matches, the page is soon full.
-        if total <= MAX_HASHED and sum(window.values()) * _number(connection) < total * total:
+        if not total:
+            return Page([], 0)
+        if total <= MAX_HASHED and _has_many(_number(connection), window, total):
             return _page(scan.execute(found_in_order(dialect, query.search, order), window).all(), total)
     statements = found(dialect, query.search, order, frozenset(values))
     rows = scan.execute(statements.page, values | window).all()
