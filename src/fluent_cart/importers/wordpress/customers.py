@@ -180,10 +180,7 @@ def _import_batch(
     writing: bool,
 ) -> UpsertResult:
     if writing:
-        for customer_id in reassigned:
-            address = emails.temporary_email(customer_id)
-            moved = update(Customer).where(Customer.id == customer_id)
-            connection.execute(moved.values(email=address, email_key=address))
+        emails.assign_temporary_emails(connection, Customer, reassigned)
         if leaving:
             connection.execute(update(Customer).where(Customer.id.in_(leaving)).values(user_id=None))
     return upsert(

@@ -6,9 +6,10 @@ which at most mail servers is the same mailbox, and never that of a stranger.
 See docs/decisions.md#13-e-mail-addresses and #42-duplicate-addresses-in-imports.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection, update
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.wordpress.conflicts import Claimed, find_conflicts
@@ -16,6 +17,7 @@ from fluent_cart.importers.wordpress.issues import DataIssue
 from fluent_cart.importers.wordpress.row_values import Values
 from fluent_cart.importers.wordpress.run import ImportContext
 from fluent_cart.importers.wordpress.staging import BATCH
+from fluent_cart.models import Customer, User
 from fluent_cart.schemas.base import Email
 from fluent_cart.services.users import key
 
@@ -74,9 +76,14 @@ async def resolve_conflicts(
     return found.reassigned
 
 
-def temporary_email(row_id: int) -> str:
-    """Return the placeholder for the address of a row between two batches."""
-    return f"moving-{row_id}@import.invalid"
+def assign_temporary_emails(
+    connection: Connection, model: type[Customer] | type[User], row_ids: Iterable[int]
+) -> None:
+    """Replace the addresses of rows by placeholders, which the rows have between two batches."""
+    for row_id in row_ids:
+        address = f"moving-{row_id}@import.invalid"
+        moved = update(model).where(model.id == row_id)
+        connection.execute(moved.values(email=address, email_key=address))
 
 
 def _claim(kind: str) -> str:

@@ -3,8 +3,6 @@
 These are units of work: a batch is one transaction, and may be run again.
 
 See docs/decisions.md#41-import-into-an-existing-shop.
-
-See docs/decisions.md#41-import-into-an-existing-shop.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

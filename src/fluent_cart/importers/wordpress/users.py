@@ -6,7 +6,7 @@ See docs/decisions.md#20-attachable-users and #54-imported-login-passwords.
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from fluent_cart.database.prepared import Record
 from fluent_cart.importers.wordpress import emails
@@ -162,11 +162,7 @@ def _import_batch(
     writing: bool,
 ) -> _Imported:
     if writing:
-        for user_id in reassigned:
-            address = emails.temporary_email(user_id)
-            connection.execute(
-                update(User).where(User.id == user_id).values(email=address, email_key=address)
-            )
+        emails.assign_temporary_emails(connection, User, reassigned)
     stored = stored_rows(connection, User, users)
     outcome = upsert(
         connection,
