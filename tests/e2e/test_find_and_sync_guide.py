@@ -3,12 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.guides import run_curls
 from tests.support.paths import ROOT
 from tests.support.server import demo_server
 
@@ -31,7 +31,6 @@ def test_every_command_answers_as_the_guide_says(tmp_path: Path) -> None:
     assert len(commands) == len(answers) >= 4
     script = start + "".join(f"{command.strip()}; echo\n" for command in commands)
     with demo_server(tmp_path) as address:
-        script = script.replace("http://127.0.0.1:8000", address).replace("curl ", "curl -s ")
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    printed = [without_variable(json.loads(line)) for line in done.stdout.splitlines() if line]
+        lines = run_curls(script, address).splitlines()
+    printed = [without_variable(json.loads(line)) for line in lines if line]
     assert printed == [without_variable(json.loads(answer)) for answer in answers]
