@@ -3,6 +3,7 @@
 import re
 import shutil
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,24 @@ def tamper(url: str, *statements: str) -> None:
 def on_postgresql(statement: str) -> str:
     statement = re.sub(r"^-trigger (\w+)$", r"DROP TRIGGER \1 ON customers", statement)
     return re.sub(r"^-fk (\w+) (\w+)$", r"ALTER TABLE \1 DROP CONSTRAINT \2", statement)
+
+
+def violations_on_postgresql(
+    shop: str, url: str, tampered: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, list[int]]]:
+    """Return the violations after each list of statements, in a copy of ``shop`` that breaks no rule."""
+    found = {}
+    with connect(shop) as original, connect(url) as connection:
+        connection.execute(text("TRUNCATE users, customers, orders CASCADE"))
+        copy_shop(original, connection, lambda *_progress: None)
+        for name, statements in tampered.items():
+            with connection.begin_nested() as attempt:
+                for statement in map(on_postgresql, statements):
+                    connection.execute(text(statement))
+                found[name] = find_violations(connection)
+                attempt.rollback()
+        assert find_violations(connection) == {}
+    return found
 
 
 def customers(url: str) -> list[dict[str, Any]]:
@@ -289,17 +308,8 @@ class TestCheck:
     def test_check_finds_broken_rules_on_postgresql(
         self, demo_shop: str, postgres_settings: Settings
     ) -> None:
-        found = {}
-        with connect(demo_shop) as original, connect(postgres_settings.database_url) as connection:
-            connection.execute(text("TRUNCATE users, customers, orders CASCADE"))
-            copy_shop(original, connection, lambda *_progress: None)
-            for rule, (statements, _) in TAMPERED.items():
-                with connection.begin_nested() as attempt:
-                    for statement in map(on_postgresql, statements):
-                        connection.execute(text(statement))
-                    found[rule] = find_violations(connection)
-                    attempt.rollback()
-            assert find_violations(connection) == {}
+        tampered = {rule: statements for rule, (statements, _) in TAMPERED.items()}
+        found = violations_on_postgresql(demo_shop, postgres_settings.database_url, tampered)
         assert found == {rule: {rule: ids} for rule, (_, ids) in TAMPERED.items()}
 
     @pytest.mark.parametrize("event", WRONG_SEARCH_TABLES)
@@ -312,16 +322,11 @@ class TestCheck:
     def test_check_finds_a_search_table_without_a_trigger_on_postgresql(
         self, demo_shop: str, postgres_settings: Settings
     ) -> None:
-        found = {}
-        with connect(demo_shop) as original, connect(postgres_settings.database_url) as connection:
-            connection.execute(text("TRUNCATE users, customers, orders CASCADE"))
-            copy_shop(original, connection, lambda *_progress: None)
-            for event, (statement, _) in WRONG_SEARCH_TABLES.items():
-                with connection.begin_nested() as attempt:
-                    connection.execute(text(on_postgresql(f"-trigger customers_search_{event}")))
-                    connection.execute(text(statement))
-                    found[event] = find_violations(connection)
-                    attempt.rollback()
+        tampered = {
+            event: [f"-trigger customers_search_{event}", statement]
+            for event, (statement, _) in WRONG_SEARCH_TABLES.items()
+        }
+        found = violations_on_postgresql(demo_shop, postgres_settings.database_url, tampered)
         assert found == {event: {SEARCH_RULE: ids} for event, (_, ids) in WRONG_SEARCH_TABLES.items()}
 
     def test_every_rule_of_check_is_broken_in_this_file(self) -> None:
