@@ -23,7 +23,7 @@ from fluent_cart.wordpress.paths import PREFIX
 from tests.conftest import secret_of
 from tests.stress.guarantees import Figure, Scale, at_least, guarantee, measured, none
 from tests.stress.shops import PLACE, REQUESTS, Shop, aside, serving
-from tests.stress.sync_client import TABLES
+from tests.stress.sync_client import TABLES, read_state
 from tests.support.load import BROKEN, HOST, Client, Request
 from tests.support.paths import ROOT
 
@@ -131,8 +131,7 @@ async def _caught_up(port: int, file: Path) -> bool:
 
 def _state(file: Path, name: str) -> Any:
     with closing(sqlite3.connect(file)) as copy:
-        found = copy.execute("SELECT value FROM state WHERE name = ?", [name]).fetchone()
-    return found[0] if found else None
+        return read_state(copy, name)
 
 
 def _compare(shop: Shop, file: Path, outcome: Outcome) -> None:

@@ -48,6 +48,12 @@ class Shop:
             time.sleep(0.05)
 
 
+def read_state(connection: sqlite3.Connection, name: str) -> Any:
+    """Return a value that a client has stored, or None."""
+    found = connection.execute("SELECT value FROM state WHERE name = ?", [name]).fetchone()
+    return found[0] if found else None
+
+
 class Copy:
     """The copy, and the cursor after the last page that it has."""
 
@@ -57,8 +63,7 @@ class Copy:
         self._connection.executescript(f"PRAGMA synchronous=OFF; {TABLES}")
 
     def state(self, name: str) -> Any:
-        found = self._connection.execute("SELECT value FROM state WHERE name = ?", [name]).fetchone()
-        return found[0] if found else None
+        return read_state(self._connection, name)
 
     def set_state(self, name: str, value: object) -> None:
         self._connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", [name, value])
