@@ -97,7 +97,7 @@ class Replica:
             raise
         except ServiceUnavailable as error:
             cause = error.__cause__
-            # Without a cause the queue was full, or the caller has left. The primary would not be faster.
+            # Without a cause the queue was full or the turn came too late. The primary would not be faster.
             if cause is None or is_too_slow(cause):
                 raise
             if is_lost(cause):
